@@ -1,0 +1,418 @@
+//! Commands, flags and exit codes; no decisions.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::config::key::{self, KEYS};
+use crate::config::oslo::Place;
+use crate::config::settings::{Fault, Flags, Settings};
+use crate::database::{Connection, Target, chain, cinder, grant};
+use crate::config::database_url::Engine;
+use crate::demo::Demo;
+use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::metrics::table;
+use crate::{listing, logging, serve};
+
+/// The configuration is wrong, or what was asked for is not there.
+const WRONG: u8 = 1;
+/// `services`: it can't be told; `check-config --connect`: the database can't be read.
+const NO_ANSWER: u8 = 2;
+
+/// A failure on its way to standard error and an exit code.
+struct Failure {
+    messages: Vec<String>,
+    code: u8,
+}
+
+impl Failure {
+    fn new(error: &(dyn std::error::Error + 'static), code: u8) -> Self {
+        Self {
+            messages: vec![chain(error)],
+            code,
+        }
+    }
+
+    fn configuration(faults: &[Fault], code: u8) -> Self {
+        Self {
+            messages: faults.iter().map(|fault| chain(fault)).collect(),
+            code,
+        }
+    }
+}
+
+type Outcome = Result<ExitCode, Failure>;
+
+/// Runs the program with the process's own arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    // A monitoring script must not take a misspelt flag of `services` for services that are down.
+    let wrong = if arguments.iter().any(|argument| argument == "services") {
+        NO_ANSWER
+    } else {
+        WRONG
+    };
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(wrong)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    run(&matches).unwrap_or_else(|failure| {
+        for message in &failure.messages {
+            let _ = writeln!(io::stderr(), "error: {message}");
+        }
+        ExitCode::from(failure.code)
+    })
+}
+
+fn run(matches: &ArgMatches) -> Outcome {
+    match matches.subcommand() {
+        Some(("services", matches)) => services(matches),
+        Some(("check-config", matches)) => check_config(matches),
+        Some(("print", matches)) => print(matches),
+        Some(("demo", matches)) => demo(matches),
+        Some((_, matches)) => serve(matches),
+        None => serve(matches),
+    }
+}
+
+/// Returns the whole command line, made from the table of settings.
+#[must_use]
+pub fn command() -> Command {
+    let version = format!(
+        "{} (revision {}, rustc {})",
+        env!("CARGO_PKG_VERSION"),
+        env!("BUILD_REVISION"),
+        env!("BUILD_RUSTC")
+    );
+    Command::new(env!("CARGO_PKG_NAME"))
+        .version(version)
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .after_help(
+            "Every flag with a dot has an environment variable: --poll.interval is \
+             OPENSTACK_HEARTBEAT_POLL_INTERVAL. The same names stand in the YAML file of --config.file. Flags beat \
+             the environment, which beats the file, which beats cinder.conf.",
+        )
+        .args_conflicts_with_subcommands(true)
+        .args(settings_flags())
+        .subcommand(
+            Command::new("serve")
+                .about("Polls and serves; what is done without a command")
+                .args(settings_flags()),
+        )
+        .subcommand(
+            Command::new("services")
+                .about("Polls once and lists the services; exit code 0: all enabled ones up, 1: some down, 2: can't tell")
+                .arg(
+                    Arg::new("format")
+                        .long("format")
+                        .value_name("FORMAT")
+                        .value_parser(["table", "json", "csv"])
+                        .default_value("table")
+                        .help("How to list them"),
+                )
+                .arg(
+                    Arg::new("down")
+                        .long("down")
+                        .action(ArgAction::SetTrue)
+                        .help("List only services that are down"),
+                )
+                .args(settings_flags()),
+        )
+        .subcommand(
+            Command::new("check-config")
+                .about("Prints every effective value with its origin; exit code 1: wrong, 2: no connection")
+                .arg(
+                    Arg::new("connect")
+                        .long("connect")
+                        .action(ArgAction::SetTrue)
+                        .help("Also connect, log in, and read the heartbeats once"),
+                )
+                .args(settings_flags()),
+        )
+        .subcommand(
+            Command::new("print")
+                .about("Prints what the exporter brings along")
+                .subcommand_required(true)
+                .subcommand(
+                    Command::new("grants")
+                        .about("Statements that give a database user just what the exporter reads")
+                        .arg(
+                            Arg::new("engine")
+                                .long("engine")
+                                .value_name("ENGINE")
+                                .value_parser(["mysql", "postgresql"])
+                                .default_value("mysql")
+                                .help("Dialect of the statements"),
+                        )
+                        .arg(
+                            Arg::new("database")
+                                .long("database")
+                                .value_name("NAME")
+                                .default_value("cinder")
+                                .help("Name of the database"),
+                        )
+                        .arg(
+                            Arg::new("user")
+                                .long("user")
+                                .value_name("NAME")
+                                .default_value("heartbeat")
+                                .help("Name of the user"),
+                        )
+                        .arg(
+                            Arg::new("host")
+                                .long("host")
+                                .value_name("HOST")
+                                .default_value("%")
+                                .help("Where the user may come from (MySQL)"),
+                        ),
+                )
+                .subcommand(
+                    Command::new("metrics").about("The reference of all metrics, in Markdown"),
+                ),
+        )
+        .subcommand(
+            Command::new("demo")
+                .about("Serves a simulated Cinder: six services, one with its clock off, one stopped")
+                .args(settings_flags().filter(|flag| {
+                    ["web.", "log.", "poll."]
+                        .iter()
+                        .any(|prefix| flag.get_id().as_str().starts_with(prefix))
+                })),
+        )
+}
+
+fn settings_flags() -> impl Iterator<Item = Arg> {
+    let file = Arg::new(key::CONFIG_FILE)
+        .long(key::CONFIG_FILE)
+        .value_name("FILE")
+        .value_parser(value_parser!(std::path::PathBuf))
+        .help("YAML file with any of these settings");
+    let flags = KEYS.iter().filter(|key| key.has_flag()).map(|key| {
+        let help = match key.default {
+            Some(default) => format!("{} [default: {default}]", key.help),
+            None => key.help.to_owned(),
+        };
+        let action = if key.list { ArgAction::Append } else { ArgAction::Set };
+        Arg::new(key.name)
+            .long(key.name)
+            .value_name(key.value_name)
+            .action(action)
+            .help_heading(key.group)
+            .help(help)
+    });
+    std::iter::once(file).chain(flags)
+}
+
+/// Returns what the flags say, the places of cinder.conf in the order they were given.
+fn flags(matches: &ArgMatches) -> Flags {
+    let mut flags = Flags::default();
+    let mut places: Vec<(usize, Place, String)> = Vec::new();
+    for key in KEYS.iter().filter(|key| key.has_flag()) {
+        // `demo` lacks most of them.
+        let Ok(Some(values)) = matches.try_get_many::<String>(key.name) else {
+            continue;
+        };
+        let origin = format!("--{}", key.name);
+        let indices = matches.indices_of(key.name).into_iter().flatten();
+        for (value, index) in values.zip(indices) {
+            flags.layer.add(key, value, &origin);
+            match key.name {
+                "cinder.config-file" => places.push((index, Place::File(value.into()), origin.clone())),
+                "cinder.config-dir" => places.push((index, Place::Dir(value.into()), origin.clone())),
+                _ => {}
+            }
+        }
+    }
+    places.sort_by_key(|(index, ..)| *index);
+    flags.places = places
+        .into_iter()
+        .map(|(_, place, origin)| (place, origin))
+        .collect();
+    flags.config_file = matches
+        .try_get_one::<std::path::PathBuf>(key::CONFIG_FILE)
+        .ok()
+        .flatten()
+        .cloned();
+    flags
+}
+
+fn settings(matches: &ArgMatches, code: u8) -> Result<Settings, Failure> {
+    Settings::load(flags(matches)).map_err(|faults| Failure::configuration(&faults, code))
+}
+
+fn runtime(threads: usize) -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(&error, WRONG))
+}
+
+fn serve(matches: &ArgMatches) -> Outcome {
+    let settings = settings(matches, WRONG)?;
+    logging::start(settings.log);
+    // One thread renders and polls while the other answers.
+    runtime(2)?.block_on(async {
+        let listeners = serve::bind(&settings.listen)
+            .await
+            .map_err(|error| Failure::new(&error, WRONG))?;
+        serve::run(settings, listeners)
+            .await
+            .map_err(|error| Failure::new(&error, WRONG))?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn services(matches: &ArgMatches) -> Outcome {
+    let settings = settings(matches, NO_ANSWER)?;
+    logging::start(settings.log);
+    let reading = runtime(1)?
+        .block_on(read_once(&settings.target))
+        .map_err(|error| Failure::new(&error, NO_ANSWER))?;
+    let snapshot = Snapshot::new(reading, settings.intervals);
+    let only_down = matches.get_flag("down");
+    let shown = |status: &ServiceStatus| !only_down || listing::is_down(status);
+    let text = match matches.get_one::<String>("format").map(String::as_str) {
+        Some("json") => listing::json(&snapshot, shown),
+        Some("csv") => listing::csv(&snapshot, shown),
+        _ => listing::table(&snapshot, shown),
+    };
+    write(&text, NO_ANSWER)?;
+    for row in &snapshot.rejected {
+        let id = row.id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        let reason = row.defect.as_str();
+        let _ = writeln!(io::stderr(), "warning: the row with id {id} can't be read in full: {reason}");
+    }
+    if snapshot.services.is_empty() {
+        let _ = writeln!(io::stderr(), "warning: the table has no services; is it the right database?");
+    }
+    Ok(match listing::all_up(&snapshot) {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::from(1),
+        None => ExitCode::from(NO_ANSWER),
+    })
+}
+
+async fn read_once(target: &Target) -> Result<crate::heartbeat::service::Reading, crate::database::Error> {
+    let mut connection = Connection::open(target).await?;
+    let reading = connection.read(target).await?;
+    connection.close().await;
+    Ok(reading)
+}
+
+fn check_config(matches: &ArgMatches) -> Outcome {
+    let settings = settings(matches, WRONG)?;
+    let mut text = String::new();
+    for key in KEYS {
+        for value in settings.effective.iter().filter(|value| value.name == key.name) {
+            text.push_str(&format!("{} = {}  ({})\n", value.name, value.value, value.origin));
+        }
+    }
+    write(&text, WRONG)?;
+    for warning in &settings.warnings {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+    if matches.get_flag("connect") {
+        logging::start(settings.log);
+        let reading = runtime(1)?
+            .block_on(read_once(&settings.target))
+            .map_err(|error| Failure::new(&error, NO_ANSWER))?;
+        let text = format!(
+            "connected to {}: {} services, {} clusters, {} rows that can't be read in full\n",
+            settings.target.address(),
+            reading.services.len(),
+            reading.clusters.len(),
+            reading.rejected.len()
+        );
+        write(&text, NO_ANSWER)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(matches: &ArgMatches) -> Outcome {
+    let text = match matches.subcommand() {
+        Some(("grants", matches)) => grants(matches),
+        _ => table::reference(),
+    };
+    write(&text, WRONG)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn grants(matches: &ArgMatches) -> String {
+    let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
+    let (engine, account) = match text("engine") {
+        "postgresql" => (Engine::Postgres, grant::postgres_role(text("user"))),
+        _ => (Engine::MySql, grant::mysql_account(text("user"), text("host"))),
+    };
+    let statements = grant::statements(engine, &cinder::LAYOUT, text("database"), &account);
+    let mut lines = statements.unwrap_or_default();
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn demo(matches: &ArgMatches) -> Outcome {
+    runtime(2)?.block_on(async {
+        let demo = Demo::new()
+            .await
+            .map_err(|error| Failure::new(&error, WRONG))?;
+        let mut flags = flags(matches);
+        if let Some(url) = key::find("database.url") {
+            let file = demo.database();
+            flags
+                .layer
+                .add(url, format!("sqlite:///{}", file.display()), "the demonstration");
+        }
+        let settings = Settings::load(flags)
+            .map_err(|faults| Failure::configuration(&faults, WRONG))?;
+        logging::start(settings.log);
+        let listeners = serve::bind(&settings.listen)
+            .await
+            .map_err(|error| Failure::new(&error, WRONG))?;
+        let mut text = String::from(
+            "A simulated Cinder with six services: the clock of block1 is 75 s behind, and the scheduler on \
+             controller stopped.\n",
+        );
+        for listener in &listeners {
+            if let Ok(address) = listener.local_addr() {
+                let host = if address.ip().is_unspecified() {
+                    format!("localhost:{}", address.port())
+                } else {
+                    address.to_string()
+                };
+                text.push_str(&format!(
+                    "Open http://{host}/ or http://{host}{}; Ctrl-C ends it.\n",
+                    settings.telemetry_path
+                ));
+            }
+        }
+        write(&text, WRONG)?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let services = tokio::spawn(demo.run(async {
+            let _ = stopped.await;
+        }));
+        let served = serve::run(settings, listeners).await;
+        drop(stop);
+        let _ = services.await;
+        served.map_err(|error| Failure::new(&error, WRONG))?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+fn write(text: &str, code: u8) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(&error, code)),
+        _ => Ok(()),
+    }
+}

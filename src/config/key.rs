@@ -1,0 +1,257 @@
+//! The one table of all settings: flags, environment variables, YAML keys and help are made from it.
+
+/// A setting, as one can give it.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name: `poll.interval` is the flag `--poll.interval`, the variable
+    /// `OPENSTACK_HEARTBEAT_POLL_INTERVAL` and `interval` below `poll` in the YAML file.
+    pub name: &'static str,
+    /// What stands for the value in the help; empty for a setting that has no flag.
+    pub value_name: &'static str,
+    /// The value where none is given, if there is one that does not depend on other settings.
+    pub default: Option<&'static str>,
+    /// Whether it can be given several times, or as a list.
+    pub list: bool,
+    /// Whether its value must never be shown; such a setting has no flag, which would show in the process list.
+    pub secret: bool,
+    /// The heading in the help.
+    pub group: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+const CINDER: &str = "Cinder";
+const DATABASE: &str = "Database";
+const POLLING: &str = "Polling";
+const WEB: &str = "Web";
+const LOG: &str = "Log";
+
+const fn key(
+    group: &'static str,
+    name: &'static str,
+    value_name: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Key {
+    Key {
+        name,
+        value_name,
+        default,
+        list: false,
+        secret: false,
+        group,
+        help,
+    }
+}
+
+const fn list(key: Key) -> Key {
+    Key { list: true, ..key }
+}
+
+/// Every setting, in the order of the help.
+pub static KEYS: &[Key] = &[
+    list(key(
+        CINDER,
+        "cinder.config-file",
+        "FILE",
+        None,
+        "cinder.conf, from which the database URL and the intervals are taken; repeatable, the last wins",
+    )),
+    list(key(
+        CINDER,
+        "cinder.config-dir",
+        "DIR",
+        None,
+        "Folder whose *.conf files are read like --cinder.config-file; repeatable",
+    )),
+    key(
+        CINDER,
+        "cinder.service-down-time",
+        "DURATION",
+        Some("60s"),
+        "Age beyond which a service is down; Cinder's option service_down_time",
+    ),
+    key(
+        CINDER,
+        "cinder.report-interval",
+        "DURATION",
+        Some("10s"),
+        "Time between the heartbeats of a service; Cinder's option report_interval",
+    ),
+    Key {
+        secret: true,
+        ..key(
+            DATABASE,
+            "database.url",
+            "",
+            None,
+            "Database URL, such as mysql://user:password@host/cinder; has no flag, which the process list would show",
+        )
+    },
+    key(
+        DATABASE,
+        "database.url-file",
+        "FILE",
+        None,
+        "File that holds the database URL",
+    ),
+    key(
+        DATABASE,
+        "database.password-file",
+        "FILE",
+        None,
+        "File that holds the password, instead of the one in the database URL",
+    ),
+    key(
+        DATABASE,
+        "database.connect-timeout",
+        "DURATION",
+        Some("3s"),
+        "Limit on connecting and logging in",
+    ),
+    key(
+        DATABASE,
+        "database.query-timeout",
+        "DURATION",
+        Some("5s"),
+        "Limit on one poll's statement",
+    ),
+    key(
+        POLLING,
+        "poll.interval",
+        "DURATION",
+        Some("5s"),
+        "Time between two polls; at most the scrape interval, so that every scrape finds a fresh picture",
+    ),
+    key(
+        POLLING,
+        "poll.stale-after",
+        "DURATION",
+        None,
+        "Age at which the picture of an unreachable database is withheld [default: 30s, at least 3 polls]",
+    ),
+    list(key(
+        WEB,
+        "web.listen-address",
+        "ADDRESS",
+        Some(":10390"),
+        "Address to listen on, such as :10390 or [::1]:10390; repeatable",
+    )),
+    key(
+        WEB,
+        "web.telemetry-path",
+        "PATH",
+        Some("/metrics"),
+        "Path of the metrics",
+    ),
+    key(
+        LOG,
+        "log.level",
+        "LEVEL",
+        Some("info"),
+        "Least severity to log: debug, info, warn or error",
+    ),
+    key(
+        LOG,
+        "log.format",
+        "FORMAT",
+        Some("logfmt"),
+        "Format of the log on standard error: logfmt or json",
+    ),
+];
+
+/// Name of the setting that names the YAML file, and so can't stand in it.
+pub const CONFIG_FILE: &str = "config.file";
+
+const PREFIX: &str = "OPENSTACK_HEARTBEAT_";
+
+impl Key {
+    /// Returns the name of the environment variable.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        variable(self.name)
+    }
+
+    /// Returns whether there is a flag of this name.
+    #[must_use]
+    pub fn has_flag(&self) -> bool {
+        !self.secret
+    }
+}
+
+/// Returns the name of the environment variable of a setting.
+#[must_use]
+pub fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_uppercase().replace(['.', '-'], "_"))
+}
+
+/// Returns the setting of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Returns the candidate that resembles a misspelt name most, if any does.
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Returns whether a variable is meant for us, though it names no setting.
+///
+/// Kubernetes sets `OPENSTACK_HEARTBEAT_EXPORTER_SERVICE_HOST` and its like for a service of our name; they are
+/// nobody's mistake.
+#[must_use]
+pub fn is_stray_variable(name: &str) -> bool {
+    name.starts_with(PREFIX)
+        && !name.starts_with("OPENSTACK_HEARTBEAT_EXPORTER_")
+        && name != variable(CONFIG_FILE)
+        && !KEYS.iter().any(|key| key.variable() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_gives_the_variable() {
+        assert_eq!(
+            find("poll.stale-after").unwrap().variable(),
+            "OPENSTACK_HEARTBEAT_POLL_STALE_AFTER"
+        );
+    }
+
+    #[test]
+    fn no_secret_has_a_flag_and_everything_else_has() {
+        for key in KEYS {
+            assert_eq!(key.has_flag(), !key.value_name.is_empty(), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_is_found_and_nonsense_has_none() {
+        let names = || KEYS.iter().map(|key| key.name);
+        assert_eq!(nearest("poll.intervall", names()), Some("poll.interval"));
+        assert_eq!(
+            nearest("web.listen_address", names()),
+            Some("web.listen-address")
+        );
+        assert_eq!(nearest("xyzzy", names()), None);
+    }
+
+    #[test]
+    fn variables_of_kubernetes_are_nobodys_mistake() {
+        assert!(is_stray_variable("OPENSTACK_HEARTBEAT_POLL_INTERVALL"));
+        assert!(!is_stray_variable("OPENSTACK_HEARTBEAT_POLL_INTERVAL"));
+        assert!(!is_stray_variable("OPENSTACK_HEARTBEAT_CONFIG_FILE"));
+        assert!(!is_stray_variable(
+            "OPENSTACK_HEARTBEAT_EXPORTER_SERVICE_HOST"
+        ));
+        assert!(!is_stray_variable("PATH"));
+    }
+}

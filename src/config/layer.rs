@@ -1,0 +1,163 @@
+//! One layer of configuration: what one source says, and where it says so.
+//!
+//! The crate `config` merges the layers. Every value is kept as the text that was written: `0123` and `true` are
+//! good passwords. Its origin names file and line, variable, or flag.
+
+use std::collections::BTreeMap;
+
+use config::{ConfigError, Map, Source, Value, ValueKind};
+
+use super::key::{self, KEYS, Key};
+use super::oslo::{self, OsloConfig, Place};
+
+/// The values of one source, by the settings' names.
+#[derive(Debug, Clone, Default)]
+pub struct Layer {
+    values: BTreeMap<&'static str, Vec<Item>>,
+}
+
+/// One text, and where it stands.
+#[derive(Clone)]
+pub struct Item {
+    /// As written.
+    pub text: String,
+    /// Such as `/etc/exporter.yaml:3`, `environment variable X` or `--poll.interval`.
+    pub origin: String,
+}
+
+/// Does not show the text, which may be secret.
+impl std::fmt::Debug for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Item")
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Layer {
+    /// Adds a value; a setting that is no list keeps the last.
+    pub fn add(&mut self, key: &'static Key, text: impl Into<String>, origin: impl Into<String>) {
+        let items = self.values.entry(key.name).or_default();
+        if !key.list {
+            items.clear();
+        }
+        items.push(Item {
+            text: text.into(),
+            origin: origin.into(),
+        });
+    }
+
+    /// Returns the values of a setting, none if this layer has none.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &[Item] {
+        self.values.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the defaults that depend on nothing.
+    #[must_use]
+    pub fn defaults() -> Self {
+        let mut layer = Self::default();
+        for key in KEYS {
+            if let Some(text) = key.default {
+                layer.add(key, text, "default");
+            }
+        }
+        layer
+    }
+
+    /// Reads the environment. A list is separated by commas; an empty variable counts as not set.
+    #[must_use]
+    pub fn environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let mut layer = Self::default();
+        for key in KEYS {
+            let name = key.variable();
+            let Some(text) = variable(&name).filter(|text| !text.is_empty()) else {
+                continue;
+            };
+            let origin = format!("environment variable {name}");
+            if key.list {
+                for item in text.split(',') {
+                    layer.add(key, item.trim(), &origin);
+                }
+            } else {
+                layer.add(key, text, origin);
+            }
+        }
+        layer
+    }
+
+    /// Takes from cinder.conf what the exporter needs; the URL only if `with_url`, because one that can't be
+    /// resolved is no fault where it is not used.
+    ///
+    /// # Errors
+    /// The faults of the values taken.
+    pub fn cinder(config: &OsloConfig, with_url: bool) -> Result<Self, Vec<oslo::Error>> {
+        let mut layer = Self::default();
+        let mut errors = Vec::new();
+        for (name, option) in [
+            ("cinder.service-down-time", "service_down_time"),
+            ("cinder.report-interval", "report_interval"),
+        ] {
+            match config.get_integer("DEFAULT", option) {
+                Ok(Some((seconds, origin))) => {
+                    layer.add_named(name, &format!("{seconds}s"), &origin.to_string());
+                }
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        if with_url {
+            match config.get("database", "connection") {
+                Ok(Some((url, origin))) => {
+                    layer.add_named("database.url", &url, &origin.to_string())
+                }
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Ok(layer)
+        } else {
+            Err(errors)
+        }
+    }
+
+    fn add_named(&mut self, name: &str, text: &str, origin: &str) {
+        if let Some(key) = key::find(name) {
+            self.add(key, text, origin);
+        }
+    }
+
+    /// Returns the files and folders of cinder.conf that this layer names, files first, each with its origin.
+    #[must_use]
+    pub fn places(&self) -> Vec<(Place, String)> {
+        let files = self.get("cinder.config-file").iter();
+        let folders = self.get("cinder.config-dir").iter();
+        files
+            .map(|item| (Place::File((&item.text).into()), item.origin.clone()))
+            .chain(folders.map(|item| (Place::Dir((&item.text).into()), item.origin.clone())))
+            .collect()
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        let value = |item: &Item| Value::new(Some(&item.origin), item.text.as_str());
+        Ok(self
+            .values
+            .iter()
+            .map(|(name, items)| {
+                let list = key::find(name).is_some_and(|key| key.list);
+                let kind = match items.as_slice() {
+                    [item] if !list => return ((*name).to_owned(), value(item)),
+                    items => ValueKind::Array(items.iter().map(value).collect()),
+                };
+                ((*name).to_owned(), Value::new(None, kind))
+            })
+            .collect())
+    }
+}

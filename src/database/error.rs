@@ -1,0 +1,243 @@
+//! What can fail between us and the database, in the operator's terms: each failure has a class and a remedy.
+//!
+//! No message holds a password: it is never an operand, and the servers' own messages don't repeat it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The kind of a failure. The names are label values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// No connection: name, network, server down or full.
+    Connect,
+    /// Certificates or the TLS handshake.
+    Tls,
+    /// User, password, or the way of logging in.
+    Auth,
+    /// A missing grant.
+    Permission,
+    /// A missing database, table or column.
+    Schema,
+    /// The connect or the query timeout.
+    Timeout,
+    /// Anything else the server says.
+    Query,
+    /// An answer that is not the one asked for.
+    Decode,
+}
+
+impl Class {
+    /// Every class, in the order of the documentation.
+    pub const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::Tls,
+        Self::Auth,
+        Self::Permission,
+        Self::Schema,
+        Self::Timeout,
+        Self::Query,
+        Self::Decode,
+    ];
+
+    /// Returns the value of the label `class`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Auth => "auth",
+            Self::Permission => "permission",
+            Self::Schema => "schema",
+            Self::Timeout => "timeout",
+            Self::Query => "query",
+            Self::Decode => "decode",
+        }
+    }
+}
+
+/// Why a poll failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server can't be reached, or turns every client away for now.
+    #[error("cannot connect to {address}: check that the database runs there and that nothing blocks the way")]
+    Connect {
+        /// Host and port, socket, or file.
+        address: String,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The server has no connection left, for this user or at all.
+    #[error("{address} accepts no more connections: raise the limit, or look for who holds them (this exporter holds one)")]
+    TooManyConnections {
+        /// Host and port, or socket.
+        address: String,
+        /// What the server says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The connection was lost while in use.
+    #[error("lost the connection to {address}")]
+    Lost {
+        /// Host and port, socket, or file.
+        address: String,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A certificate or key file can't be read.
+    #[error("cannot read {option} {}: make the file readable for the exporter's user, or correct the URL", path.display())]
+    TlsFile {
+        /// The option of the URL that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS with {address} failed: the certificate must be valid for this host name and signed by ssl_ca (sslrootcert), or by an authority of the system")]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The server refused the user.
+    #[error("{address} refuses the user `{user}`: check user and password of the database URL, and that the user may log in from this host, with or without TLS")]
+    Auth {
+        /// Host and port, or socket.
+        address: String,
+        /// The user we gave.
+        user: String,
+        /// What the server says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The server wants to authenticate the user in a way that the driver does not know.
+    #[error("{address} authenticates the user `{user}` in a way that is not supported: give the exporter a user of its own with a password, such as {remedy}")]
+    AuthPlugin {
+        /// Host and port, or socket.
+        address: String,
+        /// The user we gave.
+        user: String,
+        /// A statement that makes such a user.
+        remedy: String,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A grant is missing.
+    #[error("the user `{user}` may not read the heartbeats; as the database's administrator run: {grant}")]
+    Permission {
+        /// The account as the server names it, or the user we gave.
+        user: String,
+        /// The statements that are missing.
+        grant: String,
+        /// What the server says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// There is no such database.
+    #[error("there is no database `{database}` on {address}: correct the name in the database URL")]
+    MissingDatabase {
+        /// Host and port, or socket.
+        address: String,
+        /// The name we gave.
+        database: String,
+        /// What the server says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// There is no such table.
+    #[error("database `{database}` has no table `{table}`: is it {project}'s, and has `{project}-manage db sync` been run?")]
+    MissingTable {
+        /// Name of the database, or file.
+        database: String,
+        /// The table.
+        table: &'static str,
+        /// Whose table it should be.
+        project: &'static str,
+    },
+    /// The table lacks columns without which nothing can be told, or they are not granted.
+    #[error("table `{table}` has no column `{}` that the user `{user}` may read: it is not {project}'s, or this is missing: {grant}", columns.join("`, `"))]
+    MissingColumns {
+        /// The table.
+        table: &'static str,
+        /// What is missing.
+        columns: Vec<&'static str>,
+        /// The user we gave.
+        user: String,
+        /// Whose table it should be.
+        project: &'static str,
+        /// The statement that may be missing.
+        grant: String,
+    },
+    /// Connecting took too long.
+    #[error("{address} did not accept a connection within {}: check the network, or raise database.connect-timeout", humantime::format_duration(*after))]
+    ConnectTimeout {
+        /// Host and port, socket, or file.
+        address: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// The answer took too long.
+    #[error("{address} did not answer within {}: check its load and its locks, or raise database.query-timeout", humantime::format_duration(*after))]
+    QueryTimeout {
+        /// Host and port, socket, or file.
+        address: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// Another error of the server.
+    #[error("{address} failed to answer")]
+    Query {
+        /// Host and port, socket, or file.
+        address: String,
+        /// What the server says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The answer has no time of the database, or is of another shape than the statement.
+    #[error("the answer holds no time of the database: is there a proxy in between that rewrites statements?")]
+    Clock(#[source] sqlx::Error),
+}
+
+impl Error {
+    /// Returns the class under which the failure is counted.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Connect { .. } | Self::TooManyConnections { .. } | Self::Lost { .. } => {
+                Class::Connect
+            }
+            Self::TlsFile { .. } | Self::Tls { .. } => Class::Tls,
+            Self::Auth { .. } | Self::AuthPlugin { .. } => Class::Auth,
+            Self::Permission { .. } => Class::Permission,
+            Self::MissingDatabase { .. }
+            | Self::MissingTable { .. }
+            | Self::MissingColumns { .. } => Class::Schema,
+            Self::ConnectTimeout { .. } | Self::QueryTimeout { .. } => Class::Timeout,
+            Self::Query { .. } => Class::Query,
+            Self::Clock(_) => Class::Decode,
+        }
+    }
+}
+
+/// Returns an error and all its sources on one line, each once.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let message = source.to_string();
+        if !text.contains(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        next = source.source();
+    }
+    text.replace('\n', " ")
+}

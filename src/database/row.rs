@@ -1,0 +1,183 @@
+//! How a row of the statement becomes a value, the same for every engine.
+//!
+//! Rows are decoded one by one and column by column: one bad value never costs more than its own row.
+
+use chrono::NaiveDateTime;
+use futures_util::{Stream, TryStreamExt};
+use sqlx::{ColumnIndex, Decode, Row, Type};
+
+use super::Error;
+use super::layout::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
+use crate::heartbeat::service::{
+    Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp,
+};
+
+// Positions in the statement of `Layout::statement`, in the order of `cinder::LAYOUT`.
+const KIND: usize = 0;
+const CLOCK: usize = 1;
+const ID: usize = 2;
+const BINARY: usize = 3;
+const HOST: usize = 4;
+const REPORT_COUNT: usize = 5;
+const UPDATED_AT: usize = 6;
+const CREATED_AT: usize = 7;
+const DISABLED: usize = 8;
+const TOPIC: usize = 9;
+const DISABLED_REASON: usize = 10;
+const FROZEN: usize = 11;
+const AVAILABILITY_ZONE: usize = 12;
+const CLUSTER_NAME: usize = 13;
+const UUID: usize = 14;
+const RPC_CURRENT_VERSION: usize = 15;
+const OBJECT_CURRENT_VERSION: usize = 16;
+const REPLICATION_STATUS: usize = 17;
+const ACTIVE_BACKEND_ID: usize = 18;
+
+/// How an engine's driver reads a time: the one kind of column that needs care in one of them.
+pub(super) trait TimeColumn: Row {
+    /// Returns the time in a column, `None` when it is NULL; anything that is no time is an error.
+    fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error>;
+}
+
+/// A row of any engine: a name for bounds, implemented for everything that meets them.
+pub(super) trait Decodable: TimeColumn {
+    fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error>;
+    fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error>;
+    fn boolean(&self, column: usize) -> Result<Option<bool>, sqlx::Error>;
+}
+
+impl<R> Decodable for R
+where
+    R: TimeColumn,
+    usize: ColumnIndex<R>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> bool: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn boolean(&self, column: usize) -> Result<Option<bool>, sqlx::Error> {
+        self.try_get(column)
+    }
+}
+
+/// Reads the whole answer to one statement.
+///
+/// # Errors
+/// The database's error, translated by `translate`, or [`Error::Clock`] when no row held the time.
+pub(super) async fn collect<R, S>(
+    mut rows: S,
+    translate: impl Fn(sqlx::Error) -> Error,
+) -> Result<Reading, Error>
+where
+    R: Decodable,
+    S: Stream<Item = Result<R, sqlx::Error>> + Unpin,
+{
+    let mut now = None;
+    let mut services = Vec::new();
+    let mut clusters = Vec::new();
+    let mut rejected = Vec::new();
+    let mut count = 0;
+    while let Some(row) = rows.try_next().await.map_err(&translate)? {
+        match row.integer(KIND) {
+            Ok(Some(CLOCK_ROW)) => now = row.time(CLOCK).map_err(Error::Clock)?,
+            Ok(Some(SERVICE_ROW)) => {
+                count += 1;
+                match service(&row, &mut rejected) {
+                    Ok(service) => services.push(service),
+                    Err(defect) => rejected.push(rejection(defect, &row)),
+                }
+            }
+            Ok(Some(CLUSTER_ROW)) => match cluster(&row) {
+                Ok(cluster) => clusters.push(cluster),
+                Err(defect) => rejected.push(rejection(defect, &row)),
+            },
+            Ok(_) => return Err(Error::Clock(sqlx::Error::RowNotFound)),
+            Err(source) => return Err(Error::Clock(source)),
+        }
+    }
+    let now = now.ok_or(Error::Clock(sqlx::Error::RowNotFound))?;
+    Ok(Reading {
+        now: DatabaseTime(now),
+        services,
+        clusters,
+        rejected,
+        rows: count,
+    })
+}
+
+fn rejection(defect: Defect, row: &impl Decodable) -> Rejection {
+    Rejection {
+        defect,
+        id: row.integer(ID).ok().flatten(),
+    }
+}
+
+/// Decodes a row of `services`; an unreadable time is noted in `rejected` and costs that time alone.
+fn service(row: &impl Decodable, rejected: &mut Vec<Rejection>) -> Result<Service, Defect> {
+    let updated_at = stamp(row, UPDATED_AT);
+    let created_at = stamp(row, CREATED_AT);
+    let service = Service {
+        id: required(row.integer(ID))?,
+        binary: name(row, BINARY, Defect::NullBinary)?,
+        host: name(row, HOST, Defect::NullHost)?,
+        topic: optional(row.text(TOPIC)),
+        report_count: required(row.integer(REPORT_COUNT))?,
+        updated_at,
+        created_at,
+        disabled: row
+            .boolean(DISABLED)
+            .map_err(|_| Defect::UnreadableColumn)?
+            .unwrap_or(false),
+        disabled_reason: optional(row.text(DISABLED_REASON)),
+        frozen: optional(row.boolean(FROZEN)),
+        availability_zone: optional(row.text(AVAILABILITY_ZONE)),
+        cluster_name: optional(row.text(CLUSTER_NAME)),
+        uuid: optional(row.text(UUID)),
+        rpc_current_version: optional(row.text(RPC_CURRENT_VERSION)),
+        object_current_version: optional(row.text(OBJECT_CURRENT_VERSION)),
+        replication_status: optional(row.text(REPLICATION_STATUS)),
+        active_backend_id: optional(row.text(ACTIVE_BACKEND_ID)),
+    };
+    if [updated_at, created_at].contains(&Stamp::Unreadable) {
+        rejected.push(rejection(Defect::UnreadableTime, row));
+    }
+    Ok(service)
+}
+
+fn cluster(row: &impl Decodable) -> Result<Cluster, Defect> {
+    Ok(Cluster {
+        binary: name(row, BINARY, Defect::NullBinary)?,
+        name: name(row, HOST, Defect::NullHost)?,
+        disabled: optional(row.boolean(DISABLED)).unwrap_or(false),
+    })
+}
+
+fn name(row: &impl Decodable, column: usize, null: Defect) -> Result<String, Defect> {
+    row.text(column)
+        .map_err(|_| Defect::UnreadableColumn)?
+        .ok_or(null)
+}
+
+fn required<T>(value: Result<Option<T>, sqlx::Error>) -> Result<T, Defect> {
+    value.ok().flatten().ok_or(Defect::UnreadableColumn)
+}
+
+/// An optional value that can't be read counts as one that is not there.
+fn optional<T>(value: Result<Option<T>, sqlx::Error>) -> Option<T> {
+    value.ok().flatten()
+}
+
+fn stamp(row: &impl Decodable, column: usize) -> Stamp {
+    match row.time(column) {
+        Ok(Some(time)) => Stamp::At(HostTime(time)),
+        Ok(None) => Stamp::Never,
+        Err(_) => Stamp::Unreadable,
+    }
+}

@@ -1,0 +1,254 @@
+//! Cinder's own rules for up and down, exactly as Cinder applies them.
+//!
+//! | rule | asked by | mirrors |
+//! | --- | --- | --- |
+//! | [`is_up`] | `GET os-services`, `openstack volume service list` | `ServiceController.index` in cinder/api/v3/services.py |
+//! | [`is_up_for_scheduler`] | scheduler, volume and backup API | `Service.is_up` in cinder/objects/service.py |
+//! | [`is_cluster_up`] | `GET clusters` | `Cluster.is_up` in cinder/objects/cluster.py |
+//!
+//! All limits are inclusive. "Now" is the database's clock, where Cinder takes that of the process that asks.
+//! Disabled and frozen are separate facts and never enter.
+
+use chrono::TimeDelta;
+
+use super::service::{DatabaseTime, HostTime, Service, Stamp, apparent_age};
+
+/// The two options of cinder.conf that decide, both in force on every node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intervals {
+    /// `service_down_time`: how old a heartbeat may be.
+    pub service_down_time: TimeDelta,
+    /// `report_interval`: how often a service reports.
+    pub report_interval: TimeDelta,
+}
+
+impl Intervals {
+    /// Returns the `service_down_time` of a process that runs a `Service` (scheduler, volume, backup).
+    ///
+    /// Where `service_down_time` is at most `report_interval`, such a process raises its own to
+    /// `int(2.5 * report_interval)` (`Service.basic_config_check` in cinder/service.py). cinder-api runs none
+    /// and never does, so that the two views differ.
+    #[must_use]
+    pub fn scheduler_service_down_time(&self) -> TimeDelta {
+        if self.service_down_time > self.report_interval {
+            return self.service_down_time;
+        }
+        TimeDelta::seconds((self.report_interval * 5 / 2).num_seconds())
+    }
+}
+
+/// Returns whether Cinder's API would list this service as up; `None` when its last heartbeat is unreadable.
+///
+/// The limit applies on both sides, so that a host too far ahead is down as well. The last heartbeat is
+/// `updated_at or created_at`. A row that has neither makes Cinder's API fail; here it is down.
+#[must_use]
+pub fn is_up(service: &Service, now: DatabaseTime, intervals: &Intervals) -> Option<bool> {
+    match service.last_heartbeat() {
+        Stamp::At(stamp) => {
+            Some(apparent_age(now, stamp).abs() <= intervals.service_down_time)
+        }
+        Stamp::Never => Some(false),
+        Stamp::Unreadable => None,
+    }
+}
+
+/// Returns whether the scheduler would use this service; `None` when `updated_at` is unreadable.
+///
+/// One-sided: a host ahead stays up however far. A service that never wrote its row is down: `created_at`
+/// does not count.
+#[must_use]
+pub fn is_up_for_scheduler(
+    service: &Service,
+    now: DatabaseTime,
+    intervals: &Intervals,
+) -> Option<bool> {
+    match service.updated_at {
+        Stamp::At(stamp) => {
+            Some(apparent_age(now, stamp) <= intervals.scheduler_service_down_time())
+        }
+        Stamp::Never => Some(false),
+        Stamp::Unreadable => None,
+    }
+}
+
+/// Returns whether the API counts this member in a cluster's `num_down_hosts`; `None` when `updated_at` is
+/// unreadable.
+///
+/// Mirrors `Cluster.num_down_hosts` in cinder/db/models.py: strictly older than the limit, so that the limit
+/// itself is up, and a member whose `updated_at` is NULL is not counted.
+#[must_use]
+pub fn is_member_down(
+    service: &Service,
+    now: DatabaseTime,
+    intervals: &Intervals,
+) -> Option<bool> {
+    match service.updated_at {
+        Stamp::At(stamp) => Some(apparent_age(now, stamp) > intervals.service_down_time),
+        Stamp::Never => Some(false),
+        Stamp::Unreadable => None,
+    }
+}
+
+/// Returns whether the API would list a cluster as up, from the latest `updated_at` of its members.
+///
+/// `None` for `latest` means that no member ever reported: such a cluster is down. As in the scheduler's rule a
+/// time ahead is up, however far. The API's own `service_down_time` applies.
+#[must_use]
+pub fn is_cluster_up(latest: Option<HostTime>, now: DatabaseTime, intervals: &Intervals) -> bool {
+    latest.is_some_and(|stamp| apparent_age(now, stamp) <= intervals.service_down_time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::service::fixture;
+
+    const NOW: &str = "2026-03-30 00:54:14";
+
+    /// The service whose `updated_at` is so many seconds before now, by Cinder's defaults.
+    fn check(age_seconds: f64, up: bool, up_for_scheduler: bool) {
+        let intervals = intervals(60, 10);
+        let service = Service {
+            updated_at: Stamp::At(before_now(age_seconds)),
+            ..fixture::service("cinder-volume", "block1")
+        };
+        let now = fixture::now(NOW);
+        assert_eq!(
+            is_up(&service, now, &intervals),
+            Some(up),
+            "R1 at {age_seconds} s"
+        );
+        assert_eq!(
+            is_up_for_scheduler(&service, now, &intervals),
+            Some(up_for_scheduler),
+            "R2 at {age_seconds} s"
+        );
+        assert_eq!(
+            is_cluster_up(Some(before_now(age_seconds)), now, &intervals),
+            up_for_scheduler,
+            "R4 at {age_seconds} s"
+        );
+        assert_eq!(
+            is_member_down(&service, now, &intervals),
+            Some(!up_for_scheduler),
+            "num_down_hosts at {age_seconds} s"
+        );
+    }
+
+    fn intervals(service_down_time: i64, report_interval: i64) -> Intervals {
+        Intervals {
+            service_down_time: TimeDelta::seconds(service_down_time),
+            report_interval: TimeDelta::seconds(report_interval),
+        }
+    }
+
+    fn before_now(seconds: f64) -> HostTime {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the tests' ages are whole microseconds, far below 2^53"
+        )]
+        let age = TimeDelta::microseconds((seconds * 1e6) as i64);
+        HostTime(fixture::now(NOW).0 - age)
+    }
+
+    #[test]
+    fn limits_are_inclusive_and_the_api_alone_is_two_sided() {
+        check(0.0, true, true);
+        check(59.999_999, true, true);
+        check(60.0, true, true);
+        check(60.000_001, false, false);
+        check(1_000_000.0, false, false);
+        check(-40.0, true, true);
+        check(-60.0, true, true);
+        check(-60.000_001, false, true);
+        check(-75.0, false, true);
+        check(-3_600.0, false, true);
+    }
+
+    #[test]
+    fn created_at_counts_for_the_api_and_not_for_the_scheduler() {
+        let now = fixture::now(NOW);
+        let new = Service {
+            updated_at: Stamp::Never,
+            created_at: Stamp::At(before_now(30.0)),
+            ..fixture::service("cinder-backup", "controller")
+        };
+        assert_eq!(is_up(&new, now, &intervals(60, 10)), Some(true));
+        assert_eq!(
+            is_up_for_scheduler(&new, now, &intervals(60, 10)),
+            Some(false)
+        );
+        assert_eq!(is_up(&new, now, &intervals(29, 10)), Some(false));
+    }
+
+    #[test]
+    fn a_row_without_any_time_is_down() {
+        let now = fixture::now(NOW);
+        let row = Service {
+            updated_at: Stamp::Never,
+            created_at: Stamp::Never,
+            ..fixture::service("cinder-backup", "controller")
+        };
+        assert_eq!(is_up(&row, now, &intervals(60, 10)), Some(false));
+        assert_eq!(
+            is_up_for_scheduler(&row, now, &intervals(60, 10)),
+            Some(false)
+        );
+        assert!(!is_cluster_up(None, now, &intervals(60, 10)));
+    }
+
+    #[test]
+    fn an_unreadable_time_gives_no_verdict() {
+        let now = fixture::now(NOW);
+        let row = Service {
+            updated_at: Stamp::Unreadable,
+            created_at: Stamp::At(before_now(5.0)),
+            ..fixture::service("cinder-volume", "block1")
+        };
+        assert_eq!(is_up(&row, now, &intervals(60, 10)), None);
+        assert_eq!(is_up_for_scheduler(&row, now, &intervals(60, 10)), None);
+        assert_eq!(is_member_down(&row, now, &intervals(60, 10)), None);
+    }
+
+    #[test]
+    fn disabled_and_frozen_never_enter() {
+        let now = fixture::now(NOW);
+        let row = Service {
+            disabled: true,
+            frozen: Some(true),
+            updated_at: Stamp::At(before_now(5.0)),
+            ..fixture::service("cinder-volume", "block1")
+        };
+        assert_eq!(is_up(&row, now, &intervals(60, 10)), Some(true));
+        assert_eq!(is_up_for_scheduler(&row, now, &intervals(60, 10)), Some(true));
+    }
+
+    #[test]
+    fn a_process_with_a_service_raises_a_down_time_that_is_too_short() {
+        for (down, report, raised) in [
+            (60, 10, 60),
+            (61, 60, 61),
+            (60, 60, 150),
+            (60, 61, 152),
+            (60, 90, 225),
+            (0, 0, 0),
+        ] {
+            assert_eq!(
+                intervals(down, report).scheduler_service_down_time(),
+                TimeDelta::seconds(raised),
+                "service_down_time {down}, report_interval {report}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_override_reaches_the_scheduler_and_not_the_api() {
+        let row = Service {
+            updated_at: Stamp::At(before_now(100.0)),
+            ..fixture::service("cinder-volume", "block1")
+        };
+        let now = fixture::now(NOW);
+        assert_eq!(is_up(&row, now, &intervals(60, 60)), Some(false));
+        assert_eq!(is_up_for_scheduler(&row, now, &intervals(60, 60)), Some(true));
+    }
+}

@@ -1,0 +1,193 @@
+//! The rows of the tables `services` and `clusters` as values, with two types of time.
+//!
+//! A row holds times stamped by the service's own host, and is read together with one time of the database.
+//! No relation between the two clocks is known. Both are UTC, with microseconds at most.
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+/// A time read from a service host's clock, as stored in `services.updated_at` or `created_at`.
+///
+/// It bears no known relation to any other clock. Subtracting it from a [`DatabaseTime`] gives an *apparent*
+/// age, wrong by the host's clock skew; [`apparent_age`] is the only place to do so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostTime(pub NaiveDateTime);
+
+/// A time read from the database server's clock, in the statement that read the rows: "now" for every verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DatabaseTime(pub NaiveDateTime);
+
+/// Returns the database's time less the host's: positive when the stamp lies in the database's past, negative
+/// when the host's clock is ahead by more than the heartbeat is old.
+#[must_use]
+pub fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
+    now.0 - stamp.0
+}
+
+/// A nullable time column as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamp {
+    /// The column is NULL: the event never happened.
+    Never,
+    /// The event's time by the host's clock.
+    At(HostTime),
+    /// The column holds something that is no time, such as MySQL's `0000-00-00 00:00:00`.
+    Unreadable,
+}
+
+/// One row of `services` that is not deleted.
+///
+/// An optional column is `None` when it is NULL, unreadable, or missing from the release's schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Primary key; a removed and recreated row has a new one.
+    pub id: i64,
+    /// Program, such as `cinder-volume`; part of the identity.
+    pub binary: String,
+    /// `HOST` or `HOST@BACKEND`; part of the identity.
+    pub host: String,
+    /// RPC topic.
+    pub topic: Option<String>,
+    /// Number of heartbeats since the row was created: rises by one a heartbeat, and by nothing else.
+    pub report_count: i64,
+    /// Last write by a service, which is mostly, but not always, a heartbeat.
+    pub updated_at: Stamp,
+    /// Creation of the row.
+    pub created_at: Stamp,
+    /// Whether an operator disabled the service (NULL: not). It never enters a verdict.
+    pub disabled: bool,
+    /// The operator's reason.
+    pub disabled_reason: Option<String>,
+    /// Whether the backend is frozen; meant for `cinder-volume` alone. It never enters a verdict.
+    pub frozen: Option<bool>,
+    /// Availability zone.
+    pub availability_zone: Option<String>,
+    /// Active-active cluster, `CLUSTER@BACKEND`.
+    pub cluster_name: Option<String>,
+    /// Unique identity of the row since Pike.
+    pub uuid: Option<String>,
+    /// RPC version the service runs with.
+    pub rpc_current_version: Option<String>,
+    /// Object version the service runs with.
+    pub object_current_version: Option<String>,
+    /// Replication status; `cinder-volume` alone.
+    pub replication_status: Option<String>,
+    /// Backend in use after a failover; `cinder-volume` alone.
+    pub active_backend_id: Option<String>,
+}
+
+impl Service {
+    /// Returns `updated_at or created_at`, the time that Cinder's API takes for the last heartbeat.
+    ///
+    /// [`Stamp::Unreadable`] stays so: falling back to `created_at` would invent a verdict.
+    #[must_use]
+    pub fn last_heartbeat(&self) -> Stamp {
+        match self.updated_at {
+            Stamp::Never => self.created_at,
+            stamp => stamp,
+        }
+    }
+}
+
+/// One row of `clusters` that is not deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// Program of all members, such as `cinder-volume`.
+    pub binary: String,
+    /// `CLUSTER@BACKEND`; unique together with the binary.
+    pub name: String,
+    /// Whether an operator disabled the cluster (NULL: not).
+    pub disabled: bool,
+}
+
+/// A row that could not be used, or not in full.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rejection {
+    /// What is wrong with it.
+    pub defect: Defect,
+    /// Primary key, if that could be read.
+    pub id: Option<i64>,
+}
+
+/// What can be wrong with a row. The names are label values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Defect {
+    /// `binary` is NULL: the service has no name and is not shown.
+    NullBinary,
+    /// `host` is NULL: the service has no name and is not shown.
+    NullHost,
+    /// `updated_at` or `created_at` is no time: the service is shown without what depends on it.
+    UnreadableTime,
+    /// A column that identifies or counts holds another type than Cinder's schema has; the row is not shown.
+    UnreadableColumn,
+}
+
+impl Defect {
+    /// Every defect, in the order of the label values' first appearance in the documentation.
+    pub const ALL: [Self; 4] = [
+        Self::NullBinary,
+        Self::NullHost,
+        Self::UnreadableTime,
+        Self::UnreadableColumn,
+    ];
+
+    /// Returns the value of the label `reason`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NullBinary => "null_binary",
+            Self::NullHost => "null_host",
+            Self::UnreadableTime => "unreadable_time",
+            Self::UnreadableColumn => "unreadable_column",
+        }
+    }
+}
+
+/// Everything that one statement read: one moment of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The database's clock at the statement.
+    pub now: DatabaseTime,
+    /// Services that are not deleted, in the order of the database.
+    pub services: Vec<Service>,
+    /// Clusters that are not deleted; empty where the release has none.
+    pub clusters: Vec<Cluster>,
+    /// Rows of either table that were not read, or not in full.
+    pub rejected: Vec<Rejection>,
+    /// Rows of `services` that are not deleted, the unreadable ones included.
+    pub rows: usize,
+}
+
+#[cfg(test)]
+pub(crate) mod fixture {
+    //! Rows for the tests of this folder.
+
+    use super::*;
+
+    /// A time such as `2026-03-30 00:54:14` or `2026-03-30 00:54:14.25`.
+    pub(crate) fn now(text: &str) -> DatabaseTime {
+        DatabaseTime(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").unwrap())
+    }
+
+    /// A new service that never reported.
+    pub(crate) fn service(binary: &str, host: &str) -> Service {
+        Service {
+            id: 1,
+            binary: binary.to_owned(),
+            host: host.to_owned(),
+            topic: Some(binary.to_owned()),
+            report_count: 0,
+            updated_at: Stamp::Never,
+            created_at: Stamp::Never,
+            disabled: false,
+            disabled_reason: None,
+            frozen: None,
+            availability_zone: Some("nova".to_owned()),
+            cluster_name: None,
+            uuid: None,
+            rpc_current_version: None,
+            object_current_version: None,
+            replication_status: None,
+            active_backend_id: None,
+        }
+    }
+}

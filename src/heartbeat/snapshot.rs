@@ -1,0 +1,358 @@
+//! The picture published after each poll: every service with Cinder's verdicts, at one time of the database.
+//!
+//! A published snapshot is never changed. Each poll makes a new one.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+
+use super::liveness::{self, Intervals};
+use super::service::{
+    Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp, apparent_age,
+};
+
+/// What is known of all services at one time of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The database's clock when the rows were read: "now" for everything in here.
+    pub now: DatabaseTime,
+    /// The options that the verdicts were made with.
+    pub intervals: Intervals,
+    /// One status for each (binary, host), in this order.
+    pub services: Vec<ServiceStatus>,
+    /// One status for each cluster, by binary and name.
+    pub clusters: Vec<ClusterStatus>,
+    /// Rows of `services` that are not deleted, the unreadable ones included.
+    pub rows: usize,
+    /// What could not be read, sorted.
+    pub rejected: Vec<Rejection>,
+}
+
+/// A service and what Cinder thinks of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceStatus {
+    /// The row, the freshest one where several share binary and host.
+    pub service: Service,
+    /// As the API lists it, see [`liveness::is_up`].
+    pub up: Option<bool>,
+    /// As the scheduler sees it, see [`liveness::is_up_for_scheduler`].
+    pub up_for_scheduler: Option<bool>,
+    /// `updated_at or created_at` by the service host's clock; `None` when both are NULL or it is unreadable.
+    pub last_heartbeat: Option<HostTime>,
+    /// The database's time less `last_heartbeat`: apparent, negative when the host is ahead.
+    pub heartbeat_age: Option<TimeDelta>,
+    /// Rows beyond the first with the same binary and host.
+    pub duplicates: usize,
+}
+
+/// A cluster and what Cinder thinks of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterStatus {
+    /// The row.
+    pub cluster: Cluster,
+    /// As the API lists it, see [`liveness::is_cluster_up`]; `None` when no member's time proves it up and one
+    /// is unreadable.
+    pub up: Option<bool>,
+    /// Members, whatever their binary, as `Cluster.num_hosts` counts them.
+    pub hosts: usize,
+    /// Members counted as down, see [`liveness::is_member_down`].
+    pub hosts_down: usize,
+}
+
+impl Snapshot {
+    /// Returns the picture that one reading gives.
+    #[must_use]
+    pub fn new(reading: Reading, intervals: Intervals) -> Self {
+        let Reading {
+            now,
+            services,
+            clusters,
+            mut rejected,
+            rows,
+        } = reading;
+        rejected.sort_unstable();
+        Self {
+            now,
+            intervals,
+            rows,
+            clusters: cluster_statuses(clusters, &services, now, &intervals),
+            services: service_statuses(services, now, &intervals),
+            rejected,
+        }
+    }
+
+    /// Returns how many rows have a defect.
+    #[must_use]
+    pub fn rejected_with(&self, defect: Defect) -> usize {
+        self.rejected
+            .iter()
+            .filter(|row| row.defect == defect)
+            .count()
+    }
+}
+
+fn service_statuses(
+    mut services: Vec<Service>,
+    now: DatabaseTime,
+    intervals: &Intervals,
+) -> Vec<ServiceStatus> {
+    // The freshest row of a name comes first; of two equally fresh the younger, so that the choice is stable.
+    services.sort_unstable_by(|a, b| {
+        (&a.binary, &a.host)
+            .cmp(&(&b.binary, &b.host))
+            .then_with(|| freshness(b).cmp(&freshness(a)))
+            .then_with(|| b.id.cmp(&a.id))
+    });
+    let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
+    for service in services {
+        match statuses.last_mut() {
+            Some(last)
+                if last.service.binary == service.binary && last.service.host == service.host =>
+            {
+                last.duplicates += 1;
+            }
+            _ => statuses.push(service_status(service, now, intervals)),
+        }
+    }
+    statuses
+}
+
+/// Orders rows of one name: any time is fresher than none, and an unreadable one is last.
+fn freshness(service: &Service) -> (u8, Option<HostTime>) {
+    match service.last_heartbeat() {
+        Stamp::At(stamp) => (2, Some(stamp)),
+        Stamp::Never => (1, None),
+        Stamp::Unreadable => (0, None),
+    }
+}
+
+fn service_status(service: Service, now: DatabaseTime, intervals: &Intervals) -> ServiceStatus {
+    let last_heartbeat = match service.last_heartbeat() {
+        Stamp::At(stamp) => Some(stamp),
+        Stamp::Never | Stamp::Unreadable => None,
+    };
+    ServiceStatus {
+        up: liveness::is_up(&service, now, intervals),
+        up_for_scheduler: liveness::is_up_for_scheduler(&service, now, intervals),
+        last_heartbeat,
+        heartbeat_age: last_heartbeat.map(|stamp| apparent_age(now, stamp)),
+        duplicates: 0,
+        service,
+    }
+}
+
+/// What the members of one cluster say.
+#[derive(Default)]
+struct Members {
+    hosts: usize,
+    hosts_down: usize,
+    latest: Option<HostTime>,
+    unreadable: bool,
+}
+
+fn cluster_statuses(
+    mut clusters: Vec<Cluster>,
+    services: &[Service],
+    now: DatabaseTime,
+    intervals: &Intervals,
+) -> Vec<ClusterStatus> {
+    clusters.sort_unstable_by(|a, b| (&a.binary, &a.name).cmp(&(&b.binary, &b.name)));
+    // Cinder joins members by the cluster's name alone (cinder/db/models.py), not by the binary.
+    let mut members: HashMap<&str, Members> = HashMap::new();
+    for service in services {
+        let Some(name) = service.cluster_name.as_deref() else {
+            continue;
+        };
+        let cluster = members.entry(name).or_default();
+        cluster.hosts += 1;
+        match liveness::is_member_down(service, now, intervals) {
+            Some(down) => cluster.hosts_down += usize::from(down),
+            None => cluster.unreadable = true,
+        }
+        if let Stamp::At(stamp) = service.updated_at {
+            cluster.latest = cluster.latest.max(Some(stamp));
+        }
+    }
+    let nobody = Members::default();
+    clusters
+        .into_iter()
+        .map(|cluster| {
+            let members = members.get(cluster.name.as_str()).unwrap_or(&nobody);
+            let up = liveness::is_cluster_up(members.latest, now, intervals);
+            ClusterStatus {
+                up: (up || !members.unreadable).then_some(up),
+                hosts: members.hosts,
+                hosts_down: members.hosts_down,
+                cluster,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::service::fixture;
+
+    const INTERVALS: Intervals = Intervals {
+        service_down_time: TimeDelta::seconds(60),
+        report_interval: TimeDelta::seconds(10),
+    };
+
+    /// A service whose heartbeat is so many seconds old.
+    fn beating(id: i64, host: &str, age: i64) -> Service {
+        let stamp = HostTime(now().0 - TimeDelta::seconds(age));
+        Service {
+            id,
+            updated_at: Stamp::At(stamp),
+            ..fixture::service("cinder-volume", host)
+        }
+    }
+
+    fn now() -> DatabaseTime {
+        fixture::now("2026-03-30 00:54:14")
+    }
+
+    fn snapshot(services: Vec<Service>, clusters: Vec<Cluster>) -> Snapshot {
+        let reading = Reading {
+            now: now(),
+            rows: services.len(),
+            services,
+            clusters,
+            rejected: Vec::new(),
+        };
+        Snapshot::new(reading, INTERVALS)
+    }
+
+    fn member(cluster: &str, service: Service) -> Service {
+        Service {
+            cluster_name: Some(cluster.to_owned()),
+            ..service
+        }
+    }
+
+    fn cluster(name: &str) -> Cluster {
+        Cluster {
+            binary: "cinder-volume".to_owned(),
+            name: name.to_owned(),
+            disabled: false,
+        }
+    }
+
+    #[test]
+    fn services_are_sorted_by_binary_and_host() {
+        let scheduler = Service {
+            binary: "cinder-scheduler".to_owned(),
+            ..beating(3, "z", 0)
+        };
+        let picture = snapshot(
+            vec![beating(1, "b", 0), scheduler, beating(2, "a", 0)],
+            vec![],
+        );
+        let ids: Vec<i64> = picture.services.iter().map(|s| s.service.id).collect();
+        assert_eq!(ids, [3, 2, 1]);
+    }
+
+    #[test]
+    fn of_rows_with_one_name_the_freshest_is_shown_and_the_others_counted() {
+        let unreadable = Service {
+            id: 4,
+            updated_at: Stamp::Unreadable,
+            ..fixture::service("cinder-volume", "a")
+        };
+        let never = Service {
+            id: 5,
+            ..fixture::service("cinder-volume", "a")
+        };
+        let picture = snapshot(
+            vec![
+                unreadable,
+                never,
+                beating(1, "a", 500),
+                beating(2, "a", 5),
+                beating(3, "a", 50),
+                beating(6, "b", 5),
+            ],
+            vec![],
+        );
+        let shown: Vec<(i64, usize)> = picture
+            .services
+            .iter()
+            .map(|s| (s.service.id, s.duplicates))
+            .collect();
+        assert_eq!(shown, [(2, 4), (6, 0)]);
+        assert_eq!(picture.services[0].up, Some(true));
+    }
+
+    #[test]
+    fn of_two_equally_fresh_rows_the_younger_is_shown() {
+        for rows in [
+            vec![beating(1, "a", 5), beating(2, "a", 5)],
+            vec![beating(2, "a", 5), beating(1, "a", 5)],
+        ] {
+            assert_eq!(snapshot(rows, vec![]).services[0].service.id, 2);
+        }
+    }
+
+    #[test]
+    fn the_age_is_negative_when_the_host_is_ahead() {
+        let picture = snapshot(vec![beating(1, "a", -75)], vec![]);
+        assert_eq!(
+            picture.services[0].heartbeat_age,
+            Some(TimeDelta::seconds(-75))
+        );
+    }
+
+    #[test]
+    fn a_cluster_is_up_while_one_member_is() {
+        let picture = snapshot(
+            vec![
+                member("c@lvm", beating(1, "a", 5)),
+                member("c@lvm", beating(2, "b", 500)),
+                beating(3, "c", 5),
+            ],
+            vec![cluster("c@lvm")],
+        );
+        let status = &picture.clusters[0];
+        assert_eq!(
+            (status.up, status.hosts, status.hosts_down),
+            (Some(true), 2, 1)
+        );
+    }
+
+    #[test]
+    fn a_cluster_without_members_is_down() {
+        let picture = snapshot(vec![], vec![cluster("c@lvm")]);
+        let status = &picture.clusters[0];
+        assert_eq!(
+            (status.up, status.hosts, status.hosts_down),
+            (Some(false), 0, 0)
+        );
+    }
+
+    #[test]
+    fn a_member_that_never_reported_counts_as_a_host_and_not_as_down() {
+        let never = member("c@lvm", fixture::service("cinder-volume", "a"));
+        let picture = snapshot(vec![never], vec![cluster("c@lvm")]);
+        let status = &picture.clusters[0];
+        assert_eq!(
+            (status.up, status.hosts, status.hosts_down),
+            (Some(false), 1, 0)
+        );
+    }
+
+    #[test]
+    fn an_unreadable_member_leaves_a_cluster_unknown_unless_another_proves_it_up() {
+        let unreadable = || Service {
+            updated_at: Stamp::Unreadable,
+            ..member("c@lvm", fixture::service("cinder-volume", "a"))
+        };
+        let alone = snapshot(vec![unreadable()], vec![cluster("c@lvm")]);
+        assert_eq!(alone.clusters[0].up, None);
+        let proven = snapshot(
+            vec![unreadable(), member("c@lvm", beating(2, "b", 5))],
+            vec![cluster("c@lvm")],
+        );
+        assert_eq!(proven.clusters[0].up, Some(true));
+    }
+}

@@ -1,0 +1,202 @@
+//! The exporter's own metrics, kept with the crate `prometheus`.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use prometheus::proto::MetricFamily;
+use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::process::ProcessCollector;
+use super::table::{self, Metric};
+use crate::database::Class;
+use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::service::Defect;
+use crate::heartbeat::snapshot::Snapshot;
+
+/// Upper bounds of the buckets of poll durations, from a table in memory to the default query timeout and above.
+const POLL_BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// Handles of all own metrics. A registry of its own makes each instance independent.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    /// Name of the source: the label `database`.
+    database: &'static str,
+    database_up: IntGaugeVec,
+    last_poll: GaugeVec,
+    clock_offset: GaugeVec,
+    clock_offset_error: GaugeVec,
+    poll_duration: HistogramVec,
+    poll_failures: IntCounterVec,
+    rows: IntGaugeVec,
+    rows_rejected: IntGaugeVec,
+    http_requests: IntCounterVec,
+}
+
+/// How far the database's clock is from the exporter's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClockOffset {
+    /// The database's clock less the exporter's.
+    pub offset: TimeDelta,
+    /// Bound on the error, on both sides: half the round trip.
+    pub error: Duration,
+}
+
+impl Telemetry {
+    /// Registers all metrics of one source. What is not known yet has no series, but counters start at zero.
+    ///
+    /// `loaded` is the time since the Unix epoch when the configuration was loaded.
+    ///
+    /// # Errors
+    /// Never in practice: a name or a label that the crate refuses is a mistake in [`table`].
+    pub fn new(
+        database: &'static str,
+        intervals: &Intervals,
+        poll_interval: Duration,
+        loaded: Duration,
+    ) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let registering = Registering(&registry);
+        let telemetry = Self {
+            database,
+            database_up: registering.integers(&table::DATABASE_UP)?,
+            last_poll: registering.gauges(&table::LAST_POLL)?,
+            clock_offset: registering.gauges(&table::CLOCK_OFFSET)?,
+            clock_offset_error: registering.gauges(&table::CLOCK_OFFSET_ERROR)?,
+            poll_duration: registering.histograms(&table::POLL_DURATION, POLL_BUCKETS)?,
+            poll_failures: registering.counters(&table::POLL_FAILURES)?,
+            rows: registering.integers(&table::ROWS)?,
+            rows_rejected: registering.integers(&table::ROWS_REJECTED)?,
+            http_requests: registering.counters(&table::HTTP_REQUESTS)?,
+            registry: registry.clone(),
+        };
+        telemetry.database_up.with_label_values(&[database]).set(0);
+        telemetry.poll_duration.with_label_values(&[database]);
+        for class in Class::ALL {
+            telemetry
+                .poll_failures
+                .with_label_values(&[database, class.as_str()]);
+        }
+        for (metric, value) in [
+            (&table::SERVICE_DOWN_TIME, intervals.service_down_time.as_seconds_f64()),
+            (&table::REPORT_INTERVAL, intervals.report_interval.as_seconds_f64()),
+            (&table::POLL_INTERVAL, poll_interval.as_secs_f64()),
+        ] {
+            registering
+                .gauges(metric)?
+                .with_label_values(&[database])
+                .set(value);
+        }
+        registering
+            .integers(&table::BUILD_INFO)?
+            .with_label_values(&[
+                env!("CARGO_PKG_VERSION"),
+                env!("BUILD_REVISION"),
+                env!("BUILD_RUSTC"),
+            ])
+            .set(1);
+        let successful = IntGauge::with_opts(options(&table::RELOAD_SUCCESSFUL))?;
+        successful.set(1);
+        registry.register(Box::new(successful))?;
+        let timestamp = Gauge::with_opts(options(&table::RELOAD_TIMESTAMP))?;
+        timestamp.set(loaded.as_secs_f64());
+        registry.register(Box::new(timestamp))?;
+        registry.register(Box::new(ProcessCollector))?;
+        Ok(telemetry)
+    }
+
+    /// Notes a poll that succeeded.
+    pub fn poll_succeeded(&self, took: Duration, snapshot: &Snapshot, clock: ClockOffset) {
+        let database = &[self.database];
+        self.poll_duration
+            .with_label_values(database)
+            .observe(took.as_secs_f64());
+        self.database_up.with_label_values(database).set(1);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "microseconds of this century need 51 of the 53 bits"
+        )]
+        let now = snapshot.now.0.and_utc().timestamp_micros() as f64 / 1e6;
+        self.last_poll.with_label_values(database).set(now);
+        self.clock_offset
+            .with_label_values(database)
+            .set(clock.offset.as_seconds_f64());
+        self.clock_offset_error
+            .with_label_values(database)
+            .set(clock.error.as_secs_f64());
+        self.rows
+            .with_label_values(database)
+            .set(i64::try_from(snapshot.rows).unwrap_or(i64::MAX));
+        for defect in Defect::ALL {
+            let rows = snapshot.rejected_with(defect);
+            self.rows_rejected
+                .with_label_values(&[self.database, defect.as_str()])
+                .set(i64::try_from(rows).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Notes a poll that failed.
+    pub fn poll_failed(&self, took: Duration, class: Class) {
+        self.poll_duration
+            .with_label_values(&[self.database])
+            .observe(took.as_secs_f64());
+        self.database_up.with_label_values(&[self.database]).set(0);
+        self.poll_failures
+            .with_label_values(&[self.database, class.as_str()])
+            .inc();
+    }
+
+    /// Counts a request; `path` must be one of a few, or the series grow without bound.
+    pub fn answered(&self, path: &str, code: u16) {
+        self.http_requests
+            .with_label_values(&[path, code.to_string().as_str()])
+            .inc();
+    }
+
+    /// Returns the current value of everything, sorted by name.
+    #[must_use]
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+}
+
+/// Makes vectors from the table and registers them.
+struct Registering<'a>(&'a Registry);
+
+impl Registering<'_> {
+    fn integers(&self, metric: &Metric) -> Result<IntGaugeVec, prometheus::Error> {
+        let vector = IntGaugeVec::new(options(metric), metric.labels)?;
+        self.0.register(Box::new(vector.clone()))?;
+        Ok(vector)
+    }
+
+    fn gauges(&self, metric: &Metric) -> Result<GaugeVec, prometheus::Error> {
+        let vector = GaugeVec::new(options(metric), metric.labels)?;
+        self.0.register(Box::new(vector.clone()))?;
+        Ok(vector)
+    }
+
+    fn counters(&self, metric: &Metric) -> Result<IntCounterVec, prometheus::Error> {
+        let vector = IntCounterVec::new(options(metric), metric.labels)?;
+        self.0.register(Box::new(vector.clone()))?;
+        Ok(vector)
+    }
+
+    fn histograms(
+        &self,
+        metric: &Metric,
+        buckets: &[f64],
+    ) -> Result<HistogramVec, prometheus::Error> {
+        let options =
+            HistogramOpts::new(metric.name, metric.help).buckets(buckets.to_vec());
+        let vector = HistogramVec::new(options, metric.labels)?;
+        self.0.register(Box::new(vector.clone()))?;
+        Ok(vector)
+    }
+}
+
+fn options(metric: &Metric) -> Opts {
+    Opts::new(metric.name, metric.help)
+}

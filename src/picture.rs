@@ -1,0 +1,178 @@
+//! The latest snapshot as the bytes of `/metrics`, and when it is too old to be shown.
+//!
+//! A picture is rendered in a format when that is first asked for; and at once, before anybody asks, in the
+//! formats that were asked for lately, so that no scrape waits for the work of a poll.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::heartbeat::snapshot::Snapshot;
+use crate::metrics::exposition::{self, Format};
+use crate::metrics::gzip::{self, Opening};
+
+/// How the bytes are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As they are.
+    Identity,
+    /// Compressed.
+    Gzip,
+}
+
+/// For how long a format that was asked for is made ready: longer than any sensible scrape interval.
+const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+
+/// One snapshot and what was rendered of it so far.
+#[derive(Debug)]
+pub struct Picture {
+    /// What is shown.
+    pub snapshot: Snapshot,
+    /// When the rows were asked for, by the monotonic clock.
+    pub taken: Instant,
+    text: [OnceLock<Bytes>; Format::ALL.len()],
+    gzip: [OnceLock<Opening>; Format::ALL.len()],
+}
+
+impl Picture {
+    /// A picture of which nothing is rendered yet.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, taken: Instant) -> Self {
+        Self {
+            snapshot,
+            taken,
+            text: [const { OnceLock::new() }; Format::ALL.len()],
+            gzip: [const { OnceLock::new() }; Format::ALL.len()],
+        }
+    }
+
+    /// Returns the services' part of the page.
+    #[must_use]
+    pub fn text(&self, format: Format) -> &Bytes {
+        self.text[format as usize]
+            .get_or_init(|| exposition::services(&self.snapshot, format).into())
+    }
+
+    /// Returns the services' part of the page, compressed.
+    #[must_use]
+    pub fn gzip(&self, format: Format) -> &Opening {
+        self.gzip[format as usize].get_or_init(|| gzip::open(self.text(format)))
+    }
+}
+
+/// Holds the latest picture, for one that makes them and many that look.
+#[derive(Debug)]
+pub struct Gallery {
+    latest: watch::Sender<Option<Arc<Picture>>>,
+    stale_after: Duration,
+    started: Instant,
+    /// When each format and encoding was last asked for, in milliseconds since `started`, plus one; 0: never.
+    asked: [[AtomicU64; 2]; Format::ALL.len()],
+}
+
+impl Gallery {
+    /// An empty one; pictures of `stale_after` and older will be withheld.
+    #[must_use]
+    pub fn new(stale_after: Duration) -> Self {
+        Self {
+            latest: watch::Sender::new(None),
+            stale_after,
+            started: Instant::now(),
+            asked: [const { [const { AtomicU64::new(0) }; 2] }; Format::ALL.len()],
+        }
+    }
+
+    /// Renders the picture in the formats in demand and shows it in place of the last.
+    pub fn show(&self, picture: Picture) {
+        for format in Format::ALL {
+            if self.in_demand(format, Encoding::Gzip) {
+                let _ = picture.gzip(format);
+            } else if self.in_demand(format, Encoding::Identity) {
+                let _ = picture.text(format);
+            }
+        }
+        self.latest.send_replace(Some(Arc::new(picture)));
+    }
+
+    /// Returns the latest picture unless there is none or it is too old to be true.
+    ///
+    /// The age is looked at here, and not when a poll fails, so that a poller that hangs can't keep an old
+    /// picture alive.
+    #[must_use]
+    pub fn latest(&self) -> Option<Arc<Picture>> {
+        let picture = self.latest.borrow().clone()?;
+        (picture.taken.elapsed() < self.stale_after).then_some(picture)
+    }
+
+    /// Notes that somebody wants this format, so that the next pictures are ready in it.
+    pub fn ask(&self, format: Format, encoding: Encoding) {
+        self.asked[format as usize][encoding as usize].store(self.now() + 1, Ordering::Relaxed);
+    }
+
+    fn in_demand(&self, format: Format, encoding: Encoding) -> bool {
+        let asked = self.asked[format as usize][encoding as usize].load(Ordering::Relaxed);
+        let remembered = u64::try_from(REMEMBERED.as_millis()).unwrap_or(u64::MAX);
+        asked > 0 && self.now().saturating_sub(asked) < remembered
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::heartbeat::liveness::Intervals;
+    use crate::heartbeat::service::{Reading, fixture};
+
+    fn picture() -> Picture {
+        let reading = Reading {
+            now: fixture::now("2026-03-30 00:54:14"),
+            services: vec![fixture::service("cinder-volume", "block1")],
+            clusters: vec![],
+            rejected: vec![],
+            rows: 1,
+        };
+        let intervals = Intervals {
+            service_down_time: TimeDelta::seconds(60),
+            report_interval: TimeDelta::seconds(10),
+        };
+        Picture::new(Snapshot::new(reading, intervals), Instant::now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_is_withheld_at_the_limit() {
+        let gallery = Gallery::new(Duration::from_secs(30));
+        assert!(gallery.latest().is_none());
+        gallery.show(picture());
+        tokio::time::advance(Duration::from_millis(29_999)).await;
+        assert!(gallery.latest().is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(gallery.latest().is_none());
+        gallery.show(picture());
+        assert!(gallery.latest().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_for_lately_is_ready_and_nothing_else() {
+        let gallery = Gallery::new(Duration::from_secs(30));
+        gallery.ask(Format::OpenMetrics, Encoding::Gzip);
+        gallery.show(picture());
+        let shown = gallery.latest().unwrap();
+        assert!(shown.gzip[Format::OpenMetrics as usize].get().is_some());
+        assert!(shown.text[Format::Text as usize].get().is_none());
+
+        tokio::time::advance(REMEMBERED).await;
+        gallery.show(picture());
+        let shown = gallery.latest().unwrap();
+        assert!(shown.gzip[Format::OpenMetrics as usize].get().is_none());
+        assert!(shown.text[Format::OpenMetrics as usize].get().is_none());
+    }
+}

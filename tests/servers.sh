@@ -1,0 +1,243 @@
+# shellcheck shell=bash
+# The private servers of the tests: MariaDB and PostgreSQL on free ports of 127.0.0.1, with the schema of a
+# real Cinder. To be sourced. Everything lives in the folder HEARTBEAT_TEST_DIR, which start_servers creates
+# and stop_servers removes.
+
+# PostgreSQL refuses to run as root, so root runs both servers as the user that Debian's package creates.
+# Should this shell be killed, the servers are told to end.
+as_server=(setpriv --pdeathsig TERM)
+if [ "$(id -u)" = 0 ]; then
+    as_server+=(--reuid=postgres --regid=postgres --init-groups)
+fi
+mariadb_pid=
+postgres_pid=
+step_pids=()
+
+# Prints the folder of PostgreSQL's server programs, which Debian keeps out of PATH.
+postgres_bin() {
+    local initdb newest=
+    for initdb in $(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V); do
+        newest=$initdb
+    done
+    [ -x "$newest" ] && dirname "$newest"
+}
+
+# Starts everything and exports HEARTBEAT_TEST_*. $1: a Python environment with Cinder.
+start_servers() {
+    export HEARTBEAT_TEST_PYTHON=$1/bin/python
+    HEARTBEAT_TEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/heartbeat-test.XXXXXX")
+    export HEARTBEAT_TEST_DIR
+    local dir=$HEARTBEAT_TEST_DIR
+    chmod 755 "$dir"
+    PATH=$PATH:/usr/sbin:$(postgres_bin)
+    read -r mariadb_port postgres_port < <(free_ports)
+    export HEARTBEAT_TEST_MARIADB=mysql://root@127.0.0.1:$mariadb_port
+    export HEARTBEAT_TEST_MARIADB_SOCKET=$dir/run/mariadb.sock
+    export HEARTBEAT_TEST_MARIADB_DATA=$dir/fresh/mariadb
+    export HEARTBEAT_TEST_POSTGRES=postgres://postgres@127.0.0.1:$postgres_port
+    export HEARTBEAT_TEST_POSTGRES_SOCKET_DIR=$dir/run
+    export HEARTBEAT_TEST_POSTGRES_DATA=$dir/fresh/postgres
+    export HEARTBEAT_TEST_SQLITE=$dir/cinder.sqlite
+
+    make_certificates "$dir/tls"
+    mkdir "$dir/data" "$dir/fresh" "$dir/run" "$dir/log"
+    if [ "$(id -u)" = 0 ]; then
+        chown postgres: "$dir/data" "$dir/run" "$dir/tls/server.key"
+    fi
+    in_parallel initialise_mariadb initialise_postgres
+    launch_servers
+    in_parallel sync_mariadb sync_postgres sync_sqlite
+    # A copy is only good of a server that is down.
+    halt_servers
+    cp -a "$dir/data/." "$dir/fresh"
+    launch_servers
+}
+
+# Stops the servers and removes their folder. May be called at any time, and twice.
+stop_servers() {
+    [ ${#step_pids[@]} = 0 ] || wait "${step_pids[@]}" || true
+    halt_servers
+    if [ -n "${HEARTBEAT_TEST_DIR:-}" ]; then
+        rm -rf "$HEARTBEAT_TEST_DIR"
+        unset HEARTBEAT_TEST_DIR
+    fi
+}
+
+# Prints two different free ports of 127.0.0.1.
+free_ports() {
+    "$HEARTBEAT_TEST_PYTHON" -c '
+import socket
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+print(*(s.getsockname()[1] for s in sockets))'
+}
+
+# Runs functions at once, each with its own log; fails, and shows the log, when one of them fails.
+# They run in the folder of the servers, whose user may be unable to enter the current one.
+in_parallel() {
+    local i steps=("$@") failed=0
+    step_pids=()
+    for i in "${!steps[@]}"; do
+        (cd "$HEARTBEAT_TEST_DIR" && "${steps[i]}") >"$HEARTBEAT_TEST_DIR/log/${steps[i]}" 2>&1 &
+        step_pids+=($!)
+    done
+    for i in "${!steps[@]}"; do
+        if ! wait "${step_pids[i]}"; then
+            failed=1
+            echo "${steps[i]} failed:" >&2
+            tail -n 30 "$HEARTBEAT_TEST_DIR/log/${steps[i]}" >&2
+        fi
+    done
+    step_pids=()
+    return "$failed"
+}
+
+# Makes a private authority in $1, and certificates of the servers and of one client, `heartbeat_cert`.
+make_certificates() {
+    mkdir "$1"
+    certificate "$1" ca "/CN=heartbeat test authority" basicConstraints=critical,CA:TRUE
+    certificate "$1" server /CN=localhost basicConstraints=CA:FALSE \
+        subjectAltName=IP:127.0.0.1,DNS:localhost extendedKeyUsage=serverAuth
+    certificate "$1" client /CN=heartbeat_cert basicConstraints=CA:FALSE extendedKeyUsage=clientAuth
+}
+
+# Makes $1/$2.key and $1/$2.pem with the subject $3 and extensions, signed by the authority unless it is itself.
+certificate() {
+    local path=$1/$2 subject=$3 extension signer=()
+    shift 3
+    [[ $path == */ca ]] || signer=(-CA "${path%/*}/ca.pem" -CAkey "${path%/*}/ca.key")
+    for extension; do
+        signer+=(-addext "$extension")
+    done
+    openssl req -x509 -config /dev/null -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+        -subj "$subject" -keyout "$path.key" -out "$path.pem" "${signer[@]}" 2>"$path.log" ||
+        { cat "$path.log" >&2; return 1; }
+    chmod 600 "$path.key"
+}
+
+# The servers' time zone is not UTC, to tell who forgets that Cinder's times are.
+# The settings lie in the data folders, so that a copy of one starts with the same ones:
+#   mariadbd --defaults-file=COPY/my.cnf --datadir=COPY --socket=SOCKET --port=PORT
+#   postgres -D COPY -k SOCKET_DIR -p PORT
+initialise_mariadb() {
+    local data=$HEARTBEAT_TEST_DIR/data/mariadb
+    "${as_server[@]}" mariadb-install-db --no-defaults --datadir="$data" \
+        --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve
+    cat >"$data/my.cnf" <<CNF
+[mariadbd]
+bind_address = 127.0.0.1
+skip_name_resolve = on
+max_connections = 300
+innodb_buffer_pool_size = 64M
+innodb_flush_log_at_trx_commit = 0
+innodb_log_file_size = 16M
+aria_pagecache_buffer_size = 8M
+key_buffer_size = 8M
+default_time_zone = '+05:45'
+ssl_ca = $HEARTBEAT_TEST_DIR/tls/ca.pem
+ssl_cert = $HEARTBEAT_TEST_DIR/tls/server.pem
+ssl_key = $HEARTBEAT_TEST_DIR/tls/server.key
+CNF
+}
+
+initialise_postgres() {
+    local data=$HEARTBEAT_TEST_DIR/data/postgres
+    "${as_server[@]}" initdb --no-sync --no-locale --encoding=UTF8 --username=postgres --auth=trust -D "$data"
+    cat >>"$data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+max_connections = 200
+shared_buffers = 64MB
+fsync = off
+autovacuum = off
+password_encryption = 'scram-sha-256'
+timezone = 'Asia/Kathmandu'
+ssl = on
+ssl_ca_file = '$HEARTBEAT_TEST_DIR/tls/ca.pem'
+ssl_cert_file = '$HEARTBEAT_TEST_DIR/tls/server.pem'
+ssl_key_file = '$HEARTBEAT_TEST_DIR/tls/server.key'
+CONF
+    # The users heartbeat_tls and heartbeat_cert, where a test creates them, must come by TLS.
+    cat >"$data/pg_hba.conf" <<HBA
+local   all all                          trust
+host    all postgres        127.0.0.1/32 trust
+hostssl all heartbeat_tls   127.0.0.1/32 scram-sha-256
+hostssl all heartbeat_cert  127.0.0.1/32 cert
+host    all heartbeat_tls   127.0.0.1/32 reject
+host    all heartbeat_cert  127.0.0.1/32 reject
+host    all all             127.0.0.1/32 scram-sha-256
+HBA
+}
+
+# Starts both servers and waits until they answer.
+launch_servers() {
+    local dir=$HEARTBEAT_TEST_DIR data=$HEARTBEAT_TEST_DIR/data
+    "${as_server[@]}" mariadbd --defaults-file="$data/mariadb/my.cnf" --datadir="$data/mariadb" \
+        --port="$mariadb_port" --socket="$HEARTBEAT_TEST_MARIADB_SOCKET" >>"$dir/log/mariadbd" 2>&1 &
+    mariadb_pid=$!
+    "${as_server[@]}" postgres -D "$data/postgres" -p "$postgres_port" \
+        -k "$HEARTBEAT_TEST_POSTGRES_SOCKET_DIR" >>"$dir/log/postgres" 2>&1 &
+    postgres_pid=$!
+    wait_until "$mariadb_pid" "$dir/log/mariadbd" on_mariadb 'SELECT 1'
+    wait_until "$postgres_pid" "$dir/log/postgres" pg_isready -q -h 127.0.0.1 -p "$postgres_port"
+}
+
+# Waits until a command succeeds; fails when the process $1 has ended or 60 s have passed, and shows the log $2.
+wait_until() {
+    local pid=$1 log=$2 deadline=$((SECONDS + 60))
+    shift 2
+    until "$@" >>"$log" 2>&1; do
+        if ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+            echo "a server did not start:" >&2
+            tail -n 30 "$log" >&2
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+# Stops the servers that run: politely, which both take for a clean end, and after 20 s by force.
+halt_servers() {
+    local pid
+    [ -z "$mariadb_pid" ] || kill -TERM "$mariadb_pid" 2>/dev/null || true
+    [ -z "$postgres_pid" ] || kill -INT "$postgres_pid" 2>/dev/null || true
+    for pid in $mariadb_pid $postgres_pid; do
+        timeout 20 tail --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    mariadb_pid=
+    postgres_pid=
+}
+
+on_mariadb() {
+    mariadb --no-defaults --user=root --socket="$HEARTBEAT_TEST_MARIADB_SOCKET" --execute "$1"
+}
+
+sync_mariadb() {
+    # An anonymous user would win over any user of another host name.
+    on_mariadb "DELETE FROM mysql.global_priv WHERE User = ''; FLUSH PRIVILEGES; CREATE DATABASE cinder_template"
+    sync mariadb "mysql+pymysql://root@127.0.0.1:$mariadb_port/cinder_template"
+}
+
+sync_postgres() {
+    createdb -h 127.0.0.1 -p "$postgres_port" -U postgres cinder_template
+    sync postgres "postgresql+psycopg2://postgres@127.0.0.1:$postgres_port/cinder_template"
+}
+
+sync_sqlite() {
+    sync sqlite "sqlite:///$HEARTBEAT_TEST_SQLITE"
+}
+
+# Has Cinder create its tables in the database with the URL $2.
+sync() {
+    local state=$HEARTBEAT_TEST_DIR/cinder-$1
+    mkdir "$state"
+    cat >"$state/cinder.conf" <<CONF
+[DEFAULT]
+state_path = $state
+use_stderr = true
+[database]
+connection = $2
+[oslo_concurrency]
+lock_path = $state
+CONF
+    "${HEARTBEAT_TEST_PYTHON%/*}/cinder-manage" --config-file "$state/cinder.conf" db sync
+}
