@@ -19,13 +19,14 @@ RUN mkdir src \
     && cargo build --release --locked \
     && rm -r src
 
-# COPY keeps the times of files, which may be older than what cargo has just built.
+# COPY keeps the times of files, which may be older than what cargo has just built. The demo writes to /tmp.
 ARG REVISION=
 COPY . .
 RUN find src -name '*.rs' -exec touch {} + \
     && BUILD_REVISION="$REVISION" cargo build --release --locked \
     && install -D --target-directory=/out target/*/release/openstack-heartbeat-exporter \
     && rm -r target \
+    && install -d -m 1777 /out/tmp \
     && find . -maxdepth 1 '(' -name 'LICENSE*' -o -name 'NOTICE*' ')' -exec cp --target-directory=/out {} +
 
 FROM scratch

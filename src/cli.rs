@@ -372,8 +372,10 @@ fn demo(matches: &ArgMatches) -> Outcome {
                 .layer
                 .add(url, format!("sqlite:///{}", file.display()), "the demonstration");
         }
-        let settings = Settings::load(flags)
+        let mut settings = Settings::load(flags)
             .map_err(|faults| Failure::configuration(&faults, WRONG))?;
+        // They are about a real cloud's configuration.
+        settings.warnings.clear();
         logging::start(settings.log);
         let listeners = serve::bind(&settings.listen)
             .await

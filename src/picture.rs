@@ -116,7 +116,7 @@ impl Gallery {
     fn in_demand(&self, format: Format, encoding: Encoding) -> bool {
         let asked = self.asked[format as usize][encoding as usize].load(Ordering::Relaxed);
         let remembered = u64::try_from(REMEMBERED.as_millis()).unwrap_or(u64::MAX);
-        asked > 0 && self.now().saturating_sub(asked) < remembered
+        asked > 0 && self.now().saturating_sub(asked - 1) < remembered
     }
 
     fn now(&self) -> u64 {

@@ -1,7 +1,19 @@
 # shellcheck shell=bash
 # The private servers of the tests: MariaDB and PostgreSQL on free ports of 127.0.0.1, with the schema of a
-# real Cinder. To be sourced. Everything lives in the folder HEARTBEAT_TEST_DIR, which start_servers creates
-# and stop_servers removes.
+# real Cinder. To be sourced: start_servers exports what follows, stop_servers ends it.
+#
+#   HEARTBEAT_TEST_DIR                  the folder of everything below; tls/ holds {ca,server,client}.{pem,key}
+#   HEARTBEAT_TEST_MARIADB              URL of the superuser, without a database
+#   HEARTBEAT_TEST_MARIADB_SOCKET       the same server's socket
+#   HEARTBEAT_TEST_MARIADB_DATA         data folder to copy, for a test that starts and kills its own server
+#   HEARTBEAT_TEST_POSTGRES             URL of the superuser, without a database
+#   HEARTBEAT_TEST_POSTGRES_SOCKET_DIR  the folder of the same server's socket
+#   HEARTBEAT_TEST_POSTGRES_DATA        data folder to copy
+#   HEARTBEAT_TEST_SQLITE               file to copy
+#   HEARTBEAT_TEST_PYTHON               Python with Cinder; the programs of Cinder lie beside it
+#
+# Both servers, and both data folders, have a database cinder_template. The owner of a data folder is the user
+# to run a server as.
 
 # PostgreSQL refuses to run as root, so root runs both servers as the user that Debian's package creates.
 # Should this shell be killed, the servers are told to end.
@@ -15,11 +27,9 @@ step_pids=()
 
 # Prints the folder of PostgreSQL's server programs, which Debian keeps out of PATH.
 postgres_bin() {
-    local initdb newest=
-    for initdb in $(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V); do
-        newest=$initdb
-    done
-    [ -x "$newest" ] && dirname "$newest"
+    local initdb
+    initdb=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V | tail -n 1)
+    [ -x "$initdb" ] && dirname "$initdb"
 }
 
 # Starts everything and exports HEARTBEAT_TEST_*. $1: a Python environment with Cinder.

@@ -35,8 +35,8 @@ pub(super) fn read(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
 enum Open {
     /// Between the entries of a mapping.
     Mapping,
-    /// After a key, before its value.
-    Key(String),
+    /// After a key, before its value, with the key's origin.
+    Key(String, String),
     /// In a list.
     Sequence,
 }
@@ -108,7 +108,7 @@ impl Reader<'_> {
 
     /// A value ends the entry of the mapping around it.
     fn value_ended(&mut self) {
-        if let Some(last @ Open::Key(_)) = self.open.last_mut() {
+        if let Some(last @ Open::Key(..)) = self.open.last_mut() {
             *last = Open::Mapping;
         }
     }
@@ -116,7 +116,7 @@ impl Reader<'_> {
     /// The setting that the open keys spell.
     fn name(&self) -> String {
         let keys = self.open.iter().filter_map(|open| match open {
-            Open::Key(key) => Some(key.as_str()),
+            Open::Key(key, _) => Some(key.as_str()),
             Open::Mapping | Open::Sequence => None,
         });
         keys.collect::<Vec<_>>().join(".")
@@ -133,7 +133,7 @@ impl Reader<'_> {
 
     fn scalar(&mut self, text: String, style: yaml_rust2::scanner::TScalarStyle, origin: String) {
         if let Some(last @ Open::Mapping) = self.open.last_mut() {
-            *last = Open::Key(text);
+            *last = Open::Key(text, origin);
             return;
         }
         let plain = style == yaml_rust2::scanner::TScalarStyle::Plain;
@@ -147,7 +147,16 @@ impl Reader<'_> {
             }
             return;
         }
+        // A value that is missing is noticed on a later line than the key that misses it.
+        let origin = match self.open.last() {
+            Some(Open::Key(_, key)) if null => key.clone(),
+            _ => origin,
+        };
         let name = self.name();
+        if name.is_empty() {
+            // A list where the mapping should be, which is a fault already.
+            return;
+        }
         if !self.in_sequence() {
             self.name_once(&origin);
         }

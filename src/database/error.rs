@@ -200,6 +200,15 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// What was answered is not the engine's protocol.
+    #[error("{address} does not speak as a database of this kind does: check host and port of the database URL, and what stands in between")]
+    Protocol {
+        /// Host and port, socket, or file.
+        address: String,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The answer has no time of the database, or is of another shape than the statement.
     #[error("the answer holds no time of the database: is there a proxy in between that rewrites statements?")]
     Clock(#[source] sqlx::Error),
@@ -221,7 +230,7 @@ impl Error {
             | Self::MissingColumns { .. } => Class::Schema,
             Self::ConnectTimeout { .. } | Self::QueryTimeout { .. } => Class::Timeout,
             Self::Query { .. } => Class::Query,
-            Self::Clock(_) => Class::Decode,
+            Self::Protocol { .. } | Self::Clock(_) => Class::Decode,
         }
     }
 }

@@ -118,6 +118,7 @@ impl Target {
                 source: error,
             },
             sqlx::Error::Io(_) => Error::Lost { address, source: error },
+            sqlx::Error::Protocol(_) => Error::Protocol { address, source: error },
             _ => Error::Query { address, source: error },
         }
     }
@@ -138,7 +139,7 @@ impl Connection {
     /// Connects, logs in, and finds out which columns there are.
     ///
     /// # Errors
-    /// Any class but [`Class::Decode`].
+    /// Any class.
     pub async fn open(target: &Target) -> Result<Self, Error> {
         let open = async {
             Ok(Self(match target.url.engine {

@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow, MySqlSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Decode, MySql, Row, ValueRef as _};
 use std::sync::Arc;
 
 use super::layout::{Dialect, Readable};
@@ -27,7 +27,12 @@ pub(super) struct Connection {
 }
 
 impl TimeColumn for MySqlRow {
+    /// Tells `0000-00-00 00:00:00` from NULL, which the driver takes for the same: Cinder can't read a zero date.
     fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error> {
+        let value = self.try_get_raw(column)?;
+        if value.is_null() && <&[u8] as Decode<MySql>>::decode(value).is_ok() {
+            return Err(sqlx::Error::Decode("a zero date".into()));
+        }
         self.try_get(column)
     }
 }

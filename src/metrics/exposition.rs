@@ -142,13 +142,25 @@ fn describe(page: &mut String, format: Format, metric: &Metric) {
         Format::Text if metric.kind == Kind::Info => (metric.name, "gauge"),
         Format::Text => (metric.name, metric.kind.as_str()),
     };
-    let _ = writeln!(page, "# TYPE {name} {kind}");
-    if let (Format::OpenMetrics, Some(unit)) = (format, metric.unit()) {
-        let _ = writeln!(page, "# UNIT {name} {unit}");
+    let help = |page: &mut String| {
+        let _ = write!(page, "# HELP {name} ");
+        escape(page, metric.help, false);
+        page.push('\n');
+    };
+    // Each format has its customary order.
+    match format {
+        Format::Text => {
+            help(page);
+            let _ = writeln!(page, "# TYPE {name} {kind}");
+        }
+        Format::OpenMetrics => {
+            let _ = writeln!(page, "# TYPE {name} {kind}");
+            if let Some(unit) = metric.unit() {
+                let _ = writeln!(page, "# UNIT {name} {unit}");
+            }
+            help(page);
+        }
     }
-    let _ = write!(page, "# HELP {name} ");
-    escape(page, metric.help, false);
-    page.push('\n');
 }
 
 fn histogram(page: &mut String, name: &str, labels: &str, histogram: &prometheus::proto::Histogram) {

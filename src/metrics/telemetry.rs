@@ -114,15 +114,12 @@ impl Telemetry {
             .with_label_values(database)
             .observe(took.as_secs_f64());
         self.database_up.with_label_values(database).set(1);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "microseconds of this century need 51 of the 53 bits"
-        )]
-        let now = snapshot.now.0.and_utc().timestamp_micros() as f64 / 1e6;
-        self.last_poll.with_label_values(database).set(now);
+        self.last_poll
+            .with_label_values(database)
+            .set(seconds(snapshot.now.0.and_utc().timestamp_micros()));
         self.clock_offset
             .with_label_values(database)
-            .set(clock.offset.as_seconds_f64());
+            .set(seconds(clock.offset.num_microseconds().unwrap_or(i64::MAX)));
         self.clock_offset_error
             .with_label_values(database)
             .set(clock.error.as_secs_f64());
@@ -195,6 +192,15 @@ impl Registering<'_> {
         self.0.register(Box::new(vector.clone()))?;
         Ok(vector)
     }
+}
+
+/// Converts microseconds with one rounding, so that the shortest decimal is the one that was meant.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of this century need 51 of the 53 bits"
+)]
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
 }
 
 fn options(metric: &Metric) -> Opts {

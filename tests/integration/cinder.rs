@@ -1,0 +1,392 @@
+//! Real Cinder on the same database: the exporter says what Cinder says.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+
+use crate::support::cinder::{Cinder, Cluster, Process, SCHEDULER, Service};
+use crate::support::database::Database;
+use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::{unique, wait_for};
+
+const VOLUME: &str = "cinder-volume";
+
+/// Starts the exporter with Cinder's own cinder.conf. On MariaDB it has a user of its own, with the grants that we
+/// print; on PostgreSQL even the URL is Cinder's.
+fn exporter(database: &Database, cinder: &Cinder) -> Exporter {
+    let file = cinder.config_file();
+    let mut command = program(&[
+        "serve",
+        "--poll.interval=200ms",
+        "--cinder.config-file",
+        &file,
+    ]);
+    if database.engine == Engine::MySql {
+        command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", database.url());
+    }
+    Exporter::spawn(&mut command)
+}
+
+/// What Cinder is to say of a service: its binary and host, then its state by the API and by `cinder-manage`.
+type Expected<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+/// What Cinder says.
+struct Told {
+    /// By the API.
+    listed: Vec<Service>,
+    /// By `cinder-manage`.
+    printed: Vec<Service>,
+    /// By the API.
+    clusters: Vec<Cluster>,
+}
+
+/// Checks that Cinder says what is expected, and the exporter the same.
+///
+/// Nobody can ask all of them at one instant. So the exporter is asked before and after Cinder, and everything
+/// once more for as long as anything differs. `files` are further configuration files for `cinder-manage`.
+fn check(cinder: &Cinder, exporter: &Exporter, files: &[&str], expected: &[Expected]) {
+    let wrong = RefCell::new(Vec::new());
+    wait_for(
+        "Cinder and the exporter agree",
+        Duration::from_secs(40),
+        || {
+            let before = exporter.metrics();
+            let told = Told {
+                listed: cinder.services(),
+                printed: cinder.service_list(files),
+                clusters: cinder.clusters(),
+            };
+            let after = exporter.metrics();
+            let mut wrong = wrong.borrow_mut();
+            *wrong = surprises(&told, expected);
+            wrong.extend(differences(&before, &told));
+            wrong.extend(differences(&after, &told));
+            wrong.is_empty()
+        },
+        || wrong.borrow().join("\n"),
+    );
+}
+
+/// Returns where Cinder does not say what is expected of it.
+fn surprises(told: &Told, expected: &[Expected]) -> Vec<String> {
+    let mut said: Vec<Expected> = Vec::new();
+    for service in &told.listed {
+        let printed = told
+            .printed
+            .iter()
+            .find(|other| (&other.binary, &other.host) == (&service.binary, &service.host));
+        let printed = printed.map_or("not printed", |printed| &printed.state);
+        said.push((&service.binary, &service.host, &service.state, printed));
+    }
+    let mut expected = expected.to_vec();
+    said.sort_unstable();
+    expected.sort_unstable();
+    if said == expected {
+        return Vec::new();
+    }
+    vec![format!("Cinder says {said:?}\nand not     {expected:?}")]
+}
+
+/// Returns where the exporter does not say what Cinder says.
+fn differences(metrics: &Metrics, told: &Told) -> Vec<String> {
+    let mut values = Vec::new();
+    for service in &told.listed {
+        let labels = [("binary", &service.binary), ("host", &service.host)];
+        values.push(("openstack_service_up", labels, flag(&service.state)));
+        values.push(("openstack_service_enabled", labels, flag(&service.status)));
+    }
+    for service in &told.printed {
+        let labels = [("binary", &service.binary), ("host", &service.host)];
+        values.push((
+            "openstack_service_up_for_scheduler",
+            labels,
+            flag(&service.state),
+        ));
+    }
+    for cluster in &told.clusters {
+        let labels = [("binary", &cluster.binary), ("cluster_name", &cluster.name)];
+        values.push(("openstack_cluster_up", labels, flag(&cluster.state)));
+        values.push(("openstack_cluster_enabled", labels, flag(&cluster.status)));
+        values.push(("openstack_cluster_hosts", labels, cluster.num_hosts));
+        values.push((
+            "openstack_cluster_hosts_down",
+            labels,
+            cluster.num_down_hosts,
+        ));
+    }
+    let mut differences = Vec::new();
+    for (name, labels, theirs) in &values {
+        let labels = labels.map(|(label, value)| (label, value.as_str()));
+        let ours = metrics.value(name, &labels);
+        if ours != Some(*theirs) {
+            differences.push(format!(
+                "{name} of {labels:?} is {ours:?}, and {theirs} in Cinder"
+            ));
+        }
+    }
+    for (name, rows) in [
+        ("openstack_service_up", told.listed.len()),
+        ("openstack_service_up_for_scheduler", told.printed.len()),
+        ("openstack_cluster_up", told.clusters.len()),
+    ] {
+        let count = metrics.count(name);
+        if count != rows {
+            differences.push(format!("{count} of {name}, and {rows} in Cinder"));
+        }
+    }
+    differences
+}
+
+/// Returns the value of a metric for one of Cinder's words.
+fn flag(word: &str) -> f64 {
+    match word {
+        "up" | "enabled" => 1.0,
+        "down" | "disabled" => 0.0,
+        _ => panic!("{word}"),
+    }
+}
+
+/// Adds a row whose last heartbeat is so many seconds ahead of the database's clock.
+fn insert(database: &Database, host: &str, seconds: i64, columns: &[(&str, &str)]) {
+    let time = database.now(seconds);
+    let host = format!("'{host}'");
+    let uuid = format!("'{}'", unique("uuid"));
+    let mut all = vec![
+        ("host", host.as_str()),
+        ("updated_at", &time),
+        // As a service of this release writes them; a scheduler that starts looks after rows that lack any.
+        ("uuid", &uuid),
+        ("rpc_current_version", "'3.19'"),
+        ("object_current_version", "'1.39'"),
+    ];
+    all.extend(columns);
+    database.insert(&all);
+}
+
+/// Services that run, stop, die, are disabled and are removed.
+fn services_live_and_die(engine: Engine) {
+    let database = Database::new(engine);
+    let cinder = Cinder::start(&database, "service_down_time = 6\nreport_interval = 2");
+    let exporter = exporter(&database, &cinder);
+    let running = cinder.scheduler("running");
+    let disabled = cinder.scheduler("disabled@backend");
+    let stopped = cinder.scheduler("stopped");
+    let killed = cinder.scheduler("killed");
+    // 20 s is down by this service_down_time, and up by the default.
+    insert(&database, "behind", -20, &[]);
+    insert(&database, "ahead", 3600, &[]);
+    insert(
+        &database,
+        "null",
+        3600,
+        &[("disabled", "NULL"), ("availability_zone", "NULL")],
+    );
+    insert(&database, "gone", 0, &[("deleted", database.boolean(true))]);
+    let shifted = [
+        (VOLUME, "behind", "down", "down"),
+        (VOLUME, "ahead", "down", "up"),
+        (VOLUME, "null", "down", "up"),
+    ];
+    let up = |host| (SCHEDULER, host, "up", "up");
+    let down = |host| (SCHEDULER, host, "down", "down");
+    let count = |metrics: &Metrics, host| {
+        metrics.service("openstack_service_heartbeats_total", SCHEDULER, host)
+    };
+
+    let all = ["running", "disabled@backend", "stopped", "killed"];
+    wait_for(
+        "every scheduler beats",
+        Duration::from_secs(40),
+        || {
+            let metrics = exporter.metrics();
+            all.iter().all(|host| count(&metrics, host) > Some(0.0))
+        },
+        || {
+            [&running, &disabled, &stopped, &killed]
+                .map(Process::log)
+                .concat()
+        },
+    );
+    check(
+        &cinder,
+        &exporter,
+        &[],
+        &[&all.map(up)[..], &shifted].concat(),
+    );
+
+    cinder.disable("disabled@backend");
+    stopped.signal("STOP");
+    drop(killed);
+    let silent = [
+        up("running"),
+        up("disabled@backend"),
+        down("stopped"),
+        down("killed"),
+    ];
+    check(&cinder, &exporter, &[], &[&silent[..], &shifted].concat());
+    let enabled = |host| {
+        let metrics = exporter.metrics();
+        metrics.service("openstack_service_enabled", SCHEDULER, host)
+    };
+    assert_eq!(enabled("disabled@backend"), Some(0.0));
+    assert_eq!(enabled("stopped"), Some(1.0));
+
+    // More than any new row can have when it is first seen.
+    database.execute(&["UPDATE services SET report_count = 1000 WHERE host = 'stopped'"]);
+    exporter.wait_for("the old count", |metrics| {
+        count(metrics, "stopped") == Some(1000.0)
+    });
+    cinder.manage(&[], &["service", "remove", SCHEDULER, "stopped"]);
+    exporter.wait_for("a removed service is dropped", |metrics| {
+        count(metrics, "stopped").is_none()
+    });
+    let removed = [up("running"), up("disabled@backend"), down("killed")];
+    check(&cinder, &exporter, &[], &[&removed[..], &shifted].concat());
+
+    stopped.signal("CONT");
+    let metrics = exporter.wait_for("its process makes a new row", |metrics| {
+        count(metrics, "stopped").is_some()
+    });
+    assert!(count(&metrics, "stopped") < Some(1000.0));
+    let returned = [&removed[..], &[up("stopped")], &shifted].concat();
+    check(&cinder, &exporter, &[], &returned);
+}
+
+#[test]
+fn services_live_and_die_on_mariadb() {
+    services_live_and_die(Engine::MySql);
+}
+
+#[test]
+fn services_live_and_die_on_postgresql() {
+    services_live_and_die(Engine::Postgres);
+}
+
+/// Clocks that are off, and clusters, by Cinder's default `service_down_time`. No row is near a limit.
+fn clocks_and_clusters(engine: Engine) {
+    let database = Database::new(engine);
+    let cinder = Cinder::start(&database, "");
+    let exporter = exporter(&database, &cinder);
+    let hour_ago = database.now(-3600);
+    insert(
+        &database,
+        "far-ahead",
+        150,
+        &[("cluster_name", "'ahead@lvm'")],
+    );
+    insert(&database, "ahead", 30, &[("cluster_name", "'mixed@lvm'")]);
+    insert(&database, "behind", -10, &[("cluster_name", "'mixed@lvm'")]);
+    insert(
+        &database,
+        "far-behind",
+        -75,
+        &[("cluster_name", "'mixed@lvm'")],
+    );
+    insert(&database, "old", -3600, &[("cluster_name", "'silent@lvm'")]);
+    insert(
+        &database,
+        "never",
+        0,
+        &[("updated_at", "NULL"), ("cluster_name", "'silent@lvm'")],
+    );
+    insert(
+        &database,
+        "never-old",
+        0,
+        &[("updated_at", "NULL"), ("created_at", &hour_ago)],
+    );
+    // A cluster's members are those of its name, whatever their binary.
+    let backup = [
+        ("binary", "'cinder-backup'"),
+        ("cluster_name", "'mixed@lvm'"),
+    ];
+    insert(&database, "behind", -10, &backup);
+    let deleted = [
+        ("deleted", database.boolean(true)),
+        ("cluster_name", "'empty@lvm'"),
+    ];
+    insert(&database, "deleted", 0, &deleted);
+    for cluster in ["ahead@lvm", "mixed@lvm", "silent@lvm", "empty@lvm"] {
+        database.insert_cluster(cluster, database.boolean(false), false);
+    }
+    database.insert_cluster("disabled@lvm", database.boolean(true), false);
+    database.insert_cluster("deleted@lvm", database.boolean(false), true);
+    check(
+        &cinder,
+        &exporter,
+        &[],
+        &[
+            (VOLUME, "far-ahead", "down", "up"),
+            (VOLUME, "ahead", "up", "up"),
+            (VOLUME, "behind", "up", "up"),
+            (VOLUME, "far-behind", "down", "down"),
+            (VOLUME, "old", "down", "down"),
+            (VOLUME, "never", "up", "down"),
+            (VOLUME, "never-old", "down", "down"),
+            ("cinder-backup", "behind", "up", "up"),
+        ],
+    );
+    let metrics = exporter.metrics();
+    let cluster = |name: &str, cluster| metrics.value(name, &[("cluster_name", cluster)]);
+    for (name, up, hosts, down) in [
+        ("ahead@lvm", 1.0, 1.0, 0.0),
+        ("mixed@lvm", 1.0, 4.0, 1.0),
+        ("silent@lvm", 0.0, 2.0, 1.0),
+        ("empty@lvm", 0.0, 0.0, 0.0),
+        ("disabled@lvm", 0.0, 0.0, 0.0),
+    ] {
+        assert_eq!(cluster("openstack_cluster_up", name), Some(up), "{name}");
+        assert_eq!(
+            cluster("openstack_cluster_hosts", name),
+            Some(hosts),
+            "{name}"
+        );
+        assert_eq!(
+            cluster("openstack_cluster_hosts_down", name),
+            Some(down),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn clocks_and_clusters_on_mariadb() {
+    clocks_and_clusters(Engine::MySql);
+}
+
+#[test]
+fn clocks_and_clusters_on_postgresql() {
+    clocks_and_clusters(Engine::Postgres);
+}
+
+#[test]
+fn a_scheduler_that_raises_its_service_down_time_differs_from_the_api() {
+    let database = Database::new(Engine::MySql);
+    let cinder = Cinder::start(&database, "report_interval = 100");
+    let exporter = exporter(&database, &cinder);
+    let scheduler = cinder.scheduler("running");
+    let raised = "Setting global service_down_time to: 250";
+    wait_for(
+        "the scheduler raises its limit",
+        Duration::from_secs(30),
+        || scheduler.log().contains(raised),
+        || scheduler.log(),
+    );
+    // cinder-manage runs no service and raises nothing, so it is told the scheduler's own number.
+    let raised = cinder.write_config("raised.conf", "service_down_time = 250");
+    insert(&database, "fresh", 0, &[]);
+    insert(&database, "between", -100, &[]);
+    insert(&database, "old", -400, &[]);
+    check(
+        &cinder,
+        &exporter,
+        &[&raised],
+        &[
+            (SCHEDULER, "running", "up", "up"),
+            (VOLUME, "fresh", "up", "up"),
+            (VOLUME, "between", "down", "up"),
+            (VOLUME, "old", "down", "down"),
+        ],
+    );
+}

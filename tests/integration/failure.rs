@@ -1,0 +1,336 @@
+//! What happens when the database can't be read: class, message, and a picture that is never wrong.
+
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+
+use crate::support::database::Database;
+use crate::support::exporter::{Exporter, run};
+use crate::support::server::Server;
+use crate::support::{env, folder, free_port, wait_for};
+
+/// Short limits, so that a test need not wait for the defaults.
+const QUICK: &[&str] = &[
+    "--database.connect-timeout=1s",
+    "--database.query-timeout=1s",
+    "--poll.stale-after=3s",
+];
+
+/// What the commands say of a database: the exit code and standard error of `check-config --connect`, which must
+/// be like those of `services`.
+fn refusal(url: &str) -> (i32, String) {
+    let environment = [("OPENSTACK_HEARTBEAT_DATABASE_URL", url)];
+    let checked = run(&["check-config", "--connect"], &environment);
+    let listed = run(&["services"], &environment);
+    assert_eq!(listed.status.code(), Some(2), "{listed:?}");
+    let error = |output: &[u8]| {
+        let text = String::from_utf8(output.to_vec()).unwrap();
+        text.lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect::<String>()
+    };
+    assert_eq!(error(&checked.stderr), error(&listed.stderr));
+    (checked.status.code().unwrap(), error(&checked.stderr))
+}
+
+/// Asserts the class that is counted, and that the commands end with 2 and name the remedy.
+fn check(url: &str, class: &str, remedies: &[&str]) {
+    let exporter = Exporter::start(url, &[]);
+    let metrics = exporter.wait_for_failure(class);
+    assert_eq!(metrics.database_up(), Some(0.0));
+    assert_eq!(metrics.count("openstack_service_up"), 0);
+    assert_eq!(exporter.get("/-/healthy").status, 200);
+    assert_eq!(exporter.get("/api/v1/services").status, 503);
+    let (code, message) = refusal(url);
+    assert_eq!(code, 2, "{message}");
+    for remedy in remedies {
+        assert!(message.contains(remedy), "`{remedy}` is not in: {message}");
+    }
+}
+
+/// A URL that differs from a good one in one part.
+fn with(url: &str, part: &str, other: &str) -> String {
+    assert!(url.contains(part), "{url} has no {part}");
+    url.replacen(part, other, 1)
+}
+
+#[test]
+fn a_refused_connection_names_the_address() {
+    let port = free_port();
+    for scheme in ["mysql", "postgresql"] {
+        check(
+            &format!("{scheme}://u:p@127.0.0.1:{port}/cinder"),
+            "connect",
+            &[&format!("cannot connect to 127.0.0.1:{port}"), "refused"],
+        );
+    }
+    check("mysql://u:p@no.such.host.invalid/cinder", "connect", &["no.such.host.invalid:3306"]);
+    check("sqlite:////nowhere/cinder.sqlite", "connect", &["/nowhere/cinder.sqlite"]);
+    check("mysql://u:p@localhost/cinder?unix_socket=/nowhere.sock", "connect", &["/nowhere.sock"]);
+}
+
+#[test]
+fn a_wrong_password_names_the_user_and_not_the_password() {
+    for engine in [Engine::MySql, Engine::Postgres] {
+        let database = Database::new(engine);
+        let (user, url) = database.user("right");
+        let wrong = with(&url, ":right@", ":wr0ng-canary@");
+        check(&wrong, "auth", &[&format!("refuses the user `{user}`")]);
+        let (_, message) = refusal(&wrong);
+        assert!(!message.contains("wr0ng"), "{message}");
+    }
+}
+
+#[test]
+fn a_missing_grant_prints_statements_that_mend_it() {
+    for engine in [Engine::MySql, Engine::Postgres] {
+        let database = Database::new(engine);
+        database.insert(&[]);
+        let (user, url) = database.user("p");
+        if engine == Engine::MySql {
+            // Without any right in a database, MySQL refuses to enter it.
+            check(&url, "permission", &["GRANT SELECT"]);
+            let other = format!("GRANT CREATE ON {}.other TO '{user}'@'%'", database.name);
+            database.execute(&[&other]);
+        }
+        check(&url, "permission", &["GRANT SELECT"]);
+        let exporter = Exporter::start(&url, &[]);
+        exporter.wait_for_failure("permission");
+        let (_, message) = refusal(&url);
+        let (_, statements) = message.split_once("run: ").unwrap();
+        for statement in statements.split_inclusive(';').filter(|text| text.contains("GRANT")) {
+            database.execute(&[statement]);
+        }
+        exporter.wait_for_services();
+    }
+}
+
+#[test]
+fn a_missing_database_table_or_column_is_named() {
+    for engine in [Engine::MySql, Engine::Postgres] {
+        let database = Database::new(engine);
+        let url = database.superuser_url();
+        check(&with(&url, &database.name, "no_such_db"), "schema", &["no database `no_such_db`"]);
+        database.execute(&["ALTER TABLE services DROP COLUMN report_count"]);
+        check(&url, "schema", &["report_count"]);
+        let cascade = if engine == Engine::Postgres { " CASCADE" } else { "" };
+        database.execute(&[&format!("DROP TABLE services{cascade}")]);
+        check(&url, "schema", &["has no table `services`", "db sync"]);
+    }
+    let database = Database::new(Engine::Sqlite);
+    database.execute(&["DROP TABLE services"]);
+    check(&database.url(), "schema", &["has no table `services`"]);
+}
+
+#[test]
+fn a_table_that_is_altered_while_running_is_looked_at_anew() {
+    for engine in [Engine::MySql, Engine::Postgres] {
+        let database = Database::new(engine);
+        database.insert(&[("frozen", database.boolean(true))]);
+        let exporter = Exporter::start(&database.superuser_url(), &[]);
+        let metrics = exporter.wait_for_services();
+        assert_eq!(metrics.count("openstack_service_frozen"), 1);
+        database.execute(&["ALTER TABLE services DROP COLUMN frozen"]);
+        exporter.wait_for("the column is gone and the services are not", |metrics| {
+            metrics.count("openstack_service_frozen") == 0
+                && metrics.count("openstack_service_up") == 1
+                && metrics.database_up() == Some(1.0)
+        });
+    }
+}
+
+#[test]
+fn a_plugin_that_the_driver_lacks_names_the_remedy() {
+    let database = Database::new(Engine::MySql);
+    let (user, url) = database.user("p");
+    // A plugin that every server brings along and the driver lacks, as it lacks ed25519 and parsec.
+    database.execute(&[
+        "SET GLOBAL secure_auth = 0",
+        &format!("ALTER USER '{user}'@'%' IDENTIFIED VIA mysql_old_password USING '0123456789abcdef'"),
+    ]);
+    check(&url, "auth", &["not supported", "mysql_native_password"]);
+}
+
+#[test]
+fn certificates_are_verified_when_a_ca_is_given() {
+    let tls = format!("{}/tls", env("HEARTBEAT_TEST_DIR"));
+    // A certificate of another authority.
+    let other = folder("tls").join("other.pem");
+    let status = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other", "-days", "2"])
+        .args(["-keyout", "/dev/null", "-out"])
+        .arg(&other)
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success());
+    let other = other.display();
+    for (engine, ca, verify) in [
+        (Engine::MySql, "ssl_ca", ""),
+        (Engine::Postgres, "sslrootcert", "sslmode=verify-full&"),
+    ] {
+        let database = Database::new(engine);
+        database.insert(&[]);
+        let url = database.url();
+        let good = Exporter::start(&format!("{url}?{verify}{ca}={tls}/ca.pem"), &[]);
+        good.wait_for_services();
+        check(&format!("{url}?{verify}{ca}={other}"), "tls", &["TLS with", "ssl_ca"]);
+        check(&format!("{url}?{verify}{ca}=/nowhere.pem"), "tls", &["/nowhere.pem", "readable"]);
+    }
+}
+
+#[test]
+fn a_client_certificate_lets_a_user_in() {
+    let tls = format!("{}/tls", env("HEARTBEAT_TEST_DIR"));
+    let database = Database::new(Engine::MySql);
+    database.insert(&[]);
+    let url = database.url();
+    let (_, rest) = url.split_once("://").unwrap();
+    let user = rest.split(':').next().unwrap();
+    database.execute(&[&format!("ALTER USER '{user}'@'%' REQUIRE X509")]);
+    check(&format!("{url}?ssl_ca={tls}/ca.pem"), "auth", &["refuses the user"]);
+    let certificate = format!("ssl_cert={tls}/client.pem&ssl_key={tls}/client.key");
+    let exporter = Exporter::start(&format!("{url}?ssl_ca={tls}/ca.pem&{certificate}"), &[]);
+    exporter.wait_for_services();
+}
+
+#[test]
+fn sockets_serve_as_well() {
+    let database = Database::new(Engine::MySql);
+    database.insert(&[]);
+    let url = format!("{}?unix_socket={}", database.url(), env("HEARTBEAT_TEST_MARIADB_SOCKET"));
+    Exporter::start(&with(&url, "127.0.0.1:", "no.such.host.invalid:"), &[]).wait_for_services();
+
+    let database = Database::new(Engine::Postgres);
+    database.insert(&[]);
+    let url = database.url();
+    let (address, _) = url.split_once('@').unwrap();
+    let port = url.rsplit_once(':').unwrap().1.split('/').next().unwrap().to_owned();
+    let folder = env("HEARTBEAT_TEST_POSTGRES_SOCKET_DIR");
+    let url = format!("{address}@:{port}/{}?host={folder}", database.name);
+    Exporter::start(&url, &[]).wait_for_services();
+}
+
+/// Runs a body with a server of its own, a database on it with one service, and an exporter that shows it.
+fn on_own_server(body: impl Fn(&mut Server, &Database, &Exporter)) {
+    for engine in [Engine::MySql, Engine::Postgres] {
+        eprintln!("on {engine:?}");
+        let mut server = Server::start(engine);
+        let database = Database::on(engine, &server.url());
+        database.insert(&[]);
+        let exporter = Exporter::start(&database.url(), QUICK);
+        exporter.wait_for_services();
+        body(&mut server, &database, &exporter);
+    }
+}
+
+/// Waits until the picture is withheld; until then, no service may look down.
+fn wait_until_withheld(exporter: &Exporter) {
+    exporter.wait_for("the picture is withheld", |metrics| {
+        let up = metrics.service("openstack_service_up", "cinder-volume", "block1");
+        assert_ne!(up, Some(0.0), "a service looks down because the database is");
+        up.is_none()
+    });
+}
+
+#[test]
+fn a_killed_server_is_no_service_down_and_comes_back() {
+    on_own_server(|server, database, exporter| {
+        server.kill();
+        let metrics = exporter.wait_for_failure("connect");
+        assert_eq!(metrics.database_up(), Some(0.0));
+        wait_until_withheld(exporter);
+        assert_eq!(exporter.metrics().count("openstack_service_info"), 0);
+        assert_eq!(exporter.metrics().count("openstack_heartbeat_service_down_time_seconds"), 1);
+
+        server.restart();
+        // The test servers are fast rather than durable, and may have lost the row.
+        database.execute(&["DELETE FROM services"]);
+        database.insert(&[]);
+        let metrics = exporter.wait_for_services();
+        assert_eq!(metrics.database_up(), Some(1.0));
+        let log = exporter.log();
+        assert_eq!(log.matches("the database can't be read").count(), 1, "{log}");
+        assert_eq!(log.matches("the database is back").count(), 1, "{log}");
+    });
+}
+
+#[test]
+fn a_stopped_server_blocks_neither_scrapes_nor_the_next_poll() {
+    on_own_server(|server, database, exporter| {
+        server.stop();
+        let first = exporter.wait_for_failure("timeout");
+        wait_until_withheld(exporter);
+        // Scrapes are answered all the while, and polls go on failing.
+        let failures = |metrics: &crate::support::exporter::Metrics| {
+            metrics
+                .value("openstack_heartbeat_poll_failures_total", &[("class", "timeout")])
+                .unwrap()
+        };
+        exporter.wait_for("further polls", |metrics| failures(metrics) >= failures(&first) + 2.0);
+        server.go_on();
+        let now = database.now(0);
+        database.execute(&[&format!("UPDATE services SET updated_at = {now}")]);
+        let metrics = exporter.wait_for_services();
+        assert_eq!(metrics.service("openstack_service_up", "cinder-volume", "block1"), Some(1.0));
+    });
+}
+
+#[test]
+fn starting_without_a_database_is_no_failure_of_the_exporter() {
+    let mut server = Server::start(Engine::MySql);
+    let database = Database::on(Engine::MySql, &server.url());
+    database.insert(&[]);
+    let url = database.url();
+    server.kill();
+    let exporter = Exporter::start(&url, QUICK);
+    let metrics = exporter.wait_for_failure("connect");
+    assert_eq!(metrics.database_up(), Some(0.0));
+    wait_for(
+        "readiness",
+        Duration::from_secs(10),
+        || exporter.get("/-/ready").status == 200,
+        || exporter.log(),
+    );
+    server.restart();
+    // The test servers are fast rather than durable, and may have lost the row.
+    database.execute(&["DELETE FROM services"]);
+    database.insert(&[]);
+    exporter.wait_for_services();
+}
+
+#[test]
+fn a_locked_table_times_out_on_one_connection() {
+    let server = Server::start(Engine::MySql);
+    let database = Database::on(Engine::MySql, &server.url());
+    database.insert(&[]);
+    let exporter = Exporter::start(&database.url(), QUICK);
+    exporter.wait_for_services();
+    let most = crate::support::block_on(async {
+        use sqlx::Connection as _;
+        let url = database.superuser_url();
+        let mut locker = sqlx::mysql::MySqlConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql("LOCK TABLES services WRITE").execute(&mut locker).await.unwrap();
+        let mut most = 0;
+        for _ in 0..40 {
+            let (count,): (i64,) = sqlx::query_as(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE user LIKE 'hb%' AND command <> 'Killed'",
+            )
+            .fetch_one(&mut locker)
+            .await
+            .unwrap();
+            most = most.max(count);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        locker.close().await.unwrap();
+        most
+    });
+    assert_eq!(most, 1, "connections of the exporter");
+    let metrics = exporter.wait_for_services();
+    assert!(
+        metrics
+            .value("openstack_heartbeat_poll_failures_total", &[("class", "timeout")])
+            .unwrap()
+            >= 1.0
+    );
+}

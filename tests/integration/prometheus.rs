@@ -1,0 +1,465 @@
+//! Real clients: Prometheus, promtool and curl get what the exporter says.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+use openstack_heartbeat_exporter::metrics::table::{self, Kind};
+use serde_json::Value;
+
+use crate::support::database::Database;
+use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::server::Server;
+use crate::support::{folder, free_port, http, wait_for};
+
+/// A Prometheus that scrapes one address every second; killed when dropped.
+struct Prometheus {
+    child: Child,
+    port: u16,
+    log: std::path::PathBuf,
+}
+
+/// A series and its value.
+#[derive(Debug)]
+struct Series {
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+impl Prometheus {
+    fn start(target: SocketAddr) -> Self {
+        let folder = folder("prometheus");
+        let config = folder.join("prometheus.yml");
+        let log = folder.join("log");
+        let port = free_port();
+        let text = format!(
+            "global:\n  scrape_interval: 1s\n\
+             scrape_configs:\n- job_name: heartbeat\n  static_configs:\n  - targets: ['{target}']\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let file = std::fs::File::create(&log).unwrap();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.join("data").display()
+            ))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let prometheus = Self { child, port, log };
+        prometheus.wait_for("Prometheus scrapes", |prometheus| {
+            prometheus.value("up") == Some(1.0)
+        });
+        prometheus
+    }
+
+    /// Asks the HTTP API; nothing while it does not listen.
+    fn ask(&self, path: &str, parameter: &str) -> Option<Value> {
+        let output = Command::new("curl")
+            .args(["-sS", "--noproxy", "*", "--max-time", "20", "-G"])
+            .args(["--data-urlencode", parameter])
+            .arg(format!("http://127.0.0.1:{}/api/v1/{path}", self.port))
+            .output()
+            .unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
+        assert_eq!(answer["status"], "success", "{answer}");
+        Some(answer["data"].clone())
+    }
+
+    /// Returns what an expression gives now.
+    fn query(&self, expression: &str) -> Vec<Series> {
+        let Some(data) = self.ask("query", &format!("query={expression}")) else {
+            return Vec::new();
+        };
+        let series = data["result"].as_array().unwrap().iter();
+        series
+            .map(|series| Series {
+                labels: serde_json::from_value(series["metric"].clone()).unwrap(),
+                value: series["value"][1].as_str().unwrap().parse().unwrap(),
+            })
+            .collect()
+    }
+
+    /// Returns the value of the one series that an expression gives now.
+    fn value(&self, expression: &str) -> Option<f64> {
+        match self.query(expression).as_slice() {
+            [] => None,
+            [one] => Some(one.value),
+            many => panic!("{expression} gives {many:?}"),
+        }
+    }
+
+    fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        wait_for(
+            what,
+            Duration::from_secs(40),
+            || condition(self),
+            || {
+                let log = std::fs::read_to_string(&self.log).unwrap();
+                format!("{log}{:?}", self.ask("targets", "state=active"))
+            },
+        );
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Stands between Prometheus and the exporter, notes what they say in the headers, and can change what is asked for.
+struct Proxy {
+    address: SocketAddr,
+    exchanges: Arc<Mutex<Vec<Exchange>>>,
+}
+
+/// The headers of one scrape.
+#[derive(Debug, Clone)]
+struct Exchange {
+    accept_encoding: String,
+    content_type: String,
+    content_encoding: String,
+}
+
+impl Proxy {
+    /// Forwards to an address, with a header `Accept` of its own if one is given. Ends with the tests.
+    fn start(target: SocketAddr, accept: Option<&'static str>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let exchanges = Arc::new(Mutex::new(Vec::new()));
+        let noted = exchanges.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                // A client that goes away, or an exporter that has ended: the scrape fails, as it should.
+                if let Ok(exchange) = stream.and_then(|stream| forward(stream, target, accept)) {
+                    noted.lock().unwrap().push(exchange);
+                }
+            }
+        });
+        Self { address, exchanges }
+    }
+
+    fn last(&self) -> Exchange {
+        self.exchanges.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+fn forward(
+    mut stream: TcpStream,
+    target: SocketAddr,
+    accept: Option<&str>,
+) -> std::io::Result<Exchange> {
+    let mut headers = BTreeMap::new();
+    let mut lines = BufReader::new(&stream).lines();
+    let first = lines.next().ok_or(std::io::ErrorKind::UnexpectedEof)??;
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    for line in lines {
+        let line = line?;
+        let Some((name, value)) = line.split_once(": ") else {
+            break;
+        };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    if let Some(accept) = accept {
+        headers.insert("accept".to_owned(), accept.to_owned());
+    }
+    let sent: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| !["host", "connection"].contains(name))
+        .collect();
+    let response = http::request(target, "GET", &path, &sent)?;
+    let header = |name: &str| response.headers.get(name).cloned().unwrap_or_default();
+    let exchange = Exchange {
+        accept_encoding: headers.remove("accept-encoding").unwrap_or_default(),
+        content_type: header("content-type"),
+        content_encoding: header("content-encoding"),
+    };
+    write!(
+        stream,
+        "HTTP/1.1 {} OK\r\nContent-Type: {}\r\nContent-Encoding: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        response.status,
+        exchange.content_type,
+        exchange.content_encoding,
+        response.body.len()
+    )?;
+    stream.write_all(&response.body)?;
+    Ok(exchange)
+}
+
+/// Hosts that are hard to write down: in SQL, and as they are to arrive.
+fn hostile_hosts() -> Vec<(String, String)> {
+    let long = "ж".repeat(255);
+    let mut hosts: Vec<(String, String)> = [
+        ("say \"hi\"", "say \"hi\""),
+        ("it''s", "it's"),
+        ("a\\\\b\\\\nc\\\\", "a\\b\\nc\\"),
+        ("two\\nlines\\n", "two\nlines\n"),
+        ("tab\\tand\\rreturn", "tab\tand\rreturn"),
+        // Prometheus would take a zero byte for the end of the page.
+        ("zero\\0byte", "zero\u{fffd}byte"),
+        ("} 1 # {,=日本語 %", "} 1 # {,=日本語 %"),
+        (
+            "line\u{2028}separator\u{feff}",
+            "line\u{2028}separator\u{feff}",
+        ),
+    ]
+    .map(|(sql, label)| (sql.to_owned(), label.to_owned()))
+    .to_vec();
+    hosts.push((long.clone(), long));
+    hosts
+}
+
+/// A database, on MariaDB, in which every metric has a series.
+fn full_database() -> Database {
+    let database = Database::new(Engine::MySql);
+    database.insert(&[
+        ("host", "'block1@lvm'"),
+        ("frozen", database.boolean(true)),
+        ("cluster_name", "'c1@lvm'"),
+        ("uuid", "'a1b2'"),
+        ("updated_at", "'2026-03-30 00:54:14'"),
+    ]);
+    // Two rows of one service, and a row that can't be read.
+    database.insert(&[("host", "'twice'")]);
+    database.insert(&[("host", "'twice'")]);
+    database.insert(&[("host", "NULL")]);
+    database.insert_cluster("c1@lvm", "NULL", false);
+    database
+}
+
+/// Checks that everything the exporter shows arrives.
+fn everything_arrives(accept: Option<&'static str>, content_type: &str) {
+    let database = full_database();
+    let hosts = hostile_hosts();
+    for (sql, _) in &hosts {
+        database.insert(&[("host", &format!("'{sql}'"))]);
+    }
+    let exporter = Exporter::start(&database.url(), &[]);
+    let page = exporter.wait_for_services();
+    let proxy = Proxy::start(exporter.address(), accept);
+    let prometheus = Prometheus::start(proxy.address);
+
+    prometheus.wait_for("every sample arrives", |prometheus| {
+        let page = exporter.metrics().0;
+        let samples = page.lines().filter(|line| !line.starts_with('#')).count();
+        prometheus
+            .value("scrape_samples_scraped")
+            .is_some_and(|scraped| scraped.to_string() == samples.to_string())
+    });
+    let exchange = proxy.last();
+    assert!(exchange.accept_encoding.contains("gzip"), "{exchange:?}");
+    assert_eq!(exchange.content_encoding, "gzip");
+    assert_eq!(exchange.content_type, content_type);
+
+    let mut expected: Vec<&str> = hosts.iter().map(|(_, label)| label.as_str()).collect();
+    expected.extend(["block1@lvm", "twice"]);
+    expected.sort_unstable();
+    for name in ["openstack_service_up", "openstack_service_info"] {
+        let series = prometheus.query(name);
+        let mut arrived: Vec<&str> = series
+            .iter()
+            .map(|series| series.labels["host"].as_str())
+            .collect();
+        arrived.sort_unstable();
+        assert_eq!(arrived, expected, "{name}");
+    }
+    for name in [
+        "openstack_service_up",
+        "openstack_service_enabled",
+        "openstack_service_frozen",
+        "openstack_service_heartbeats_total",
+        "openstack_service_last_heartbeat_timestamp_seconds",
+    ] {
+        let arrived = prometheus.value(&format!("{name}{{host=\"block1@lvm\"}}"));
+        let shown = page.service(name, "cinder-volume", "block1@lvm");
+        assert!(shown.is_some(), "{name}");
+        assert_eq!(arrived, shown, "{name}");
+    }
+    let stamp =
+        prometheus.value("openstack_service_last_heartbeat_timestamp_seconds{host='block1@lvm'}");
+    assert_eq!(stamp, Some(1_774_832_054.0));
+    assert_eq!(
+        prometheus.value("openstack_service_duplicate_rows"),
+        Some(1.0)
+    );
+    assert_eq!(
+        prometheus.value("openstack_cluster_hosts{cluster_name='c1@lvm'}"),
+        Some(1.0)
+    );
+    let buckets = prometheus.query("openstack_heartbeat_poll_duration_seconds_bucket{le='+Inf'}");
+    assert_eq!(buckets.len(), 1);
+    let info = &prometheus.query("openstack_service_info{host='block1@lvm'}")[0];
+    assert_eq!(info.labels["uuid"], "a1b2");
+
+    let format_is_openmetrics = content_type.starts_with("application/openmetrics-text");
+    let described = prometheus.ask("metadata", "limit=1000").unwrap();
+    for metric in table::all() {
+        // The text format knows no infos and no units, and its families have the names of their samples.
+        let (name, kind, unit) = match metric.kind {
+            _ if format_is_openmetrics => (
+                metric.family(),
+                metric.kind.as_str(),
+                metric.unit().unwrap_or_default(),
+            ),
+            Kind::Info => (metric.name, "gauge", ""),
+            kind => (metric.name, kind.as_str(), ""),
+        };
+        let expected = serde_json::json!([{"type": kind, "unit": unit, "help": metric.help}]);
+        assert_eq!(described[name], expected, "{name}");
+    }
+    assert_eq!(prometheus.value("up"), Some(1.0));
+}
+
+#[test]
+fn everything_arrives_by_openmetrics_which_prometheus_asks_for() {
+    everything_arrives(
+        None,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    );
+}
+
+#[test]
+fn everything_arrives_by_the_text_format() {
+    everything_arrives(
+        Some("text/plain;version=0.0.4;q=0.5,*/*;q=0.1"),
+        "text/plain; version=0.0.4; charset=utf-8",
+    );
+}
+
+#[test]
+fn services_of_a_database_that_is_gone_go_stale_and_the_exporter_stays_up() {
+    let mut server = Server::start(Engine::Postgres);
+    let database = Database::on(Engine::Postgres, &server.url());
+    database.insert(&[("cluster_name", "'c1@lvm'")]);
+    database.insert_cluster("c1@lvm", "NULL", false);
+    let exporter = Exporter::start(&database.url(), &["--poll.stale-after=1s"]);
+    exporter.wait_for_services();
+    let prometheus = Prometheus::start(exporter.address());
+    let state = |prometheus: &Prometheus| {
+        let services = prometheus
+            .query("{__name__=~'openstack_(service|cluster)_.*'}")
+            .len();
+        (
+            services > 0,
+            prometheus.value("openstack_heartbeat_database_up"),
+            prometheus.value("up"),
+        )
+    };
+    prometheus.wait_for("services are there", |prometheus| {
+        state(prometheus) == (true, Some(1.0), Some(1.0))
+    });
+
+    server.kill();
+    prometheus.wait_for("services are stale", |prometheus| {
+        state(prometheus) == (false, Some(0.0), Some(1.0))
+    });
+
+    server.restart();
+    prometheus.wait_for("services are back", |prometheus| {
+        state(prometheus) == (true, Some(1.0), Some(1.0))
+    });
+    // No scrape has failed.
+    assert_eq!(prometheus.value("min_over_time(up[10m])"), Some(1.0));
+}
+
+/// Checks that promtool has nothing to say about a page.
+fn is_clean(page: &Metrics) {
+    let mut child = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(page.0.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert_eq!(String::from_utf8(said).unwrap(), "");
+    assert!(output.status.success());
+}
+
+#[test]
+fn promtool_has_nothing_to_say() {
+    let demo = Exporter::spawn(&mut program(&["demo"]));
+    is_clean(&demo.wait_for_services());
+
+    let database = full_database();
+    for (sql, _) in hostile_hosts() {
+        database.insert(&[("host", &format!("'{sql}'"))]);
+    }
+    let page = Exporter::start(&database.url(), &[]).wait_for_services();
+    for metric in table::all() {
+        let description = format!("# TYPE {} ", metric.name);
+        assert!(page.0.contains(&description), "no {}", metric.name);
+    }
+    is_clean(&page);
+}
+
+#[test]
+fn curl_reads_the_compressed_page() {
+    let database = full_database();
+    // One poll, so that the services' part stays as it is.
+    let mut command = program(&["serve", "--poll.interval=1h"]);
+    command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", database.url());
+    let exporter = Exporter::spawn(&mut command);
+    exporter.wait_for_services();
+    let url = format!("http://{}/metrics", exporter.address());
+    for accept in ["text/plain", "application/openmetrics-text; version=1.0.0"] {
+        let get = |options: &[&str]| {
+            let output = Command::new("curl")
+                .args([
+                    "-sS",
+                    "--fail",
+                    "--noproxy",
+                    "*",
+                    "-H",
+                    &format!("Accept: {accept}"),
+                ])
+                .args(options)
+                .arg(&url)
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            output.stdout
+        };
+        let services = |page: &[u8]| {
+            let page = std::str::from_utf8(page).unwrap();
+            let end = page.find("# TYPE openstack_heartbeat_").unwrap();
+            page[..end].to_owned()
+        };
+        let plain = get(&[]);
+        let headers = get(&[
+            "--compressed",
+            "--dump-header",
+            "-",
+            "--output",
+            "/dev/null",
+        ]);
+        let headers = String::from_utf8(headers).unwrap().to_lowercase();
+        assert!(headers.contains("content-encoding: gzip\r\n"), "{headers}");
+        assert_eq!(services(&get(&["--compressed"])), services(&plain));
+        assert!(services(&plain).contains("block1@lvm"));
+        let ends = plain.ends_with(b"# EOF\n");
+        assert_eq!(ends, accept.starts_with("application"));
+    }
+}

@@ -1,0 +1,303 @@
+//! Real Cinder: its configuration, its processes, and what its API and its command line say of the services.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::database::Database;
+use super::{env, folder, free_port, server, wait_for};
+
+pub(crate) const SCHEDULER: &str = "cinder-scheduler";
+
+/// A password that must be percent-encoded in a URL.
+const PASSWORD: &str = "s/e@c%r#e:t";
+const PROJECT: &str = "00000000000000000000000000000001";
+
+/// One Cinder: a cinder.conf and a cinder-api that answers.
+pub(crate) struct Cinder {
+    folder: PathBuf,
+    port: u16,
+    _api: Process,
+}
+
+/// A service as the API or `cinder-manage` lists it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Service {
+    pub(crate) binary: String,
+    pub(crate) host: String,
+    pub(crate) status: String,
+    pub(crate) state: String,
+}
+
+/// A cluster as the API lists it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Cluster {
+    pub(crate) binary: String,
+    pub(crate) name: String,
+    pub(crate) status: String,
+    pub(crate) state: String,
+    pub(crate) num_hosts: f64,
+    pub(crate) num_down_hosts: f64,
+}
+
+#[derive(Deserialize)]
+struct Services {
+    services: Vec<Service>,
+}
+
+#[derive(Deserialize)]
+struct Clusters {
+    clusters: Vec<Cluster>,
+}
+
+impl Cinder {
+    /// Starts cinder-api on a database, which it reaches as a user of its own. `options` are lines of `[DEFAULT]`.
+    pub(crate) fn start(database: &Database, options: &str) -> Self {
+        let folder = folder("cinder");
+        let state = folder.display();
+        let etc = scripts().join("../etc/cinder");
+        let etc = etc.display();
+        let port = free_port();
+        let connection = connection(database);
+        let text = format!(
+            "[DEFAULT]\n\
+             {options}\n\
+             transport_url = fake:/\n\
+             auth_strategy = noauth\n\
+             api_paste_config = {etc}/api-paste.ini\n\
+             resource_query_filters_file = {etc}/resource_filters.json\n\
+             rootwrap_config = {etc}/rootwrap.conf\n\
+             state_path = {state}\n\
+             my_ip = 127.0.0.1\n\
+             host = api\n\
+             periodic_fuzzy_delay = 0\n\
+             scheduler_driver_init_wait_time = 1\n\
+             osapi_volume_listen = 127.0.0.1\n\
+             osapi_volume_listen_port = {port}\n\
+             osapi_volume_workers = 1\n\
+             use_stderr = true\n\
+             rpc_response_timeout = 3\n\
+             enabled_backends =\n\
+             [database]\n\
+             connection = {connection}\n\
+             [oslo_concurrency]\n\
+             lock_path = {state}\n\
+             [coordination]\n\
+             backend_url = file://{state}\n"
+        );
+        std::fs::write(folder.join("cinder.conf"), text).unwrap();
+        let api = Process::start("cinder-api", &folder, &[]);
+        let cinder = Self {
+            folder,
+            port,
+            _api: api,
+        };
+        wait_for(
+            "cinder-api answers",
+            Duration::from_secs(60),
+            || cinder.ask("GET", "os-services", "").is_ok(),
+            || cinder._api.log(),
+        );
+        cinder
+    }
+
+    /// Returns the path of cinder.conf.
+    pub(crate) fn config_file(&self) -> String {
+        self.folder.join("cinder.conf").display().to_string()
+    }
+
+    /// Writes a further configuration file and returns its path.
+    pub(crate) fn write_config(&self, name: &str, options: &str) -> String {
+        let path = self.folder.join(name);
+        std::fs::write(&path, format!("[DEFAULT]\n{options}\n")).unwrap();
+        path.display().to_string()
+    }
+
+    /// Starts a cinder-scheduler that takes itself for a host of this name.
+    pub(crate) fn scheduler(&self, host: &str) -> Process {
+        let file = self.write_config(&format!("{host}.conf"), &format!("host = {host}"));
+        Process::start(SCHEDULER, &self.folder, &[&file])
+    }
+
+    /// Returns what `openstack volume service list` shows.
+    pub(crate) fn services(&self) -> Vec<Service> {
+        let answer = self.ask("GET", "os-services", "").unwrap();
+        let services: Services = serde_json::from_str(&answer).unwrap();
+        services.services
+    }
+
+    /// Returns what `openstack volume cluster list --detail` shows.
+    pub(crate) fn clusters(&self) -> Vec<Cluster> {
+        let answer = self.ask("GET", "clusters/detail", "").unwrap();
+        let clusters: Clusters = serde_json::from_str(&answer).unwrap();
+        clusters.clusters
+    }
+
+    /// Disables a scheduler. Not by `os-services/disable`, which Cinder 28 and 29 answer and ignore.
+    pub(crate) fn disable(&self, host: &str) {
+        let body =
+            serde_json::json!({"binary": SCHEDULER, "host": host, "disabled_reason": "a test"});
+        self.ask("PUT", "os-services/disable-log-reason", &body.to_string())
+            .unwrap();
+    }
+
+    /// Returns what `cinder-manage service list` prints with further configuration files; states as the API's.
+    pub(crate) fn service_list(&self, files: &[&str]) -> Vec<Service> {
+        let text = self.manage(files, &["service", "list"]);
+        let rows = text.lines().filter(|line| line.starts_with("cinder-"));
+        rows.map(|line| {
+            let cells: Vec<&str> = line.split_whitespace().collect();
+            Service {
+                binary: cells[0].to_owned(),
+                host: cells[1].to_owned(),
+                status: cells[3].to_owned(),
+                state: match cells[4] {
+                    ":-)" => "up".to_owned(),
+                    "XXX" => "down".to_owned(),
+                    other => panic!("state {other} in {text}"),
+                },
+            }
+        })
+        .collect()
+    }
+
+    /// Runs cinder-manage and returns what it prints.
+    pub(crate) fn manage(&self, files: &[&str], arguments: &[&str]) -> String {
+        let output = command("cinder-manage", &self.folder, files)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Asks the API; the error is what curl says.
+    fn ask(&self, method: &str, path: &str, body: &str) -> Result<String, String> {
+        let output = Command::new("curl")
+            .args([
+                "-sS",
+                "--fail-with-body",
+                "--noproxy",
+                "*",
+                "--max-time",
+                "20",
+            ])
+            .args([
+                "-X",
+                method,
+                "-H",
+                &format!("X-Auth-Token: admin:{PROJECT}"),
+            ])
+            .args(["-H", "OpenStack-API-Version: volume 3.7"])
+            .args(["-H", "Content-Type: application/json", "-d", body])
+            .arg(format!(
+                "http://127.0.0.1:{}/v3/{PROJECT}/{path}",
+                self.port
+            ))
+            .output()
+            .unwrap();
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            Ok(answer)
+        } else {
+            Err(format!(
+                "{}{answer}",
+                String::from_utf8_lossy(&output.stderr)
+            ))
+        }
+    }
+}
+
+/// A process of Cinder, killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    fn start(program: &str, folder: &Path, files: &[&str]) -> Self {
+        let log = folder.join(super::unique(program));
+        let file = std::fs::File::create(&log).unwrap();
+        let child = command(program, folder, files)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        server::signal(self.child.id(), signal);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // cinder-api has a worker, which its parent would start again were it killed first.
+        let pid = self.child.id();
+        let workers = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for worker in workers.unwrap_or_default().split_whitespace() {
+            let _ = Command::new("kill")
+                .args(["-KILL", worker])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
+
+/// Returns the folder of Cinder's programs.
+fn scripts() -> PathBuf {
+    let python = PathBuf::from(env("HEARTBEAT_TEST_PYTHON"));
+    python.parent().unwrap().to_owned()
+}
+
+/// Returns a program of Cinder that reads cinder.conf and then other files, and nothing of the environment.
+fn command(program: &str, folder: &Path, files: &[&str]) -> Command {
+    let mut command = Command::new(scripts().join(program));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OS_") {
+            command.env_remove(name);
+        }
+    }
+    command.arg("--config-file").arg(folder.join("cinder.conf"));
+    for file in files {
+        command.args(["--config-file", file]);
+    }
+    command
+}
+
+/// Makes the user that Cinder is, and returns its SQLAlchemy URL.
+fn connection(database: &Database) -> String {
+    let name = &database.name;
+    let (user, url) = database.user(PASSWORD);
+    match database.engine {
+        Engine::MySql => database.execute(&[
+            // Which a scheduler cleans up at its start.
+            &format!("CREATE TABLE {name}.workers LIKE cinder_template.workers"),
+            &format!("GRANT ALL ON {name}.* TO '{user}'@'%'"),
+        ]),
+        _ => database.execute(&[
+            &format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {user}"),
+            &format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {user}"),
+        ]),
+    }
+    let driver = match database.engine {
+        Engine::MySql => "mysql+pymysql",
+        _ => "postgresql+psycopg2",
+    };
+    let (_, address) = url.rsplit_once('@').unwrap();
+    let password = utf8_percent_encode(PASSWORD, NON_ALPHANUMERIC);
+    format!("{driver}://{user}:{password}@{address}")
+}

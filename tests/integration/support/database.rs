@@ -1,0 +1,210 @@
+//! Databases with Cinder's own schema, one a test, and users that have exactly the grants we print.
+
+use std::path::PathBuf;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+use openstack_heartbeat_exporter::database::{cinder, grant};
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+
+use super::{block_on, env, folder, unique};
+
+pub(crate) const ENGINES: [Engine; 3] = [Engine::MySql, Engine::Postgres, Engine::Sqlite];
+
+/// A database of its own for one test.
+pub(crate) struct Database {
+    pub(crate) engine: Engine,
+    /// Name on the server, or file.
+    pub(crate) name: String,
+    /// URL of the server for its superuser, without a database; empty for SQLite.
+    server: String,
+}
+
+impl Database {
+    /// Makes a database with the tables as `cinder-manage db sync` made them, and no rows.
+    pub(crate) fn new(engine: Engine) -> Self {
+        match engine {
+            Engine::MySql => Self::on(engine, &env("HEARTBEAT_TEST_MARIADB")),
+            Engine::Postgres => Self::on(engine, &env("HEARTBEAT_TEST_POSTGRES")),
+            Engine::Sqlite => {
+                let file: PathBuf = folder("sqlite").join("cinder.sqlite");
+                std::fs::copy(env("HEARTBEAT_TEST_SQLITE"), &file).unwrap();
+                Self {
+                    engine,
+                    name: file.display().to_string(),
+                    server: String::new(),
+                }
+            }
+        }
+    }
+
+    /// The same on a given server that has the template.
+    pub(crate) fn on(engine: Engine, server: &str) -> Self {
+        let database = Self {
+            engine,
+            name: unique("cinder"),
+            server: server.to_owned(),
+        };
+        let name = &database.name;
+        match engine {
+            Engine::MySql => database.execute_at(
+                "mysql",
+                &[
+                    format!("CREATE DATABASE {name}"),
+                    format!("CREATE TABLE {name}.services LIKE cinder_template.services"),
+                    format!("CREATE TABLE {name}.clusters LIKE cinder_template.clusters"),
+                ],
+            ),
+            Engine::Postgres => database.execute_at(
+                "postgres",
+                &[format!("CREATE DATABASE {name} TEMPLATE cinder_template")],
+            ),
+            Engine::Sqlite => unreachable!("SQLite has no server"),
+        }
+        database
+    }
+
+    /// Runs statements in this database as its superuser.
+    pub(crate) fn execute(&self, statements: &[&str]) {
+        let statements: Vec<String> = statements.iter().map(|&sql| sql.to_owned()).collect();
+        self.execute_at(&self.name, &statements);
+    }
+
+    fn execute_at(&self, database: &str, statements: &[String]) {
+        let url = format!("{}/{database}", self.server);
+        let sql = |statement: &String| sqlx::raw_sql(AssertSqlSafe(statement.clone()));
+        block_on(async {
+            match self.engine {
+                Engine::MySql => {
+                    let mut connection = MySqlConnection::connect(&url).await.unwrap();
+                    for statement in statements {
+                        let result = sql(statement).execute(&mut connection).await;
+                        result.unwrap_or_else(|error| panic!("{statement}: {error}"));
+                    }
+                    connection.close().await.unwrap();
+                }
+                Engine::Postgres => {
+                    let mut connection = PgConnection::connect(&url).await.unwrap();
+                    for statement in statements {
+                        let result = sql(statement).execute(&mut connection).await;
+                        result.unwrap_or_else(|error| panic!("{statement}: {error}"));
+                    }
+                    connection.close().await.unwrap();
+                }
+                Engine::Sqlite => {
+                    let options = SqliteConnectOptions::new().filename(&self.name);
+                    let mut connection: SqliteConnection = options.connect().await.unwrap();
+                    for statement in statements {
+                        let result = sql(statement).execute(&mut connection).await;
+                        result.unwrap_or_else(|error| panic!("{statement}: {error}"));
+                    }
+                    connection.close().await.unwrap();
+                }
+            }
+        });
+    }
+
+    /// Returns the time of the database, plus seconds, as SQL.
+    pub(crate) fn now(&self, seconds: i64) -> String {
+        match self.engine {
+            Engine::MySql => format!("UTC_TIMESTAMP(6) + INTERVAL {seconds} SECOND"),
+            Engine::Postgres => {
+                format!("(statement_timestamp() AT TIME ZONE 'UTC' + INTERVAL '{seconds} seconds')")
+            }
+            Engine::Sqlite => format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '{seconds:+} seconds')"),
+        }
+    }
+
+    /// Returns `true` or `false` as SQL.
+    pub(crate) fn boolean(&self, value: bool) -> &'static str {
+        match (self.engine, value) {
+            (Engine::Postgres, true) => "true",
+            (Engine::Postgres, false) => "false",
+            (_, true) => "1",
+            (_, false) => "0",
+        }
+    }
+
+    /// Adds a service; the columns not named are as Cinder leaves them for a new row that beats.
+    pub(crate) fn insert(&self, columns: &[(&str, &str)]) {
+        let now = self.now(0);
+        let mut all = vec![
+            ("binary", "'cinder-volume'"),
+            ("host", "'block1'"),
+            ("topic", "'cinder-volume'"),
+            ("report_count", "7"),
+            ("created_at", now.as_str()),
+            ("updated_at", now.as_str()),
+            ("disabled", self.boolean(false)),
+            ("deleted", self.boolean(false)),
+            ("availability_zone", "'nova'"),
+        ];
+        for (name, value) in columns {
+            all.retain(|(known, _)| known != name);
+            all.push((name, value));
+        }
+        let quote = if self.engine == Engine::MySql { '`' } else { '"' };
+        let names: Vec<String> = all.iter().map(|(name, _)| format!("{quote}{name}{quote}")).collect();
+        let values: Vec<&str> = all.iter().map(|(_, value)| *value).collect();
+        self.execute(&[&format!(
+            "INSERT INTO services ({}) VALUES ({})",
+            names.join(", "),
+            values.join(", ")
+        )]);
+    }
+
+    /// Adds a cluster.
+    pub(crate) fn insert_cluster(&self, name: &str, disabled: &str, deleted: bool) {
+        let quote = if self.engine == Engine::MySql { '`' } else { '"' };
+        self.execute(&[&format!(
+            "INSERT INTO clusters (name, {quote}binary{quote}, disabled, deleted, race_preventer, frozen) \
+             VALUES ('{name}', 'cinder-volume', {disabled}, {}, {}, {})",
+            self.boolean(deleted),
+            u8::from(deleted),
+            self.boolean(false)
+        )]);
+    }
+
+    /// Makes a user with a password and no grant, and returns the URL to connect as that user.
+    pub(crate) fn user(&self, password: &str) -> (String, String) {
+        let user = unique("hb");
+        let statement = match self.engine {
+            Engine::MySql => format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'"),
+            Engine::Postgres => format!("CREATE ROLE {user} LOGIN PASSWORD '{password}'"),
+            Engine::Sqlite => return (user, self.superuser_url()),
+        };
+        self.execute(&[&statement]);
+        let (scheme, address) = self.server.split_once("://").unwrap();
+        let (_, address) = address.split_once('@').unwrap();
+        let url = format!("{scheme}://{user}:{password}@{address}/{}", self.name);
+        (user, url)
+    }
+
+    /// Returns the grants that the exporter prints for a user.
+    pub(crate) fn grants(&self, user: &str) -> Vec<String> {
+        let account = match self.engine {
+            Engine::MySql => grant::mysql_account(user, "%"),
+            _ => grant::postgres_role(user),
+        };
+        grant::statements(self.engine, &cinder::LAYOUT, &self.name, &account).unwrap_or_default()
+    }
+
+    /// Makes a user with exactly the grants that the exporter prints, and returns its URL.
+    pub(crate) fn url(&self) -> String {
+        let (user, url) = self.user("heart-beat");
+        let grants = self.grants(&user);
+        let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+        self.execute(&grants);
+        url
+    }
+
+    /// Returns the URL of the superuser.
+    pub(crate) fn superuser_url(&self) -> String {
+        match self.engine {
+            Engine::Sqlite => format!("sqlite:///{}", self.name),
+            _ => format!("{}/{}", self.server, self.name),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The exporter as a process, as an operator runs it.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::http::{self, Response};
+use super::wait_for;
+
+/// Returns the program with an environment of its own: nothing of the machine's settings reaches it.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openstack-heartbeat-exporter"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("OPENSTACK_HEARTBEAT_") || name.starts_with("OS_") || name.starts_with("PG") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let environment = environment.iter().copied();
+    program(arguments).envs(environment).output().unwrap()
+}
+
+/// An exporter that serves; killed when dropped.
+pub(crate) struct Exporter {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    out: Arc<Mutex<String>>,
+}
+
+impl Exporter {
+    /// Starts `serve` on a free port and waits until it listens. Polls come every 200 ms.
+    pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
+        let mut command = program(&["serve", "--poll.interval=200ms"]);
+        command.args(arguments).env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
+        Self::spawn(&mut command)
+    }
+
+    /// Starts any command that serves, on a free port.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .arg("--web.listen-address=127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = collect(child.stderr.take().unwrap());
+        let out = collect(child.stdout.take().unwrap());
+        let mut address = None;
+        wait_for(
+            "the exporter listens",
+            Duration::from_secs(20),
+            || {
+                address = listening(&log.lock().unwrap());
+                address.is_some()
+            },
+            || log.lock().unwrap().clone(),
+        );
+        Self {
+            child,
+            address: address.unwrap(),
+            log,
+            out,
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        self.out.lock().unwrap().clone()
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
+        http::request(self.address, method, path, headers).unwrap()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Response {
+        self.request("GET", path, &[])
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let response = self.get("/metrics");
+        assert_eq!(response.status, 200);
+        Metrics(response.text().to_owned())
+    }
+
+    /// Waits until the metrics meet a condition and returns them.
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Metrics) -> bool) -> Metrics {
+        let mut metrics = self.metrics();
+        wait_for(
+            what,
+            Duration::from_secs(30),
+            || {
+                metrics = self.metrics();
+                condition(&metrics)
+            },
+            || format!("{}\n{}", self.log(), self.metrics().0),
+        );
+        metrics
+    }
+
+    /// Waits until the services are shown.
+    pub(crate) fn wait_for_services(&self) -> Metrics {
+        self.wait_for("services are shown", |metrics| metrics.count("openstack_service_up") > 0)
+    }
+
+    /// Waits until a poll has failed and returns the metrics.
+    pub(crate) fn wait_for_failure(&self, class: &str) -> Metrics {
+        self.wait_for(&format!("a failure of class {class}"), |metrics| {
+            metrics
+                .value("openstack_heartbeat_poll_failures_total", &[("class", class)])
+                .is_some_and(|failures| failures > 0.0)
+        })
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        assert!(super::server::signal(self.child.id(), signal), "the exporter is gone");
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let collected = text.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut text = collected.lock().unwrap();
+            text.push_str(&line);
+            text.push('\n');
+        }
+    });
+    text
+}
+
+/// Finds the address in the log, whichever of the two formats it has.
+fn listening(log: &str) -> Option<SocketAddr> {
+    let line = log.lines().find(|line| line.contains("listening"))?;
+    let (_, rest) = line.split_once("127.0.0.1:")?;
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    format!("127.0.0.1:{port}").parse().ok()
+}
+
+/// A page of metrics in the text format.
+pub(crate) struct Metrics(pub(crate) String);
+
+impl Metrics {
+    /// Returns the value of the one series of this name that has all of these labels.
+    pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let mut found = self.series(name).filter(|series| {
+            labels
+                .iter()
+                .all(|(label, value)| series.contains(&format!("{label}=\"{value}\"")))
+        });
+        let series = found.next()?;
+        assert!(found.next().is_none(), "several series of {name} have {labels:?}");
+        series.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    /// Returns the value of a service's series.
+    pub(crate) fn service(&self, name: &str, binary: &str, host: &str) -> Option<f64> {
+        self.value(name, &[("binary", binary), ("host", host)])
+    }
+
+    /// Returns how many series there are of this name.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.series(name).count()
+    }
+
+    /// Returns the value of `database_up`.
+    pub(crate) fn database_up(&self) -> Option<f64> {
+        self.value("openstack_heartbeat_database_up", &[])
+    }
+
+    fn series(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.lines().filter(move |line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' '))
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! What the tests share: databases made from Cinder's own schema, servers of their own, the exporter's process.
+
+pub(crate) mod cinder;
+pub(crate) mod database;
+pub(crate) mod exporter;
+pub(crate) mod http;
+pub(crate) mod server;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+
+/// Returns what `tests/run` says about its servers.
+pub(crate) fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run the tests by tests/run, or start its servers by tests/run --servers")
+    })
+}
+
+/// Returns a name that no other test of this run uses.
+pub(crate) fn unique(prefix: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}_{}_{number}", std::process::id())
+}
+
+/// Returns a new folder in the run's temporary folder, which `tests/run` removes.
+pub(crate) fn folder(prefix: &str) -> PathBuf {
+    let folder = PathBuf::from(env("HEARTBEAT_TEST_DIR")).join(unique(prefix));
+    std::fs::create_dir(&folder).unwrap();
+    folder
+}
+
+/// Runs a future to its end.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.block_on(future)
+}
+
+/// Waits until a condition holds; panics with what `describe` says when it never does.
+pub(crate) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool, describe: impl Fn() -> String) {
+    let deadline = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}\n{}", describe());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Returns a port of 127.0.0.1 that is free now.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}

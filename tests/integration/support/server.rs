@@ -1,0 +1,166 @@
+//! A database server of a test's own, to be killed, stopped and started again.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::Connection as _;
+
+use super::{block_on, env, folder, free_port, wait_for};
+
+/// Sends a signal to a process; returns whether the process is still there.
+pub(crate) fn signal(pid: u32, name: &str) -> bool {
+    let status = Command::new("kill")
+        .args([format!("-{name}"), pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
+    status.unwrap().success()
+}
+
+/// A server with the template database, and a port that stays its own.
+pub(crate) struct Server {
+    engine: Engine,
+    folder: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Server {
+    pub(crate) fn start(engine: Engine) -> Self {
+        let fresh = match engine {
+            Engine::MySql => env("HEARTBEAT_TEST_MARIADB_DATA"),
+            Engine::Postgres => env("HEARTBEAT_TEST_POSTGRES_DATA"),
+            Engine::Sqlite => unreachable!("SQLite has no server"),
+        };
+        let folder = folder("server");
+        let status = Command::new("cp")
+            .args(["-a", &fresh])
+            .arg(folder.join("data"))
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let owner = std::fs::metadata(&fresh).unwrap();
+        std::os::unix::fs::chown(&folder, Some(owner.uid()), Some(owner.gid())).unwrap();
+        let mut server = Self {
+            engine,
+            folder,
+            port: free_port(),
+            child: None,
+        };
+        server.restart();
+        server
+    }
+
+    /// Starts the server on its data and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        assert!(self.child.is_none(), "the server runs");
+        let data = self.folder.join("data");
+        let owner = std::fs::metadata(&data).unwrap();
+        let port = self.port.to_string();
+        let mut command = match self.engine {
+            Engine::MySql => {
+                let mut command = Command::new("mariadbd");
+                command
+                    .arg(format!("--defaults-file={}", data.join("my.cnf").display()))
+                    .arg(format!("--datadir={}", data.display()))
+                    .arg(format!("--socket={}", self.folder.join("socket").display()))
+                    .arg(format!("--port={port}"));
+                command
+            }
+            _ => {
+                let mut command = Command::new("postgres");
+                command
+                    .arg("-D")
+                    .arg(&data)
+                    .arg("-k")
+                    .arg(&self.folder)
+                    .args(["-p", &port]);
+                command
+            }
+        };
+        let log = std::fs::File::create(self.folder.join("log")).unwrap();
+        command
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        // A server that runs as the user that started the tests needs no change of user.
+        if std::fs::metadata("/proc/self").unwrap().uid() != owner.uid() {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        self.child = Some(command.spawn().unwrap());
+        let url = self.url();
+        let engine = self.engine;
+        wait_for(
+            "the server answers",
+            Duration::from_secs(60),
+            || {
+                block_on(async {
+                    match engine {
+                        Engine::MySql => MySqlConnection::connect(&format!("{url}/mysql")).await.is_ok(),
+                        _ => PgConnection::connect(&format!("{url}/postgres")).await.is_ok(),
+                    }
+                })
+            },
+            || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default(),
+        );
+    }
+
+    /// Returns the URL of the superuser, without a database.
+    pub(crate) fn url(&self) -> String {
+        match self.engine {
+            Engine::MySql => format!("mysql://root@127.0.0.1:{}", self.port),
+            _ => format!("postgres://postgres@127.0.0.1:{}", self.port),
+        }
+    }
+
+    /// Ends the server at once, with no goodbye to its clients.
+    pub(crate) fn kill(&mut self) {
+        for pid in self.processes() {
+            signal(pid, "KILL");
+        }
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+        // What PostgreSQL would take for a server that still runs.
+        let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
+    }
+
+    /// Stops the server's processes, so that its sockets stay open and nothing answers.
+    pub(crate) fn stop(&self) {
+        for pid in self.processes() {
+            signal(pid, "STOP");
+        }
+    }
+
+    /// Lets a stopped server go on.
+    pub(crate) fn go_on(&self) {
+        for pid in self.processes() {
+            signal(pid, "CONT");
+        }
+    }
+
+    /// The server and, for PostgreSQL, a process for each of its connections.
+    fn processes(&self) -> Vec<u32> {
+        let Some(child) = &self.child else {
+            return Vec::new();
+        };
+        let pid = child.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        std::iter::once(pid).chain(children).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.go_on();
+        self.kill();
+    }
+}
