@@ -12,10 +12,13 @@ fn main() {
         .filter(|revision| !revision.is_empty())
         .or_else(|| output("git", &["rev-parse", "--short=12", "HEAD"]));
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let version = output(&rustc, &["--version"])
-        .and_then(|text| text.split(' ').nth(1).map(str::to_owned));
+    let version =
+        output(&rustc, &["--version"]).and_then(|text| text.split(' ').nth(1).map(str::to_owned));
     for (name, value) in [("BUILD_REVISION", revision), ("BUILD_RUSTC", version)] {
-        println!("cargo::rustc-env={name}={}", value.as_deref().unwrap_or("unknown"));
+        println!(
+            "cargo::rustc-env={name}={}",
+            value.as_deref().unwrap_or("unknown")
+        );
     }
 }
 

@@ -7,7 +7,15 @@ use serde::Serialize;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 
 /// The headings of `openstack volume service list`, and the age.
-const HEADINGS: [&str; 7] = ["Binary", "Host", "Zone", "Status", "State", "Updated At", "Age"];
+const HEADINGS: [&str; 7] = [
+    "Binary",
+    "Host",
+    "Zone",
+    "Status",
+    "State",
+    "Updated At",
+    "Age",
+];
 
 /// What is listed of a service, by the names of Cinder's API where it has one.
 #[derive(Debug, Serialize)]
@@ -79,7 +87,9 @@ pub fn csv(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Strin
     let rows = snapshot.services.iter().filter(|status| shown(status));
     let headings = HEADINGS.map(str::to_owned);
     for row in std::iter::once(headings).chain(rows.map(row)) {
-        writer.write_record(row).expect("rows of one length are written to memory");
+        writer
+            .write_record(row)
+            .expect("rows of one length are written to memory");
     }
     let bytes = writer.into_inner().expect("flushing memory can't fail");
     String::from_utf8(bytes).expect("text was written")
@@ -118,11 +128,15 @@ fn entry(status: &ServiceStatus) -> Entry<'_> {
         binary: &service.binary,
         host: &service.host,
         zone: service.availability_zone.as_deref(),
-        status: if service.disabled { "disabled" } else { "enabled" },
+        status: if service.disabled {
+            "disabled"
+        } else {
+            "enabled"
+        },
         state: status.up.map(state),
         state_for_scheduler: status.up_for_scheduler.map(state),
         updated_at: status.last_heartbeat.map(|stamp| time(stamp.0)),
-        heartbeat_age_seconds: status.heartbeat_age.map(|age| age.as_seconds_f64()),
+        heartbeat_age_seconds: status.heartbeat_age.map(chrono::TimeDelta::as_seconds_f64),
         report_count: service.report_count,
         cluster: service.cluster_name.as_deref(),
         frozen: service.frozen,

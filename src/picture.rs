@@ -25,7 +25,7 @@ pub enum Encoding {
 }
 
 /// For how long a format that was asked for is made ready: longer than any sensible scrape interval.
-const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+const REMEMBERED: Duration = Duration::from_mins(5);
 
 /// One snapshot and what was rendered of it so far.
 #[derive(Debug)]

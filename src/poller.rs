@@ -37,8 +37,14 @@ pub struct Poller {
 #[derive(Debug)]
 enum State {
     Starting,
-    Reading { rejected: Vec<Rejection> },
-    Failing { since: Instant, times: u32, message: String },
+    Reading {
+        rejected: Vec<Rejection>,
+    },
+    Failing {
+        since: Instant,
+        times: u32,
+        message: String,
+    },
 }
 
 /// One statement's answer, and the two clocks around it.
@@ -156,11 +162,16 @@ impl Poller {
         let said = match &mut self.state {
             State::Reading { rejected } => std::mem::take(rejected),
             State::Starting => {
-                info!(address, services = snapshot.services.len(), "reading heartbeats");
+                info!(
+                    address,
+                    services = snapshot.services.len(),
+                    "reading heartbeats"
+                );
                 Vec::new()
             }
             State::Failing { since, times, .. } => {
-                let away = humantime::format_duration(Duration::from_secs(since.elapsed().as_secs()));
+                let away =
+                    humantime::format_duration(Duration::from_secs(since.elapsed().as_secs()));
                 info!(address, %away, failures = *times, services = snapshot.services.len(), "the database is back");
                 Vec::new()
             }
@@ -184,11 +195,16 @@ impl Poller {
                 ..
             } => {
                 *times = times.saturating_add(1);
-                if *said != message {
+                if *said == message {
+                    debug!(
+                        class,
+                        error = message,
+                        failures = *times,
+                        "the poll failed again"
+                    );
+                } else {
                     error!(class, error = message, "the database still can't be read");
                     *said = message;
-                } else {
-                    debug!(class, error = message, failures = *times, "the poll failed again");
                 }
                 *times
             }
@@ -212,7 +228,11 @@ fn report_rejected(rejected: &[Rejection]) {
         return;
     }
     for row in rejected.iter().take(20) {
-        warn!(id = row.id, reason = row.defect.as_str(), "a row can't be read in full");
+        warn!(
+            id = row.id,
+            reason = row.defect.as_str(),
+            "a row can't be read in full"
+        );
     }
     if rejected.len() > 20 {
         warn!(rows = rejected.len(), "more rows can't be read in full");

@@ -19,7 +19,9 @@ use crate::web::server::{self, Site};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address can't be listened on.
-    #[error("cannot listen on {address}: is another process there? choose another with --web.listen-address")]
+    #[error(
+        "cannot listen on {address}: is another process there? choose another with --web.listen-address"
+    )]
     Bind {
         /// As configured.
         address: ListenAddress,
@@ -78,7 +80,7 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), 
         settings.poll_interval,
         loaded(),
     )?);
-    let (polled, polls) = watch::channel(0);
+    let (count, polls) = watch::channel(0);
     let site = Arc::new(Site {
         gallery: gallery.clone(),
         telemetry: telemetry.clone(),
@@ -92,7 +94,7 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), 
         gallery,
         telemetry,
     );
-    let polling = tokio::spawn(poller.run(stopping.clone(), polled));
+    let polling = tokio::spawn(poller.run(stopping.clone(), count));
     let serving = tokio::spawn(server::run(listeners, site, stopping));
 
     tokio::select! {

@@ -1,7 +1,7 @@
 //! The one table of all settings: flags, environment variables, YAML keys and help are made from it.
 
 /// A setting, as one can give it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// Its name: `poll.interval` is the flag `--poll.interval`, the variable
     /// `OPENSTACK_HEARTBEAT_POLL_INTERVAL` and `interval` below `poll` in the YAML file.

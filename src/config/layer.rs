@@ -109,7 +109,7 @@ impl Layer {
         if with_url {
             match config.get("database", "connection") {
                 Ok(Some((url, origin))) => {
-                    layer.add_named("database.url", &url, &origin.to_string())
+                    layer.add_named("database.url", &url, &origin.to_string());
                 }
                 Ok(None) => {}
                 Err(error) => errors.push(error),

@@ -186,10 +186,14 @@ fn load(
     // The strongest layer that names cinder.conf names all of it: files of two layers are not mixed.
     let places = [&flags.layer, &environment, &file]
         .into_iter()
-        .map(|layer| layer.places())
+        .map(super::layer::Layer::places)
         .find(|places| !places.is_empty())
         .unwrap_or_default();
-    let places = if flags.places.is_empty() { places } else { flags.places };
+    let places = if flags.places.is_empty() {
+        places
+    } else {
+        flags.places
+    };
 
     let given = strongest_url(&[&flags.layer, &environment, &file], &mut faults);
     let cinder = cinder_layer(&places, variable, given.is_none(), &mut faults);
@@ -274,8 +278,8 @@ fn cinder_layer(
         return Layer::default();
     }
     let places: Vec<Place> = places.iter().map(|(place, _)| place.clone()).collect();
-    let loaded = OsloConfig::load(&places, variable)
-        .and_then(|config| Layer::cinder(&config, with_url));
+    let loaded =
+        OsloConfig::load(&places, variable).and_then(|config| Layer::cinder(&config, with_url));
     loaded.unwrap_or_else(|errors| {
         faults.extend(errors.into_iter().map(Fault::Oslo));
         Layer::default()
@@ -348,7 +352,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Returns the settings; `None` only along with a fault.
-    fn settings(&mut self, url: Option<DatabaseUrl>, mut warnings: Vec<String>) -> Option<Settings> {
+    fn settings(
+        &mut self,
+        url: Option<DatabaseUrl>,
+        mut warnings: Vec<String>,
+    ) -> Option<Settings> {
         let service_down_time = self.duration("cinder.service-down-time", Duration::ZERO);
         let report_interval = self.duration("cinder.report-interval", Duration::ZERO);
         let least = Duration::from_millis(100);
@@ -387,7 +395,11 @@ impl Reader<'_> {
         })
     }
 
-    fn database_url(&mut self, given: Option<Item>, places: &[(Place, String)]) -> Option<DatabaseUrl> {
+    fn database_url(
+        &mut self,
+        given: Option<Item>,
+        places: &[(Place, String)],
+    ) -> Option<DatabaseUrl> {
         let Some(item) = given else {
             self.faults.push(match places.first() {
                 None => Fault::NoDatabase,
@@ -419,7 +431,11 @@ impl Reader<'_> {
 
     fn password(&mut self) -> Option<SecretString> {
         let file = self.one("database.password-file")?;
-        self.note("database.password-file", file.text.clone(), file.origin.clone());
+        self.note(
+            "database.password-file",
+            file.text.clone(),
+            file.origin.clone(),
+        );
         Some(read_secret(&file, &mut self.faults).text.into())
     }
 
@@ -477,15 +493,18 @@ impl Reader<'_> {
     fn log(&mut self) -> Option<Log> {
         let level = self.one("log.level")?;
         let format = self.one("log.format")?;
-        let level = self.parsed("log.level", &level, "debug, info, warn or error", |text| {
-            match text {
+        let level = self.parsed(
+            "log.level",
+            &level,
+            "debug, info, warn or error",
+            |text| match text {
                 "debug" => Some(tracing::Level::DEBUG),
                 "info" => Some(tracing::Level::INFO),
                 "warn" => Some(tracing::Level::WARN),
                 "error" => Some(tracing::Level::ERROR),
                 _ => None,
-            }
-        });
+            },
+        );
         let format = self.parsed("log.format", &format, "logfmt or json", |text| match text {
             "logfmt" => Some(LogFormat::Logfmt),
             "json" => Some(LogFormat::Json),
@@ -575,7 +594,7 @@ fn item(value: &Value) -> Item {
 /// Parses a duration; a number without a unit is seconds, as in cinder.conf.
 fn duration(text: &str) -> Option<Duration> {
     // A year is more than any of these needs, and keeps sums of them from overflowing.
-    const MOST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+    const MOST: Duration = Duration::from_hours(8784);
     text.parse()
         .map(Duration::from_secs)
         .or_else(|_| humantime::parse_duration(text))
@@ -594,7 +613,6 @@ fn listen_address(text: &str) -> Option<ListenAddress> {
     let host = Some(host.to_owned()).filter(|host| !host.is_empty());
     Some(ListenAddress { host, port })
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,9 @@ impl Class {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server can't be reached, or turns every client away for now.
-    #[error("cannot connect to {address}: check that the database runs there and that nothing blocks the way")]
+    #[error(
+        "cannot connect to {address}: check that the database runs there and that nothing blocks the way"
+    )]
     Connect {
         /// Host and port, socket, or file.
         address: String,
@@ -68,7 +70,9 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// The server has no connection left, for this user or at all.
-    #[error("{address} accepts no more connections: raise the limit, or look for who holds them (this exporter holds one)")]
+    #[error(
+        "{address} accepts no more connections: raise the limit, or look for who holds them (this exporter holds one)"
+    )]
     TooManyConnections {
         /// Host and port, or socket.
         address: String,
@@ -97,7 +101,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The TLS handshake failed.
-    #[error("TLS with {address} failed: the certificate must be valid for this host name and signed by ssl_ca (sslrootcert), or by an authority of the system")]
+    #[error(
+        "TLS with {address} failed: the certificate must be valid for this host name and signed by ssl_ca (sslrootcert), or by an authority of the system"
+    )]
     Tls {
         /// Host and port.
         address: String,
@@ -106,7 +112,9 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// The server refused the user.
-    #[error("{address} refuses the user `{user}`: check user and password of the database URL, and that the user may log in from this host, with or without TLS")]
+    #[error(
+        "{address} refuses the user `{user}`: check user and password of the database URL, and that the user may log in from this host, with or without TLS"
+    )]
     Auth {
         /// Host and port, or socket.
         address: String,
@@ -117,7 +125,9 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// The server wants to authenticate the user in a way that the driver does not know.
-    #[error("{address} authenticates the user `{user}` in a way that is not supported: give the exporter a user of its own with a password, such as {remedy}")]
+    #[error(
+        "{address} authenticates the user `{user}` in a way that is not supported: give the exporter a user of its own with a password, such as {remedy}"
+    )]
     AuthPlugin {
         /// Host and port, or socket.
         address: String,
@@ -130,7 +140,9 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// A grant is missing.
-    #[error("the user `{user}` may not read the heartbeats; as the database's administrator run: {grant}")]
+    #[error(
+        "the user `{user}` may not read the heartbeats; as the database's administrator run: {grant}"
+    )]
     Permission {
         /// The account as the server names it, or the user we gave.
         user: String,
@@ -152,7 +164,9 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// There is no such table.
-    #[error("database `{database}` has no table `{table}`: is it {project}'s, and has `{project}-manage db sync` been run?")]
+    #[error(
+        "database `{database}` has no table `{table}`: is it {project}'s, and has `{project}-manage db sync` been run?"
+    )]
     MissingTable {
         /// Name of the database, or file.
         database: String,
@@ -201,7 +215,9 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// What was answered is not the engine's protocol.
-    #[error("{address} does not speak as a database of this kind does: check host and port of the database URL, and what stands in between")]
+    #[error(
+        "{address} does not speak as a database of this kind does: check host and port of the database URL, and what stands in between"
+    )]
     Protocol {
         /// Host and port, socket, or file.
         address: String,
@@ -210,7 +226,9 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// The answer has no time of the database, or is of another shape than the statement.
-    #[error("the answer holds no time of the database: is there a proxy in between that rewrites statements?")]
+    #[error(
+        "the answer holds no time of the database: is there a proxy in between that rewrites statements?"
+    )]
     Clock(#[source] sqlx::Error),
 }
 

@@ -10,7 +10,12 @@ use crate::config::database_url::Engine;
 /// `user` is written as the engine writes accounts: `'name'@'host'` in MySQL, a role in PostgreSQL. `None`
 /// for SQLite, where the permissions of the file decide.
 #[must_use]
-pub fn statements(engine: Engine, layout: &Layout, database: &str, user: &str) -> Option<Vec<String>> {
+pub fn statements(
+    engine: Engine,
+    layout: &Layout,
+    database: &str,
+    user: &str,
+) -> Option<Vec<String>> {
     let tables = [Some(&layout.services), layout.clusters.as_ref()];
     let tables = tables.into_iter().flatten();
     match engine {
@@ -67,13 +72,18 @@ mod tests {
         let user = mysql_account("o'brien", "%");
         let grants = statements(Engine::MySql, &LAYOUT, "cin`der", &user).unwrap();
         assert_eq!(grants.len(), 2);
-        assert!(grants[0].starts_with("GRANT SELECT (`id`, `binary`, `host`, "), "{}", grants[0]);
+        assert!(
+            grants[0].starts_with("GRANT SELECT (`id`, `binary`, `host`, "),
+            "{}",
+            grants[0]
+        );
         assert!(
             grants[0].ends_with(", `deleted`) ON `cin``der`.`services` TO 'o''brien'@'%';"),
             "{}",
             grants[0]
         );
-        let grants = statements(Engine::Postgres, &LAYOUT, "cinder", &postgres_role("a\"b")).unwrap();
+        let grants =
+            statements(Engine::Postgres, &LAYOUT, "cinder", &postgres_role("a\"b")).unwrap();
         assert!(
             grants[1].ends_with(", \"deleted\") ON \"clusters\" TO \"a\"\"b\";"),
             "{}",
@@ -83,6 +93,9 @@ mod tests {
 
     #[test]
     fn sqlite_has_no_grants() {
-        assert_eq!(statements(Engine::Sqlite, &LAYOUT, "/tmp/cinder.sqlite", "x"), None);
+        assert_eq!(
+            statements(Engine::Sqlite, &LAYOUT, "/tmp/cinder.sqlite", "x"),
+            None
+        );
     }
 }

@@ -168,7 +168,11 @@ impl Layout {
         dialect.from(&mut sql, &self.services);
 
         sql.push_str(" UNION ALL ");
-        let nothing = self.services.columns.iter().map(|column| (None, column.kind));
+        let nothing = self
+            .services
+            .columns
+            .iter()
+            .map(|column| (None, column.kind));
         dialect.select(&mut sql, CLOCK_ROW, dialect.clock, nothing);
 
         if let Some(clusters) = &self.clusters
@@ -270,7 +274,10 @@ mod tests {
             .unwrap();
         assert!(!sql.contains("frozen") && !sql.contains("uuid"), "{sql}");
         assert!(!sql.contains("clusters"), "{sql}");
-        assert!(sql.contains("`disabled_reason`, NULL, `availability_zone`"), "{sql}");
+        assert!(
+            sql.contains("`disabled_reason`, NULL, `availability_zone`"),
+            "{sql}"
+        );
     }
 
     #[test]

@@ -111,15 +111,27 @@ impl Target {
     fn translate(&self, error: sqlx::Error) -> Error {
         let address = self.address();
         match error {
-            sqlx::Error::Tls(_) => Error::Tls { address, source: error },
+            sqlx::Error::Tls(_) => Error::Tls {
+                address,
+                source: error,
+            },
             // A handshake that fails comes as an I/O error that wraps rustls's own.
             sqlx::Error::Io(ref io) if io.kind() == std::io::ErrorKind::InvalidData => Error::Tls {
                 address,
                 source: error,
             },
-            sqlx::Error::Io(_) => Error::Lost { address, source: error },
-            sqlx::Error::Protocol(_) => Error::Protocol { address, source: error },
-            _ => Error::Query { address, source: error },
+            sqlx::Error::Io(_) => Error::Lost {
+                address,
+                source: error,
+            },
+            sqlx::Error::Protocol(_) => Error::Protocol {
+                address,
+                source: error,
+            },
+            _ => Error::Query {
+                address,
+                source: error,
+            },
         }
     }
 }
@@ -196,9 +208,11 @@ impl Connection {
 
 /// Reads a certificate or key file anew at each connection, so that a renewed one is used.
 async fn pem(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    tokio::fs::read(path).await.map_err(|source| Error::TlsFile {
-        option,
-        path: path.to_owned(),
-        source,
-    })
+    tokio::fs::read(path)
+        .await
+        .map_err(|source| Error::TlsFile {
+            option,
+            path: path.to_owned(),
+            source,
+        })
 }

@@ -2,7 +2,9 @@
 
 use chrono::NaiveDateTime;
 use secrecy::ExposeSecret;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow, MySqlSslMode};
+use sqlx::mysql::{
+    MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow, MySqlSslMode,
+};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Decode, MySql, Row, ValueRef as _};
 use std::sync::Arc;
 
@@ -46,7 +48,9 @@ impl Connection {
             .map_err(|error| connecting(target, error))?;
         limit_statements(target, &mut connection).await;
         let readable = columns(target, &mut connection).await?;
-        let account = account(&mut connection).await.unwrap_or_else(|| target.account());
+        let account = account(&mut connection)
+            .await
+            .unwrap_or_else(|| target.account());
         if !readable.has_table(target.layout.services.name) {
             return Err(unreadable(target, &mut connection, &account).await);
         }
@@ -55,7 +59,10 @@ impl Connection {
             .statement(&DIALECT, &readable)
             .map_err(|missing| target.missing_columns(missing, &account))?
             .into();
-        Ok(Self { connection, statement })
+        Ok(Self {
+            connection,
+            statement,
+        })
     }
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
@@ -125,7 +132,7 @@ async fn limit_statements(target: &Target, connection: &mut MySqlConnection) {
     }
 }
 
-/// Returns the columns that the user may read: information_schema shows no others.
+/// Returns the columns that the user may read: `information_schema` shows no others.
 async fn columns(target: &Target, connection: &mut MySqlConnection) -> Result<Readable, Error> {
     let pairs = sqlx::query_as::<_, (String, String)>(
         "SELECT CAST(TABLE_NAME AS CHAR), CAST(COLUMN_NAME AS CHAR) FROM information_schema.COLUMNS \
@@ -154,7 +161,7 @@ async fn account(connection: &mut MySqlConnection) -> Option<String> {
     Some(grant::mysql_account(user, host))
 }
 
-/// Tells a missing table from a missing grant, which information_schema shows alike, by the server's own error.
+/// Tells a missing table from a missing grant, which `information_schema` shows alike, by the server's own error.
 async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: &str) -> Error {
     let probe = format!("SELECT 1 FROM `{}` LIMIT 0", target.layout.services.name);
     match sqlx::query(AssertSqlSafe(probe)).execute(connection).await {
@@ -178,7 +185,9 @@ fn connecting(target: &Target, error: sqlx::Error) -> Error {
             }
         }
         // The server asks for an RSA exchange of the password, which the driver makes over TLS alone.
-        sqlx::Error::Protocol(ref message) if message.contains("rsa") || message.contains("RSA") => {
+        sqlx::Error::Protocol(ref message)
+            if message.contains("rsa") || message.contains("RSA") =>
+        {
             Error::AuthPlugin {
                 address: target.address(),
                 user: target.user().to_owned(),
@@ -203,8 +212,14 @@ fn translate(target: &Target, error: sqlx::Error, account: &str) -> Error {
     let address = target.address();
     match number {
         // Too many connections, of the server or the user; host blocked; shutting down.
-        Some(1040 | 1203 | 1226) => Error::TooManyConnections { address, source: error },
-        Some(1053 | 1129 | 1927) => Error::Connect { address, source: error },
+        Some(1040 | 1203 | 1226) => Error::TooManyConnections {
+            address,
+            source: error,
+        },
+        Some(1053 | 1129 | 1927) => Error::Connect {
+            address,
+            source: error,
+        },
         // Access denied; host not allowed; no such plugin; insecure transport prohibited.
         Some(1045 | 1130 | 1251 | 1524 | 1698 | 3118 | 3159 | 4151) => Error::Auth {
             address,

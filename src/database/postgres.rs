@@ -84,7 +84,10 @@ impl Connection {
             .statement(&DIALECT, &readable)
             .map_err(|missing| target.missing_columns(missing, &target.account()))?
             .into();
-        Ok(Self { connection, statement })
+        Ok(Self {
+            connection,
+            statement,
+        })
     }
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
@@ -205,14 +208,20 @@ fn connecting(target: &Target, error: sqlx::Error) -> Error {
 fn translate(target: &Target, error: sqlx::Error) -> Error {
     let state = error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .map(std::borrow::Cow::into_owned)
         .unwrap_or_default();
     let address = target.address();
     match state.as_str() {
-        "53300" => Error::TooManyConnections { address, source: error },
+        "53300" => Error::TooManyConnections {
+            address,
+            source: error,
+        },
         // Starting up, shutting down, crashed.
-        "57P01" | "57P02" | "57P03" | "08006" | "08003" => Error::Connect { address, source: error },
+        "57P01" | "57P02" | "57P03" | "08006" | "08003" => Error::Connect {
+            address,
+            source: error,
+        },
         "28000" | "28P01" => Error::Auth {
             address,
             user: target.user().to_owned(),

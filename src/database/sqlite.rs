@@ -58,7 +58,10 @@ impl Connection {
             .statement(&DIALECT, &readable)
             .map_err(|missing| target.missing_columns(missing, &target.account()))?
             .into();
-        Ok(Self { connection, statement })
+        Ok(Self {
+            connection,
+            statement,
+        })
     }
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {

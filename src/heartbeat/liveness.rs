@@ -44,9 +44,7 @@ impl Intervals {
 #[must_use]
 pub fn is_up(service: &Service, now: DatabaseTime, intervals: &Intervals) -> Option<bool> {
     match service.last_heartbeat() {
-        Stamp::At(stamp) => {
-            Some(apparent_age(now, stamp).abs() <= intervals.service_down_time)
-        }
+        Stamp::At(stamp) => Some(apparent_age(now, stamp).abs() <= intervals.service_down_time),
         Stamp::Never => Some(false),
         Stamp::Unreadable => None,
     }
@@ -77,11 +75,7 @@ pub fn is_up_for_scheduler(
 /// Mirrors `Cluster.num_down_hosts` in cinder/db/models.py: strictly older than the limit, so that the limit
 /// itself is up, and a member whose `updated_at` is NULL is not counted.
 #[must_use]
-pub fn is_member_down(
-    service: &Service,
-    now: DatabaseTime,
-    intervals: &Intervals,
-) -> Option<bool> {
+pub fn is_member_down(service: &Service, now: DatabaseTime, intervals: &Intervals) -> Option<bool> {
     match service.updated_at {
         Stamp::At(stamp) => Some(apparent_age(now, stamp) > intervals.service_down_time),
         Stamp::Never => Some(false),
@@ -220,7 +214,10 @@ mod tests {
             ..fixture::service("cinder-volume", "block1")
         };
         assert_eq!(is_up(&row, now, &intervals(60, 10)), Some(true));
-        assert_eq!(is_up_for_scheduler(&row, now, &intervals(60, 10)), Some(true));
+        assert_eq!(
+            is_up_for_scheduler(&row, now, &intervals(60, 10)),
+            Some(true)
+        );
     }
 
     #[test]
@@ -249,6 +246,9 @@ mod tests {
         };
         let now = fixture::now(NOW);
         assert_eq!(is_up(&row, now, &intervals(60, 60)), Some(false));
-        assert_eq!(is_up_for_scheduler(&row, now, &intervals(60, 60)), Some(true));
+        assert_eq!(
+            is_up_for_scheduler(&row, now, &intervals(60, 60)),
+            Some(true)
+        );
     }
 }

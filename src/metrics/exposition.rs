@@ -89,10 +89,24 @@ pub fn telemetry(families: &[MetricFamily], format: Format) -> String {
             }
             match gathered.get_field_type() {
                 MetricType::COUNTER => {
-                    line(&mut page, metric.name, "", &labels, sample.get_counter().get_value());
+                    line(
+                        &mut page,
+                        metric.name,
+                        "",
+                        &labels,
+                        sample.get_counter().get_value(),
+                    );
                 }
-                MetricType::HISTOGRAM => histogram(&mut page, metric.name, &labels, sample.get_histogram()),
-                _ => line(&mut page, metric.name, "", &labels, sample.get_gauge().get_value()),
+                MetricType::HISTOGRAM => {
+                    histogram(&mut page, metric.name, &labels, sample.get_histogram());
+                }
+                _ => line(
+                    &mut page,
+                    metric.name,
+                    "",
+                    &labels,
+                    sample.get_gauge().get_value(),
+                ),
             }
         }
     }
@@ -163,7 +177,12 @@ fn describe(page: &mut String, format: Format, metric: &Metric) {
     }
 }
 
-fn histogram(page: &mut String, name: &str, labels: &str, histogram: &prometheus::proto::Histogram) {
+fn histogram(
+    page: &mut String,
+    name: &str,
+    labels: &str,
+    histogram: &prometheus::proto::Histogram,
+) {
     for bucket in histogram.get_bucket() {
         let mut labels = labels.to_owned();
         let mut bound = String::new();

@@ -46,12 +46,21 @@ mod linux {
         let ticks = procfs::ticks_per_second() as f64;
         let boot = procfs::boot_time_secs()? as f64;
         let mut families = vec![
-            family(&table::PROCESS_CPU, (stat.utime + stat.stime) as f64 / ticks),
+            family(
+                &table::PROCESS_CPU,
+                (stat.utime + stat.stime) as f64 / ticks,
+            ),
             family(&table::PROCESS_OPEN_FDS, process.fd_count()? as f64),
             family(&table::PROCESS_VIRTUAL_MEMORY, stat.vsize as f64),
-            family(&table::PROCESS_RESIDENT_MEMORY, stat.rss_bytes().get() as f64),
+            family(
+                &table::PROCESS_RESIDENT_MEMORY,
+                stat.rss_bytes().get() as f64,
+            ),
             family(&table::PROCESS_THREADS, stat.num_threads as f64),
-            family(&table::PROCESS_START_TIME, boot + stat.starttime as f64 / ticks),
+            family(
+                &table::PROCESS_START_TIME,
+                boot + stat.starttime as f64 / ticks,
+            ),
         ];
         if let LimitValue::Value(limit) = process.limits()?.max_open_files.soft_limit {
             families.push(family(&table::PROCESS_MAX_FDS, limit as f64));

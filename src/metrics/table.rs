@@ -223,14 +223,22 @@ pub const SERVICE_INFO: Metric = Metric {
 /// The labels of [`SERVICE_INFO`] beyond binary and host. A fact that is not known is an empty label, which is
 /// the same as none.
 pub const SERVICE_INFO_LABELS: &[InfoLabel] = &[
-    ("availability_zone", |s| s.service.availability_zone.as_deref()),
+    ("availability_zone", |s| {
+        s.service.availability_zone.as_deref()
+    }),
     ("cluster_name", |s| s.service.cluster_name.as_deref()),
     ("topic", |s| s.service.topic.as_deref()),
     ("uuid", |s| s.service.uuid.as_deref()),
     ("rpc_version", |s| s.service.rpc_current_version.as_deref()),
-    ("object_version", |s| s.service.object_current_version.as_deref()),
-    ("replication_status", |s| s.service.replication_status.as_deref()),
-    ("active_backend_id", |s| s.service.active_backend_id.as_deref()),
+    ("object_version", |s| {
+        s.service.object_current_version.as_deref()
+    }),
+    ("replication_status", |s| {
+        s.service.replication_status.as_deref()
+    }),
+    ("active_backend_id", |s| {
+        s.service.active_backend_id.as_deref()
+    }),
 ];
 
 /// The metrics of one cluster. All values are as of the last poll.
@@ -446,8 +454,9 @@ pub fn all() -> impl Iterator<Item = Metric> {
 /// Returns the metrics reference as a table in Markdown.
 #[must_use]
 pub fn reference() -> String {
-    let mut text =
-        String::from("| metric | type | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n");
+    let mut text = String::from(
+        "| metric | type | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n",
+    );
     for metric in all() {
         let _ = writeln!(
             text,

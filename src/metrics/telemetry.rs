@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
 
 use super::process::ProcessCollector;
 use super::table::{self, Metric};
@@ -80,8 +83,14 @@ impl Telemetry {
                 .with_label_values(&[database, class.as_str()]);
         }
         for (metric, value) in [
-            (&table::SERVICE_DOWN_TIME, intervals.service_down_time.as_seconds_f64()),
-            (&table::REPORT_INTERVAL, intervals.report_interval.as_seconds_f64()),
+            (
+                &table::SERVICE_DOWN_TIME,
+                intervals.service_down_time.as_seconds_f64(),
+            ),
+            (
+                &table::REPORT_INTERVAL,
+                intervals.report_interval.as_seconds_f64(),
+            ),
             (&table::POLL_INTERVAL, poll_interval.as_secs_f64()),
         ] {
             registering
@@ -186,8 +195,7 @@ impl Registering<'_> {
         metric: &Metric,
         buckets: &[f64],
     ) -> Result<HistogramVec, prometheus::Error> {
-        let options =
-            HistogramOpts::new(metric.name, metric.help).buckets(buckets.to_vec());
+        let options = HistogramOpts::new(metric.name, metric.help).buckets(buckets.to_vec());
         let vector = HistogramVec::new(options, metric.labels)?;
         self.0.register(Box::new(vector.clone()))?;
         Ok(vector)

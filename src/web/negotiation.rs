@@ -45,10 +45,12 @@ pub fn encoding(accept_encoding: Option<&str>) -> Encoding {
     let mut any = None;
     for range in accept_encoding.unwrap_or_default().split(',') {
         let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
-        let refused = parameters
-            .trim()
-            .strip_prefix("q=")
-            .is_some_and(|quality| !quality.trim().parse().is_ok_and(|quality: f64| quality > 0.0));
+        let refused = parameters.trim().strip_prefix("q=").is_some_and(|quality| {
+            !quality
+                .trim()
+                .parse()
+                .is_ok_and(|quality: f64| quality > 0.0)
+        });
         match name.trim().to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => gzip = Some(!refused),
             "*" => any = Some(!refused),
@@ -70,13 +72,28 @@ mod tests {
     fn the_highest_quality_wins() {
         for (accept, expected) in [
             // Prometheus 2.42, as it sends it, and 3.
-            ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Format::OpenMetrics),
-            ("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1", Format::OpenMetrics),
-            ("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.1", Format::Text),
-            ("application/openmetrics-text; version=\"1.0.0\"; charset=utf-8", Format::OpenMetrics),
+            (
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+                Format::OpenMetrics,
+            ),
+            (
+                "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.1",
+                Format::Text,
+            ),
+            (
+                "application/openmetrics-text; version=\"1.0.0\"; charset=utf-8",
+                Format::OpenMetrics,
+            ),
             ("application/openmetrics-text", Format::OpenMetrics),
             ("application/openmetrics-text;version=0.0.1", Format::Text),
-            ("application/openmetrics-text;version=1.0.0;q=0", Format::Text),
+            (
+                "application/openmetrics-text;version=1.0.0;q=0",
+                Format::Text,
+            ),
             ("text/html,application/xhtml+xml,*/*;q=0.8", Format::Text),
             ("*/*", Format::Text),
             ("", Format::Text),

@@ -11,8 +11,8 @@ use bytes::{Buf as _, Bytes};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName,
+    HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -90,7 +90,8 @@ pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::
         ));
     }
     while accepting.join_next().await.is_some() {}
-    let graceful = Arc::into_inner(graceful).expect("the accepting tasks, which held the others, have ended");
+    let graceful =
+        Arc::into_inner(graceful).expect("the accepting tasks, which held the others, have ended");
     if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
         .await
         .is_err()
@@ -158,9 +159,15 @@ fn answer(site: &Site, request: &Request<Incoming>) -> Response<Body> {
         _ => "other",
     };
     let response = if known == "other" {
-        plain(StatusCode::NOT_FOUND, "not found; see / for what there is\n")
+        plain(
+            StatusCode::NOT_FOUND,
+            "not found; see / for what there is\n",
+        )
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
+        let mut response = plain(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET and HEAD are answered here\n",
+        );
         response
             .headers_mut()
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -170,7 +177,10 @@ fn answer(site: &Site, request: &Request<Incoming>) -> Response<Body> {
             "/" => html(page::landing(site)),
             "/-/healthy" => plain(StatusCode::OK, "healthy\n"),
             "/-/ready" if *site.polls.borrow() > 0 => plain(StatusCode::OK, "ready\n"),
-            "/-/ready" => plain(StatusCode::SERVICE_UNAVAILABLE, "the first poll has not ended yet\n"),
+            "/-/ready" => plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the first poll has not ended yet\n",
+            ),
             "/api/v1/services" => services(site),
             _ => metrics(site, request),
         }
@@ -229,7 +239,12 @@ fn services(site: &Site) -> Response<Body> {
 }
 
 fn html(page: String) -> Response<Body> {
-    response(StatusCode::OK, "text/html; charset=utf-8", page.into(), Bytes::new())
+    response(
+        StatusCode::OK,
+        "text/html; charset=utf-8",
+        page.into(),
+        Bytes::new(),
+    )
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
@@ -241,7 +256,12 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     )
 }
 
-fn response(status: StatusCode, content_type: &'static str, first: Bytes, second: Bytes) -> Response<Body> {
+fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    first: Bytes,
+    second: Bytes,
+) -> Response<Body> {
     let mut response = Response::new(Full::new(first.chain(second)));
     *response.status_mut() = status;
     let headers = response.headers_mut();

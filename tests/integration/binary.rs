@@ -1,0 +1,474 @@
+//! The program as a whole: exit codes, messages, signals, headers, and no secret anywhere.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+
+use crate::support::database::Database;
+use crate::support::exporter::{Exporter, program, run};
+use crate::support::folder;
+
+/// Appears in every place that a password can come from, and must appear in nothing that comes out.
+const CANARY: &str = "c4nary-s3cret";
+
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn outcome(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+    let output = run(arguments, environment);
+    Outcome {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A SQLite database with one service for each age in seconds, enabled or not.
+fn listing(services: &[(&str, i64, bool)]) -> Database {
+    let database = Database::new(Engine::Sqlite);
+    for (host, age, enabled) in services {
+        let time = database.now(-age);
+        database.insert(&[
+            ("host", &format!("'{host}'")),
+            ("updated_at", &time),
+            ("disabled", database.boolean(!enabled)),
+        ]);
+    }
+    database
+}
+
+fn services(database: &Database, arguments: &[&str]) -> Outcome {
+    let url = database.url();
+    let arguments = [&["services"], arguments].concat();
+    outcome(&arguments, &[("OPENSTACK_HEARTBEAT_DATABASE_URL", &url)])
+}
+
+#[test]
+fn a_bad_key_ends_with_1_and_is_named_with_file_line_and_the_nearest() {
+    let file = folder("settings").join("s.yaml");
+    std::fs::write(&file, "log.level: info\npoll:\n  intervall: 5s\n").unwrap();
+    let path = file.display().to_string();
+    for command in ["serve", "check-config"] {
+        let outcome = outcome(
+            &[command, "--config.file", &path],
+            &[("OPENSTACK_HEARTBEAT_DATABASE_URL", "mysql://u:p@h/d")],
+        );
+        assert_eq!(outcome.code, 1);
+        assert_eq!(
+            outcome.stderr,
+            format!(
+                "error: {path}:3: unknown setting `poll.intervall`; did you mean `poll.interval`?\n"
+            )
+        );
+    }
+    let outcome = outcome(&["services", "--config.file", &path], &[]);
+    assert_eq!(outcome.code, 2, "1 would mean that services are down");
+}
+
+#[test]
+fn a_bad_flag_ends_with_1_and_in_services_with_2() {
+    let bad = outcome(&["--poll.intervall=5s"], &[]);
+    assert_eq!(bad.code, 1);
+    assert!(bad.stderr.contains("--poll.interval"), "{}", bad.stderr);
+    assert_eq!(outcome(&["services", "--poll.intervall=5s"], &[]).code, 2);
+    assert_eq!(outcome(&["--help"], &[]).code, 0);
+    let version = outcome(&["--version"], &[]);
+    assert_eq!(version.code, 0);
+    assert!(
+        version.stdout.contains(env!("CARGO_PKG_VERSION")),
+        "{}",
+        version.stdout
+    );
+}
+
+#[test]
+fn without_a_database_url_the_remedies_are_named() {
+    let outcome = outcome(&["serve"], &[]);
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome.stderr.contains("--cinder.config-file"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let other = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let outcome = outcome(
+        &["serve", "--web.listen-address", &address],
+        &[(
+            "OPENSTACK_HEARTBEAT_DATABASE_URL",
+            "mysql://u:p@127.0.0.1:1/d",
+        )],
+    );
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome
+            .stderr
+            .contains(&format!("cannot listen on {address}")),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn services_ends_with_what_it_found() {
+    for (rows, code) in [
+        (&[("a", 5, true), ("b", 5, true)][..], 0),
+        (&[("a", 5, true), ("b", 500, true)], 1),
+        (&[("a", 5, true), ("b", 500, false)], 0),
+        (&[], 2),
+    ] {
+        assert_eq!(services(&listing(rows), &[]).code, code, "{rows:?}");
+    }
+    let database = listing(&[("a", 5, true)]);
+    database.insert(&[("host", "'odd'"), ("updated_at", "'yesterday'")]);
+    let outcome = services(&database, &[]);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stdout.contains("unknown"), "{}", outcome.stdout);
+    assert!(
+        outcome.stderr.contains("unreadable_time"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn services_prints_a_table_json_and_csv() {
+    let database = listing(&[("a", 3, true), ("b, \"c\"", 500, true), ("off", 500, false)]);
+    let table = services(&database, &[]).stdout;
+    let heading = "| Binary        | Host   | Zone | Status   | State | Updated At";
+    assert!(table.contains(heading), "{table}");
+    assert!(
+        table.contains("| cinder-volume | a      | nova | enabled  | up    | "),
+        "{table}"
+    );
+    assert!(
+        table.contains("| cinder-volume | off    | nova | disabled | down  | "),
+        "{table}"
+    );
+
+    let csv = services(&database, &["--format", "csv", "--down"]).stdout;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "Binary,Host,Zone,Status,State,Updated At,Age");
+    assert!(
+        lines[1].starts_with("cinder-volume,\"b, \"\"c\"\"\",nova,enabled,down,"),
+        "{csv}"
+    );
+    assert_eq!(lines.len(), 3);
+
+    let json: serde_json::Value =
+        serde_json::from_str(&services(&database, &["--format", "json"]).stdout).unwrap();
+    let service = &json["services"][1];
+    assert_eq!(service["host"], "b, \"c\"");
+    assert_eq!(service["state"], "down");
+    assert_eq!(service["state_for_scheduler"], "down");
+    assert!(
+        (499.0..530.0).contains(&service["heartbeat_age_seconds"].as_f64().unwrap()),
+        "{json}"
+    );
+    // The exporter serves the same.
+    let exporter = Exporter::start(&database.url(), &[]);
+    exporter.wait_for_services();
+    let served: serde_json::Value =
+        serde_json::from_slice(&exporter.get("/api/v1/services").body).unwrap();
+    assert_eq!(served["services"][1]["updated_at"], service["updated_at"]);
+}
+
+#[test]
+fn check_config_prints_values_with_their_origins_and_no_secret() {
+    let folder = folder("check");
+    let conf = folder.join("cinder.conf");
+    let url = format!("mysql+pymysql://cinder:{CANARY}@127.0.0.1:1/cinder?ssl_ciphers={CANARY}");
+    std::fs::write(
+        &conf,
+        format!("[DEFAULT]\nservice_down_time = 90\n[database]\nconnection = {url}\n"),
+    )
+    .unwrap();
+    let conf = conf.display().to_string();
+    let checked = outcome(
+        &[
+            "check-config",
+            "--cinder.config-file",
+            &conf,
+            "--log.level=debug",
+        ],
+        &[],
+    );
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+    for line in [
+        format!("cinder.config-file = {conf}  (--cinder.config-file)"),
+        format!("cinder.service-down-time = 90s  ({conf}:2)"),
+        "cinder.report-interval = 10s  (default)".to_owned(),
+        format!("database.url = mysql://cinder:***@127.0.0.1:1/cinder  ({conf}:4)"),
+        "log.level = debug  (--log.level)".to_owned(),
+    ] {
+        assert!(
+            checked.stdout.lines().any(|printed| printed == line),
+            "{line} is not in\n{}",
+            checked.stdout
+        );
+    }
+    assert!(
+        checked.stderr.contains("`ssl_ciphers` of the database URL"),
+        "{}",
+        checked.stderr
+    );
+    let connected = outcome(
+        &[
+            "check-config",
+            "--connect",
+            "--cinder.config-file",
+            &conf,
+            "--log.level=debug",
+        ],
+        &[],
+    );
+    assert_eq!(connected.code, 2);
+    for text in [
+        checked.stdout,
+        checked.stderr,
+        connected.stdout,
+        connected.stderr,
+    ] {
+        assert!(!text.contains(CANARY), "{text}");
+    }
+}
+
+#[test]
+fn check_config_connects() {
+    let database = listing(&[("a", 3, true)]);
+    let outcome = outcome(
+        &["check-config", "--connect"],
+        &[("OPENSTACK_HEARTBEAT_DATABASE_URL", &database.url())],
+    );
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(
+        outcome.stdout.contains(": 1 services, 0 clusters, 0 rows"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn a_password_never_comes_out_of_a_running_exporter() {
+    for format in ["logfmt", "json"] {
+        // A server that refuses the password, and one that is not there.
+        let database = Database::new(Engine::MySql);
+        let (_, url) = database.user("right");
+        for url in [
+            url.replacen(":right@", &format!(":{CANARY}@"), 1),
+            format!("postgresql://u:{CANARY}@127.0.0.1:1/d?ssl_ciphers={CANARY}"),
+        ] {
+            let exporter = Exporter::start(&url, &["--log.level=debug", "--log.format", format]);
+            exporter.wait_for("a failure", |metrics| {
+                metrics.0.lines().any(|line| {
+                    line.starts_with("openstack_heartbeat_poll_failures_total")
+                        && !line.ends_with(" 0")
+                })
+            });
+            let mut pages = vec![exporter.log(), exporter.stdout()];
+            for path in ["/", "/metrics", "/api/v1/services", "/-/ready", "/nowhere"] {
+                pages.push(exporter.get(path).text().to_owned());
+            }
+            let command = std::fs::read(format!("/proc/{}/cmdline", exporter.id())).unwrap();
+            pages.push(String::from_utf8_lossy(&command).into_owned());
+            for page in pages {
+                assert!(!page.contains(CANARY), "{page}");
+            }
+            if format == "json" {
+                for line in exporter.log().lines() {
+                    let _: serde_json::Value = serde_json::from_str(line).unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_with_0() {
+    let database = listing(&[("a", 3, true)]);
+    for signal in ["TERM", "INT"] {
+        let exporter = Exporter::start(&database.url(), &[]);
+        exporter.wait_for_services();
+        // A client that never sends its request must not hold the end up.
+        let _idle = std::net::TcpStream::connect(exporter.address()).unwrap();
+        exporter.signal(signal);
+        assert_eq!(exporter.wait().code(), Some(0), "SIG{signal}");
+    }
+}
+
+#[test]
+fn paths_methods_and_headers_are_as_promised() {
+    let database = listing(&[("a", 3, true)]);
+    let exporter = Exporter::start(&database.url(), &["--web.telemetry-path=/own"]);
+    assert_eq!(exporter.get("/metrics").status, 404);
+    crate::support::wait_for(
+        "readiness",
+        Duration::from_secs(10),
+        || exporter.get("/-/ready").status == 200,
+        || exporter.log(),
+    );
+    for (method, path, status) in [
+        ("GET", "/own", 200),
+        ("HEAD", "/own", 200),
+        ("GET", "/own?name[]=x", 200),
+        ("POST", "/own", 405),
+        ("GET", "/", 200),
+        ("GET", "/-/healthy", 200),
+        ("HEAD", "/-/healthy", 200),
+        ("DELETE", "/-/healthy", 405),
+        ("GET", "/own/", 404),
+        ("GET", "/../etc/passwd", 404),
+    ] {
+        let response = exporter.request(method, path, &[]);
+        assert_eq!(response.status, status, "{method} {path}");
+        if method == "HEAD" {
+            assert!(response.body.is_empty(), "{path}");
+            assert_ne!(response.headers["content-length"], "0", "{path}");
+        }
+        if status == 405 {
+            assert_eq!(response.headers["allow"], "GET, HEAD");
+        }
+        assert_eq!(response.headers["x-content-type-options"], "nosniff");
+    }
+    assert!(exporter.get("/").text().contains("href=\"/own\""));
+    let page = exporter.get("/own").text().to_owned();
+    assert!(
+        page.contains("http_requests_total{code=\"404\",path=\"other\"} 3"),
+        "{page}"
+    );
+}
+
+#[test]
+fn formats_and_compression_are_negotiated() {
+    let database = listing(&[("a", 3, true), ("b", 3, true)]);
+    let exporter = Exporter::start(&database.url(), &[]);
+    exporter.wait_for_services();
+    let openmetrics = (
+        "Accept",
+        "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+    );
+    let plain = exporter.get("/metrics");
+    assert_eq!(
+        plain.headers["content-type"],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    assert!(!plain.text().contains("# EOF"));
+    let open = exporter.request("GET", "/metrics", &[openmetrics]);
+    assert_eq!(
+        open.headers["content-type"],
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert!(open.text().ends_with("\n# EOF\n"));
+    for headers in [
+        vec![("Accept-Encoding", "gzip")],
+        vec![("Accept-Encoding", "gzip"), openmetrics],
+    ] {
+        // Once rendered for this request, and once made ready by a poll.
+        for _ in 0..2 {
+            let response = exporter.request("GET", "/metrics", &headers);
+            assert_eq!(response.headers["content-encoding"], "gzip");
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(response.body.as_slice())
+                .read_to_string(&mut text)
+                .unwrap();
+            assert_eq!(text.matches("\nopenstack_service_up{").count(), 2, "{text}");
+            assert_eq!(text.ends_with("# EOF\n"), headers.len() == 2);
+            assert!(response.body.len() < text.len() / 2);
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
+#[test]
+fn demo_shows_six_services_and_says_what_to_open() {
+    let exporter = Exporter::spawn(&mut program(&["demo", "--poll.interval=200ms"]));
+    let metrics = exporter.wait_for_services();
+    assert_eq!(metrics.count("openstack_service_up"), 6);
+    let up = |binary, host| metrics.service("openstack_service_up", binary, host);
+    assert_eq!(up("cinder-volume", "block1"), Some(0.0));
+    assert_eq!(up("cinder-scheduler", "controller"), Some(0.0));
+    assert_eq!(up("cinder-backup", "controller"), Some(1.0));
+    assert_eq!(up("cinder-volume", "block2@lvmdriver-b21"), Some(1.0));
+    assert_eq!(up("cinder-volume", "block2@lvmdriver-b22"), Some(1.0));
+    assert_eq!(up("cinder-volume", "network@lvmdriver-network"), Some(1.0));
+    let beats = |metrics: &crate::support::exporter::Metrics| {
+        metrics.service(
+            "openstack_service_heartbeats_total",
+            "cinder-backup",
+            "controller",
+        )
+    };
+    let first = beats(&metrics);
+    exporter.wait_for("a heartbeat", |metrics| beats(metrics) > first);
+    let address = exporter.address();
+    assert!(
+        exporter
+            .stdout()
+            .contains(&format!("http://{address}/metrics")),
+        "{}",
+        exporter.stdout()
+    );
+    let log = exporter.log();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    let folder = log
+        .lines()
+        .find_map(|line| line.split("sqlite:///").nth(1))
+        .and_then(|rest| rest.split("/cinder.sqlite").next())
+        .unwrap()
+        .to_owned();
+    assert!(std::path::Path::new(&folder).is_dir(), "{folder}");
+    assert_eq!(exporter.terminate().code(), Some(0));
+    assert!(
+        !std::path::Path::new(&folder).exists(),
+        "{folder} is left behind"
+    );
+}
+
+#[test]
+fn print_grants_and_print_metrics_need_no_configuration() {
+    let grants = outcome(
+        &["print", "grants", "--user", "hb", "--host", "10.0.0.%"],
+        &[],
+    );
+    assert_eq!(grants.code, 0);
+    assert!(
+        grants
+            .stdout
+            .ends_with("ON `cinder`.`clusters` TO 'hb'@'10.0.0.%';\n"),
+        "{}",
+        grants.stdout
+    );
+    let metrics = outcome(&["print", "metrics"], &[]);
+    assert_eq!(metrics.code, 0);
+    assert!(
+        metrics.stdout.contains("| openstack_service_up | gauge |"),
+        "{}",
+        metrics.stdout
+    );
+}
+
+#[test]
+fn the_log_has_a_line_for_a_change_and_none_for_a_poll() {
+    let database = listing(&[("a", 3, true)]);
+    let exporter = Exporter::start(&database.url(), &[]);
+    let polls = |metrics: &crate::support::exporter::Metrics| {
+        metrics.value("openstack_heartbeat_poll_duration_seconds_count", &[])
+    };
+    exporter.wait_for("ten polls", |metrics| polls(metrics) > Some(10.0));
+    let log = exporter.log();
+    let lines: Vec<&str> = log.lines().filter(|line| !line.contains("WARN")).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].contains("level=INFO msg=listening"), "{log}");
+    assert!(
+        lines[1].contains("level=INFO msg=\"reading heartbeats\""),
+        "{log}"
+    );
+}

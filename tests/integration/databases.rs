@@ -38,7 +38,13 @@ fn rejected(metrics: &Metrics, reason: &str) -> Option<f64> {
 #[test]
 fn ages_and_verdicts_are_by_the_clock_of_the_database() {
     on_each_engine(|database| {
-        for (host, seconds) in [("now", 0), ("behind", -75), ("ahead", 75), ("safe", 40), ("hour", -3600)] {
+        for (host, seconds) in [
+            ("now", 0),
+            ("behind", -75),
+            ("ahead", 75),
+            ("safe", 40),
+            ("hour", -3600),
+        ] {
             let time = database.now(seconds);
             database.insert(&[("host", &format!("'{host}'")), ("updated_at", &time)]);
         }
@@ -80,7 +86,10 @@ fn every_fact_of_a_row_is_shown() {
         let value = |name| metrics.service(name, VOLUME, host);
         assert_eq!(value("openstack_service_enabled"), Some(0.0));
         assert_eq!(value("openstack_service_frozen"), Some(1.0));
-        assert_eq!(value("openstack_service_heartbeats_total"), Some(2_147_483_647.0));
+        assert_eq!(
+            value("openstack_service_heartbeats_total"),
+            Some(2_147_483_647.0)
+        );
         let info = "openstack_service_info{binary=\"cinder-volume\",host=\"block2@lvmdriver-b21\",availability_zone=\"nova\",\
                     cluster_name=\"c1@lvm\",topic=\"cinder-volume\",uuid=\"a1b2\",rpc_version=\"3.19\",\
                     object_version=\"1.39\",replication_status=\"failed-over\",active_backend_id=\"b2\"} 1\n";
@@ -93,8 +102,16 @@ fn times_that_are_null_follow_cinders_rules() {
     on_each_engine(|database| {
         database.insert(&[("host", "'new'"), ("updated_at", "NULL")]);
         let old = database.now(-3600);
-        database.insert(&[("host", "'old'"), ("updated_at", "NULL"), ("created_at", &old)]);
-        database.insert(&[("host", "'bare'"), ("updated_at", "NULL"), ("created_at", "NULL")]);
+        database.insert(&[
+            ("host", "'old'"),
+            ("updated_at", "NULL"),
+            ("created_at", &old),
+        ]);
+        database.insert(&[
+            ("host", "'bare'"),
+            ("updated_at", "NULL"),
+            ("created_at", "NULL"),
+        ]);
         let metrics = metrics(&database);
         for (host, r1) in [("new", 1.0), ("old", 0.0), ("bare", 0.0)] {
             assert_eq!(up(&metrics, host), Some(r1), "R1 of {host}");
@@ -121,9 +138,17 @@ fn deleted_rows_and_rows_with_deleted_null_are_not_listed() {
 #[test]
 fn null_flags_are_false() {
     on_each_engine(|database| {
-        database.insert(&[("disabled", "NULL"), ("frozen", "NULL"), ("availability_zone", "NULL"), ("topic", "NULL")]);
+        database.insert(&[
+            ("disabled", "NULL"),
+            ("frozen", "NULL"),
+            ("availability_zone", "NULL"),
+            ("topic", "NULL"),
+        ]);
         let metrics = metrics(&database);
-        assert_eq!(metrics.service("openstack_service_enabled", VOLUME, "block1"), Some(1.0));
+        assert_eq!(
+            metrics.service("openstack_service_enabled", VOLUME, "block1"),
+            Some(1.0)
+        );
         assert_eq!(metrics.count("openstack_service_frozen"), 0);
     });
 }
@@ -149,12 +174,21 @@ fn of_rows_with_the_same_name_the_freshest_is_shown() {
     on_each_engine(|database| {
         for seconds in [-500, -3, -90] {
             let time = database.now(seconds);
-            database.insert(&[("updated_at", &time), ("report_count", &seconds.abs().to_string())]);
+            database.insert(&[
+                ("updated_at", &time),
+                ("report_count", &seconds.abs().to_string()),
+            ]);
         }
         let metrics = metrics(&database);
         assert_eq!(metrics.count("openstack_service_up"), 1);
-        assert_eq!(metrics.service("openstack_service_heartbeats_total", VOLUME, "block1"), Some(3.0));
-        assert_eq!(metrics.service("openstack_service_duplicate_rows", VOLUME, "block1"), Some(2.0));
+        assert_eq!(
+            metrics.service("openstack_service_heartbeats_total", VOLUME, "block1"),
+            Some(3.0)
+        );
+        assert_eq!(
+            metrics.service("openstack_service_duplicate_rows", VOLUME, "block1"),
+            Some(2.0)
+        );
     });
 }
 
@@ -163,12 +197,19 @@ fn hostile_names_survive() {
     on_each_engine(|database| {
         let long = "ж".repeat(127);
         // Each as SQL, and as a label. A backslash is itself in standard SQL, and an escape in MySQL's.
-        let backslash = if database.engine == Engine::MySql { "a\\\\b" } else { "a\\b" };
+        let backslash = if database.engine == Engine::MySql {
+            "a\\\\b"
+        } else {
+            "a\\b"
+        };
         for (host, label) in [
             ("say \"hi\"", "say \\\"hi\\\"".to_owned()),
             (backslash, "a\\\\b".to_owned()),
             ("two\nlines", "two\\nlines".to_owned()),
-            ("rbd:volumes@backend#pool", "rbd:volumes@backend#pool".to_owned()),
+            (
+                "rbd:volumes@backend#pool",
+                "rbd:volumes@backend#pool".to_owned(),
+            ),
             ("日本語 {}=,", "日本語 {}=,".to_owned()),
             (&long, long.clone()),
             (&"h".repeat(255), "h".repeat(255)),
@@ -187,12 +228,16 @@ fn old_releases_lack_columns_and_the_table_of_clusters() {
         database.insert(&[]);
         database.insert_cluster("c1", "NULL", false);
         let url = database.superuser_url();
-        let drop = |column: &str| database.execute(&[&format!("ALTER TABLE services DROP COLUMN {column}")]);
+        let drop = |column: &str| {
+            database.execute(&[&format!("ALTER TABLE services DROP COLUMN {column}")]);
+        };
         // What depends on the columns goes first.
         match database.engine {
             Engine::MySql => database.execute(&["DROP INDEX services_uuid_idx ON services"]),
             Engine::Sqlite => database.execute(&["DROP INDEX services_uuid_idx"]),
-            Engine::Postgres => database.execute(&["ALTER TABLE services DROP COLUMN uuid CASCADE, ADD uuid int"]),
+            Engine::Postgres => {
+                database.execute(&["ALTER TABLE services DROP COLUMN uuid CASCADE, ADD uuid int"]);
+            }
         }
         for column in [
             "uuid",
@@ -212,7 +257,11 @@ fn old_releases_lack_columns_and_the_table_of_clusters() {
         assert_eq!(up(&metrics, "block1"), Some(1.0));
         assert_eq!(metrics.count("openstack_service_frozen"), 0);
         assert_eq!(metrics.count("openstack_cluster_up"), 0);
-        assert!(metrics.0.contains("uuid=\"\",rpc_version=\"\""), "{}", metrics.0);
+        assert!(
+            metrics.0.contains("uuid=\"\",rpc_version=\"\""),
+            "{}",
+            metrics.0
+        );
     });
 }
 
@@ -247,10 +296,26 @@ fn clusters_follow_cinders_rule() {
             ("stale@lvm", 0.0, 2.0, 1.0),
             ("empty@lvm", 0.0, 0.0, 0.0),
         ] {
-            assert_eq!(value("openstack_cluster_up", cluster), Some(up), "{cluster}");
-            assert_eq!(value("openstack_cluster_hosts", cluster), Some(hosts), "{cluster}");
-            assert_eq!(value("openstack_cluster_hosts_down", cluster), Some(down), "{cluster}");
-            assert_eq!(value("openstack_cluster_enabled", cluster), Some(1.0), "{cluster}");
+            assert_eq!(
+                value("openstack_cluster_up", cluster),
+                Some(up),
+                "{cluster}"
+            );
+            assert_eq!(
+                value("openstack_cluster_hosts", cluster),
+                Some(hosts),
+                "{cluster}"
+            );
+            assert_eq!(
+                value("openstack_cluster_hosts_down", cluster),
+                Some(down),
+                "{cluster}"
+            );
+            assert_eq!(
+                value("openstack_cluster_enabled", cluster),
+                Some(1.0),
+                "{cluster}"
+            );
         }
         assert_eq!(value("openstack_cluster_enabled", "off@lvm"), Some(0.0));
         assert_eq!(value("openstack_cluster_up", "deleted@lvm"), None);
@@ -261,7 +326,9 @@ fn clusters_follow_cinders_rule() {
 fn an_empty_table_is_no_failure() {
     on_each_engine(|database| {
         let exporter = Exporter::start(&database.url(), &[]);
-        let metrics = exporter.wait_for("a successful poll", |metrics| metrics.database_up() == Some(1.0));
+        let metrics = exporter.wait_for("a successful poll", |metrics| {
+            metrics.database_up() == Some(1.0)
+        });
         assert_eq!(metrics.count("openstack_service_up"), 0);
         assert_eq!(metrics.value("openstack_heartbeat_rows", &[]), Some(0.0));
     });
@@ -282,7 +349,10 @@ fn a_zero_date_costs_that_value_alone() {
     let metrics = metrics(&database);
     assert_eq!(up(&metrics, "zero"), None);
     assert_eq!(age(&metrics, "zero"), None);
-    assert_eq!(metrics.service("openstack_service_enabled", VOLUME, "zero"), Some(1.0));
+    assert_eq!(
+        metrics.service("openstack_service_enabled", VOLUME, "zero"),
+        Some(1.0)
+    );
     assert_eq!(up(&metrics, "half"), Some(1.0));
     assert_eq!(up(&metrics, "good"), Some(1.0));
     assert_eq!(rejected(&metrics, "unreadable_time"), Some(2.0));
@@ -332,7 +402,9 @@ fn the_time_zone_of_the_server_does_not_matter() {
     for grant in database.grants(&user) {
         database.execute(&[&grant]);
     }
-    database.execute(&[&format!("ALTER ROLE {user} SET timezone = 'Asia/Kathmandu'")]);
+    database.execute(&[&format!(
+        "ALTER ROLE {user} SET timezone = 'Asia/Kathmandu'"
+    )]);
     let metrics = Exporter::start(&url, &[]).wait_for_services();
     assert_eq!(up(&metrics, "block1"), Some(1.0));
     let offset = metrics.value("openstack_heartbeat_database_clock_offset_seconds", &[]);
@@ -344,9 +416,14 @@ fn the_clock_of_the_database_is_compared_with_ours() {
     on_each_engine(|database| {
         database.insert(&[]);
         let metrics = metrics(&database);
-        let offset = metrics.value("openstack_heartbeat_database_clock_offset_seconds", &[]).unwrap();
+        let offset = metrics
+            .value("openstack_heartbeat_database_clock_offset_seconds", &[])
+            .unwrap();
         let error = metrics
-            .value("openstack_heartbeat_database_clock_offset_error_seconds", &[])
+            .value(
+                "openstack_heartbeat_database_clock_offset_error_seconds",
+                &[],
+            )
             .unwrap();
         // It is the same clock. SQLite's has milliseconds.
         assert!(offset.abs() <= error + 0.001, "{offset} ± {error}");

@@ -64,9 +64,21 @@ fn a_refused_connection_names_the_address() {
             &[&format!("cannot connect to 127.0.0.1:{port}"), "refused"],
         );
     }
-    check("mysql://u:p@no.such.host.invalid/cinder", "connect", &["no.such.host.invalid:3306"]);
-    check("sqlite:////nowhere/cinder.sqlite", "connect", &["/nowhere/cinder.sqlite"]);
-    check("mysql://u:p@localhost/cinder?unix_socket=/nowhere.sock", "connect", &["/nowhere.sock"]);
+    check(
+        "mysql://u:p@no.such.host.invalid/cinder",
+        "connect",
+        &["no.such.host.invalid:3306"],
+    );
+    check(
+        "sqlite:////nowhere/cinder.sqlite",
+        "connect",
+        &["/nowhere/cinder.sqlite"],
+    );
+    check(
+        "mysql://u:p@localhost/cinder?unix_socket=/nowhere.sock",
+        "connect",
+        &["/nowhere.sock"],
+    );
 }
 
 #[test]
@@ -98,7 +110,10 @@ fn a_missing_grant_prints_statements_that_mend_it() {
         exporter.wait_for_failure("permission");
         let (_, message) = refusal(&url);
         let (_, statements) = message.split_once("run: ").unwrap();
-        for statement in statements.split_inclusive(';').filter(|text| text.contains("GRANT")) {
+        for statement in statements
+            .split_inclusive(';')
+            .filter(|text| text.contains("GRANT"))
+        {
             database.execute(&[statement]);
         }
         exporter.wait_for_services();
@@ -110,10 +125,18 @@ fn a_missing_database_table_or_column_is_named() {
     for engine in [Engine::MySql, Engine::Postgres] {
         let database = Database::new(engine);
         let url = database.superuser_url();
-        check(&with(&url, &database.name, "no_such_db"), "schema", &["no database `no_such_db`"]);
+        check(
+            &with(&url, &database.name, "no_such_db"),
+            "schema",
+            &["no database `no_such_db`"],
+        );
         database.execute(&["ALTER TABLE services DROP COLUMN report_count"]);
         check(&url, "schema", &["report_count"]);
-        let cascade = if engine == Engine::Postgres { " CASCADE" } else { "" };
+        let cascade = if engine == Engine::Postgres {
+            " CASCADE"
+        } else {
+            ""
+        };
         database.execute(&[&format!("DROP TABLE services{cascade}")]);
         check(&url, "schema", &["has no table `services`", "db sync"]);
     }
@@ -146,7 +169,9 @@ fn a_plugin_that_the_driver_lacks_names_the_remedy() {
     // A plugin that every server brings along and the driver lacks, as it lacks ed25519 and parsec.
     database.execute(&[
         "SET GLOBAL secure_auth = 0",
-        &format!("ALTER USER '{user}'@'%' IDENTIFIED VIA mysql_old_password USING '0123456789abcdef'"),
+        &format!(
+            "ALTER USER '{user}'@'%' IDENTIFIED VIA mysql_old_password USING '0123456789abcdef'"
+        ),
     ]);
     check(&url, "auth", &["not supported", "mysql_native_password"]);
 }
@@ -157,7 +182,17 @@ fn certificates_are_verified_when_a_ca_is_given() {
     // A certificate of another authority.
     let other = folder("tls").join("other.pem");
     let status = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other", "-days", "2"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=other",
+            "-days",
+            "2",
+        ])
         .args(["-keyout", "/dev/null", "-out"])
         .arg(&other)
         .output()
@@ -174,8 +209,16 @@ fn certificates_are_verified_when_a_ca_is_given() {
         let url = database.url();
         let good = Exporter::start(&format!("{url}?{verify}{ca}={tls}/ca.pem"), &[]);
         good.wait_for_services();
-        check(&format!("{url}?{verify}{ca}={other}"), "tls", &["TLS with", "ssl_ca"]);
-        check(&format!("{url}?{verify}{ca}=/nowhere.pem"), "tls", &["/nowhere.pem", "readable"]);
+        check(
+            &format!("{url}?{verify}{ca}={other}"),
+            "tls",
+            &["TLS with", "ssl_ca"],
+        );
+        check(
+            &format!("{url}?{verify}{ca}=/nowhere.pem"),
+            "tls",
+            &["/nowhere.pem", "readable"],
+        );
     }
 }
 
@@ -188,7 +231,11 @@ fn a_client_certificate_lets_a_user_in() {
     let (_, rest) = url.split_once("://").unwrap();
     let user = rest.split(':').next().unwrap();
     database.execute(&[&format!("ALTER USER '{user}'@'%' REQUIRE X509")]);
-    check(&format!("{url}?ssl_ca={tls}/ca.pem"), "auth", &["refuses the user"]);
+    check(
+        &format!("{url}?ssl_ca={tls}/ca.pem"),
+        "auth",
+        &["refuses the user"],
+    );
     let certificate = format!("ssl_cert={tls}/client.pem&ssl_key={tls}/client.key");
     let exporter = Exporter::start(&format!("{url}?ssl_ca={tls}/ca.pem&{certificate}"), &[]);
     exporter.wait_for_services();
@@ -198,14 +245,25 @@ fn a_client_certificate_lets_a_user_in() {
 fn sockets_serve_as_well() {
     let database = Database::new(Engine::MySql);
     database.insert(&[]);
-    let url = format!("{}?unix_socket={}", database.url(), env("HEARTBEAT_TEST_MARIADB_SOCKET"));
+    let url = format!(
+        "{}?unix_socket={}",
+        database.url(),
+        env("HEARTBEAT_TEST_MARIADB_SOCKET")
+    );
     Exporter::start(&with(&url, "127.0.0.1:", "no.such.host.invalid:"), &[]).wait_for_services();
 
     let database = Database::new(Engine::Postgres);
     database.insert(&[]);
     let url = database.url();
     let (address, _) = url.split_once('@').unwrap();
-    let port = url.rsplit_once(':').unwrap().1.split('/').next().unwrap().to_owned();
+    let port = url
+        .rsplit_once(':')
+        .unwrap()
+        .1
+        .split('/')
+        .next()
+        .unwrap()
+        .to_owned();
     let folder = env("HEARTBEAT_TEST_POSTGRES_SOCKET_DIR");
     let url = format!("{address}@:{port}/{}?host={folder}", database.name);
     Exporter::start(&url, &[]).wait_for_services();
@@ -228,7 +286,11 @@ fn on_own_server(body: impl Fn(&mut Server, &Database, &Exporter)) {
 fn wait_until_withheld(exporter: &Exporter) {
     exporter.wait_for("the picture is withheld", |metrics| {
         let up = metrics.service("openstack_service_up", "cinder-volume", "block1");
-        assert_ne!(up, Some(0.0), "a service looks down because the database is");
+        assert_ne!(
+            up,
+            Some(0.0),
+            "a service looks down because the database is"
+        );
         up.is_none()
     });
 }
@@ -241,7 +303,12 @@ fn a_killed_server_is_no_service_down_and_comes_back() {
         assert_eq!(metrics.database_up(), Some(0.0));
         wait_until_withheld(exporter);
         assert_eq!(exporter.metrics().count("openstack_service_info"), 0);
-        assert_eq!(exporter.metrics().count("openstack_heartbeat_service_down_time_seconds"), 1);
+        assert_eq!(
+            exporter
+                .metrics()
+                .count("openstack_heartbeat_service_down_time_seconds"),
+            1
+        );
 
         server.restart();
         // The test servers are fast rather than durable, and may have lost the row.
@@ -250,7 +317,11 @@ fn a_killed_server_is_no_service_down_and_comes_back() {
         let metrics = exporter.wait_for_services();
         assert_eq!(metrics.database_up(), Some(1.0));
         let log = exporter.log();
-        assert_eq!(log.matches("the database can't be read").count(), 1, "{log}");
+        assert_eq!(
+            log.matches("the database can't be read").count(),
+            1,
+            "{log}"
+        );
         assert_eq!(log.matches("the database is back").count(), 1, "{log}");
     });
 }
@@ -264,15 +335,23 @@ fn a_stopped_server_blocks_neither_scrapes_nor_the_next_poll() {
         // Scrapes are answered all the while, and polls go on failing.
         let failures = |metrics: &crate::support::exporter::Metrics| {
             metrics
-                .value("openstack_heartbeat_poll_failures_total", &[("class", "timeout")])
+                .value(
+                    "openstack_heartbeat_poll_failures_total",
+                    &[("class", "timeout")],
+                )
                 .unwrap()
         };
-        exporter.wait_for("further polls", |metrics| failures(metrics) >= failures(&first) + 2.0);
+        exporter.wait_for("further polls", |metrics| {
+            failures(metrics) >= failures(&first) + 2.0
+        });
         server.go_on();
         let now = database.now(0);
         database.execute(&[&format!("UPDATE services SET updated_at = {now}")]);
         let metrics = exporter.wait_for_services();
-        assert_eq!(metrics.service("openstack_service_up", "cinder-volume", "block1"), Some(1.0));
+        assert_eq!(
+            metrics.service("openstack_service_up", "cinder-volume", "block1"),
+            Some(1.0)
+        );
     });
 }
 
@@ -310,7 +389,10 @@ fn a_locked_table_times_out_on_one_connection() {
         use sqlx::Connection as _;
         let url = database.superuser_url();
         let mut locker = sqlx::mysql::MySqlConnection::connect(&url).await.unwrap();
-        sqlx::raw_sql("LOCK TABLES services WRITE").execute(&mut locker).await.unwrap();
+        sqlx::raw_sql("LOCK TABLES services WRITE")
+            .execute(&mut locker)
+            .await
+            .unwrap();
         let mut most = 0;
         for _ in 0..40 {
             let (count,): (i64,) = sqlx::query_as(
@@ -329,7 +411,10 @@ fn a_locked_table_times_out_on_one_connection() {
     let metrics = exporter.wait_for_services();
     assert!(
         metrics
-            .value("openstack_heartbeat_poll_failures_total", &[("class", "timeout")])
+            .value(
+                "openstack_heartbeat_poll_failures_total",
+                &[("class", "timeout")]
+            )
             .unwrap()
             >= 1.0
     );

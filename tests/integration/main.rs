@@ -1,6 +1,10 @@
 //! Tests of the whole against real servers; `tests/run` starts those and names them in `HEARTBEAT_TEST_…`.
 
-#![expect(missing_docs, reason = "a test's name says what it shows")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and what it prints is shown then"
+)]
 
 mod binary;
 mod cinder;

@@ -68,7 +68,11 @@ fn shown(path: &Path) -> String {
 const URL: (&str, &str) = ("OPENSTACK_HEARTBEAT_DATABASE_URL", "mysql://u:p@h/cinder");
 
 fn value(settings: &Settings, name: &str) -> (String, String) {
-    let effective = settings.effective.iter().find(|value| value.name == name).unwrap();
+    let effective = settings
+        .effective
+        .iter()
+        .find(|value| value.name == name)
+        .unwrap();
     (effective.value.clone(), effective.origin.clone())
 }
 
@@ -82,8 +86,17 @@ fn without_anything_else_the_defaults_hold() {
     assert_eq!(settings.target.connect_timeout, Duration::from_secs(3));
     assert_eq!(settings.target.query_timeout, Duration::from_secs(5));
     assert_eq!(settings.telemetry_path, "/metrics");
-    assert_eq!(settings.listen, [ListenAddress { host: None, port: 10390 }]);
-    assert_eq!(value(&settings, "poll.interval"), ("5s".to_owned(), "default".to_owned()));
+    assert_eq!(
+        settings.listen,
+        [ListenAddress {
+            host: None,
+            port: 10390
+        }]
+    );
+    assert_eq!(
+        value(&settings, "poll.interval"),
+        ("5s".to_owned(), "default".to_owned())
+    );
 }
 
 #[test]
@@ -110,16 +123,30 @@ fn each_layer_beats_the_ones_below_it() {
         "environment variable OPENSTACK_HEARTBEAT_POLL_INTERVAL"
     );
     assert_eq!(settings.telemetry_path, "/yaml");
-    assert!(value(&settings, "web.telemetry-path").1.ends_with("s.yaml:4"));
+    assert!(
+        value(&settings, "web.telemetry-path")
+            .1
+            .ends_with("s.yaml:4")
+    );
     assert_eq!(settings.intervals.report_interval, TimeDelta::seconds(3));
     assert_eq!(settings.intervals.service_down_time, TimeDelta::seconds(90));
-    assert!(value(&settings, "cinder.service-down-time").1.ends_with("cinder.conf:2"));
+    assert!(
+        value(&settings, "cinder.service-down-time")
+            .1
+            .ends_with("cinder.conf:2")
+    );
 }
 
 #[test]
 fn a_list_of_a_stronger_layer_replaces_the_weaker_one() {
     let settings = Case::new(
-        &[URL, ("OPENSTACK_HEARTBEAT_WEB_LISTEN_ADDRESS", "127.0.0.1:1, [::1]:2")],
+        &[
+            URL,
+            (
+                "OPENSTACK_HEARTBEAT_WEB_LISTEN_ADDRESS",
+                "127.0.0.1:1, [::1]:2",
+            ),
+        ],
         &[],
     )
     .yaml("web: {listen-address: [':7', ':8', ':9']}\n")
@@ -174,15 +201,22 @@ fn secrets_come_from_files_without_the_last_line_break() {
 
 #[test]
 fn the_picture_lives_three_polls_at_least() {
-    let settings = Case::new(&[URL], &[("poll.interval", "20s")]).load().unwrap();
-    assert_eq!(settings.stale_after, Duration::from_secs(60));
-    let faults = Case::new(&[URL], &[("poll.interval", "20s"), ("poll.stale-after", "30s")])
+    let settings = Case::new(&[URL], &[("poll.interval", "20s")])
         .load()
-        .unwrap_err();
+        .unwrap();
+    assert_eq!(settings.stale_after, Duration::from_mins(1));
+    let faults = Case::new(
+        &[URL],
+        &[("poll.interval", "20s"), ("poll.stale-after", "30s")],
+    )
+    .load()
+    .unwrap_err();
     assert_eq!(
         faults,
-        ["--poll.stale-after: `poll.stale-after` is 30s, which is less than three times `poll.interval` (20s); \
-          raise it, or poll more often"]
+        [
+            "--poll.stale-after: `poll.stale-after` is 30s, which is less than three times `poll.interval` (20s); \
+          raise it, or poll more often"
+        ]
     );
 }
 
@@ -218,10 +252,15 @@ fn without_a_database_the_ways_to_name_one_are_listed() {
     let faults = Case::new(&[], &[]).load().unwrap_err();
     assert_eq!(faults.len(), 1);
     assert!(faults[0].contains("--cinder.config-file"), "{}", faults[0]);
-    let faults = Case::new(&[], &[]).cinder_conf("[DEFAULT]\n").load().unwrap_err();
+    let faults = Case::new(&[], &[])
+        .cinder_conf("[DEFAULT]\n")
+        .load()
+        .unwrap_err();
     assert_eq!(
         faults,
-        ["DIR/cinder.conf does not set `connection` in [database], and no other database URL is given"]
+        [
+            "DIR/cinder.conf does not set `connection` in [database], and no other database URL is given"
+        ]
     );
 }
 
@@ -239,12 +278,17 @@ fn two_urls_in_one_layer_are_refused() {
 
 #[test]
 fn a_url_that_cannot_be_used_names_its_origin_and_never_itself() {
-    let faults = Case::new(&[("OPENSTACK_HEARTBEAT_DATABASE_URL", "mysql://u:s3cret@h:x/d")], &[])
-        .load()
-        .unwrap_err();
+    let faults = Case::new(
+        &[("OPENSTACK_HEARTBEAT_DATABASE_URL", "mysql://u:s3cret@h:x/d")],
+        &[],
+    )
+    .load()
+    .unwrap_err();
     assert_eq!(faults.len(), 1);
     assert!(
-        faults[0].starts_with("environment variable OPENSTACK_HEARTBEAT_DATABASE_URL: database URL: the port"),
+        faults[0].starts_with(
+            "environment variable OPENSTACK_HEARTBEAT_DATABASE_URL: database URL: the port"
+        ),
         "{}",
         faults[0]
     );
@@ -255,7 +299,10 @@ fn a_url_that_cannot_be_used_names_its_origin_and_never_itself() {
 fn what_is_odd_is_warned_about_by_name() {
     let settings = Case::new(
         &[
-            ("OPENSTACK_HEARTBEAT_DATABASE_URL", "mysql://u:p@h/cinder?ssl_cipher=secret"),
+            (
+                "OPENSTACK_HEARTBEAT_DATABASE_URL",
+                "mysql://u:p@h/cinder?ssl_cipher=secret",
+            ),
             ("OPENSTACK_HEARTBEAT_POLL_INTERVALL", "1s"),
         ],
         &[],
@@ -263,9 +310,18 @@ fn what_is_odd_is_warned_about_by_name() {
     .load()
     .unwrap();
     let warnings = settings.warnings.join("\n");
-    assert!(warnings.contains("OPENSTACK_HEARTBEAT_POLL_INTERVALL names no setting"), "{warnings}");
-    assert!(warnings.contains("did you mean `OPENSTACK_HEARTBEAT_POLL_INTERVAL`?"), "{warnings}");
-    assert!(warnings.contains("`ssl_cipher` of the database URL"), "{warnings}");
+    assert!(
+        warnings.contains("OPENSTACK_HEARTBEAT_POLL_INTERVALL names no setting"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("did you mean `OPENSTACK_HEARTBEAT_POLL_INTERVAL`?"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("`ssl_cipher` of the database URL"),
+        "{warnings}"
+    );
     assert!(!warnings.contains("secret"), "{warnings}");
 }
 
@@ -283,7 +339,11 @@ fn durations_without_a_unit_are_seconds() {
         ("99999999999999999999", None),
         ("2y", None),
     ] {
-        assert_eq!(duration(text), expected.map(Duration::from_millis), "{text}");
+        assert_eq!(
+            duration(text),
+            expected.map(Duration::from_millis),
+            "{text}"
+        );
     }
 }
 

@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 use super::*;
 use crate::database::Class;
 use crate::heartbeat::liveness::Intervals;
-use crate::heartbeat::service::{Cluster, Defect, HostTime, Reading, Rejection, Service, Stamp, fixture};
+use crate::heartbeat::service::{
+    Cluster, Defect, HostTime, Reading, Rejection, Service, Stamp, fixture,
+};
 use crate::metrics::telemetry::{ClockOffset, Telemetry};
 
 const INTERVALS: Intervals = Intervals {
@@ -77,18 +79,30 @@ fn check(name: &str, page: &str) {
         std::fs::write(&path, page).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap();
-    assert!(page == golden, "{path} differs; set UPDATE_GOLDEN to rewrite it and look at the change:\n{page}");
+    assert!(
+        page == golden,
+        "{path} differs; set UPDATE_GOLDEN to rewrite it and look at the change:\n{page}"
+    );
 }
 
 #[test]
 fn services_in_both_formats() {
     check("services.txt", &services(&snapshot(), Format::Text));
-    check("services.openmetrics", &services(&snapshot(), Format::OpenMetrics));
+    check(
+        "services.openmetrics",
+        &services(&snapshot(), Format::OpenMetrics),
+    );
 }
 
 #[test]
 fn own_metrics_in_both_formats() {
-    let telemetry = Telemetry::new("cinder", &INTERVALS, Duration::from_secs(5), Duration::from_secs(1)).unwrap();
+    let telemetry = Telemetry::new(
+        "cinder",
+        &INTERVALS,
+        Duration::from_secs(5),
+        Duration::from_secs(1),
+    )
+    .unwrap();
     let clock = ClockOffset {
         offset: TimeDelta::microseconds(-174),
         error: Duration::from_micros(207),
@@ -98,26 +112,37 @@ fn own_metrics_in_both_formats() {
     telemetry.answered("/metrics", 200);
     // What differs from machine to machine has tests of its own.
     let mut families = telemetry.gather();
-    families.retain(|family| !family.name().starts_with("process_") && !family.name().ends_with("build_info"));
+    families.retain(|family| {
+        !family.name().starts_with("process_") && !family.name().ends_with("build_info")
+    });
     check("telemetry.txt", &super::telemetry(&families, Format::Text));
-    check("telemetry.openmetrics", &super::telemetry(&families, Format::OpenMetrics));
+    check(
+        "telemetry.openmetrics",
+        &super::telemetry(&families, Format::OpenMetrics),
+    );
 }
 
 #[test]
 fn every_metric_of_the_table_is_published() {
-    let telemetry = Telemetry::new("cinder", &INTERVALS, Duration::from_secs(5), Duration::ZERO).unwrap();
+    let telemetry =
+        Telemetry::new("cinder", &INTERVALS, Duration::from_secs(5), Duration::ZERO).unwrap();
     let clock = ClockOffset {
         offset: TimeDelta::zero(),
         error: Duration::ZERO,
     };
     telemetry.poll_succeeded(Duration::ZERO, &snapshot(), clock);
     telemetry.answered("/", 200);
-    let page = services(&snapshot(), Format::Text) + &super::telemetry(&telemetry.gather(), Format::Text);
+    let page =
+        services(&snapshot(), Format::Text) + &super::telemetry(&telemetry.gather(), Format::Text);
     for metric in table::all() {
         // A process without a limit on its descriptors has no such series.
         let optional = metric.name == table::PROCESS_MAX_FDS.name;
         let described = page.contains(&format!("# TYPE {} ", metric.name));
-        assert!(described || optional || !cfg!(target_os = "linux"), "{}", metric.name);
+        assert!(
+            described || optional || !cfg!(target_os = "linux"),
+            "{}",
+            metric.name
+        );
     }
 }
 
@@ -156,6 +181,9 @@ fn an_empty_picture_has_no_lines() {
         rejected: vec![],
         rows: 0,
     };
-    assert_eq!(services(&Snapshot::new(reading, INTERVALS), Format::OpenMetrics), "");
+    assert_eq!(
+        services(&Snapshot::new(reading, INTERVALS), Format::OpenMetrics),
+        ""
+    );
     assert_eq!(super::telemetry(&[], Format::OpenMetrics), "# EOF\n");
 }

@@ -98,7 +98,7 @@ impl Cinder {
         };
         wait_for(
             "cinder-api answers",
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || cinder.ask("GET", "os-services", "").is_ok(),
             || cinder._api.log(),
         );
@@ -284,8 +284,9 @@ fn connection(database: &Database) -> String {
     let (user, url) = database.user(PASSWORD);
     match database.engine {
         Engine::MySql => database.execute(&[
-            // Which a scheduler cleans up at its start.
+            // What a scheduler looks at when it starts; PostgreSQL copies all tables anyway.
             &format!("CREATE TABLE {name}.workers LIKE cinder_template.workers"),
+            &format!("CREATE TABLE {name}.volumes LIKE cinder_template.volumes"),
             &format!("GRANT ALL ON {name}.* TO '{user}'@'%'"),
         ]),
         _ => database.execute(&[

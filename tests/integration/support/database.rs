@@ -113,7 +113,9 @@ impl Database {
             Engine::Postgres => {
                 format!("(statement_timestamp() AT TIME ZONE 'UTC' + INTERVAL '{seconds} seconds')")
             }
-            Engine::Sqlite => format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '{seconds:+} seconds')"),
+            Engine::Sqlite => {
+                format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '{seconds:+} seconds')")
+            }
         }
     }
 
@@ -145,8 +147,15 @@ impl Database {
             all.retain(|(known, _)| known != name);
             all.push((name, value));
         }
-        let quote = if self.engine == Engine::MySql { '`' } else { '"' };
-        let names: Vec<String> = all.iter().map(|(name, _)| format!("{quote}{name}{quote}")).collect();
+        let quote = if self.engine == Engine::MySql {
+            '`'
+        } else {
+            '"'
+        };
+        let names: Vec<String> = all
+            .iter()
+            .map(|(name, _)| format!("{quote}{name}{quote}"))
+            .collect();
         let values: Vec<&str> = all.iter().map(|(_, value)| *value).collect();
         self.execute(&[&format!(
             "INSERT INTO services ({}) VALUES ({})",
@@ -157,7 +166,11 @@ impl Database {
 
     /// Adds a cluster.
     pub(crate) fn insert_cluster(&self, name: &str, disabled: &str, deleted: bool) {
-        let quote = if self.engine == Engine::MySql { '`' } else { '"' };
+        let quote = if self.engine == Engine::MySql {
+            '`'
+        } else {
+            '"'
+        };
         self.execute(&[&format!(
             "INSERT INTO clusters (name, {quote}binary{quote}, disabled, deleted, race_preventer, frozen) \
              VALUES ('{name}', 'cinder-volume', {disabled}, {}, {}, {})",

@@ -15,7 +15,10 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if name.starts_with("OPENSTACK_HEARTBEAT_") || name.starts_with("OS_") || name.starts_with("PG") {
+        if name.starts_with("OPENSTACK_HEARTBEAT_")
+            || name.starts_with("OS_")
+            || name.starts_with("PG")
+        {
             command.env_remove(name);
         }
     }
@@ -40,7 +43,9 @@ impl Exporter {
     /// Starts `serve` on a free port and waits until it listens. Polls come every 200 ms.
     pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
         let mut command = program(&["serve", "--poll.interval=200ms"]);
-        command.args(arguments).env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
+        command
+            .args(arguments)
+            .env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
         Self::spawn(&mut command)
     }
 
@@ -119,26 +124,49 @@ impl Exporter {
 
     /// Waits until the services are shown.
     pub(crate) fn wait_for_services(&self) -> Metrics {
-        self.wait_for("services are shown", |metrics| metrics.count("openstack_service_up") > 0)
+        self.wait_for("services are shown", |metrics| {
+            metrics.count("openstack_service_up") > 0
+        })
     }
 
     /// Waits until a poll has failed and returns the metrics.
     pub(crate) fn wait_for_failure(&self, class: &str) -> Metrics {
         self.wait_for(&format!("a failure of class {class}"), |metrics| {
             metrics
-                .value("openstack_heartbeat_poll_failures_total", &[("class", class)])
+                .value(
+                    "openstack_heartbeat_poll_failures_total",
+                    &[("class", class)],
+                )
                 .is_some_and(|failures| failures > 0.0)
         })
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        assert!(super::server::signal(self.child.id(), signal), "the exporter is gone");
+        assert!(
+            super::server::signal(self.child.id(), signal),
+            "the exporter is gone"
+        );
     }
 
     /// Sends SIGTERM and waits for the end.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(self) -> ExitStatus {
         self.signal("TERM");
-        self.child.wait().unwrap()
+        self.wait()
+    }
+
+    /// Waits for the end, which must come within ten seconds.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        let mut status = None;
+        wait_for(
+            "the exporter ends",
+            Duration::from_secs(10),
+            || {
+                status = self.child.try_wait().unwrap();
+                status.is_some()
+            },
+            || self.log.lock().unwrap().clone(),
+        );
+        status.unwrap()
     }
 }
 
@@ -182,7 +210,10 @@ impl Metrics {
                 .all(|(label, value)| series.contains(&format!("{label}=\"{value}\"")))
         });
         let series = found.next()?;
-        assert!(found.next().is_none(), "several series of {name} have {labels:?}");
+        assert!(
+            found.next().is_none(),
+            "several series of {name} have {labels:?}"
+        );
         series.rsplit_once(' ')?.1.parse().ok()
     }
 

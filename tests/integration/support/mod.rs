@@ -8,9 +8,10 @@ pub(crate) mod server;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 /// Returns what `tests/run` says about its servers.
 pub(crate) fn env(name: &str) -> String {
@@ -41,10 +42,19 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Waits until a condition holds; panics with what `describe` says when it never does.
-pub(crate) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool, describe: impl Fn() -> String) {
+pub(crate) fn wait_for(
+    what: &str,
+    limit: Duration,
+    mut condition: impl FnMut() -> bool,
+    describe: impl Fn() -> String,
+) {
     let deadline = Instant::now() + limit;
     while !condition() {
-        assert!(Instant::now() < deadline, "{what}: not within {limit:?}\n{}", describe());
+        assert!(
+            Instant::now() < deadline,
+            "{what}: not within {limit:?}\n{}",
+            describe()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }

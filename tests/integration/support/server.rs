@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
+use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
-use sqlx::Connection as _;
 
 use super::{block_on, env, folder, free_port, wait_for};
 
@@ -62,26 +62,23 @@ impl Server {
         let data = self.folder.join("data");
         let owner = std::fs::metadata(&data).unwrap();
         let port = self.port.to_string();
-        let mut command = match self.engine {
-            Engine::MySql => {
-                let mut command = Command::new("mariadbd");
-                command
-                    .arg(format!("--defaults-file={}", data.join("my.cnf").display()))
-                    .arg(format!("--datadir={}", data.display()))
-                    .arg(format!("--socket={}", self.folder.join("socket").display()))
-                    .arg(format!("--port={port}"));
-                command
-            }
-            _ => {
-                let mut command = Command::new("postgres");
-                command
-                    .arg("-D")
-                    .arg(&data)
-                    .arg("-k")
-                    .arg(&self.folder)
-                    .args(["-p", &port]);
-                command
-            }
+        let mut command = if self.engine == Engine::MySql {
+            let mut command = Command::new("mariadbd");
+            command
+                .arg(format!("--defaults-file={}", data.join("my.cnf").display()))
+                .arg(format!("--datadir={}", data.display()))
+                .arg(format!("--socket={}", self.folder.join("socket").display()))
+                .arg(format!("--port={port}"));
+            command
+        } else {
+            let mut command = Command::new("postgres");
+            command
+                .arg("-D")
+                .arg(&data)
+                .arg("-k")
+                .arg(&self.folder)
+                .args(["-p", &port]);
+            command
         };
         let log = std::fs::File::create(self.folder.join("log")).unwrap();
         command
@@ -98,12 +95,16 @@ impl Server {
         let engine = self.engine;
         wait_for(
             "the server answers",
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || {
                 block_on(async {
                     match engine {
-                        Engine::MySql => MySqlConnection::connect(&format!("{url}/mysql")).await.is_ok(),
-                        _ => PgConnection::connect(&format!("{url}/postgres")).await.is_ok(),
+                        Engine::MySql => MySqlConnection::connect(&format!("{url}/mysql"))
+                            .await
+                            .is_ok(),
+                        _ => PgConnection::connect(&format!("{url}/postgres"))
+                            .await
+                            .is_ok(),
                     }
                 })
             },
@@ -153,7 +154,9 @@ impl Server {
         let pid = child.id();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let children = children.unwrap_or_default();
-        let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        let children = children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok());
         std::iter::once(pid).chain(children).collect()
     }
 }

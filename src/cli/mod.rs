@@ -1,16 +1,19 @@
 //! Commands, flags and exit codes; no decisions.
 
+mod command;
+
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::ArgMatches;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::config::database_url::Engine;
 use crate::config::key::{self, KEYS};
 use crate::config::oslo::Place;
 use crate::config::settings::{Fault, Flags, Settings};
 use crate::database::{Connection, Target, chain, cinder, grant};
-use crate::config::database_url::Engine;
 use crate::demo::Demo;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::metrics::table;
@@ -55,7 +58,7 @@ pub fn main() -> ExitCode {
     } else {
         WRONG
     };
-    let matches = match command().try_get_matches_from(arguments) {
+    let matches = match command::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();
@@ -85,134 +88,6 @@ fn run(matches: &ArgMatches) -> Outcome {
     }
 }
 
-/// Returns the whole command line, made from the table of settings.
-#[must_use]
-pub fn command() -> Command {
-    let version = format!(
-        "{} (revision {}, rustc {})",
-        env!("CARGO_PKG_VERSION"),
-        env!("BUILD_REVISION"),
-        env!("BUILD_RUSTC")
-    );
-    Command::new(env!("CARGO_PKG_NAME"))
-        .version(version)
-        .about(env!("CARGO_PKG_DESCRIPTION"))
-        .after_help(
-            "Every flag with a dot has an environment variable: --poll.interval is \
-             OPENSTACK_HEARTBEAT_POLL_INTERVAL. The same names stand in the YAML file of --config.file. Flags beat \
-             the environment, which beats the file, which beats cinder.conf.",
-        )
-        .args_conflicts_with_subcommands(true)
-        .args(settings_flags())
-        .subcommand(
-            Command::new("serve")
-                .about("Polls and serves; what is done without a command")
-                .args(settings_flags()),
-        )
-        .subcommand(
-            Command::new("services")
-                .about("Polls once and lists the services; exit code 0: all enabled ones up, 1: some down, 2: can't tell")
-                .arg(
-                    Arg::new("format")
-                        .long("format")
-                        .value_name("FORMAT")
-                        .value_parser(["table", "json", "csv"])
-                        .default_value("table")
-                        .help("How to list them"),
-                )
-                .arg(
-                    Arg::new("down")
-                        .long("down")
-                        .action(ArgAction::SetTrue)
-                        .help("List only services that are down"),
-                )
-                .args(settings_flags()),
-        )
-        .subcommand(
-            Command::new("check-config")
-                .about("Prints every effective value with its origin; exit code 1: wrong, 2: no connection")
-                .arg(
-                    Arg::new("connect")
-                        .long("connect")
-                        .action(ArgAction::SetTrue)
-                        .help("Also connect, log in, and read the heartbeats once"),
-                )
-                .args(settings_flags()),
-        )
-        .subcommand(
-            Command::new("print")
-                .about("Prints what the exporter brings along")
-                .subcommand_required(true)
-                .subcommand(
-                    Command::new("grants")
-                        .about("Statements that give a database user just what the exporter reads")
-                        .arg(
-                            Arg::new("engine")
-                                .long("engine")
-                                .value_name("ENGINE")
-                                .value_parser(["mysql", "postgresql"])
-                                .default_value("mysql")
-                                .help("Dialect of the statements"),
-                        )
-                        .arg(
-                            Arg::new("database")
-                                .long("database")
-                                .value_name("NAME")
-                                .default_value("cinder")
-                                .help("Name of the database"),
-                        )
-                        .arg(
-                            Arg::new("user")
-                                .long("user")
-                                .value_name("NAME")
-                                .default_value("heartbeat")
-                                .help("Name of the user"),
-                        )
-                        .arg(
-                            Arg::new("host")
-                                .long("host")
-                                .value_name("HOST")
-                                .default_value("%")
-                                .help("Where the user may come from (MySQL)"),
-                        ),
-                )
-                .subcommand(
-                    Command::new("metrics").about("The reference of all metrics, in Markdown"),
-                ),
-        )
-        .subcommand(
-            Command::new("demo")
-                .about("Serves a simulated Cinder: six services, one with its clock off, one stopped")
-                .args(settings_flags().filter(|flag| {
-                    ["web.", "log.", "poll."]
-                        .iter()
-                        .any(|prefix| flag.get_id().as_str().starts_with(prefix))
-                })),
-        )
-}
-
-fn settings_flags() -> impl Iterator<Item = Arg> {
-    let file = Arg::new(key::CONFIG_FILE)
-        .long(key::CONFIG_FILE)
-        .value_name("FILE")
-        .value_parser(value_parser!(std::path::PathBuf))
-        .help("YAML file with any of these settings");
-    let flags = KEYS.iter().filter(|key| key.has_flag()).map(|key| {
-        let help = match key.default {
-            Some(default) => format!("{} [default: {default}]", key.help),
-            None => key.help.to_owned(),
-        };
-        let action = if key.list { ArgAction::Append } else { ArgAction::Set };
-        Arg::new(key.name)
-            .long(key.name)
-            .value_name(key.value_name)
-            .action(action)
-            .help_heading(key.group)
-            .help(help)
-    });
-    std::iter::once(file).chain(flags)
-}
-
 /// Returns what the flags say, the places of cinder.conf in the order they were given.
 fn flags(matches: &ArgMatches) -> Flags {
     let mut flags = Flags::default();
@@ -227,8 +102,12 @@ fn flags(matches: &ArgMatches) -> Flags {
         for (value, index) in values.zip(indices) {
             flags.layer.add(key, value, &origin);
             match key.name {
-                "cinder.config-file" => places.push((index, Place::File(value.into()), origin.clone())),
-                "cinder.config-dir" => places.push((index, Place::Dir(value.into()), origin.clone())),
+                "cinder.config-file" => {
+                    places.push((index, Place::File(value.into()), origin.clone()));
+                }
+                "cinder.config-dir" => {
+                    places.push((index, Place::Dir(value.into()), origin.clone()));
+                }
                 _ => {}
             }
         }
@@ -289,12 +168,20 @@ fn services(matches: &ArgMatches) -> Outcome {
     };
     write(&text, NO_ANSWER)?;
     for row in &snapshot.rejected {
-        let id = row.id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        let id = row
+            .id
+            .map_or_else(|| "unknown".to_owned(), |id| id.to_string());
         let reason = row.defect.as_str();
-        let _ = writeln!(io::stderr(), "warning: the row with id {id} can't be read in full: {reason}");
+        let _ = writeln!(
+            io::stderr(),
+            "warning: the row with id {id} can't be read in full: {reason}"
+        );
     }
     if snapshot.services.is_empty() {
-        let _ = writeln!(io::stderr(), "warning: the table has no services; is it the right database?");
+        let _ = writeln!(
+            io::stderr(),
+            "warning: the table has no services; is it the right database?"
+        );
     }
     Ok(match listing::all_up(&snapshot) {
         Some(true) => ExitCode::SUCCESS,
@@ -303,7 +190,9 @@ fn services(matches: &ArgMatches) -> Outcome {
     })
 }
 
-async fn read_once(target: &Target) -> Result<crate::heartbeat::service::Reading, crate::database::Error> {
+async fn read_once(
+    target: &Target,
+) -> Result<crate::heartbeat::service::Reading, crate::database::Error> {
     let mut connection = Connection::open(target).await?;
     let reading = connection.read(target).await?;
     connection.close().await;
@@ -314,8 +203,12 @@ fn check_config(matches: &ArgMatches) -> Outcome {
     let settings = settings(matches, WRONG)?;
     let mut text = String::new();
     for key in KEYS {
-        for value in settings.effective.iter().filter(|value| value.name == key.name) {
-            text.push_str(&format!("{} = {}  ({})\n", value.name, value.value, value.origin));
+        for value in settings
+            .effective
+            .iter()
+            .filter(|value| value.name == key.name)
+        {
+            let _ = writeln!(text, "{} = {}  ({})", value.name, value.value, value.origin);
         }
     }
     write(&text, WRONG)?;
@@ -352,7 +245,10 @@ fn grants(matches: &ArgMatches) -> String {
     let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
     let (engine, account) = match text("engine") {
         "postgresql" => (Engine::Postgres, grant::postgres_role(text("user"))),
-        _ => (Engine::MySql, grant::mysql_account(text("user"), text("host"))),
+        _ => (
+            Engine::MySql,
+            grant::mysql_account(text("user"), text("host")),
+        ),
     };
     let statements = grant::statements(engine, &cinder::LAYOUT, text("database"), &account);
     let mut lines = statements.unwrap_or_default();
@@ -391,10 +287,8 @@ fn demo(matches: &ArgMatches) -> Outcome {
                 } else {
                     address.to_string()
                 };
-                text.push_str(&format!(
-                    "Open http://{host}/ or http://{host}{}; Ctrl-C ends it.\n",
-                    settings.telemetry_path
-                ));
+                let path = &settings.telemetry_path;
+                let _ = writeln!(text, "Open http://{host}/ or http://{host}{path}; Ctrl-C ends it.");
             }
         }
         write(&text, WRONG)?;
