@@ -21,7 +21,7 @@ const PROJECT: &str = "00000000000000000000000000000001";
 pub(crate) struct Cinder {
     folder: PathBuf,
     port: u16,
-    _api: Process,
+    api: Process,
 }
 
 /// A service as the API or `cinder-manage` lists it.
@@ -94,13 +94,13 @@ impl Cinder {
         let cinder = Self {
             folder,
             port,
-            _api: api,
+            api,
         };
         wait_for(
             "cinder-api answers",
             Duration::from_mins(1),
             || cinder.ask("GET", "os-services", "").is_ok(),
-            || cinder._api.log(),
+            || cinder.api.log(),
         );
         cinder
     }
@@ -284,9 +284,10 @@ fn connection(database: &Database) -> String {
     let (user, url) = database.user(PASSWORD);
     match database.engine {
         Engine::MySql => database.execute(&[
-            // What a scheduler looks at when it starts; PostgreSQL copies all tables anyway.
-            &format!("CREATE TABLE {name}.workers LIKE cinder_template.workers"),
+            // What a scheduler needs besides; PostgreSQL's copy of the template has all tables.
+            &format!("CREATE TABLE {name}.messages LIKE cinder_template.messages"),
             &format!("CREATE TABLE {name}.volumes LIKE cinder_template.volumes"),
+            &format!("CREATE TABLE {name}.workers LIKE cinder_template.workers"),
             &format!("GRANT ALL ON {name}.* TO '{user}'@'%'"),
         ]),
         _ => database.execute(&[
