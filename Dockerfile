@@ -26,8 +26,7 @@ RUN find src -name '*.rs' -exec touch {} + \
     && BUILD_REVISION="$REVISION" cargo build --release --locked \
     && install -D --target-directory=/out target/*/release/openstack-heartbeat-exporter \
     && rm -r target \
-    && install -d -m 1777 /out/tmp \
-    && find . -maxdepth 1 '(' -name 'LICENSE*' -o -name 'NOTICE*' ')' -exec cp --target-directory=/out {} +
+    && install -d -m 1777 /out/tmp
 
 FROM scratch
 ARG VERSION=
@@ -39,6 +38,7 @@ LABEL org.opencontainers.image.title="openstack-heartbeat-exporter" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=builder /out/ /
+COPY LICENSE /
 USER 65532:65532
 EXPOSE 10390
 ENTRYPOINT ["/openstack-heartbeat-exporter"]

@@ -68,9 +68,19 @@ stop_servers() {
     [ ${#step_pids[@]} = 0 ] || wait "${step_pids[@]}" || true
     halt_servers
     if [ -n "${HEARTBEAT_TEST_DIR:-}" ]; then
+        kill_leftovers
         rm -rf "$HEARTBEAT_TEST_DIR"
         unset HEARTBEAT_TEST_DIR
     fi
+}
+
+# Kills what an interrupted test leaves: the processes with a path in our folder on their command line.
+kill_leftovers() {
+    local cmdline
+    while read -r cmdline; do
+        cmdline=${cmdline#/proc/}
+        kill -KILL "${cmdline%/cmdline}" 2>/dev/null || true
+    done < <(grep -laFs -f /dev/stdin /proc/[0-9]*/cmdline <<<"$HEARTBEAT_TEST_DIR/")
 }
 
 # Prints two different free ports of 127.0.0.1.

@@ -155,6 +155,7 @@ fn serve(matches: &ArgMatches) -> Outcome {
 fn services(matches: &ArgMatches) -> Outcome {
     let settings = settings(matches, NO_ANSWER)?;
     logging::start(settings.log);
+    warn(&settings);
     let reading = runtime(1)?
         .block_on(read_once(&settings.target))
         .map_err(|error| Failure::new(&error, NO_ANSWER))?;
@@ -190,6 +191,13 @@ fn services(matches: &ArgMatches) -> Outcome {
     })
 }
 
+/// Says on standard error what is odd about the settings.
+fn warn(settings: &Settings) {
+    for warning in &settings.warnings {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+}
+
 async fn read_once(
     target: &Target,
 ) -> Result<crate::heartbeat::service::Reading, crate::database::Error> {
@@ -212,9 +220,7 @@ fn check_config(matches: &ArgMatches) -> Outcome {
         }
     }
     write(&text, WRONG)?;
-    for warning in &settings.warnings {
-        let _ = writeln!(io::stderr(), "warning: {warning}");
-    }
+    warn(&settings);
     if matches.get_flag("connect") {
         logging::start(settings.log);
         let reading = runtime(1)?

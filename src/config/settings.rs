@@ -168,7 +168,9 @@ impl Settings {
     /// # Errors
     /// Every fault there is.
     pub fn load(flags: Flags) -> Result<Self, Vec<Fault>> {
-        let variable = |name: &str| std::env::var(name).ok();
+        // What is not UTF-8 is passed on with replacement characters, so that it is refused and not overlooked.
+        let variable =
+            |name: &str| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned());
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         load(flags, variable, names)
     }

@@ -46,6 +46,11 @@ impl Connection {
             .connect()
             .await
             .map_err(|error| connecting(target, error))?;
+        // A server may have it off by default, and within one transaction every service would look stopped.
+        sqlx::raw_sql("SET autocommit = 1")
+            .execute(&mut connection)
+            .await
+            .map_err(|error| translate(target, error, &target.account()))?;
         limit_statements(target, &mut connection).await;
         let readable = columns(target, &mut connection).await?;
         let account = account(&mut connection)

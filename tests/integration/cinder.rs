@@ -164,93 +164,79 @@ fn insert(database: &Database, host: &str, seconds: i64, columns: &[(&str, &str)
     database.insert(&all);
 }
 
+/// Returns how often a scheduler has reported.
+fn count(metrics: &Metrics, host: &str) -> Option<f64> {
+    metrics.service("openstack_service_heartbeats_total", SCHEDULER, host)
+}
+
 /// Services that run, stop, die, are disabled and are removed.
 fn services_live_and_die(engine: Engine) {
     let database = Database::new(engine);
     let cinder = Cinder::start(&database, "service_down_time = 6\nreport_interval = 2");
     let exporter = exporter(&database, &cinder);
-    let running = cinder.scheduler("running");
-    let disabled = cinder.scheduler("disabled@backend");
-    let stopped = cinder.scheduler("stopped");
-    let killed = cinder.scheduler("killed");
+    let hosts = ["running@backend", "stopped", "killed"];
+    let [running, stopped, killed] = hosts.map(|host| cinder.scheduler(host));
     // 20 s is down by this service_down_time, and up by the default.
     insert(&database, "behind", -20, &[]);
     insert(&database, "ahead", 3600, &[]);
+    let nulls = [("disabled", "NULL"), ("availability_zone", "NULL")];
+    insert(&database, "null", 3600, &nulls);
     insert(
         &database,
-        "null",
-        3600,
-        &[("disabled", "NULL"), ("availability_zone", "NULL")],
+        "deleted",
+        0,
+        &[("deleted", database.boolean(true))],
     );
-    insert(&database, "gone", 0, &[("deleted", database.boolean(true))]);
-    let shifted = [
+    let others = [
         (VOLUME, "behind", "down", "down"),
         (VOLUME, "ahead", "down", "up"),
         (VOLUME, "null", "down", "up"),
     ];
-    let up = |host| (SCHEDULER, host, "up", "up");
-    let down = |host| (SCHEDULER, host, "down", "down");
-    let count = |metrics: &Metrics, host| {
-        metrics.service("openstack_service_heartbeats_total", SCHEDULER, host)
+    let check = |schedulers: [&str; 3]| {
+        let states = hosts.iter().zip(schedulers);
+        let states = states.map(|(host, state)| (SCHEDULER, *host, state, state));
+        let expected: Vec<Expected> = states.chain(others).collect();
+        check(&cinder, &exporter, &[], &expected);
     };
 
-    let all = ["running", "disabled@backend", "stopped", "killed"];
     wait_for(
         "every scheduler beats",
         Duration::from_secs(40),
         || {
             let metrics = exporter.metrics();
-            all.iter().all(|host| count(&metrics, host) > Some(0.0))
+            hosts.iter().all(|host| count(&metrics, host) > Some(0.0))
         },
-        || {
-            [&running, &disabled, &stopped, &killed]
-                .map(Process::log)
-                .concat()
-        },
-    );
-    check(
-        &cinder,
-        &exporter,
-        &[],
-        &[&all.map(up)[..], &shifted].concat(),
+        || [&running, &stopped, &killed].map(Process::log).concat(),
     );
 
-    cinder.disable("disabled@backend");
+    cinder.disable("running@backend");
+    // Right after a heartbeat, so that it stops outside of a transaction.
+    let before = count(&exporter.metrics(), "stopped");
+    exporter.wait_for("a heartbeat", |metrics| count(metrics, "stopped") > before);
     stopped.signal("STOP");
     drop(killed);
-    let silent = [
-        up("running"),
-        up("disabled@backend"),
-        down("stopped"),
-        down("killed"),
-    ];
-    check(&cinder, &exporter, &[], &[&silent[..], &shifted].concat());
-    let enabled = |host| {
-        let metrics = exporter.metrics();
-        metrics.service("openstack_service_enabled", SCHEDULER, host)
-    };
-    assert_eq!(enabled("disabled@backend"), Some(0.0));
-    assert_eq!(enabled("stopped"), Some(1.0));
+    let up = |metrics: &Metrics, host| metrics.service("openstack_service_up", SCHEDULER, host);
+    exporter.wait_for("silence is noticed", |metrics| {
+        up(metrics, "stopped") == Some(0.0) && up(metrics, "killed") == Some(0.0)
+    });
+    check(["up", "down", "down"]);
+    let metrics = exporter.metrics();
+    let enabled = |host| metrics.service("openstack_service_enabled", SCHEDULER, host);
+    assert_eq!(hosts.map(enabled), [Some(0.0), Some(1.0), Some(1.0)]);
 
-    // More than any new row can have when it is first seen.
+    // More than a new row can have when it is first seen.
     database.execute(&["UPDATE services SET report_count = 1000 WHERE host = 'stopped'"]);
-    exporter.wait_for("the old count", |metrics| {
+    exporter.wait_for("the count", |metrics| {
         count(metrics, "stopped") == Some(1000.0)
     });
     cinder.manage(&[], &["service", "remove", SCHEDULER, "stopped"]);
-    exporter.wait_for("a removed service is dropped", |metrics| {
-        count(metrics, "stopped").is_none()
+    exporter.wait_for("the removed service is dropped", |metrics| {
+        up(metrics, "stopped").is_none() && count(metrics, "stopped").is_none()
     });
-    let removed = [up("running"), up("disabled@backend"), down("killed")];
-    check(&cinder, &exporter, &[], &[&removed[..], &shifted].concat());
-
     stopped.signal("CONT");
-    let metrics = exporter.wait_for("its process makes a new row", |metrics| {
-        count(metrics, "stopped").is_some()
-    });
+    let metrics = exporter.wait_for("a new row", |metrics| count(metrics, "stopped").is_some());
     assert!(count(&metrics, "stopped") < Some(1000.0));
-    let returned = [&removed[..], &[up("stopped")], &shifted].concat();
-    check(&cinder, &exporter, &[], &returned);
+    check(["up", "up", "down"]);
 }
 
 #[test]
@@ -268,45 +254,40 @@ fn clocks_and_clusters(engine: Engine) {
     let database = Database::new(engine);
     let cinder = Cinder::start(&database, "");
     let exporter = exporter(&database, &cinder);
+    for (host, seconds, cluster) in [
+        ("far-ahead", 150, "'ahead@lvm'"),
+        ("ahead", 30, "'mixed@lvm'"),
+        ("behind", -10, "'mixed@lvm'"),
+        ("far-behind", -75, "'mixed@lvm'"),
+        ("old", -3600, "'silent@lvm'"),
+    ] {
+        insert(&database, host, seconds, &[("cluster_name", cluster)]);
+    }
+    let never = ("updated_at", "NULL");
+    let silent = ("cluster_name", "'silent@lvm'");
+    insert(&database, "never", 0, &[never, silent]);
     let hour_ago = database.now(-3600);
-    insert(
-        &database,
-        "far-ahead",
-        150,
-        &[("cluster_name", "'ahead@lvm'")],
-    );
-    insert(&database, "ahead", 30, &[("cluster_name", "'mixed@lvm'")]);
-    insert(&database, "behind", -10, &[("cluster_name", "'mixed@lvm'")]);
-    insert(
-        &database,
-        "far-behind",
-        -75,
-        &[("cluster_name", "'mixed@lvm'")],
-    );
-    insert(&database, "old", -3600, &[("cluster_name", "'silent@lvm'")]);
-    insert(
-        &database,
-        "never",
-        0,
-        &[("updated_at", "NULL"), ("cluster_name", "'silent@lvm'")],
-    );
     insert(
         &database,
         "never-old",
         0,
-        &[("updated_at", "NULL"), ("created_at", &hour_ago)],
+        &[never, ("created_at", &hour_ago)],
     );
-    // A cluster's members are those of its name, whatever their binary.
-    let backup = [
-        ("binary", "'cinder-backup'"),
-        ("cluster_name", "'mixed@lvm'"),
-    ];
-    insert(&database, "behind", -10, &backup);
-    let deleted = [
-        ("deleted", database.boolean(true)),
-        ("cluster_name", "'empty@lvm'"),
-    ];
-    insert(&database, "deleted", 0, &deleted);
+    // A cluster's members are those of its name, whatever their binary, that are not deleted.
+    let backup = ("binary", "'cinder-backup'");
+    insert(
+        &database,
+        "behind",
+        -10,
+        &[backup, ("cluster_name", "'mixed@lvm'")],
+    );
+    let deleted = ("deleted", database.boolean(true));
+    insert(
+        &database,
+        "deleted",
+        0,
+        &[deleted, ("cluster_name", "'empty@lvm'")],
+    );
     for cluster in ["ahead@lvm", "mixed@lvm", "silent@lvm", "empty@lvm"] {
         database.insert_cluster(cluster, database.boolean(false), false);
     }
@@ -336,17 +317,12 @@ fn clocks_and_clusters(engine: Engine) {
         ("empty@lvm", 0.0, 0.0, 0.0),
         ("disabled@lvm", 0.0, 0.0, 0.0),
     ] {
-        assert_eq!(cluster("openstack_cluster_up", name), Some(up), "{name}");
-        assert_eq!(
+        let ours = [
+            cluster("openstack_cluster_up", name),
             cluster("openstack_cluster_hosts", name),
-            Some(hosts),
-            "{name}"
-        );
-        assert_eq!(
             cluster("openstack_cluster_hosts_down", name),
-            Some(down),
-            "{name}"
-        );
+        ];
+        assert_eq!(ours, [up, hosts, down].map(Some), "{name}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
-use crate::support::exporter::{Exporter, run};
+use crate::support::exporter::{Exporter, Metrics, run};
 use crate::support::server::Server;
 use crate::support::{env, folder, free_port, wait_for};
 
@@ -333,7 +333,7 @@ fn a_stopped_server_blocks_neither_scrapes_nor_the_next_poll() {
         let first = exporter.wait_for_failure("timeout");
         wait_until_withheld(exporter);
         // Scrapes are answered all the while, and polls go on failing.
-        let failures = |metrics: &crate::support::exporter::Metrics| {
+        let failures = |metrics: &Metrics| {
             metrics
                 .value(
                     "openstack_heartbeat_poll_failures_total",
@@ -376,6 +376,25 @@ fn starting_without_a_database_is_no_failure_of_the_exporter() {
     database.execute(&["DELETE FROM services"]);
     database.insert(&[]);
     exporter.wait_for_services();
+}
+
+#[test]
+fn a_server_without_autocommit_shows_new_heartbeats_all_the_same() {
+    let server = Server::start(Engine::MySql);
+    let database = Database::on(Engine::MySql, &server.url());
+    database.insert(&[]);
+    database.execute(&["SET GLOBAL autocommit = 0"]);
+    let exporter = Exporter::start(&database.url(), QUICK);
+    let beats = |metrics: &Metrics| {
+        metrics.service(
+            "openstack_service_heartbeats_total",
+            "cinder-volume",
+            "block1",
+        )
+    };
+    exporter.wait_for("the first heartbeat", |metrics| beats(metrics) == Some(7.0));
+    database.execute(&["UPDATE services SET report_count = 8", "COMMIT"]);
+    exporter.wait_for("the next heartbeat", |metrics| beats(metrics) == Some(8.0));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::database::Database;
+use super::http::{self, Response};
 use super::{env, folder, free_port, server, wait_for};
 
 pub(crate) const SCHEDULER: &str = "cinder-scheduler";
@@ -16,6 +17,8 @@ pub(crate) const SCHEDULER: &str = "cinder-scheduler";
 /// A password that must be percent-encoded in a URL.
 const PASSWORD: &str = "s/e@c%r#e:t";
 const PROJECT: &str = "00000000000000000000000000000001";
+/// What `auth_strategy = noauth` takes for a log-in.
+const TOKEN: &str = "admin:00000000000000000000000000000001";
 
 /// One Cinder: a cinder.conf and a cinder-api that answers.
 pub(crate) struct Cinder {
@@ -91,15 +94,15 @@ impl Cinder {
         );
         std::fs::write(folder.join("cinder.conf"), text).unwrap();
         let api = Process::start("cinder-api", &folder, &[]);
-        let cinder = Self {
-            folder,
-            port,
-            api,
-        };
+        let cinder = Self { folder, port, api };
         wait_for(
             "cinder-api answers",
             Duration::from_mins(1),
-            || cinder.ask("GET", "os-services", "").is_ok(),
+            || {
+                cinder
+                    .get("os-services")
+                    .is_ok_and(|answer| answer.status == 200)
+            },
             || cinder.api.log(),
         );
         cinder
@@ -125,24 +128,32 @@ impl Cinder {
 
     /// Returns what `openstack volume service list` shows.
     pub(crate) fn services(&self) -> Vec<Service> {
-        let answer = self.ask("GET", "os-services", "").unwrap();
-        let services: Services = serde_json::from_str(&answer).unwrap();
+        let services: Services =
+            serde_json::from_slice(&self.get("os-services").unwrap().body).unwrap();
         services.services
     }
 
     /// Returns what `openstack volume cluster list --detail` shows.
     pub(crate) fn clusters(&self) -> Vec<Cluster> {
-        let answer = self.ask("GET", "clusters/detail", "").unwrap();
-        let clusters: Clusters = serde_json::from_str(&answer).unwrap();
+        let clusters: Clusters =
+            serde_json::from_slice(&self.get("clusters/detail").unwrap().body).unwrap();
         clusters.clusters
     }
 
     /// Disables a scheduler. Not by `os-services/disable`, which Cinder 28 and 29 answer and ignore.
     pub(crate) fn disable(&self, host: &str) {
-        let body =
-            serde_json::json!({"binary": SCHEDULER, "host": host, "disabled_reason": "a test"});
-        self.ask("PUT", "os-services/disable-log-reason", &body.to_string())
+        let body = format!(
+            "{{\"binary\": \"{SCHEDULER}\", \"host\": \"{host}\", \"disabled_reason\": \"a test\"}}"
+        );
+        let path = path("os-services/disable-log-reason");
+        let output = Command::new("curl")
+            .args(["-sS", "--fail-with-body", "--noproxy", "*", "-X", "PUT"])
+            .args(headers().map(|(name, value)| format!("-H{name}: {value}")))
+            .args(["-d", &body])
+            .arg(format!("http://127.0.0.1:{}{path}", self.port))
+            .output()
             .unwrap();
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// Returns what `cinder-manage service list` prints with further configuration files; states as the API's.
@@ -176,41 +187,22 @@ impl Cinder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Asks the API; the error is what curl says.
-    fn ask(&self, method: &str, path: &str, body: &str) -> Result<String, String> {
-        let output = Command::new("curl")
-            .args([
-                "-sS",
-                "--fail-with-body",
-                "--noproxy",
-                "*",
-                "--max-time",
-                "20",
-            ])
-            .args([
-                "-X",
-                method,
-                "-H",
-                &format!("X-Auth-Token: admin:{PROJECT}"),
-            ])
-            .args(["-H", "OpenStack-API-Version: volume 3.7"])
-            .args(["-H", "Content-Type: application/json", "-d", body])
-            .arg(format!(
-                "http://127.0.0.1:{}/v3/{PROJECT}/{path}",
-                self.port
-            ))
-            .output()
-            .unwrap();
-        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() {
-            Ok(answer)
-        } else {
-            Err(format!(
-                "{}{answer}",
-                String::from_utf8_lossy(&output.stderr)
-            ))
-        }
+    fn get(&self, resource: &str) -> std::io::Result<Response> {
+        let address = ([127, 0, 0, 1], self.port).into();
+        http::request(address, "GET", &path(resource), &headers())
     }
+}
+
+fn path(resource: &str) -> String {
+    format!("/v3/{PROJECT}/{resource}")
+}
+
+fn headers() -> [(&'static str, &'static str); 3] {
+    [
+        ("X-Auth-Token", TOKEN),
+        ("OpenStack-API-Version", "volume 3.7"),
+        ("Content-Type", "application/json"),
+    ]
 }
 
 /// A process of Cinder, killed when dropped.
