@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::config::settings::{ListenAddress, Settings};
+use crate::config::listen_address::ListenAddress;
+use crate::config::settings::Settings;
 use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
 use crate::poller::Poller;

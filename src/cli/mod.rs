@@ -10,9 +10,10 @@ use clap::ArgMatches;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::database_url::Engine;
+use crate::config::fault::Fault;
 use crate::config::key::{self, KEYS};
 use crate::config::oslo::Place;
-use crate::config::settings::{Fault, Flags, Settings};
+use crate::config::settings::{Flags, Settings};
 use crate::database::{Connection, Target, chain, cinder, grant};
 use crate::demo::Demo;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};

@@ -14,6 +14,8 @@ use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use super::option_file::OptionFile;
+use super::tls::{self, Tls, TlsMode};
+use super::url_option::Options;
 
 /// The database management system, by the scheme without its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,34 +26,6 @@ pub enum Engine {
     Postgres,
     /// `sqlite`.
     Sqlite,
-}
-
-/// How far the connection is encrypted, and the server verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsMode {
-    /// In the clear.
-    Disabled,
-    /// Encrypted if the server offers it, which is not verified.
-    Preferred,
-    /// Encrypted; the server is not verified.
-    Required,
-    /// Encrypted; the certificate is verified, but not that it is the host's.
-    VerifyCa,
-    /// Encrypted; the certificate is verified, and that it is the host's.
-    VerifyFull,
-}
-
-/// The TLS settings; without `ca` a verifying mode uses the authorities that the system trusts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// What is asked for.
-    pub mode: TlsMode,
-    /// File of the trusted authorities' certificates.
-    pub ca: Option<PathBuf>,
-    /// File of the client's certificate.
-    pub cert: Option<PathBuf>,
-    /// File of the client's private key.
-    pub key: Option<PathBuf>,
 }
 
 /// The parts of a database URL, merged with the option file that it names.
@@ -317,9 +291,9 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
         // libpq's default is a database named like the user.
         Engine::Postgres => (
             database.or_else(|| user.clone()),
-            postgres_tls(&mut options)?,
+            tls::postgres(&mut options)?,
         ),
-        _ => (database, mysql_tls(&mut options, &file)?),
+        _ => (database, tls::mysql(&mut options, &file)?),
     };
     Ok(DatabaseUrl {
         engine,
@@ -343,91 +317,9 @@ fn is_host(host: &str) -> bool {
 }
 
 /// `None` if nothing is left.
-fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<String> {
     let text = percent_decode_str(text).decode_utf8_lossy();
     Some(text.into_owned()).filter(|text| !text.is_empty())
-}
-
-/// The options of a URL's query that nobody has taken yet, in order; one without value does not count.
-struct Options(Vec<(String, String)>);
-
-impl Options {
-    fn parse(query: &str) -> Self {
-        let decode = |text: &str| decode(&text.replace('+', " "));
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        Self(
-            pairs
-                .filter_map(|(key, value)| Some((decode(key)?, decode(value)?)))
-                .collect(),
-        )
-    }
-
-    /// Takes an option by any of these names, which are in lower case and without `-` and `_`, so that
-    /// `ssl_ca`, `ssl-ca` and `sslca` are one.
-    fn take(&mut self, names: &[&str]) -> Option<String> {
-        let taken = self
-            .0
-            .extract_if(.., |(key, _)| names.contains(&plain(key).as_str()));
-        taken.last().map(|(_, value)| value)
-    }
-
-    fn path(&mut self, name: &str) -> Option<PathBuf> {
-        self.take(&[name]).map(PathBuf::from)
-    }
-
-    /// Takes a truth value as `asbool` of SQLAlchemy reads it.
-    fn flag(&mut self, option: &'static str) -> Result<Option<bool>, Error> {
-        let Some(value) = self.take(&[&plain(option)]) else {
-            return Ok(None);
-        };
-        match value.trim().to_lowercase().as_str() {
-            "true" | "yes" | "on" | "y" | "t" | "1" => Ok(Some(true)),
-            "false" | "no" | "off" | "n" | "f" | "0" => Ok(Some(false)),
-            _ => Err(Error::Flag { option }),
-        }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| plain(key) == name)
-    }
-
-    fn ignored(self) -> Vec<String> {
-        self.0
-            .into_iter()
-            .map(|(key, _)| key)
-            .filter(|key| !HARMLESS.contains(&plain(key).as_str()))
-            .collect()
-    }
-}
-
-/// Options without a bearing on which database is read and how safely.
-const HARMLESS: [&str; 22] = [
-    "applicationname",
-    "autocommit",
-    "binaryprefix",
-    "charset",
-    "clientencoding",
-    "clientflag",
-    "collation",
-    "compress",
-    "connecttimeout",
-    "fallbackapplicationname",
-    "keepalives",
-    "keepalivescount",
-    "keepalivesidle",
-    "keepalivesinterval",
-    "localinfile",
-    "maxallowedpacket",
-    "plugin",
-    "programname",
-    "readtimeout",
-    "sqlmode",
-    "useunicode",
-    "writetimeout",
-];
-
-fn plain(key: &str) -> String {
-    key.to_lowercase().replace(['-', '_'], "")
 }
 
 fn option_file(options: &mut Options) -> Result<OptionFile, Error> {
@@ -447,101 +339,9 @@ fn option_file(options: &mut Options) -> Result<OptionFile, Error> {
     }
 }
 
-/// Mirrors `Connection.__init__` and `_create_ssl_ctx` of `PyMySQL`, below an `ssl-mode` of the native form.
-///
-/// Unlike there, `false` is false for `ssl_disabled` and `ssl_verify_identity`, and `ssl_ca` counts next to
-/// `ssl_verify_cert` and `ssl_verify_identity`, where `PyMySQL` trusts the system's authorities alone and
-/// never compares the host name.
-fn mysql_tls(options: &mut Options, file: &OptionFile) -> Result<Tls, Error> {
-    let folder = options.has("sslcapath") || file.get("ssl-capath").is_some();
-    let cipher = options.has("sslcipher") || file.get("ssl-cipher").is_some();
-    let mut path = |option: &str, in_file: &str| {
-        options
-            .path(option)
-            .or_else(|| file.get(in_file).map(PathBuf::from))
-    };
-    let (ca, cert, key) = (
-        path("sslca", "ssl-ca"),
-        path("sslcert", "ssl-cert"),
-        path("sslkey", "ssl-key"),
-    );
-    let disabled = options.flag("ssl_disabled")?;
-    let identity = options.flag("ssl_verify_identity")?;
-    let verify = options.flag("ssl_verify_cert")?;
-    let host_name = options.flag("ssl_check_hostname")?;
-    let mode = match options
-        .take(&["sslmode"])
-        .map(|mode| mode.to_uppercase())
-        .as_deref()
-    {
-        Some("DISABLED") => TlsMode::Disabled,
-        Some("PREFERRED") => TlsMode::Preferred,
-        Some("REQUIRED") => TlsMode::Required,
-        Some("VERIFY_CA") => TlsMode::VerifyCa,
-        Some("VERIFY_IDENTITY") => TlsMode::VerifyFull,
-        Some(_) => {
-            let known = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
-            return Err(Error::TlsMode {
-                option: "ssl-mode",
-                known,
-            });
-        }
-        None if disabled == Some(true) => TlsMode::Disabled,
-        None if identity == Some(true) => TlsMode::VerifyFull,
-        None => match verify {
-            Some(true) => TlsMode::VerifyCa,
-            Some(false) => TlsMode::Required,
-            None if (ca.is_some() || folder) && host_name == Some(false) => TlsMode::VerifyCa,
-            None if ca.is_some() || folder => TlsMode::VerifyFull,
-            None if cert.is_some() || key.is_some() || cipher || host_name.is_some() => {
-                TlsMode::Required
-            }
-            None => TlsMode::Preferred,
-        },
-    };
-    Ok(Tls {
-        mode,
-        ca,
-        cert,
-        key,
-    })
-}
-
-/// Mirrors libpq, but that files in `~/.postgresql` do not count and that `allow` starts encrypted, as `prefer`.
-fn postgres_tls(options: &mut Options) -> Result<Tls, Error> {
-    let (ca, cert, key) = (
-        options.path("sslrootcert"),
-        options.path("sslcert"),
-        options.path("sslkey"),
-    );
-    let system = ca.as_ref().is_some_and(|ca| ca.as_os_str() == "system");
-    let mode = match options.take(&["sslmode"]).as_deref() {
-        // libpq verifies the host name, or refuses, if the authorities are the system's.
-        None | Some("require" | "verify-ca" | "verify-full") if system => TlsMode::VerifyFull,
-        None | Some("prefer" | "allow") => TlsMode::Preferred,
-        Some("disable") => TlsMode::Disabled,
-        Some("require") if ca.is_none() => TlsMode::Required,
-        Some("require" | "verify-ca") => TlsMode::VerifyCa,
-        Some("verify-full") => TlsMode::VerifyFull,
-        Some(_) => {
-            let known = "disable, allow, prefer, require, verify-ca or verify-full";
-            return Err(Error::TlsMode {
-                option: "sslmode",
-                known,
-            });
-        }
-    };
-    Ok(Tls {
-        mode,
-        ca: ca.filter(|_| !system),
-        cert,
-        key,
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{DatabaseUrl, TlsMode};
+    use super::*;
 
     #[track_caller]
     fn check_mode(options: &str, expected: TlsMode) {

@@ -1,9 +1,15 @@
 //! Layers of configuration, how OpenStack writes its files, and the settings that result.
 
 pub mod database_url;
+pub mod fault;
+pub mod ini;
 pub mod key;
 pub mod layer;
+pub mod listen_address;
 mod option_file;
 pub mod oslo;
+mod reader;
 pub mod settings;
+pub mod tls;
+mod url_option;
 mod yaml;

@@ -7,9 +7,9 @@ use std::path::Path;
 use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser};
 use yaml_rust2::scanner::Marker;
 
+use super::fault::Fault;
 use super::key::{self, KEYS};
 use super::layer::Layer;
-use super::settings::Fault;
 
 /// Reads the text of a settings file: what it says, and all that is wrong with it.
 pub(super) fn read(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
@@ -266,7 +266,7 @@ mod tests {
         );
         check(
             "web: {listen-address: [[a]]}",
-            &[],
+            &[("web.listen-address", "a", "s.yaml:1")],
             &["s.yaml:1: a list can't stand in a list"],
         );
         check(

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::layout::{Dialect, Readable};
 use super::row::{self, TimeColumn};
 use super::{Error, Target, grant, pem};
-use crate::config::database_url::TlsMode;
+use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 
 /// `UTC_TIMESTAMP`, never `NOW()`: that depends on the session's time zone.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::layout::{Dialect, Kind, Readable};
 use super::row::{self, TimeColumn};
 use super::{Error, Target, pem};
-use crate::config::database_url::TlsMode;
+use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 
 /// Every value has a type, so that the branches of the UNION agree whichever comes first.

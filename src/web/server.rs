@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{debug, warn};
 
 use super::{negotiation, page};
-use crate::config::settings::ListenAddress;
+use crate::config::listen_address::ListenAddress;
 use crate::listing;
 use crate::metrics::exposition;
 use crate::metrics::gzip;

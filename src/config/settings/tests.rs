@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use chrono::TimeDelta;
+
+use super::super::reader::duration;
 use super::*;
 
 /// Files, an environment and flags.
@@ -360,7 +363,7 @@ fn listen_addresses_are_a_host_and_a_port() {
         (":99999", None),
         ("", None),
     ] {
-        let shown = listen_address(text).map(|address| address.to_string());
+        let shown = ListenAddress::parse(text).map(|address| address.to_string());
         assert_eq!(shown.as_deref(), expected, "{text}");
     }
 }

@@ -1,0 +1,72 @@
+//! Everything that can be wrong with the configuration, each with its place and its remedy.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{database_url, oslo};
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages document variants and fields")]
+pub enum Fault {
+    #[error("{origin}: unknown setting `{name}`; {}", hint(*nearest))]
+    UnknownKey {
+        origin: String,
+        name: String,
+        nearest: Option<&'static str>,
+    },
+    #[error("{origin}: {what}")]
+    Syntax { origin: String, what: String },
+    #[error("{origin}: `{name}` is `{text}`, which is not {expected}")]
+    Value {
+        origin: String,
+        name: &'static str,
+        text: String,
+        expected: &'static str,
+    },
+    #[error("cannot read {} ({origin})", path.display())]
+    Read {
+        path: PathBuf,
+        origin: String,
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Oslo(oslo::Error),
+    #[error("{origin}: {source}")]
+    Url {
+        origin: String,
+        // Its text is in ours already.
+        source: database_url::Error,
+    },
+    #[error("{origin}: both `database.url` and `database.url-file` are given here; leave one out")]
+    TwoUrls { origin: String },
+    #[error(
+        "no database is named: give --cinder.config-file /etc/cinder/cinder.conf, or --database.url-file, or the \
+         environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
+    )]
+    NoDatabase,
+    #[error("{place} does not set `connection` in [database], and no other database URL is given")]
+    NoConnection { place: String },
+    #[error(
+        "{origin}: `poll.stale-after` is {}, which is less than three times `poll.interval` ({}); raise it, or poll \
+         more often",
+        humantime::format_duration(*stale_after),
+        humantime::format_duration(*poll_interval)
+    )]
+    StaleTooSoon {
+        origin: String,
+        stale_after: Duration,
+        poll_interval: Duration,
+    },
+    #[error("the settings cannot be merged")]
+    Merge(#[from] config::ConfigError),
+}
+
+/// Returns what to say after the name of something unknown.
+pub(super) fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(
+        || "`check-config` lists those there are".to_owned(),
+        |name| format!("did you mean `{name}`?"),
+    )
+}

@@ -1,0 +1,123 @@
+//! The syntax of the files that oslo.config reads, line by line.
+//!
+//! Mirrors `iniparser.py` of oslo.config 10.7.0.
+
+/// What oslo.config refuses about a line, without the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages document the variants")]
+pub enum SyntaxFault {
+    #[error("the file starts with a byte order mark; save it as UTF-8 without one")]
+    ByteOrderMark,
+    #[error("the line is not UTF-8; save the file as UTF-8")]
+    Encoding,
+    #[error("the section header does not end with ']'; a comment must stand on a line of its own")]
+    SectionEnd,
+    #[error("the section header is empty; write a name between '[' and ']'")]
+    SectionName,
+    #[error("the line has neither '=' nor ':'; write `name = value`, or start a comment with '#'")]
+    Assignment,
+    #[error("the option has no name; write `name = value`")]
+    OptionName,
+    #[error("the option stands before the first section header; write [DEFAULT] above it")]
+    NoSection,
+    #[error("the line is indented and continues no value; remove the white space at its start")]
+    Continuation,
+}
+
+/// A group and an option, the group as [`normalise`] leaves it.
+pub(super) type Name = (String, String);
+
+pub(super) fn normalise(group: &str) -> String {
+    match group {
+        "DEFAULT" => group.to_owned(),
+        _ => group.to_lowercase(),
+    }
+}
+
+/// An option's name and value, or what is wrong, at this line (from 1).
+pub(super) type Parsed = (usize, Result<(Name, String), SyntaxFault>);
+
+/// Returns the assignments of a file and its faults, in order.
+pub(super) fn parse(bytes: &[u8]) -> Vec<Parsed> {
+    let text = match str::from_utf8(bytes) {
+        // To oslo.config the mark is part of the first line, which then is never valid.
+        Ok(text) if text.starts_with('\u{feff}') => {
+            return vec![(1, Err(SyntaxFault::ByteOrderMark))];
+        }
+        Ok(text) => text,
+        Err(error) => {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            return vec![(lines(&before).len(), Err(SyntaxFault::Encoding))];
+        }
+    };
+    let mut parsed: Vec<Parsed> = Vec::new();
+    let mut group = None;
+    // A faulty line takes continuations too, or each of them would be reported.
+    let mut open = false;
+    for (index, line) in lines(text).iter().enumerate() {
+        let line = line.trim_end();
+        if line.starts_with([' ', '\t']) {
+            match parsed.last_mut() {
+                Some((_, Ok((_, value)))) if open => {
+                    value.push('\n');
+                    value.push_str(line.trim_start());
+                }
+                _ if open => {}
+                _ => parsed.push((index + 1, Err(SyntaxFault::Continuation))),
+            }
+            continue;
+        }
+        open = false;
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if line.starts_with('[') {
+            group = Some(section(line).unwrap_or_else(|fault| {
+                parsed.push((index + 1, Err(fault)));
+                String::new()
+            }));
+            continue;
+        }
+        open = true;
+        // Only the first of the options that stand before any section is reported.
+        let fault = group.is_none().then_some(SyntaxFault::NoSection);
+        let group = group.get_or_insert_default();
+        let assignment = assignment(line).map(|(option, value)| ((group.clone(), option), value));
+        parsed.push((
+            index + 1,
+            assignment.and_then(|name_and_value| fault.map_or(Ok(name_and_value), Err)),
+        ));
+    }
+    parsed
+}
+
+/// Python's text mode ends lines at all three of these.
+fn lines(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.split('\n').map(str::to_owned).collect()
+}
+
+fn section(line: &str) -> Result<String, SyntaxFault> {
+    let inner = line[1..].strip_suffix(']').ok_or(SyntaxFault::SectionEnd)?;
+    if inner.is_empty() {
+        Err(SyntaxFault::SectionName)
+    } else {
+        Ok(normalise(inner))
+    }
+}
+
+fn assignment(line: &str) -> Result<(String, String), SyntaxFault> {
+    let (name, value) = line.split_once(['=', ':']).ok_or(SyntaxFault::Assignment)?;
+    let (name, value) = (name.trim(), value.trim());
+    if name.is_empty() {
+        return Err(SyntaxFault::OptionName);
+    }
+    // A quote alone is its own pair: oslo.config makes it the empty string.
+    let value = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) if value.ends_with(quote) => {
+            value[1..].strip_suffix(quote).unwrap_or_default()
+        }
+        _ => value,
+    };
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,291 @@
+//! How merged texts become typed settings.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use config::{Config, Value, ValueKind};
+use secrecy::SecretString;
+
+use super::database_url::DatabaseUrl;
+use super::fault::Fault;
+use super::layer::Item;
+use super::listen_address::ListenAddress;
+use super::oslo::Place;
+use super::settings::{Effective, Log, LogFormat, Settings};
+use crate::database::{Target, cinder};
+use crate::heartbeat::liveness::Intervals;
+
+/// Reads a file that holds one secret; what is wrong is a fault, and then the text is empty.
+pub(super) fn read_secret(file: &Item, faults: &mut Vec<Fault>) -> Item {
+    let text = std::fs::read_to_string(&file.text).unwrap_or_else(|source| {
+        faults.push(Fault::Read {
+            path: (&file.text).into(),
+            origin: file.origin.clone(),
+            source,
+        });
+        String::new()
+    });
+    Item {
+        text: text.trim_end_matches(['\r', '\n']).to_owned(),
+        origin: file.text.clone(),
+    }
+}
+
+/// Turns merged texts into values, noting every fault and every value.
+pub(super) struct Reader<'a> {
+    pub(super) merged: &'a Config,
+    pub(super) faults: Vec<Fault>,
+    pub(super) effective: Vec<Effective>,
+}
+
+impl Reader<'_> {
+    /// Returns the settings; `None` only along with a fault.
+    pub(super) fn settings(
+        &mut self,
+        url: Option<DatabaseUrl>,
+        mut warnings: Vec<String>,
+    ) -> Option<Settings> {
+        let service_down_time = self.duration("cinder.service-down-time", Duration::ZERO);
+        let report_interval = self.duration("cinder.report-interval", Duration::ZERO);
+        let least = Duration::from_millis(100);
+        let connect_timeout = self.duration("database.connect-timeout", least);
+        let query_timeout = self.duration("database.query-timeout", least);
+        let poll_interval = self.duration("poll.interval", least);
+        let stale_after = poll_interval.and_then(|interval| self.stale_after(interval));
+        let listen = self.listen();
+        let telemetry_path = self.telemetry_path();
+        let log = self.log();
+        let mut url = url?;
+        if let Some(password) = self.password() {
+            url.password = Some(password);
+        }
+        warnings.extend(url.ignored.iter().map(|option| {
+            format!("the option `{option}` of the database URL is not understood, and ignored")
+        }));
+        Some(Settings {
+            target: Target {
+                url,
+                layout: &cinder::LAYOUT,
+                connect_timeout: connect_timeout?,
+                query_timeout: query_timeout?,
+            },
+            intervals: Intervals {
+                service_down_time: TimeDelta::from_std(service_down_time?).ok()?,
+                report_interval: TimeDelta::from_std(report_interval?).ok()?,
+            },
+            poll_interval: poll_interval?,
+            stale_after: stale_after?,
+            listen: listen?,
+            telemetry_path: telemetry_path?,
+            log: log?,
+            effective: Vec::new(),
+            warnings,
+        })
+    }
+
+    pub(super) fn database_url(
+        &mut self,
+        given: Option<Item>,
+        places: &[(Place, String)],
+    ) -> Option<DatabaseUrl> {
+        let Some(item) = given else {
+            self.faults.push(match places.first() {
+                None => Fault::NoDatabase,
+                // Files that could not be read have their own faults, which explain this one.
+                Some(_) if !self.faults.is_empty() => return None,
+                Some((Place::File(path) | Place::Dir(path), _)) => Fault::NoConnection {
+                    place: path.display().to_string(),
+                },
+            });
+            return None;
+        };
+        if item.text.is_empty() && !self.faults.is_empty() {
+            return None;
+        }
+        match DatabaseUrl::parse(&item.text) {
+            Ok(url) => {
+                self.note("database.url", url.redacted(), item.origin);
+                Some(url)
+            }
+            Err(source) => {
+                self.faults.push(Fault::Url {
+                    origin: item.origin,
+                    source,
+                });
+                None
+            }
+        }
+    }
+
+    fn password(&mut self) -> Option<SecretString> {
+        let file = self.one("database.password-file")?;
+        self.note(
+            "database.password-file",
+            file.text.clone(),
+            file.origin.clone(),
+        );
+        Some(read_secret(&file, &mut self.faults).text.into())
+    }
+
+    fn stale_after(&mut self, poll_interval: Duration) -> Option<Duration> {
+        let least = poll_interval * 3;
+        let name = "poll.stale-after";
+        let Some(item) = self.one(name) else {
+            let default = least.max(Duration::from_secs(30));
+            let text = humantime::format_duration(default).to_string();
+            self.note(name, text, "default".to_owned());
+            return Some(default);
+        };
+        let stale_after = self.duration(name, Duration::ZERO)?;
+        if stale_after < least {
+            self.faults.push(Fault::StaleTooSoon {
+                origin: item.origin,
+                stale_after,
+                poll_interval,
+            });
+            return None;
+        }
+        Some(stale_after)
+    }
+
+    fn listen(&mut self) -> Option<Vec<ListenAddress>> {
+        let name = "web.listen-address";
+        let mut addresses = Vec::new();
+        for item in self.many(name) {
+            let address = self.parsed(
+                name,
+                &item,
+                "an address such as :10390, 127.0.0.1:10390 or [::1]:10390",
+                ListenAddress::parse,
+            );
+            addresses.push(address?);
+        }
+        (!addresses.is_empty()).then_some(addresses)
+    }
+
+    fn telemetry_path(&mut self) -> Option<String> {
+        let name = "web.telemetry-path";
+        let item = self.one(name)?;
+        self.parsed(
+            name,
+            &item,
+            "a path of its own that starts with a slash, such as /metrics",
+            |text| {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+                let own = text.len() > 1 && !text.starts_with("/-/") && !text.starts_with("/api/");
+                (text.starts_with('/') && text.chars().all(plain) && own).then(|| text.to_owned())
+            },
+        )
+    }
+
+    fn log(&mut self) -> Option<Log> {
+        let level = self.one("log.level")?;
+        let format = self.one("log.format")?;
+        let level = self.parsed(
+            "log.level",
+            &level,
+            "debug, info, warn or error",
+            |text| match text {
+                "debug" => Some(tracing::Level::DEBUG),
+                "info" => Some(tracing::Level::INFO),
+                "warn" => Some(tracing::Level::WARN),
+                "error" => Some(tracing::Level::ERROR),
+                _ => None,
+            },
+        );
+        let format = self.parsed("log.format", &format, "logfmt or json", |text| match text {
+            "logfmt" => Some(LogFormat::Logfmt),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        });
+        Some(Log {
+            level: level?,
+            format: format?,
+        })
+    }
+
+    fn duration(&mut self, name: &'static str, least: Duration) -> Option<Duration> {
+        let item = self.one(name)?;
+        let expected = if least.is_zero() {
+            "a duration such as 60s, 90s or 5m"
+        } else {
+            "a duration of at least 100ms, such as 500ms, 5s or 1m"
+        };
+        self.parsed(name, &item, expected, |text| {
+            duration(text).filter(|duration| *duration >= least)
+        })
+    }
+
+    fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        item: &Item,
+        expected: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let parsed = parse(&item.text);
+        if parsed.is_some() {
+            self.note(name, item.text.clone(), item.origin.clone());
+        } else {
+            self.faults.push(Fault::Value {
+                origin: item.origin.clone(),
+                name,
+                text: item.text.clone(),
+                expected,
+            });
+        }
+        parsed
+    }
+
+    pub(super) fn note(&mut self, name: &'static str, value: String, origin: String) {
+        self.effective.push(Effective {
+            name,
+            value,
+            origin,
+        });
+    }
+
+    fn one(&self, name: &str) -> Option<Item> {
+        self.many(name).into_iter().next()
+    }
+
+    fn many(&self, name: &str) -> Vec<Item> {
+        let Ok(value) = lookup(self.merged, name) else {
+            return Vec::new();
+        };
+        match &value.kind {
+            ValueKind::Array(values) => values.iter().map(item).collect(),
+            _ => vec![item(value)],
+        }
+    }
+}
+
+/// Finds a merged value together with its origin, which the crate's own getters drop.
+fn lookup<'a>(merged: &'a Config, name: &str) -> Result<&'a Value, ()> {
+    let mut value = &merged.cache;
+    for part in name.split('.') {
+        let ValueKind::Table(table) = &value.kind else {
+            return Err(());
+        };
+        value = table.get(part).ok_or(())?;
+    }
+    Ok(value)
+}
+
+fn item(value: &Value) -> Item {
+    Item {
+        text: value.kind.to_string(),
+        origin: value.origin().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Parses a duration; a number without a unit is seconds, as in cinder.conf.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    // A year is more than any of these needs, and keeps sums of them from overflowing.
+    const MOST: Duration = Duration::from_hours(8784);
+    text.parse()
+        .map(Duration::from_secs)
+        .or_else(|_| humantime::parse_duration(text))
+        .ok()
+        .filter(|duration| *duration <= MOST)
+}

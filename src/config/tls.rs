@@ -1,0 +1,127 @@
+//! What the options of a database URL ask of TLS.
+
+use std::path::PathBuf;
+
+use super::database_url::Error;
+use super::option_file::OptionFile;
+use super::url_option::Options;
+
+/// How far the connection is encrypted, and the server verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// In the clear.
+    Disabled,
+    /// Encrypted if the server offers it, which is not verified.
+    Preferred,
+    /// Encrypted; the server is not verified.
+    Required,
+    /// Encrypted; the certificate is verified, but not that it is the host's.
+    VerifyCa,
+    /// Encrypted; the certificate is verified, and that it is the host's.
+    VerifyFull,
+}
+
+/// The TLS settings; without `ca` a verifying mode uses the authorities that the system trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// What is asked for.
+    pub mode: TlsMode,
+    /// File of the trusted authorities' certificates.
+    pub ca: Option<PathBuf>,
+    /// File of the client's certificate.
+    pub cert: Option<PathBuf>,
+    /// File of the client's private key.
+    pub key: Option<PathBuf>,
+}
+
+/// Mirrors `Connection.__init__` and `_create_ssl_ctx` of `PyMySQL`, below an `ssl-mode` of the native form.
+///
+/// Unlike there, `false` is false for `ssl_disabled` and `ssl_verify_identity`, and `ssl_ca` counts next to
+/// `ssl_verify_cert` and `ssl_verify_identity`, where `PyMySQL` trusts the system's authorities alone and
+/// never compares the host name.
+pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Error> {
+    let folder = options.has("sslcapath") || file.get("ssl-capath").is_some();
+    let cipher = options.has("sslcipher") || file.get("ssl-cipher").is_some();
+    let mut path = |option: &str, in_file: &str| {
+        options
+            .path(option)
+            .or_else(|| file.get(in_file).map(PathBuf::from))
+    };
+    let (ca, cert, key) = (
+        path("sslca", "ssl-ca"),
+        path("sslcert", "ssl-cert"),
+        path("sslkey", "ssl-key"),
+    );
+    let disabled = options.flag("ssl_disabled")?;
+    let identity = options.flag("ssl_verify_identity")?;
+    let verify = options.flag("ssl_verify_cert")?;
+    let host_name = options.flag("ssl_check_hostname")?;
+    let mode = match options
+        .take(&["sslmode"])
+        .map(|mode| mode.to_uppercase())
+        .as_deref()
+    {
+        Some("DISABLED") => TlsMode::Disabled,
+        Some("PREFERRED") => TlsMode::Preferred,
+        Some("REQUIRED") => TlsMode::Required,
+        Some("VERIFY_CA") => TlsMode::VerifyCa,
+        Some("VERIFY_IDENTITY") => TlsMode::VerifyFull,
+        Some(_) => {
+            let known = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
+            return Err(Error::TlsMode {
+                option: "ssl-mode",
+                known,
+            });
+        }
+        None if disabled == Some(true) => TlsMode::Disabled,
+        None if identity == Some(true) => TlsMode::VerifyFull,
+        None => match verify {
+            Some(true) => TlsMode::VerifyCa,
+            Some(false) => TlsMode::Required,
+            None if (ca.is_some() || folder) && host_name == Some(false) => TlsMode::VerifyCa,
+            None if ca.is_some() || folder => TlsMode::VerifyFull,
+            None if cert.is_some() || key.is_some() || cipher || host_name.is_some() => {
+                TlsMode::Required
+            }
+            None => TlsMode::Preferred,
+        },
+    };
+    Ok(Tls {
+        mode,
+        ca,
+        cert,
+        key,
+    })
+}
+
+/// Mirrors libpq, but that files in `~/.postgresql` do not count and that `allow` starts encrypted, as `prefer`.
+pub(super) fn postgres(options: &mut Options) -> Result<Tls, Error> {
+    let (ca, cert, key) = (
+        options.path("sslrootcert"),
+        options.path("sslcert"),
+        options.path("sslkey"),
+    );
+    let system = ca.as_ref().is_some_and(|ca| ca.as_os_str() == "system");
+    let mode = match options.take(&["sslmode"]).as_deref() {
+        // libpq verifies the host name, or refuses, if the authorities are the system's.
+        None | Some("require" | "verify-ca" | "verify-full") if system => TlsMode::VerifyFull,
+        None | Some("prefer" | "allow") => TlsMode::Preferred,
+        Some("disable") => TlsMode::Disabled,
+        Some("require") if ca.is_none() => TlsMode::Required,
+        Some("require" | "verify-ca") => TlsMode::VerifyCa,
+        Some("verify-full") => TlsMode::VerifyFull,
+        Some(_) => {
+            let known = "disable, allow, prefer, require, verify-ca or verify-full";
+            return Err(Error::TlsMode {
+                option: "sslmode",
+                known,
+            });
+        }
+    };
+    Ok(Tls {
+        mode,
+        ca: ca.filter(|_| !system),
+        cert,
+        key,
+    })
+}
