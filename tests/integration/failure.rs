@@ -166,12 +166,9 @@ fn a_table_that_is_altered_while_running_is_looked_at_anew() {
 fn a_plugin_that_the_driver_lacks_names_the_remedy() {
     let database = Database::new(Engine::MySql);
     let (user, url) = database.user("p");
-    // A plugin that every server brings along and the driver lacks, as it lacks ed25519 and parsec.
     database.execute(&[
-        "SET GLOBAL secure_auth = 0",
-        &format!(
-            "ALTER USER '{user}'@'%' IDENTIFIED VIA mysql_old_password USING '0123456789abcdef'"
-        ),
+        "INSTALL SONAME 'auth_ed25519'",
+        &format!("ALTER USER '{user}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('p')"),
     ]);
     check(&url, "auth", &["not supported", "mysql_native_password"]);
 }

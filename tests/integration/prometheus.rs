@@ -206,7 +206,7 @@ fn hostile_hosts() -> Vec<(String, String)> {
         ("a\\\\b\\\\nc\\\\", "a\\b\\nc\\"),
         ("two\\nlines\\n", "two\nlines\n"),
         ("tab\\tand\\rreturn", "tab\tand\rreturn"),
-        // Prometheus would take a zero byte for the end of the page.
+        // Prometheus could read a zero byte; we replace it for the sake of others.
         ("zero\\0byte", "zero\u{fffd}byte"),
         ("} 1 # {,=日本語 %", "} 1 # {,=日本語 %"),
         (
