@@ -6,6 +6,7 @@ use sqlx::mysql::{
     MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow, MySqlSslMode,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Decode, MySql, Row, ValueRef as _};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::layout::{Dialect, Readable};
@@ -73,7 +74,10 @@ impl Connection {
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
         let rows = query.fetch(&mut self.connection);
-        row::collect(rows, |error| translate(target, error, &target.account())).await
+        let mut reading =
+            row::collect(rows, |error| translate(target, error, &target.account())).await?;
+        unify_cluster_names(&mut reading);
+        Ok(reading)
     }
 
     pub(super) async fn close(self) {
@@ -172,6 +176,29 @@ async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: 
     match sqlx::query(AssertSqlSafe(probe)).execute(connection).await {
         Err(error) => translate(target, error, account),
         Ok(_) => target.missing_columns(target.layout.services.column_names().collect(), account),
+    }
+}
+
+/// Gives each service its cluster's name as the cluster itself spells it.
+///
+/// Cinder joins the two in SQL, where the collation of its schema ignores case and spaces at the end. Of what the
+/// collation ignores beyond that, such as accents, nothing is known here.
+fn unify_cluster_names(reading: &mut Reading) {
+    let folded = |name: &str| name.trim_end_matches(' ').to_lowercase();
+    let clusters: HashMap<String, &str> = reading
+        .clusters
+        .iter()
+        .map(|cluster| (folded(&cluster.name), cluster.name.as_str()))
+        .collect();
+    if clusters.is_empty() {
+        return;
+    }
+    for service in &mut reading.services {
+        if let Some(name) = &mut service.cluster_name
+            && let Some(spelling) = clusters.get(&folded(name))
+        {
+            spelling.clone_into(name);
+        }
     }
 }
 

@@ -241,8 +241,8 @@ fn label_pair(labels: &mut String, name: &str, value: &str) {
     labels.push('"');
 }
 
-/// Escapes a label's value or a help text. A zero byte, which Prometheus takes for the end of the page, becomes
-/// the replacement character.
+/// Escapes a label's value or a help text. A zero byte, for which every tool would take the page for binary,
+/// becomes the replacement character.
 fn escape(page: &mut String, text: &str, quotes: bool) {
     if !text.bytes().any(|b| matches!(b, b'\\' | b'\n' | b'"' | 0)) {
         page.push_str(text);

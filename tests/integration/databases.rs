@@ -323,6 +323,21 @@ fn clusters_follow_cinders_rule() {
 }
 
 #[test]
+fn names_of_clusters_are_compared_as_the_collation_of_mysql_does() {
+    for (engine, hosts) in [(Engine::MySql, 2.0), (Engine::Postgres, 1.0)] {
+        let database = Database::new(engine);
+        database.insert(&[("host", "'a'"), ("cluster_name", "'C1@lvm'")]);
+        database.insert(&[("host", "'b'"), ("cluster_name", "'c1@LVM '")]);
+        database.insert_cluster("C1@lvm", "NULL", false);
+        let metrics = metrics(&database);
+        let labels = [("cluster_name", "C1@lvm")];
+        let members = metrics.value("openstack_cluster_hosts", &labels);
+        assert_eq!(members, Some(hosts), "{engine:?}");
+        assert_eq!(metrics.value("openstack_cluster_up", &labels), Some(1.0));
+    }
+}
+
+#[test]
 fn an_empty_table_is_no_failure() {
     on_each_engine(|database| {
         let exporter = Exporter::start(&database.url(), &[]);
