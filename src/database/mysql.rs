@@ -197,7 +197,7 @@ fn unify_cluster_names(reading: &mut Reading) {
         if let Some(name) = &mut service.cluster_name
             && let Some(spelling) = clusters.get(&folded(name))
         {
-            spelling.clone_into(name);
+            (*spelling).clone_into(name);
         }
     }
 }
