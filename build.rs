@@ -1,11 +1,19 @@
 //! Writes down the revision and the compiler for `--version` and the metric `…_build_info`.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=BUILD_REVISION");
-    println!("cargo::rerun-if-changed=.git/HEAD");
+    // HEAD changes with the branch, its log with each commit; a file that is not there would mean: always.
+    for file in ["HEAD", "logs/HEAD"] {
+        if let Some(path) = output("git", &["rev-parse", "--git-path", file])
+            && Path::new(&path).exists()
+        {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
     // A build from a source archive, as in the Dockerfile, has no repository and may give the revision.
     let revision = env::var("BUILD_REVISION")
         .ok()

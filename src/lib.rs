@@ -9,7 +9,7 @@
 //! ```
 //! A task reads the table every poll interval, in one statement that also returns the database's own clock. From
 //! the rows it computes one immutable snapshot, which is rendered once into the bytes of `/metrics`. A scrape
-//! copies bytes: it never queries, never computes, never waits for the database.
+//! copies these bytes and adds the exporter's own metrics: it never queries, and never waits for the database.
 //!
 //! # Invariants
 //! 1. [`heartbeat`] and [`metrics::exposition`] know neither tokio, sqlx nor hyper, and read no clock.

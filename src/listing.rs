@@ -4,6 +4,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use comfy_table::{Cell, Table, presets};
 use serde::Serialize;
 
+use crate::heartbeat::cause::Reason;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 
 /// The headings of `openstack volume service list`, and the age.
@@ -60,6 +61,16 @@ pub fn all_up(snapshot: &Snapshot) -> Option<bool> {
         || snapshot.services.is_empty()
         || !snapshot.rejected.is_empty();
     (!unknown).then_some(true)
+}
+
+/// Returns whether it is known why each service that is down is down.
+#[must_use]
+pub fn is_explained(snapshot: &Snapshot) -> bool {
+    let mut down = snapshot.services.iter().filter(|status| is_down(status));
+    down.all(|status| {
+        let reason = status.observed.reason;
+        reason.is_some_and(|reason| reason != Reason::Undetermined)
+    })
 }
 
 /// Returns whether the API lists the service as down.

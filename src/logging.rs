@@ -29,9 +29,21 @@ pub fn start(log: Log) {
         LogFormat::Logfmt => layer.event_format(Logfmt).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
-    let _ = tracing_subscriber::registry()
+    let started = tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .try_init();
+    if started.is_ok() {
+        log_panics();
+    }
+}
+
+/// Logs panics like everything else; without this they would be lines of another format.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        let message = panic.payload_as_str().unwrap_or_default();
+        tracing::error!(location, message, "panicked");
+    }));
 }
 
 /// Lines as Prometheus 3 writes them: `time=… level=INFO msg="…" key=value`.

@@ -86,8 +86,8 @@ impl Gallery {
         }
     }
 
-    /// Renders the picture in the formats in demand and shows it in place of the last.
-    pub fn show(&self, picture: Picture) {
+    /// Renders the picture in the formats in demand, shows it in place of the last, and returns it.
+    pub fn show(&self, picture: Picture) -> Arc<Picture> {
         for format in Format::ALL {
             if self.in_demand(format, Encoding::Gzip) {
                 let _ = picture.gzip(format);
@@ -95,7 +95,9 @@ impl Gallery {
                 let _ = picture.text(format);
             }
         }
-        self.latest.send_replace(Some(Arc::new(picture)));
+        let picture = Arc::new(picture);
+        self.latest.send_replace(Some(picture.clone()));
+        picture
     }
 
     /// Returns the latest picture unless there is none or it is too old to be true.
@@ -126,15 +128,19 @@ impl Gallery {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use chrono::TimeDelta;
 
     use super::*;
     use crate::heartbeat::liveness::Intervals;
     use crate::heartbeat::service::{Reading, fixture};
+    use crate::heartbeat::skew::Quantum;
 
     fn picture() -> Picture {
         let reading = Reading {
             now: fixture::now("2026-03-30 00:54:14"),
+            quantum: Quantum::MICROSECOND,
             services: vec![fixture::service("cinder-volume", "block1")],
             clusters: vec![],
             rejected: vec![],
@@ -144,7 +150,10 @@ mod tests {
             service_down_time: TimeDelta::seconds(60),
             report_interval: TimeDelta::seconds(10),
         };
-        Picture::new(Snapshot::new(reading, intervals), Instant::now())
+        Picture::new(
+            Snapshot::new(reading, intervals, HashMap::new(), None),
+            Instant::now(),
+        )
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,25 +12,40 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::database::{self, Connection, Target, chain};
-use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::service::{DatabaseTime, Reading, Rejection};
+use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::tracker::Tracker;
 use crate::metrics::telemetry::{ClockOffset, Telemetry};
 use crate::picture::{Gallery, Picture};
 
 /// First wait after a failure; it doubles with each further one, up to the poll interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
+/// Life of a connection: what columns and grants there are is looked at once a connection.
+const RENEW_AFTER: Duration = Duration::from_mins(10);
+
 /// Polls one database for ever.
 #[derive(Debug)]
 pub struct Poller {
-    target: Target,
-    intervals: Intervals,
+    reader: Reader,
     interval: Duration,
     gallery: Arc<Gallery>,
     telemetry: Arc<Telemetry>,
-    connection: Option<Connection>,
+    tracker: Tracker,
     state: State,
+}
+
+/// Asks one database, on one connection.
+#[derive(Debug)]
+pub struct Reader {
+    target: Target,
+    /// Along with when it was opened.
+    connection: Option<(Connection, Instant)>,
+    /// What was last said of what can't be read.
+    left_out: Option<(String, String)>,
+    /// Origin of the monotonic axis.
+    origin: Instant,
 }
 
 /// What was last said in the log.
@@ -43,34 +58,112 @@ enum State {
     Failing {
         since: Instant,
         times: u32,
-        message: String,
+        /// What was said of this failure so far, so that causes that alternate are not said at each poll.
+        said: Vec<String>,
     },
 }
 
-/// One statement's answer, and the two clocks around it.
-struct Polled {
-    reading: Reading,
-    taken: Instant,
-    clock: ClockOffset,
+/// One statement's answer, and the clocks around it.
+#[derive(Debug)]
+pub struct Polled {
+    /// What the database answered.
+    pub reading: Reading,
+    /// When it was asked and when the answer was there, since the reader was made.
+    pub read: Read,
+    /// When it was asked.
+    pub taken: Instant,
+    /// The database's clock against ours.
+    pub clock: ClockOffset,
+}
+
+impl Reader {
+    /// Makes a reader; nothing is connected yet.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            connection: None,
+            left_out: None,
+            origin: Instant::now(),
+        }
+    }
+
+    /// Asks the database, on a new connection if there is none or the last statement failed.
+    ///
+    /// # Errors
+    /// Any class of failure.
+    pub async fn read(&mut self) -> Result<Polled, database::Error> {
+        // Taken out, so that a connection in the middle of an answer is dropped whatever ends this future.
+        let (mut connection, opened) = match self.connection.take() {
+            Some(open) if open.1.elapsed() < RENEW_AFTER => open,
+            old => {
+                if let Some((old, _)) = old {
+                    old.close().await;
+                }
+                self.open().await?
+            }
+        };
+        let taken = Instant::now();
+        let wall = wall_clock();
+        let reading = connection.read(&self.target).await?;
+        let answered = Instant::now();
+        self.connection = Some((connection, opened));
+        Ok(Polled {
+            clock: clock_offset(reading.now, wall, answered - taken),
+            read: Read {
+                sent: self.monotonic(taken),
+                answered: self.monotonic(answered),
+            },
+            reading,
+            taken,
+        })
+    }
+
+    /// Connects, and says once what can't be read, until that changes.
+    async fn open(&mut self) -> Result<(Connection, Instant), database::Error> {
+        let connection = Connection::open(&self.target).await?;
+        let left_out = connection.left_out(&self.target);
+        if let Some((names, grant)) = &left_out
+            && left_out != self.left_out
+        {
+            warn!(
+                names,
+                grant,
+                "not everything can be read; an old release lacks some of it, or a grant is missing"
+            );
+        }
+        self.left_out = left_out;
+        Ok((connection, Instant::now()))
+    }
+
+    fn monotonic(&self, at: Instant) -> Monotonic {
+        Monotonic(TimeDelta::from_std(at - self.origin).unwrap_or(TimeDelta::MAX))
+    }
+
+    /// Says goodbye to the database.
+    pub async fn close(self) {
+        if let Some((connection, _)) = self.connection {
+            connection.close().await;
+        }
+    }
 }
 
 impl Poller {
     /// Makes a poller that shows its pictures in `gallery`; nothing is connected yet.
     #[must_use]
     pub fn new(
-        target: Target,
-        intervals: Intervals,
+        reader: Reader,
+        tracker: Tracker,
         interval: Duration,
         gallery: Arc<Gallery>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
         Self {
-            target,
-            intervals,
+            reader,
             interval,
             gallery,
             telemetry,
-            connection: None,
+            tracker,
             state: State::Starting,
         }
     }
@@ -93,15 +186,13 @@ impl Poller {
             // A poll that took longer than the interval is followed by another at once, never by a burst.
             next = (started + pause).max(Instant::now());
         }
-        if let Some(connection) = self.connection.take() {
-            connection.close().await;
-        }
+        self.reader.close().await;
     }
 
     /// Polls once; returns the time from the start of this poll to that of the next.
     async fn poll(&mut self) -> Duration {
         let started = Instant::now();
-        match self.read().await {
+        match self.reader.read().await {
             Ok(polled) => {
                 let took = started.elapsed();
                 let clock = polled.clock;
@@ -110,7 +201,7 @@ impl Poller {
                     self.telemetry.poll_succeeded(took, snapshot, clock);
                     self.note_success(snapshot);
                 }
-                self.interval
+                dithered(self.interval)
             }
             Err(error) => {
                 self.telemetry.poll_failed(started.elapsed(), error.class());
@@ -122,43 +213,39 @@ impl Poller {
         }
     }
 
-    /// Asks the database, on a new connection if the last statement failed.
-    async fn read(&mut self) -> Result<Polled, database::Error> {
-        // Taken out, so that a connection in the middle of an answer is dropped whatever ends this future.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => Connection::open(&self.target).await?,
-        };
-        let taken = Instant::now();
-        let wall = wall_clock();
-        let reading = connection.read(&self.target).await?;
-        let clock = clock_offset(reading.now, wall, taken.elapsed());
-        self.connection = Some(connection);
-        Ok(Polled {
-            reading,
-            taken,
-            clock,
-        })
-    }
-
     /// Makes and shows the picture on a thread of its own: a hundred thousand rows take a while, and scrapes
     /// must not wait for it.
-    async fn publish(&self, polled: Polled) -> Option<Arc<Picture>> {
+    async fn publish(&mut self, polled: Polled) -> Option<Arc<Picture>> {
         let gallery = self.gallery.clone();
-        let intervals = self.intervals;
+        // Should the work be lost, what is left is a tracker that remembers nothing.
+        let forgetful = self.tracker.anew();
+        let mut tracker = std::mem::replace(&mut self.tracker, forgetful);
         let work = tokio::task::spawn_blocking(move || {
-            let snapshot = Snapshot::new(polled.reading, intervals);
-            gallery.show(Picture::new(snapshot, polled.taken));
+            let snapshot = tracker.observe(polled.reading, polled.read);
+            let picture = gallery.show(Picture::new(snapshot, polled.taken));
+            (tracker, picture)
         });
-        if let Err(error) = work.await {
-            error!(%error, "the picture could not be made; this is a mistake in the exporter, please report it");
-            return None;
+        match work.await {
+            Ok((tracker, picture)) => {
+                self.tracker = tracker;
+                Some(picture)
+            }
+            Err(error) => {
+                error!(%error, "the picture could not be made; this is a mistake in the exporter, please report it");
+                None
+            }
         }
-        self.gallery.latest()
     }
 
     fn note_success(&mut self, snapshot: &Snapshot) {
-        let address = self.target.address();
+        let address = self.reader.target.address();
+        if let Some(jump) = snapshot.clock_jump {
+            warn!(
+                address,
+                seconds = jump.as_seconds_f64(),
+                "the database's clock jumped; if this is another server behind the same address, their clocks differ"
+            );
+        }
         let said = match &mut self.state {
             State::Reading { rejected } => std::mem::take(rejected),
             State::Starting => {
@@ -186,34 +273,26 @@ impl Poller {
 
     /// Logs a failure when it is new, and returns how many there were in a row.
     fn note_failure(&mut self, error: &database::Error) -> u32 {
-        let message = chain(error);
         let class = error.class().as_str();
+        let message = error.to_string();
+        let error = chain(error);
         match &mut self.state {
-            State::Failing {
-                times,
-                message: said,
-                ..
-            } => {
+            State::Failing { times, said, .. } => {
                 *times = times.saturating_add(1);
-                if *said == message {
-                    debug!(
-                        class,
-                        error = message,
-                        failures = *times,
-                        "the poll failed again"
-                    );
+                if said.contains(&message) {
+                    debug!(class, error, failures = *times, "the poll failed again");
                 } else {
-                    error!(class, error = message, "the database still can't be read");
-                    *said = message;
+                    error!(class, error, "the database still can't be read");
+                    said.push(message);
                 }
                 *times
             }
             State::Starting | State::Reading { .. } => {
-                error!(class, error = message, "the database can't be read");
+                error!(class, error, "the database can't be read");
                 self.state = State::Failing {
                     since: Instant::now(),
                     times: 1,
-                    message,
+                    said: vec![message],
                 };
                 1
             }
@@ -229,6 +308,7 @@ fn report_rejected(rejected: &[Rejection]) {
     }
     for row in rejected.iter().take(20) {
         warn!(
+            table = row.table,
             id = row.id,
             reason = row.defect.as_str(),
             "a row can't be read in full"
@@ -237,6 +317,14 @@ fn report_rejected(rejected: &[Rejection]) {
     if rejected.len() > 20 {
         warn!(rows = rejected.len(), "more rows can't be read in full");
     }
+}
+
+/// Returns the interval, longer or shorter by up to a sixth, each time anew.
+///
+/// Polls in step with the heartbeats would always see them at the same age, and the bounds of the skew would stay
+/// as wide as the interval.
+pub(crate) fn dithered(interval: Duration) -> Duration {
+    interval.mul_f64(1.0 + (fastrand::f64() * 2.0 - 1.0) / 6.0)
 }
 
 /// The one place that reads the wall clock, to tell how far the database's is from it.

@@ -11,9 +11,11 @@ use tracing::{info, warn};
 
 use crate::config::listen_address::ListenAddress;
 use crate::config::settings::Settings;
+use crate::database::Target;
+use crate::heartbeat::tracker::Tracker;
 use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
-use crate::poller::Poller;
+use crate::poller::{Poller, Reader};
 use crate::web::server::{self, Site};
 
 /// Why serving could not begin.
@@ -33,6 +35,9 @@ pub enum Error {
     /// The own metrics could not be registered.
     #[error("cannot register the exporter's own metrics")]
     Telemetry(#[from] prometheus::Error),
+    /// A task broke down.
+    #[error("{0} ended early; this is a mistake in the exporter, please report it with the log")]
+    Ended(&'static str),
     /// Signals can't be received.
     #[error("cannot receive signals")]
     Signals(#[from] io::Error),
@@ -57,26 +62,27 @@ pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Error
 /// Polls and serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// What prevents it from beginning; nothing ends it later but a signal.
+/// What prevents it from beginning, and [`Error::Ended`].
 pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (stop, stopping) = watch::channel(false);
 
+    let target = Target::of(&settings);
     for warning in &settings.warnings {
         warn!("{warning}");
     }
     for listener in &listeners {
         info!(
             address = %listener.local_addr()?,
-            database = %settings.target.url.redacted(),
+            database = %settings.url.redacted(),
             version = env!("CARGO_PKG_VERSION"),
             "listening"
         );
     }
     let gallery = Arc::new(Gallery::new(settings.stale_after));
     let telemetry = Arc::new(Telemetry::new(
-        settings.target.layout.project,
+        target.layout.project,
         &settings.intervals,
         settings.poll_interval,
         loaded(),
@@ -89,26 +95,26 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), 
         polls,
     });
     let poller = Poller::new(
-        settings.target,
-        settings.intervals,
+        Reader::new(target),
+        Tracker::new(settings.intervals, settings.tolerances),
         settings.poll_interval,
         gallery,
         telemetry,
     );
-    let polling = tokio::spawn(poller.run(stopping.clone(), count));
-    let serving = tokio::spawn(server::run(listeners, site, stopping));
+    let mut polling = tokio::spawn(poller.run(stopping.clone(), count));
+    let mut serving = tokio::spawn(server::run(listeners, site, stopping));
 
     tokio::select! {
         _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
         _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
+        // An exporter that no longer polls, or no longer answers, is better started anew.
+        _ = &mut polling => return Err(Error::Ended("polling")),
+        _ = &mut serving => return Err(Error::Ended("serving")),
     }
     stop.send_replace(true);
-    for task in [polling, serving] {
-        if let Err(error) = task.await {
-            warn!(%error, "a task ended early; this is a mistake in the exporter, please report it");
-        }
-    }
-    Ok(())
+    let (polled, served) = tokio::join!(polling, serving);
+    polled.map_err(|_| Error::Ended("polling"))?;
+    served.map_err(|_| Error::Ended("serving"))
 }
 
 /// Returns the time since the Unix epoch, for the time when the configuration was loaded.

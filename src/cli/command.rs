@@ -43,13 +43,17 @@ pub(super) fn command() -> Command {
 fn services() -> Command {
     Command::new("services")
         .about(
-            "Polls once and lists the services; exit code 0: all enabled ones up, 1: some down, 2: can't tell",
+            "Lists the services, and why some are down; exit code 0: all enabled ones up, 1: some down, 2: can't tell",
         )
         .arg(
             option("format", "FORMAT", "table", "How to list them")
                 .value_parser(["table", "json", "csv"]),
         )
         .arg(switch("down", "List only services that are down"))
+        .arg(
+            option("wait", "SECONDS", "25", "How long to observe, at most, until each service that is down has a reason")
+                .value_parser(value_parser!(u64).range(..=3600)),
+        )
         .args(settings())
 }
 

@@ -5,9 +5,11 @@ mod command;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::ArgMatches;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
+use tokio::time::Instant;
 
 use crate::config::database_url::Engine;
 use crate::config::fault::Fault;
@@ -16,8 +18,11 @@ use crate::config::oslo::Place;
 use crate::config::settings::{Flags, Settings};
 use crate::database::{Connection, Target, chain, cinder, grant};
 use crate::demo::Demo;
+use crate::heartbeat::service::Reading;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::tracker::Tracker;
 use crate::metrics::table;
+use crate::poller::{self, Reader};
 use crate::{listing, logging, serve};
 
 /// The configuration is wrong, or what was asked for is not there.
@@ -54,7 +59,10 @@ type Outcome = Result<ExitCode, Failure>;
 pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     // A monitoring script must not take a misspelt flag of `services` for services that are down.
-    let wrong = if arguments.iter().any(|argument| argument == "services") {
+    let wrong = if arguments
+        .get(1)
+        .is_some_and(|command| command == "services")
+    {
         NO_ANSWER
     } else {
         WRONG
@@ -130,19 +138,35 @@ fn settings(matches: &ArgMatches, code: u8) -> Result<Settings, Failure> {
     Settings::load(flags(matches)).map_err(|faults| Failure::configuration(&faults, code))
 }
 
-fn runtime(threads: usize) -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .worker_threads(threads)
+/// Runs a future to its end; without threads all of it on this one.
+///
+/// What is left behind, such as a name server that does not answer, is not waited for.
+fn block_on<T>(
+    threads: usize,
+    code: u8,
+    future: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut builder = match threads {
+        0 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(&error, WRONG))
+        .map_err(|error| Failure::new(&error, code))?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
 }
 
 fn serve(matches: &ArgMatches) -> Outcome {
     let settings = settings(matches, WRONG)?;
     logging::start(settings.log);
     // One thread renders and polls while the other answers.
-    runtime(2)?.block_on(async {
+    block_on(2, WRONG, async {
         let listeners = serve::bind(&settings.listen)
             .await
             .map_err(|error| Failure::new(&error, WRONG))?;
@@ -157,10 +181,14 @@ fn services(matches: &ArgMatches) -> Outcome {
     let settings = settings(matches, NO_ANSWER)?;
     logging::start(settings.log);
     warn(&settings);
-    let reading = runtime(1)?
-        .block_on(read_once(&settings.target))
-        .map_err(|error| Failure::new(&error, NO_ANSWER))?;
-    let snapshot = Snapshot::new(reading, settings.intervals);
+    let wait = matches.get_one::<u64>("wait").copied().unwrap_or_default();
+    let mut tracker = Tracker::new(settings.intervals, settings.tolerances);
+    let mut reader = Reader::new(Target::of(&settings));
+    let snapshot = block_on(0, NO_ANSWER, async {
+        let snapshot = observe(&mut reader, &mut tracker, Duration::from_secs(wait)).await;
+        reader.close().await;
+        snapshot.map_err(|error| Failure::new(&error, NO_ANSWER))
+    })?;
     let only_down = matches.get_flag("down");
     let shown = |status: &ServiceStatus| !only_down || listing::is_down(status);
     let text = match matches.get_one::<String>("format").map(String::as_str) {
@@ -174,9 +202,10 @@ fn services(matches: &ArgMatches) -> Outcome {
             .id
             .map_or_else(|| "unknown".to_owned(), |id| id.to_string());
         let reason = row.defect.as_str();
+        let table = row.table;
         let _ = writeln!(
             io::stderr(),
-            "warning: the row with id {id} can't be read in full: {reason}"
+            "warning: the row of {table} with id {id} can't be read in full: {reason}"
         );
     }
     if snapshot.services.is_empty() {
@@ -199,11 +228,35 @@ fn warn(settings: &Settings) {
     }
 }
 
-async fn read_once(
-    target: &Target,
-) -> Result<crate::heartbeat::service::Reading, crate::database::Error> {
-    let mut connection = Connection::open(target).await?;
-    let reading = connection.read(target).await?;
+/// Polls about once a second until every service that is down has a reason, or the time is over.
+async fn observe(
+    reader: &mut Reader,
+    tracker: &mut Tracker,
+    wait: Duration,
+) -> Result<Snapshot, crate::database::Error> {
+    let deadline = Instant::now() + wait;
+    loop {
+        let polled = reader.read().await?;
+        let snapshot = tracker.observe(polled.reading, polled.read);
+        if listing::is_explained(&snapshot) || Instant::now() >= deadline {
+            return Ok(snapshot);
+        }
+        tokio::time::sleep(poller::dithered(Duration::from_secs(1))).await;
+    }
+}
+
+/// Reads once, and says on standard error what can't be read.
+async fn connect(target: &Target) -> Result<Reading, Failure> {
+    let failure = |error| Failure::new(&error, NO_ANSWER);
+    let mut connection = Connection::open(target).await.map_err(failure)?;
+    if let Some((names, grant)) = connection.left_out(target) {
+        let _ = writeln!(
+            io::stderr(),
+            "warning: not everything can be read ({names}); an old release lacks some of it, or a grant is missing: \
+             {grant}"
+        );
+    }
+    let reading = connection.read(target).await.map_err(failure)?;
     connection.close().await;
     Ok(reading)
 }
@@ -224,12 +277,11 @@ fn check_config(matches: &ArgMatches) -> Outcome {
     warn(&settings);
     if matches.get_flag("connect") {
         logging::start(settings.log);
-        let reading = runtime(1)?
-            .block_on(read_once(&settings.target))
-            .map_err(|error| Failure::new(&error, NO_ANSWER))?;
+        let target = Target::of(&settings);
+        let reading = block_on(0, NO_ANSWER, connect(&target))?;
         let text = format!(
             "connected to {}: {} services, {} clusters, {} rows that can't be read in full\n",
-            settings.target.address(),
+            target.address(),
             reading.services.len(),
             reading.clusters.len(),
             reading.rejected.len()
@@ -264,19 +316,21 @@ fn grants(matches: &ArgMatches) -> String {
 }
 
 fn demo(matches: &ArgMatches) -> Outcome {
-    runtime(2)?.block_on(async {
+    block_on(2, WRONG, async {
         let demo = Demo::new()
             .await
             .map_err(|error| Failure::new(&error, WRONG))?;
         let mut flags = flags(matches);
         if let Some(url) = key::find("database.url") {
             let file = demo.database();
-            flags
-                .layer
-                .add(url, format!("sqlite:///{}", file.display()), "the demonstration");
+            flags.layer.add(
+                url,
+                format!("sqlite:///{}", file.display()),
+                "the demonstration",
+            );
         }
-        let mut settings = Settings::load(flags)
-            .map_err(|faults| Failure::configuration(&faults, WRONG))?;
+        let mut settings =
+            Settings::load_apart(flags).map_err(|faults| Failure::configuration(&faults, WRONG))?;
         // They are about a real cloud's configuration.
         settings.warnings.clear();
         logging::start(settings.log);
@@ -295,7 +349,10 @@ fn demo(matches: &ArgMatches) -> Outcome {
                     address.to_string()
                 };
                 let path = &settings.telemetry_path;
-                let _ = writeln!(text, "Open http://{host}/ or http://{host}{path}; Ctrl-C ends it.");
+                let _ = writeln!(
+                    text,
+                    "Open http://{host}/ or http://{host}{path}; Ctrl-C ends it."
+                );
             }
         }
         write(&text, WRONG)?;

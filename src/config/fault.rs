@@ -10,7 +10,7 @@ use super::{database_url, oslo};
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages document variants and fields")]
 pub enum Fault {
-    #[error("{origin}: unknown setting `{name}`; {}", hint(*nearest))]
+    #[error("{origin}: unknown setting{}; {}", shown(name), hint(*nearest))]
     UnknownKey {
         origin: String,
         name: String,
@@ -59,6 +59,16 @@ pub enum Fault {
         stale_after: Duration,
         poll_interval: Duration,
     },
+    #[error(
+        "`database.query-timeout` ({}) must be less than `poll.stale-after` ({}), or a slow answer would be too old \
+         to be shown when it is there",
+        humantime::format_duration(*query_timeout),
+        humantime::format_duration(*stale_after)
+    )]
+    QueryTooLong {
+        query_timeout: Duration,
+        stale_after: Duration,
+    },
     #[error("the settings cannot be merged")]
     Merge(#[from] config::ConfigError),
 }
@@ -69,4 +79,14 @@ pub(super) fn hint(nearest: Option<&str>) -> String {
         || "`check-config` lists those there are".to_owned(),
         |name| format!("did you mean `{name}`?"),
     )
+}
+
+/// Returns a name in quotes, unless it could be something else than a name that was pasted there, such as a URL.
+fn shown(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.chars().all(plain) {
+        format!(" `{name}`")
+    } else {
+        String::new()
+    }
 }

@@ -23,6 +23,7 @@ pub struct Key {
 const CINDER: &str = "Cinder";
 const DATABASE: &str = "Database";
 const POLLING: &str = "Polling";
+const SKEW: &str = "Clock skew";
 const WEB: &str = "Web";
 const LOG: &str = "Log";
 
@@ -129,6 +130,20 @@ pub static KEYS: &[Key] = &[
         "DURATION",
         None,
         "Age at which the picture of an unreachable database is withheld [default: 30s, at least 3 polls]",
+    ),
+    key(
+        SKEW,
+        "skew.visibility-delay",
+        "DURATION",
+        Some("2s"),
+        "Longest time from a heartbeat's stamp until a poll can see it; add the lag of a read replica",
+    ),
+    key(
+        SKEW,
+        "skew.max-drift",
+        "PPM",
+        Some("500"),
+        "Largest drift of a host's clock against the database's, in parts per million",
     ),
     list(key(
         WEB,

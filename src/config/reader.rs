@@ -12,21 +12,33 @@ use super::layer::Item;
 use super::listen_address::ListenAddress;
 use super::oslo::Place;
 use super::settings::{Effective, Log, LogFormat, Settings};
-use crate::database::{Target, cinder};
 use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::tracker::Tolerances;
 
 /// Reads a file that holds one secret; what is wrong is a fault, and then the text is empty.
 pub(super) fn read_secret(file: &Item, faults: &mut Vec<Fault>) -> Item {
-    let text = std::fs::read_to_string(&file.text).unwrap_or_else(|source| {
-        faults.push(Fault::Read {
-            path: (&file.text).into(),
-            origin: file.origin.clone(),
-            source,
+    let text = match std::fs::read_to_string(&file.text) {
+        Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
+        Err(source) => {
+            faults.push(Fault::Read {
+                path: (&file.text).into(),
+                origin: file.origin.clone(),
+                source,
+            });
+            return Item {
+                text: String::new(),
+                origin: file.text.clone(),
+            };
+        }
+    };
+    if text.is_empty() {
+        faults.push(Fault::Syntax {
+            origin: file.text.clone(),
+            what: "the file is empty; was the secret mounted?".to_owned(),
         });
-        String::new()
-    });
+    }
     Item {
-        text: text.trim_end_matches(['\r', '\n']).to_owned(),
+        text,
         origin: file.text.clone(),
     }
 }
@@ -43,6 +55,7 @@ impl Reader<'_> {
     pub(super) fn settings(
         &mut self,
         url: Option<DatabaseUrl>,
+        password_file: Option<Item>,
         mut warnings: Vec<String>,
     ) -> Option<Settings> {
         let service_down_time = self.duration("cinder.service-down-time", Duration::ZERO);
@@ -51,27 +64,38 @@ impl Reader<'_> {
         let connect_timeout = self.duration("database.connect-timeout", least);
         let query_timeout = self.duration("database.query-timeout", least);
         let poll_interval = self.duration("poll.interval", least);
+        let visibility_delay = self.duration("skew.visibility-delay", Duration::ZERO);
+        let max_drift_ppm = self.max_drift();
         let stale_after = poll_interval.and_then(|interval| self.stale_after(interval));
+        if let (Some(query_timeout), Some(stale_after)) = (query_timeout, stale_after)
+            && query_timeout >= stale_after
+        {
+            self.faults.push(Fault::QueryTooLong {
+                query_timeout,
+                stale_after,
+            });
+        }
         let listen = self.listen();
         let telemetry_path = self.telemetry_path();
         let log = self.log();
         let mut url = url?;
-        if let Some(password) = self.password() {
+        if let Some(password) = password_file.and_then(|file| self.password(&file)) {
             url.password = Some(password);
         }
         warnings.extend(url.ignored.iter().map(|option| {
             format!("the option `{option}` of the database URL is not understood, and ignored")
         }));
         Some(Settings {
-            target: Target {
-                url,
-                layout: &cinder::LAYOUT,
-                connect_timeout: connect_timeout?,
-                query_timeout: query_timeout?,
-            },
+            url,
+            connect_timeout: connect_timeout?,
+            query_timeout: query_timeout?,
             intervals: Intervals {
                 service_down_time: TimeDelta::from_std(service_down_time?).ok()?,
                 report_interval: TimeDelta::from_std(report_interval?).ok()?,
+            },
+            tolerances: Tolerances {
+                visibility_delay: TimeDelta::from_std(visibility_delay?).ok()?,
+                max_drift_ppm: max_drift_ppm?,
             },
             poll_interval: poll_interval?,
             stale_after: stale_after?,
@@ -117,14 +141,14 @@ impl Reader<'_> {
         }
     }
 
-    fn password(&mut self) -> Option<SecretString> {
-        let file = self.one("database.password-file")?;
+    fn password(&mut self, file: &Item) -> Option<SecretString> {
         self.note(
             "database.password-file",
             file.text.clone(),
             file.origin.clone(),
         );
-        Some(read_secret(&file, &mut self.faults).text.into())
+        let password = read_secret(file, &mut self.faults).text;
+        (!password.is_empty()).then(|| password.into())
     }
 
     fn stale_after(&mut self, poll_interval: Duration) -> Option<Duration> {
@@ -146,6 +170,18 @@ impl Reader<'_> {
             return None;
         }
         Some(stale_after)
+    }
+
+    fn max_drift(&mut self) -> Option<u32> {
+        let name = "skew.max-drift";
+        let item = self.one(name)?;
+        // Beyond a tenth no clock deserves the name.
+        self.parsed(
+            name,
+            &item,
+            "a whole number of parts per million from 1 to 100000",
+            |text| text.parse().ok().filter(|ppm| (1..=100_000).contains(ppm)),
+        )
     }
 
     fn listen(&mut self) -> Option<Vec<ListenAddress>> {

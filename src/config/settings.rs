@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use config::Config;
 
+use super::database_url::DatabaseUrl;
 use super::fault::{Fault, hint};
 use super::key::{self, KEYS, Key};
 use super::layer::{Item, Layer};
@@ -12,17 +13,23 @@ use super::listen_address::ListenAddress;
 use super::oslo::{OsloConfig, Place};
 use super::reader::{Reader, read_secret};
 use super::yaml;
-use crate::database::Target;
 use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::tracker::Tolerances;
 
 /// Everything the exporter was told, valid as a whole.
 #[derive(Debug)]
 pub struct Settings {
     /// Where the heartbeats are.
-    pub target: Target,
+    pub url: DatabaseUrl,
+    /// Limit on connecting and logging in.
+    pub connect_timeout: Duration,
+    /// Limit on one statement; less than `stale_after`.
+    pub query_timeout: Duration,
     /// The options that decide the verdicts.
     pub intervals: Intervals,
-    /// Time between two polls, at least 100 ms.
+    /// What the proven bounds of clock skews rest on.
+    pub tolerances: Tolerances,
+    /// Time between two polls, at least 100 ms; dithered by a sixth.
     pub poll_interval: Duration,
     /// Age at which a picture is withheld, at least three polls.
     pub stale_after: Duration,
@@ -84,9 +91,27 @@ impl Settings {
     /// # Errors
     /// Every fault there is.
     pub fn load(flags: Flags) -> Result<Self, Vec<Fault>> {
+        Self::load_from(flags, |_| true)
+    }
+
+    /// Loads settings that nothing on this machine changes but flags and the environment of the groups `web`,
+    /// `log` and `poll`: for the demonstration.
+    ///
+    /// # Errors
+    /// Every fault there is.
+    pub fn load_apart(flags: Flags) -> Result<Self, Vec<Fault>> {
+        Self::load_from(flags, |variable| {
+            let groups = ["web.", "log.", "poll."].map(key::variable);
+            groups.iter().any(|group| variable.starts_with(group))
+        })
+    }
+
+    fn load_from(flags: Flags, counts: fn(&str) -> bool) -> Result<Self, Vec<Fault>> {
         // What is not UTF-8 is passed on with replacement characters, so that it is refused and not overlooked.
-        let variable =
-            |name: &str| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned());
+        let variable = move |name: &str| {
+            let text = std::env::var_os(name).filter(|_| counts(name))?;
+            Some(text.to_string_lossy().into_owned())
+        };
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         load(flags, variable, names)
     }
@@ -113,9 +138,12 @@ fn load(
         flags.places
     };
 
-    let given = strongest_url(&[&flags.layer, &environment, &file], &mut faults);
+    let stronger = [&flags.layer, &environment, &file];
+    let given = strongest_url(&stronger, &mut faults);
     let cinder = cinder_layer(&places, variable, given.is_none(), &mut faults);
     let given = given.or_else(|| cinder.get("database.url").first().cloned());
+    let mut warnings = warnings(variables, &places);
+    let password_file = password_file(&stronger, &mut warnings);
 
     let layers = [Layer::defaults(), cinder, file, environment, flags.layer];
     let merged = match merge(&layers) {
@@ -138,7 +166,7 @@ fn load(
         reader.note(name, path.display().to_string(), origin.clone());
     }
     let url = reader.database_url(given, &places);
-    let settings = reader.settings(url, warnings(variables, &places));
+    let settings = reader.settings(url, password_file, warnings);
     match settings {
         Some(settings) if reader.faults.is_empty() => Ok(Settings {
             effective: reader.effective,
@@ -192,9 +220,7 @@ fn cinder_layer(
     with_url: bool,
     faults: &mut Vec<Fault>,
 ) -> Layer {
-    if places.is_empty() {
-        return Layer::default();
-    }
+    // Without a file the environment of oslo.config counts all the same.
     let places: Vec<Place> = places.iter().map(|(place, _)| place.clone()).collect();
     let loaded =
         OsloConfig::load(&places, variable).and_then(|config| Layer::cinder(&config, with_url));
@@ -217,6 +243,28 @@ fn strongest_url(layers: &[&Layer], faults: &mut Vec<Fault>) -> Option<Item> {
                 });
                 return Some(url.clone());
             }
+        }
+    }
+    None
+}
+
+/// Returns the file that holds the password, unless a stronger layer has a URL, whose password then counts.
+fn password_file(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Item> {
+    let has_url = |layer: &Layer| {
+        ["database.url", "database.url-file"]
+            .map(|name| !layer.get(name).is_empty())
+            .contains(&true)
+    };
+    for (strength, layer) in layers.iter().enumerate() {
+        if let Some(file) = layer.get("database.password-file").first() {
+            if layers[..strength].iter().any(|layer| has_url(layer)) {
+                warnings.push(format!(
+                    "`database.password-file` of {} is not used: the database URL is given in a stronger place",
+                    file.origin
+                ));
+                return None;
+            }
+            return Some(file.clone());
         }
     }
     None

@@ -20,6 +20,7 @@ pub(super) fn read(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
         open: Vec::new(),
         seen: Vec::new(),
         documents: 0,
+        opened: false,
     };
     if let Err(error) = Parser::new_from_str(text).load(&mut reader, true) {
         let line = error.marker().line();
@@ -49,11 +50,17 @@ struct Reader<'a> {
     /// Names that were given a value.
     seen: Vec<String>,
     documents: usize,
+    /// Whether the last event opened a collection.
+    opened: bool,
 }
 
 impl MarkedEventReceiver for Reader<'_> {
     fn on_event(&mut self, event: Event, mark: Marker) {
         let origin = format!("{}:{}", self.path.display(), mark.line());
+        let empty = std::mem::replace(
+            &mut self.opened,
+            matches!(event, Event::MappingStart(..) | Event::SequenceStart(..)),
+        );
         match event {
             Event::DocumentStart => {
                 self.documents += 1;
@@ -82,6 +89,12 @@ impl MarkedEventReceiver for Reader<'_> {
             }
             Event::MappingEnd | Event::SequenceEnd => {
                 self.open.pop();
+                if empty && !self.open.is_empty() {
+                    self.fault(
+                        origin,
+                        "an empty list or mapping says nothing; leave its key out",
+                    );
+                }
                 self.value_ended();
             }
             Event::Scalar(text, style, ..) => self.scalar(text, style, origin),
@@ -276,6 +289,28 @@ mod tests {
                 "s.yaml:2: a second document starts here; only one is read",
                 "s.yaml:3: `log.level` is given twice",
             ],
+        );
+    }
+
+    #[test]
+    fn empty_collections_are_refused() {
+        let fault = "s.yaml:1: an empty list or mapping says nothing; leave its key out";
+        for text in [
+            "pol: {}",
+            "web: {listen-address: []}",
+            "poll: {interval: {}}",
+        ] {
+            check(text, &[], &[fault]);
+        }
+        check("{}", &[], &[]);
+    }
+
+    #[test]
+    fn what_could_be_a_secret_is_not_repeated() {
+        check(
+            "mysql://u:secret@h/d: 1",
+            &[],
+            &["s.yaml:1: unknown setting; `check-config` lists those there are"],
         );
     }
 

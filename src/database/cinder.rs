@@ -1,7 +1,8 @@
 //! Cinder's tables: which columns are read, and which of them an old release may lack.
 //!
-//! Mirrors `Service` and `Cluster` in cinder/db/models.py. Another OpenStack project with a table of the same
-//! kind is another file like this one.
+//! Mirrors `Service` and `Cluster` in cinder/db/models.py. A project with a table of the same kind is another
+//! layout like this one, with the columns in the same order, and a rule for up in
+//! [`liveness`](crate::heartbeat::liveness).
 
 use super::layout::{Column, Kind, Layout, Table};
 
@@ -40,7 +41,7 @@ pub static LAYOUT: Layout = Layout {
             Column::required("id", Kind::Integer),
             Column::required("binary", Kind::Text),
             Column::required("name", Kind::Text),
-            Column::optional("disabled", Kind::Boolean),
+            Column::required("disabled", Kind::Boolean),
         ],
     }),
 };

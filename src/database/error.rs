@@ -80,6 +80,17 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// A database that is a file can't be opened.
+    #[error(
+        "cannot open the database {file}: it must exist and be readable for the exporter's user"
+    )]
+    OpenFile {
+        /// The file.
+        file: String,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The connection was lost while in use.
     #[error("lost the connection to {address}")]
     Lost {
@@ -101,12 +112,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The TLS handshake failed.
-    #[error(
-        "TLS with {address} failed: the certificate must be valid for this host name and signed by ssl_ca (sslrootcert), or by an authority of the system"
-    )]
+    #[error("TLS with {address} failed: {remedy}")]
     Tls {
         /// Host and port.
         address: String,
+        /// What to look at.
+        remedy: &'static str,
         /// What the driver says.
         #[source]
         source: sqlx::Error,
@@ -144,7 +155,7 @@ pub enum Error {
         "the user `{user}` may not read the heartbeats; as the database's administrator run: {grant}"
     )]
     Permission {
-        /// The account as the server names it, or the user we gave.
+        /// The user we gave.
         user: String,
         /// The statements that are missing.
         grant: String,
@@ -165,7 +176,7 @@ pub enum Error {
     },
     /// There is no such table.
     #[error(
-        "database `{database}` has no table `{table}`: is it {project}'s, and has `{project}-manage db sync` been run?"
+        "database `{database}` has no table `{table}`: is it {project}'s, and has `{project}-manage db sync` been run?{grant}"
     )]
     MissingTable {
         /// Name of the database, or file.
@@ -174,6 +185,8 @@ pub enum Error {
         table: &'static str,
         /// Whose table it should be.
         project: &'static str,
+        /// Statements that may be missing, introduced, where the engine hides what is not granted.
+        grant: String,
     },
     /// The table lacks columns without which nothing can be told, or they are not granted.
     #[error("table `{table}` has no column `{}` that the user `{user}` may read: it is not {project}'s, or this is missing: {grant}", columns.join("`, `"))]
@@ -225,6 +238,14 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// The driver itself broke down over what was answered.
+    #[error(
+        "the driver broke down over what {address} answered: check host and port of the database URL, and what stands in between; if it is a database, please report this"
+    )]
+    Driver {
+        /// Host and port, socket, or file.
+        address: String,
+    },
     /// The answer has no time of the database, or is of another shape than the statement.
     #[error(
         "the answer holds no time of the database: is there a proxy in between that rewrites statements?"
@@ -237,9 +258,10 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Connect { .. } | Self::TooManyConnections { .. } | Self::Lost { .. } => {
-                Class::Connect
-            }
+            Self::Connect { .. }
+            | Self::TooManyConnections { .. }
+            | Self::OpenFile { .. }
+            | Self::Lost { .. } => Class::Connect,
             Self::TlsFile { .. } | Self::Tls { .. } => Class::Tls,
             Self::Auth { .. } | Self::AuthPlugin { .. } => Class::Auth,
             Self::Permission { .. } => Class::Permission,
@@ -248,7 +270,7 @@ impl Error {
             | Self::MissingColumns { .. } => Class::Schema,
             Self::ConnectTimeout { .. } | Self::QueryTimeout { .. } => Class::Timeout,
             Self::Query { .. } => Class::Query,
-            Self::Protocol { .. } | Self::Clock(_) => Class::Decode,
+            Self::Protocol { .. } | Self::Driver { .. } | Self::Clock(_) => Class::Decode,
         }
     }
 }

@@ -27,11 +27,17 @@ pub fn statements(
                 })
                 .collect(),
         ),
-        Engine::Postgres => Some(
-            tables
-                .map(|table| grant(table, &quoted(table.name, '"'), user, '"'))
-                .collect(),
-        ),
+        Engine::Postgres => {
+            let rooms = [
+                format!(
+                    "GRANT CONNECT ON DATABASE {} TO {user};",
+                    quoted(database, '"')
+                ),
+                format!("GRANT USAGE ON SCHEMA public TO {user};"),
+            ];
+            let tables = tables.map(|table| grant(table, &quoted(table.name, '"'), user, '"'));
+            Some(rooms.into_iter().chain(tables).collect())
+        }
         Engine::Sqlite => None,
     }
 }
@@ -85,9 +91,9 @@ mod tests {
         let grants =
             statements(Engine::Postgres, &LAYOUT, "cinder", &postgres_role("a\"b")).unwrap();
         assert!(
-            grants[1].ends_with(", \"deleted\") ON \"clusters\" TO \"a\"\"b\";"),
+            grants[3].ends_with(", \"deleted\") ON \"clusters\" TO \"a\"\"b\";"),
             "{}",
-            grants[1]
+            grants[3]
         );
     }
 

@@ -138,11 +138,30 @@ pub struct Dialect {
 }
 
 impl Layout {
+    /// Returns the clusters' table if it can be read in full, and the services say which cluster they belong to:
+    /// half of that would show clusters without members.
+    fn readable_clusters(&self, readable: &Readable) -> Option<&Table> {
+        let table = self.clusters.as_ref()?;
+        let joined = readable.has(self.services.name, "cluster_name");
+        (joined && table.missing(readable).is_empty()).then_some(table)
+    }
+
+    /// Returns the columns, and the table of clusters, that are not read because they are missing or not granted.
+    #[must_use]
+    pub fn left_out(&self, readable: &Readable) -> Vec<&'static str> {
+        let columns = self.services.columns.iter().map(|column| column.name);
+        let clusters = self.clusters.as_ref().map(|table| table.name);
+        columns
+            .filter(|column| !readable.has(self.services.name, column))
+            .chain(clusters.filter(|_| self.readable_clusters(readable).is_none()))
+            .collect()
+    }
+
     /// Returns the one statement of a poll, or the required columns of `services` that can't be read.
     ///
     /// Columns of the result: the kind of row, the clock, then those of [`Layout::services`] in order; a row of
     /// `clusters` has the cluster's own id, binary, name and disabled in the places of `id`, `binary`, `host`
-    /// and `disabled`. A table `clusters` that can't be read, or not in full, is left out.
+    /// and `disabled`. What can't be read is [left out](Self::left_out).
     ///
     /// # Errors
     /// The names of the columns that are missing or not granted.
@@ -175,9 +194,7 @@ impl Layout {
             .map(|column| (None, column.kind));
         dialect.select(&mut sql, CLOCK_ROW, dialect.clock, nothing);
 
-        if let Some(clusters) = &self.clusters
-            && clusters.missing(readable).is_empty()
-        {
+        if let Some(clusters) = self.readable_clusters(readable) {
             sql.push_str(" UNION ALL ");
             let places = self.services.columns.iter().map(|column| {
                 let name = match column.name {

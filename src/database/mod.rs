@@ -9,16 +9,22 @@ pub mod grant;
 pub mod layout;
 mod mysql;
 mod postgres;
+mod quantum;
 mod row;
 mod sqlite;
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::time::Duration;
+
+use futures_util::FutureExt as _;
 
 pub use error::{Class, Error, chain};
 use layout::Layout;
 
 use crate::config::database_url::{DatabaseUrl, Engine};
+use crate::config::settings::Settings;
+use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 
 /// Where the heartbeats are, and how long to wait for them.
@@ -35,6 +41,17 @@ pub struct Target {
 }
 
 impl Target {
+    /// Returns the target that the settings name, with Cinder's tables.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            url: settings.url.clone(),
+            layout: &cinder::LAYOUT,
+            connect_timeout: settings.connect_timeout,
+            query_timeout: settings.query_timeout,
+        }
+    }
+
     /// Returns host and port, socket, or file: for messages and logs.
     #[must_use]
     pub fn address(&self) -> String {
@@ -100,10 +117,35 @@ impl Target {
     }
 
     fn missing_table(&self) -> Error {
+        // PostgreSQL hides the tables of a schema that one may not use; MySQL has other words for that.
+        let grant = match self.url.engine {
+            Engine::Postgres => format!(" Or is a grant missing: {}", self.grants(&self.account())),
+            Engine::MySql | Engine::Sqlite => String::new(),
+        };
         Error::MissingTable {
+            grant,
             database: self.url.database.clone(),
             table: self.layout.services.name,
             project: self.layout.project,
+        }
+    }
+
+    fn tls_remedy(&self, error: &sqlx::Error) -> &'static str {
+        if chain(error).contains("not support TLS") {
+            return "the server offers none, and the database URL asks for it; switch it on there";
+        }
+        match self.url.tls.mode {
+            TlsMode::VerifyFull => {
+                "the certificate must be valid for this host name and signed by ssl_ca (sslrootcert), or by an \
+                 authority of the system"
+            }
+            TlsMode::VerifyCa => {
+                "the certificate must be signed by ssl_ca (sslrootcert), or by an authority of the system"
+            }
+            TlsMode::Disabled | TlsMode::Preferred | TlsMode::Required => {
+                "the server must speak TLS 1.2 or 1.3; ssl-mode=DISABLED (sslmode=disable) in the database URL goes \
+                 without"
+            }
         }
     }
 
@@ -113,11 +155,13 @@ impl Target {
         match error {
             sqlx::Error::Tls(_) => Error::Tls {
                 address,
+                remedy: self.tls_remedy(&error),
                 source: error,
             },
             // A handshake that fails comes as an I/O error that wraps rustls's own.
             sqlx::Error::Io(ref io) if io.kind() == std::io::ErrorKind::InvalidData => Error::Tls {
                 address,
+                remedy: self.tls_remedy(&error),
                 source: error,
             },
             sqlx::Error::Io(_) => Error::Lost {
@@ -160,7 +204,7 @@ impl Connection {
                 Engine::Sqlite => Driver::Sqlite(sqlite::Connection::open(target).await?),
             }))
         };
-        tokio::time::timeout(target.connect_timeout, open)
+        tokio::time::timeout(target.connect_timeout, unbroken(target, open))
             .await
             .unwrap_or_else(|_| {
                 Err(Error::ConnectTimeout {
@@ -168,6 +212,19 @@ impl Connection {
                     after: target.connect_timeout,
                 })
             })
+    }
+
+    /// Returns what the connection does not read, with the statements that let it, if anything is missing.
+    ///
+    /// An old release lacks some columns and the table of clusters; else it is a grant that is missing.
+    #[must_use]
+    pub fn left_out(&self, target: &Target) -> Option<(String, String)> {
+        let names = match &self.0 {
+            Driver::MySql(connection) => &connection.left_out,
+            Driver::Postgres(connection) => &connection.left_out,
+            Driver::Sqlite(connection) => &connection.left_out,
+        };
+        (!names.is_empty()).then(|| (names.join(", "), target.grants(&target.account())))
     }
 
     /// Reads all services, clusters and the database's clock in one statement.
@@ -182,7 +239,7 @@ impl Connection {
                 Driver::Sqlite(connection) => connection.read(target).await,
             }
         };
-        tokio::time::timeout(target.query_timeout, read)
+        tokio::time::timeout(target.query_timeout, unbroken(target, read))
             .await
             .unwrap_or_else(|_| {
                 Err(Error::QueryTimeout {
@@ -204,6 +261,22 @@ impl Connection {
         // Whether the server heard it makes no difference to us.
         let _ = tokio::time::timeout(Duration::from_secs(1), close).await;
     }
+}
+
+/// Turns a panic of the driver, which some garbled answers cause, into an error of this poll.
+async fn unbroken<T>(
+    target: &Target,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    // What the panic leaves behind is a connection in an unknown state, which no one uses again.
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::Driver {
+                address: target.address(),
+            })
+        })
 }
 
 /// Reads a certificate or key file anew at each connection, so that a renewed one is used.

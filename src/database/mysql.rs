@@ -9,24 +9,31 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Decode, MySql, Row, V
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::layout::{Dialect, Readable};
+use super::layout::{Dialect, Kind, Readable};
 use super::row::{self, TimeColumn};
-use super::{Error, Target, grant, pem};
+use super::{Error, Target, grant, pem, quantum};
 use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
+use crate::heartbeat::skew::Quantum;
 
 /// `UTC_TIMESTAMP`, never `NOW()`: that depends on the session's time zone.
 static DIALECT: Dialect = Dialect {
     quote: '`',
     clock: "UTC_TIMESTAMP(6)",
     no: "0",
-    typed: |value, _| value.to_owned(),
+    // Two collations, as tables of several ages have them, do not mix in a UNION.
+    typed: |value, kind| match kind {
+        Kind::Text => format!("CONVERT({value} USING utf8mb4)"),
+        _ => value.to_owned(),
+    },
 };
 
 #[derive(Debug)]
 pub(super) struct Connection {
     connection: MySqlConnection,
     statement: Arc<str>,
+    quantum: Quantum,
+    pub(super) left_out: Vec<&'static str>,
 }
 
 impl TimeColumn for MySqlRow {
@@ -66,16 +73,20 @@ impl Connection {
             .map_err(|missing| target.missing_columns(missing, &account))?
             .into();
         Ok(Self {
+            quantum: column_quantum(target, &mut connection).await?,
             connection,
             statement,
+            left_out: target.layout.left_out(&readable),
         })
     }
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
         let rows = query.fetch(&mut self.connection);
-        let mut reading =
-            row::collect(rows, |error| translate(target, error, &target.account())).await?;
+        let mut reading = row::collect(rows, self.quantum, |error| {
+            translate(target, error, &target.account())
+        })
+        .await?;
         unify_cluster_names(&mut reading);
         Ok(reading)
     }
@@ -141,7 +152,7 @@ async fn limit_statements(target: &Target, connection: &mut MySqlConnection) {
     }
 }
 
-/// Returns the columns that the user may read: `information_schema` shows no others.
+/// Returns the columns that the user may read, or has any other right to: `information_schema` shows no others.
 async fn columns(target: &Target, connection: &mut MySqlConnection) -> Result<Readable, Error> {
     let pairs = sqlx::query_as::<_, (String, String)>(
         "SELECT CAST(TABLE_NAME AS CHAR), CAST(COLUMN_NAME AS CHAR) FROM information_schema.COLUMNS \
@@ -168,6 +179,25 @@ async fn account(connection: &mut MySqlConnection) -> Option<String> {
         .ok()?;
     let (user, host) = account.rsplit_once('@')?;
     Some(grant::mysql_account(user, host))
+}
+
+/// Returns what `updated_at` keeps of a stamp.
+async fn column_quantum(
+    target: &Target,
+    connection: &mut MySqlConnection,
+) -> Result<Quantum, Error> {
+    let (version, modes, precision): (String, String, Option<i64>) = sqlx::query_as(
+        "SELECT CAST(VERSION() AS CHAR), CAST(@@GLOBAL.sql_mode AS CHAR), (SELECT CAST(MAX(DATETIME_PRECISION) AS SIGNED) \
+         FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = 'updated_at')",
+    )
+    .bind(target.layout.services.name)
+    .fetch_one(connection)
+    .await
+    .map_err(|error| translate(target, error, &target.account()))?;
+    let precision = precision.and_then(|precision| u32::try_from(precision).ok());
+    let rounding = quantum::rounding(&version, &modes);
+    Ok(quantum::of_column(precision.unwrap_or_default(), rounding))
 }
 
 /// Tells a missing table from a missing grant, which `information_schema` shows alike, by the server's own error.
@@ -209,8 +239,8 @@ fn connecting(target: &Target, error: sqlx::Error) -> Error {
                 address: target.address(),
                 user: target.user().to_owned(),
                 remedy: format!(
-                    "CREATE USER {} IDENTIFIED WITH mysql_native_password (MariaDB: VIA \
-                     mysql_native_password USING PASSWORD('…')), or caching_sha2_password over TLS",
+                    "CREATE USER {} IDENTIFIED BY '…', with the plugin mysql_native_password, or \
+                     caching_sha2_password over TLS (ssl_ca in the database URL)",
                     target.account()
                 ),
                 source: error,
@@ -248,16 +278,18 @@ fn translate(target: &Target, error: sqlx::Error, account: &str) -> Error {
             address,
             source: error,
         },
-        Some(1053 | 1129 | 1927) => Error::Connect {
+        Some(1053 | 1129 | 1927 | 4031) => Error::Connect {
             address,
             source: error,
         },
-        // Access denied; host not allowed; no such plugin; insecure transport prohibited.
-        Some(1045 | 1130 | 1251 | 1524 | 1698 | 3118 | 3159 | 4151) => Error::Auth {
-            address,
-            user: target.user().to_owned(),
-            source: error,
-        },
+        // Access denied; host not allowed; no such plugin; password expired; account locked; TLS demanded.
+        Some(1045 | 1130 | 1251 | 1524 | 1698 | 1820 | 1862 | 3118 | 3159 | 3955 | 4151) => {
+            Error::Auth {
+                address,
+                user: target.user().to_owned(),
+                source: error,
+            }
+        }
         // No grant on the database, the table, a column.
         Some(1044 | 1142 | 1143 | 1227) => Error::Permission {
             user: target.user().to_owned(),

@@ -1,16 +1,18 @@
 //! PostgreSQL: connect options, session settings, and what its SQLSTATEs mean.
 
-use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+use chrono::NaiveDateTime;
 use secrecy::ExposeSecret;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode, PgValueFormat};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row, ValueRef};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row};
 use std::sync::Arc;
 
 use super::layout::{Dialect, Kind, Readable};
+use super::quantum::{self, Rounding};
 use super::row::{self, TimeColumn};
 use super::{Error, Target, pem};
 use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
+use crate::heartbeat::skew::Quantum;
 
 /// Every value has a type, so that the branches of the UNION agree whichever comes first.
 static DIALECT: Dialect = Dialect {
@@ -32,30 +34,14 @@ static DIALECT: Dialect = Dialect {
 pub(super) struct Connection {
     connection: PgConnection,
     statement: Arc<str>,
+    quantum: Quantum,
+    pub(super) left_out: Vec<&'static str>,
 }
 
 impl TimeColumn for PgRow {
-    /// Reads the microseconds since 2000 itself: the driver's own decoding panics on `infinity`.
+    /// What is no time of a calendar, such as `infinity` or a year BC, is an error.
     fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error> {
-        let value = self.try_get_raw(column)?;
-        if value.is_null() {
-            return Ok(None);
-        }
-        if value.format() == PgValueFormat::Text {
-            return self.try_get(column);
-        }
-        let time = value
-            .as_bytes()
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(i64::from_be_bytes)
-            .and_then(|micros| {
-                NaiveDate::from_ymd_opt(2000, 1, 1)?
-                    .and_hms_opt(0, 0, 0)?
-                    .checked_add_signed(TimeDelta::microseconds(micros))
-            });
-        time.map(Some)
-            .ok_or_else(|| sqlx::Error::Decode("a timestamp out of range".into()))
+        self.try_get(column)
     }
 }
 
@@ -66,34 +52,39 @@ impl Connection {
             .connect()
             .await
             .map_err(|error| connecting(target, error))?;
-        limit_statements(target, &mut connection).await;
         let columns = columns(target, &mut connection).await?;
         if columns.is_empty() {
             return Err(target.missing_table());
         }
-        let granted = columns
+        let updated_at = columns.iter().find(|column| {
+            column.table == target.layout.services.name && column.name == "updated_at"
+        });
+        // -1 stands for the largest precision.
+        let precision = updated_at.and_then(|column| u32::try_from(column.modifier).ok());
+        let readable: Readable = columns
             .into_iter()
-            .filter(|(_, _, readable)| *readable)
-            .map(|(table, column, _)| (table, column));
-        let readable: Readable = granted.collect();
+            .filter(|column| column.readable)
+            .map(|column| (column.table, column.name))
+            .collect();
         if !readable.has_table(target.layout.services.name) {
             return Err(unreadable(target, &mut connection).await);
         }
         let statement = target
             .layout
             .statement(&DIALECT, &readable)
-            .map_err(|missing| target.missing_columns(missing, &target.account()))?
-            .into();
+            .map_err(|missing| target.missing_columns(missing, &target.account()))?;
         Ok(Self {
             connection,
-            statement,
+            statement: in_transaction(target, &statement).into(),
+            quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
+            left_out: target.layout.left_out(&readable),
         })
     }
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
-        let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
+        let query = sqlx::raw_sql(AssertSqlSafe(self.statement.clone()));
         let rows = query.fetch(&mut self.connection);
-        row::collect(rows, |error| translate(target, error)).await
+        row::collect(rows, self.quantum, |error| translate(target, error)).await
     }
 
     pub(super) async fn close(self) {
@@ -102,8 +93,17 @@ impl Connection {
     }
 }
 
-/// Sets every option that the driver would otherwise take from `PGHOST`, `PGSSLMODE` and their like. A user or a
-/// password that the URL lacks come from `PGUSER` or the system's user, and `PGPASSWORD`, as in libpq.
+/// Wraps a statement in a transaction that limits it, all in one message.
+///
+/// PgBouncer may hand the server's session to another client after each transaction: nothing may be left there,
+/// neither a setting nor a prepared statement.
+fn in_transaction(target: &Target, statement: &str) -> String {
+    let limit = target.server_timeout().as_millis();
+    format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}; {statement}; COMMIT")
+}
+
+/// Sets every option that the URL can have. What it lacks comes from `PGUSER` or the system's user, `PGPASSWORD`,
+/// `PGOPTIONS`, `PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY`, as in libpq and so in Cinder itself.
 async fn options(target: &Target) -> Result<PgConnectOptions, Error> {
     let url = &target.url;
     let mut options = PgConnectOptions::new_without_pgpass()
@@ -142,38 +142,52 @@ async fn options(target: &Target) -> Result<PgConnectOptions, Error> {
     Ok(options)
 }
 
-/// Asks the server to end statements that take too long; a proxy may not pass it on, and our own timeout holds
-/// in any case.
-async fn limit_statements(target: &Target, connection: &mut PgConnection) {
-    let limit = target.server_timeout().as_millis();
-    let statement = format!("SET statement_timeout = {limit}");
-    let _ = sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(connection)
-        .await;
+/// A column that exists.
+struct Column {
+    table: String,
+    name: String,
+    /// Whether we may read it.
+    readable: bool,
+    /// The type's modifier: for a time its precision, -1 where none is given.
+    modifier: i32,
 }
 
-/// Returns table, column, and whether we may read it.
-async fn columns(
-    target: &Target,
-    connection: &mut PgConnection,
-) -> Result<Vec<(String, String, bool)>, Error> {
-    let clusters = target.layout.clusters.as_ref().map(|table| table.name);
-    sqlx::query_as(
-        "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'SELECT') \
+/// Returns the columns of both tables, as far as the schema can be seen.
+async fn columns(target: &Target, connection: &mut PgConnection) -> Result<Vec<Column>, Error> {
+    let clusters = target
+        .layout
+        .clusters
+        .as_ref()
+        .map_or("", |table| table.name);
+    let statement = format!(
+        "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'SELECT'), a.atttypmod \
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
-         WHERE c.oid IN (to_regclass($1), to_regclass($2)) AND a.attnum > 0 AND NOT a.attisdropped",
-    )
-    .bind(target.layout.services.name)
-    .bind(clusters)
-    .fetch_all(connection)
-    .await
-    .map_err(|error| translate(target, error))
+         WHERE c.oid IN (to_regclass('{}'), to_regclass('{clusters}')) AND a.attnum > 0 AND NOT a.attisdropped",
+        target.layout.services.name
+    );
+    let rows = sqlx::raw_sql(AssertSqlSafe(in_transaction(target, &statement)))
+        .fetch_all(connection)
+        .await
+        .map_err(|error| translate(target, error))?;
+    let column = |row: &PgRow| {
+        Ok(Column {
+            table: row.try_get(0)?,
+            name: row.try_get(1)?,
+            readable: row.try_get(2)?,
+            modifier: row.try_get(3)?,
+        })
+    };
+    let columns: Result<Vec<Column>, sqlx::Error> = rows.iter().map(column).collect();
+    columns.map_err(|error| translate(target, error))
 }
 
 /// Returns the server's own refusal to read the table.
 async fn unreadable(target: &Target, connection: &mut PgConnection) -> Error {
     let probe = format!("SELECT 1 FROM {} LIMIT 0", target.layout.services.name);
-    match sqlx::query(AssertSqlSafe(probe)).execute(connection).await {
+    match sqlx::raw_sql(AssertSqlSafe(probe))
+        .execute(connection)
+        .await
+    {
         Err(error) => translate(target, error),
         Ok(_) => target.missing_columns(
             target.layout.services.column_names().collect(),
@@ -217,8 +231,8 @@ fn translate(target: &Target, error: sqlx::Error) -> Error {
             address,
             source: error,
         },
-        // Starting up, shutting down, crashed.
-        "57P01" | "57P02" | "57P03" | "08006" | "08003" => Error::Connect {
+        // Starting up, shutting down, crashed, idle for too long; what PgBouncer says of a server it can't reach.
+        "57P01" | "57P02" | "57P03" | "57P05" | "08006" | "08003" | "08P01" => Error::Connect {
             address,
             source: error,
         },

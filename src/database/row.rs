@@ -11,6 +11,7 @@ use super::layout::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
 use crate::heartbeat::service::{
     Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp,
 };
+use crate::heartbeat::skew::Quantum;
 
 // Positions in the statement of `Layout::statement`, in the order of `cinder::LAYOUT`.
 const KIND: usize = 0;
@@ -32,6 +33,9 @@ const RPC_CURRENT_VERSION: usize = 15;
 const OBJECT_CURRENT_VERSION: usize = 16;
 const REPLICATION_STATUS: usize = 17;
 const ACTIVE_BACKEND_ID: usize = 18;
+
+const SERVICES: &str = "services";
+const CLUSTERS: &str = "clusters";
 
 /// How an engine's driver reads a time: the one kind of column that needs care in one of them.
 pub(super) trait TimeColumn: Row {
@@ -73,6 +77,7 @@ where
 /// The database's error, translated by `translate`, or [`Error::Clock`] when no row held the time.
 pub(super) async fn collect<R, S>(
     mut rows: S,
+    quantum: Quantum,
     translate: impl Fn(sqlx::Error) -> Error,
 ) -> Result<Reading, Error>
 where
@@ -91,12 +96,12 @@ where
                 count += 1;
                 match service(&row, &mut rejected) {
                     Ok(service) => services.push(service),
-                    Err(defect) => rejected.push(rejection(defect, &row)),
+                    Err(defect) => rejected.push(rejection(SERVICES, defect, &row)),
                 }
             }
             Ok(Some(CLUSTER_ROW)) => match cluster(&row) {
                 Ok(cluster) => clusters.push(cluster),
-                Err(defect) => rejected.push(rejection(defect, &row)),
+                Err(defect) => rejected.push(rejection(CLUSTERS, defect, &row)),
             },
             Ok(_) => return Err(Error::Clock(sqlx::Error::RowNotFound)),
             Err(source) => return Err(Error::Clock(source)),
@@ -105,6 +110,7 @@ where
     let now = now.ok_or(Error::Clock(sqlx::Error::RowNotFound))?;
     Ok(Reading {
         now: DatabaseTime(now),
+        quantum,
         services,
         clusters,
         rejected,
@@ -112,8 +118,9 @@ where
     })
 }
 
-fn rejection(defect: Defect, row: &impl Decodable) -> Rejection {
+fn rejection(table: &'static str, defect: Defect, row: &impl Decodable) -> Rejection {
     Rejection {
+        table,
         defect,
         id: row.integer(ID).ok().flatten(),
     }
@@ -146,7 +153,7 @@ fn service(row: &impl Decodable, rejected: &mut Vec<Rejection>) -> Result<Servic
         active_backend_id: optional(row.text(ACTIVE_BACKEND_ID)),
     };
     if [updated_at, created_at].contains(&Stamp::Unreadable) {
-        rejected.push(rejection(Defect::UnreadableTime, row));
+        rejected.push(rejection(SERVICES, Defect::UnreadableTime, row));
     }
     Ok(service)
 }
@@ -179,5 +186,39 @@ fn stamp(row: &impl Decodable, column: usize) -> Stamp {
         Ok(Some(time)) => Stamp::At(HostTime(time)),
         Ok(None) => Stamp::Never,
         Err(_) => Stamp::Unreadable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::cinder::LAYOUT;
+
+    #[test]
+    fn positions_are_those_of_the_layout() {
+        let names = [
+            (ID, "id"),
+            (BINARY, "binary"),
+            (HOST, "host"),
+            (REPORT_COUNT, "report_count"),
+            (UPDATED_AT, "updated_at"),
+            (CREATED_AT, "created_at"),
+            (DISABLED, "disabled"),
+            (TOPIC, "topic"),
+            (DISABLED_REASON, "disabled_reason"),
+            (FROZEN, "frozen"),
+            (AVAILABILITY_ZONE, "availability_zone"),
+            (CLUSTER_NAME, "cluster_name"),
+            (UUID, "uuid"),
+            (RPC_CURRENT_VERSION, "rpc_current_version"),
+            (OBJECT_CURRENT_VERSION, "object_current_version"),
+            (REPLICATION_STATUS, "replication_status"),
+            (ACTIVE_BACKEND_ID, "active_backend_id"),
+        ];
+        assert_eq!(names.len(), LAYOUT.services.columns.len());
+        for (position, name) in names {
+            // The kind of row and the clock come before the columns.
+            assert_eq!(LAYOUT.services.columns[position - 2].name, name);
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::layout::{Dialect, Readable};
 use super::row::{self, TimeColumn};
 use super::{Error, Target};
 use crate::heartbeat::service::Reading;
+use crate::heartbeat::skew::Quantum;
 
 /// The clock is that of the machine we run on, with milliseconds.
 static DIALECT: Dialect = Dialect {
@@ -22,6 +23,8 @@ static DIALECT: Dialect = Dialect {
 pub(super) struct Connection {
     connection: SqliteConnection,
     statement: Arc<str>,
+    quantum: Quantum,
+    pub(super) left_out: Vec<&'static str>,
 }
 
 impl TimeColumn for SqliteRow {
@@ -61,13 +64,16 @@ impl Connection {
         Ok(Self {
             connection,
             statement,
+            // Texts as SQLAlchemy writes them, with all six digits.
+            quantum: Quantum::MICROSECOND,
+            left_out: target.layout.left_out(&readable),
         })
     }
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
         let rows = query.fetch(&mut self.connection);
-        row::collect(rows, |error| translate(target, error)).await
+        row::collect(rows, self.quantum, |error| translate(target, error)).await
     }
 
     pub(super) async fn close(self) {
@@ -76,17 +82,10 @@ impl Connection {
     }
 }
 
-fn connecting(target: &Target, error: sqlx::Error) -> Error {
-    match code(&error).as_deref() {
-        Some("23") => Error::Auth {
-            address: target.address(),
-            user: String::new(),
-            source: error,
-        },
-        _ => Error::Connect {
-            address: target.address(),
-            source: error,
-        },
+fn connecting(target: &Target, source: sqlx::Error) -> Error {
+    Error::OpenFile {
+        file: target.address(),
+        source,
     }
 }
 
@@ -99,10 +98,7 @@ fn translate(target: &Target, error: sqlx::Error) -> Error {
             after: target.query_timeout,
         },
         // SQLITE_CANTOPEN, SQLITE_NOTADB.
-        Some("14" | "26") => Error::Connect {
-            address: target.address(),
-            source: error,
-        },
+        Some("14" | "26") => connecting(target, error),
         _ => target.translate(error),
     }
 }

@@ -3,6 +3,10 @@
 //! Everything here is pure: no task, no socket, no clock read, and no `Result`, because what can fail has
 //! failed in [`database`](crate::database) before.
 
+pub mod cause;
 pub mod liveness;
+pub mod reference;
 pub mod service;
+pub mod skew;
 pub mod snapshot;
+pub mod tracker;

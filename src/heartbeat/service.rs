@@ -5,11 +5,13 @@
 
 use chrono::{NaiveDateTime, TimeDelta};
 
+use super::skew::Quantum;
+
 /// A time read from a service host's clock, as stored in `services.updated_at` or `created_at`.
 ///
 /// It bears no known relation to any other clock. Subtracting it from a [`DatabaseTime`] gives an *apparent*
 /// age, wrong by the host's clock skew; [`apparent_age`] is the only place to do so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostTime(pub NaiveDateTime);
 
 /// A time read from the database server's clock, in the statement that read the rows: "now" for every verdict.
@@ -24,7 +26,7 @@ pub fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
 }
 
 /// A nullable time column as it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stamp {
     /// The column is NULL: the event never happened.
     Never,
@@ -102,6 +104,8 @@ pub struct Cluster {
 /// A row that could not be used, or not in full.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rejection {
+    /// The table: `services` or `clusters`.
+    pub table: &'static str,
     /// What is wrong with it.
     pub defect: Defect,
     /// Primary key, if that could be read.
@@ -147,6 +151,8 @@ impl Defect {
 pub struct Reading {
     /// The database's clock at the statement.
     pub now: DatabaseTime,
+    /// What the column `updated_at` keeps of a stamp.
+    pub quantum: Quantum,
     /// Services that are not deleted, in the order of the database.
     pub services: Vec<Service>,
     /// Clusters that are not deleted; empty where the release has none.

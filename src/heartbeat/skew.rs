@@ -14,48 +14,22 @@
 //! [visibility delay](Assumptions::visibility_delay). A step smaller than the [slack](Assumptions::slack) can go
 //! unseen for a while.
 
+mod assumptions;
+mod axis;
 mod pace;
 #[cfg(test)]
 mod tests;
 mod writers;
 
-use std::ops::Sub;
-
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 
 use super::service::{DatabaseTime, HostTime};
+pub use assumptions::{Assumptions, Quantum};
+pub use axis::{Monotonic, Read};
+use axis::{offset, scaled};
 pub use pace::Interval;
 use pace::{Beat, Pace};
-use writers::Writers;
-
-/// A time on the reader's own axis, which no clock setting moves: the time since an arbitrary moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Monotonic(pub TimeDelta);
-
-impl Sub for Monotonic {
-    type Output = TimeDelta;
-
-    fn sub(self, earlier: Self) -> TimeDelta {
-        self.0 - earlier.0
-    }
-}
-
-impl Sub<TimeDelta> for Monotonic {
-    type Output = Self;
-
-    fn sub(self, span: TimeDelta) -> Self {
-        Self(self.0 - span)
-    }
-}
-
-/// When a statement was sent and when its answer was there: the rows are as of some moment between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
-    /// Just before the statement was sent.
-    pub sent: Monotonic,
-    /// Just after the last row arrived; not before `sent`.
-    pub answered: Monotonic,
-}
+use writers::{Seen, Writers};
 
 /// What one read showed of a service's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,83 +40,6 @@ pub struct Row {
     pub stamp: HostTime,
     /// Whether any other column changed since the last read, so that the stamp need not be a heartbeat's.
     pub foreign: bool,
-}
-
-/// What a column keeps of a stamp: the true one lies in [stored + low, stored + high].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quantum {
-    /// Zero, or negative where the database rounds up.
-    pub low: TimeDelta,
-    /// Positive.
-    pub high: TimeDelta,
-}
-
-impl Quantum {
-    /// Microseconds are kept: PostgreSQL, SQLite, and `datetime(6)` anywhere.
-    pub const MICROSECOND: Self = Self::new(0, 1);
-    /// The fraction of the second is cut off: MariaDB's `datetime`.
-    pub const TRUNCATED: Self = Self::new(0, 1_000_000);
-    /// Rounded to the nearest second: MySQL's `datetime`.
-    pub const ROUNDED: Self = Self::new(-500_000, 500_000);
-    /// Whole seconds, cut off or rounded: `datetime` of an engine that only speaks MySQL's protocol.
-    pub const UNKNOWN: Self = Self::new(-500_000, 1_000_000);
-
-    const fn new(low_micros: i64, high_micros: i64) -> Self {
-        Self {
-            low: TimeDelta::microseconds(low_micros),
-            high: TimeDelta::microseconds(high_micros),
-        }
-    }
-
-    /// Returns how much of a stamp is unknown.
-    #[must_use]
-    pub fn width(&self) -> TimeDelta {
-        self.high - self.low
-    }
-}
-
-/// What is taken for granted; the bounds hold as long as these do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Assumptions {
-    /// Longest delay from a heartbeat's stamp until a read can see it; inclusive.
-    pub visibility_delay: TimeDelta,
-    /// Largest drift between the host's clock and ours, except where a clock is set. The kernel's own limit is
-    /// 500 ppm.
-    pub max_drift_ppm: u32,
-    /// Irregularity of a single heartbeat that is no sign of a disturbed clock.
-    pub tolerance: TimeDelta,
-    /// What the column `updated_at` keeps.
-    pub quantum: Quantum,
-    /// The configured `report_interval`. It moves no bound: it tells several [writers](Skew::writers) from one
-    /// that reports oftener.
-    pub report_interval: TimeDelta,
-}
-
-impl Assumptions {
-    /// Returns the assumptions that suit a database with one writer or a Galera cluster, read without a replica.
-    #[must_use]
-    pub fn new(quantum: Quantum, report_interval: TimeDelta) -> Self {
-        Self {
-            visibility_delay: TimeDelta::seconds(2),
-            max_drift_ppm: 500,
-            tolerance: TimeDelta::milliseconds(250),
-            quantum,
-            report_interval,
-        }
-    }
-
-    /// Returns how far the span between two stored stamps can be off without any sign of a disturbed clock:
-    /// tolerance + width of the quantum.
-    #[must_use]
-    pub fn slack(&self) -> TimeDelta {
-        self.tolerance + self.quantum.width()
-    }
-
-    /// Returns the largest change of a skew in that time; zero for a time that runs backwards.
-    fn drift(&self, elapsed: TimeDelta) -> TimeDelta {
-        let elapsed = elapsed.max(TimeDelta::zero());
-        scaled(elapsed, i64::from(self.max_drift_ppm), 1_000_000)
-    }
 }
 
 /// An interval that contains a skew; both limits are inclusive.
@@ -293,9 +190,9 @@ impl Skew {
             };
             (alone, observation)
         } else if old.below(&alone) {
-            // Causality wins: the clock was set forward.
-            (alone, Observation::Conflict)
-        } else if alone.below(&old) {
+            // Causality wins: the clock was set forward, and the heartbeat was not regular after all.
+            (self.proven(read, row, None), Observation::Conflict)
+        } else if alone.upper < Some(old.lower.max(alone.lower)) {
             // Set back, paused, or visible too late: the old upper bound still holds.
             let bounds = Bounds {
                 upper: old.upper,
@@ -310,9 +207,13 @@ impl Skew {
             (bounds, Observation::Heartbeat)
         };
 
-        self.writers.observe(beat, &self.assumptions);
-        let disproved = old.below(&bounds) || bounds.below(&old);
-        self.steps += u64::from(disproved && self.writers().is_none());
+        let disproves = old.below(&bounds) || bounds.below(&old);
+        let seen = Seen {
+            beat,
+            answered: read.answered,
+        };
+        self.writers.observe(seen, &self.assumptions);
+        self.steps += u64::from(disproves && self.writers().is_none());
         self.conflicts += u64::from(observation == Observation::Conflict);
         self.bounds = bounds;
         self.at = read.answered;
@@ -329,8 +230,10 @@ impl Skew {
     /// - visibility: upper = stamp + quantum.high − a + drift (b − a).
     ///
     /// Where m > 1 heartbeats landed since the last read, that read did not show the first of them either, so
-    /// that the last was stamped (m − 1) intervals later still. `interval` is `None` when the heartbeat is not
-    /// known to be regular.
+    /// that the last was stamped (m − 1) intervals later still. This takes the unseen ones to be as regular as
+    /// those seen, and is done only where reads are rarer than heartbeats, by half an interval at least:
+    /// otherwise a second heartbeat means that the first was late. `interval` is `None` when the heartbeat is not
+    /// known to be regular; a count that rose faster than any process writes puts upper below lower.
     fn proven(&self, read: Read, row: Row, interval: Option<Interval>) -> Bounds {
         let Assumptions {
             visibility_delay,
@@ -340,24 +243,25 @@ impl Skew {
         } = self.assumptions;
         let after = self.previous - visibility_delay;
         let lower = offset(row.stamp, read.answered) + quantum.low;
-        let upper = offset(row.stamp, after)
-            + quantum.high
-            + self.assumptions.drift(read.answered - after);
+        let upper =
+            offset(row.stamp, after) + quantum.high + self.assumptions.drift(read.answered - after);
         let unseen = row
             .report_count
             .saturating_sub(self.row.report_count)
             .saturating_sub(1);
         let later = match interval {
-            Some(interval) if unseen > 0 && self.pace.is_settled() => {
+            Some(interval)
+                if unseen > 0
+                    && self.pace.is_settled()
+                    && read.answered - self.previous >= interval.mean * 3 / 2 =>
+            {
                 scaled(interval.mean - interval.error, unseen, 1) - tolerance
             }
             _ => TimeDelta::zero(),
         };
-        let lowered = upper - later.max(TimeDelta::zero());
         Bounds {
             lower,
-            // A count that rose faster than any process writes proves nothing.
-            upper: Some(if lowered < lower { upper } else { lowered }),
+            upper: Some(upper - later.max(TimeDelta::zero())),
         }
     }
 
@@ -366,8 +270,7 @@ impl Skew {
     /// Since the last heartbeat they widen on both sides by the largest drift.
     #[must_use]
     pub fn bounds(&self, at: Monotonic) -> Bounds {
-        self.bounds
-            .widened(self.assumptions.drift(at - self.at))
+        self.bounds.widened(self.assumptions.drift(at - self.at))
     }
 
     /// Returns the likeliest skew against the monotonic axis; `None` until a heartbeat was observed.
@@ -464,27 +367,4 @@ impl Skew {
     pub fn writers(&self) -> Option<u32> {
         self.writers.number()
     }
-}
-
-/// Returns what a host's clock shows less our axis: the one place where the two meet.
-fn offset(stamp: HostTime, at: Monotonic) -> TimeDelta {
-    stamp.0 - DateTime::UNIX_EPOCH.naive_utc() - at.0
-}
-
-/// Returns `span` × `numerator` ÷ `denominator`, rounded up, and kept to what can still be summed without
-/// overflow: a garbled row must not stop the exporter. `denominator` must be positive.
-fn scaled(span: TimeDelta, numerator: i64, denominator: i64) -> TimeDelta {
-    const NANOS: i128 = 1_000_000_000;
-    // Three million years, more than lie between any two stamps.
-    const LIMIT: i128 = 100_000_000_000_000 * NANOS;
-    let nanos = i128::from(span.num_seconds()) * NANOS + i128::from(span.subsec_nanos());
-    let product = nanos.saturating_mul(i128::from(numerator));
-    let quotient = -product.saturating_neg().div_euclid(i128::from(denominator));
-    let quotient = quotient.clamp(-LIMIT, LIMIT);
-    let seconds = i64::try_from(quotient.div_euclid(NANOS));
-    let nanos = u32::try_from(quotient.rem_euclid(NANOS));
-    let (Ok(seconds), Ok(nanos)) = (seconds, nanos) else {
-        unreachable!("clamped to what both hold")
-    };
-    TimeDelta::new(seconds, nanos).expect("within the limit")
 }

@@ -6,10 +6,13 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 
+use super::cause::Reason;
 use super::liveness::{self, Intervals};
+use super::reference;
 use super::service::{
     Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp, apparent_age,
 };
+use super::skew::ClockSkew;
 
 /// What is known of all services at one time of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,25 @@ pub struct Snapshot {
     pub rows: usize,
     /// What could not be read, sorted.
     pub rejected: Vec<Rejection>,
+    /// Whether it is rather the database's clock that is off, see [`reference::is_suspect`].
+    pub reference_clock_suspect: bool,
+    /// By how much the database's clock jumped since the last reading, if it did; positive: forward.
+    pub clock_jump: Option<TimeDelta>,
+}
+
+/// What was learnt of a row over time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Skew of the host's clock against the database's; `None` while nothing is known, or no longer.
+    pub clock_skew: Option<ClockSkew>,
+    /// Times the clock was seen to be set; `None` for a row that was never observed.
+    pub clock_steps: Option<u64>,
+    /// Mean interval between heartbeats on the host's clock.
+    pub report_interval: Option<TimeDelta>,
+    /// Number of processes that write the row; `None` while one explains what is seen.
+    pub writers: Option<u32>,
+    /// Why the service is down, see [`cause::reason`](super::cause::reason).
+    pub reason: Option<Reason>,
 }
 
 /// A service and what Cinder thinks of it.
@@ -43,6 +65,8 @@ pub struct ServiceStatus {
     pub heartbeat_age: Option<TimeDelta>,
     /// Rows beyond the first with the same binary and host.
     pub duplicates: usize,
+    /// What was learnt of the row over time.
+    pub observed: Observed,
 }
 
 /// A cluster and what Cinder thinks of it.
@@ -60,23 +84,33 @@ pub struct ClusterStatus {
 }
 
 impl Snapshot {
-    /// Returns the picture that one reading gives.
+    /// Returns the picture that one reading gives, along with what was learnt of each row by its primary key.
     #[must_use]
-    pub fn new(reading: Reading, intervals: Intervals) -> Self {
+    pub fn new(
+        reading: Reading,
+        intervals: Intervals,
+        observed: HashMap<i64, Observed>,
+        clock_jump: Option<TimeDelta>,
+    ) -> Self {
         let Reading {
             now,
+            quantum: _,
             services,
             clusters,
             mut rejected,
             rows,
         } = reading;
         rejected.sort_unstable();
+        let clusters = cluster_statuses(clusters, &services, now, &intervals);
+        let services = service_statuses(services, observed, now, &intervals);
         Self {
             now,
             intervals,
             rows,
-            clusters: cluster_statuses(clusters, &services, now, &intervals),
-            services: service_statuses(services, now, &intervals),
+            reference_clock_suspect: reference::is_suspect(&services),
+            clock_jump,
+            clusters,
+            services,
             rejected,
         }
     }
@@ -93,6 +127,7 @@ impl Snapshot {
 
 fn service_statuses(
     mut services: Vec<Service>,
+    mut observed: HashMap<i64, Observed>,
     now: DatabaseTime,
     intervals: &Intervals,
 ) -> Vec<ServiceStatus> {
@@ -111,7 +146,10 @@ fn service_statuses(
             {
                 last.duplicates += 1;
             }
-            _ => statuses.push(service_status(service, now, intervals)),
+            _ => {
+                let observed = observed.remove(&service.id).unwrap_or_default();
+                statuses.push(service_status(service, observed, now, intervals));
+            }
         }
     }
     statuses
@@ -126,7 +164,12 @@ fn freshness(service: &Service) -> (u8, Option<HostTime>) {
     }
 }
 
-fn service_status(service: Service, now: DatabaseTime, intervals: &Intervals) -> ServiceStatus {
+fn service_status(
+    service: Service,
+    observed: Observed,
+    now: DatabaseTime,
+    intervals: &Intervals,
+) -> ServiceStatus {
     let last_heartbeat = match service.last_heartbeat() {
         Stamp::At(stamp) => Some(stamp),
         Stamp::Never | Stamp::Unreadable => None,
@@ -137,6 +180,7 @@ fn service_status(service: Service, now: DatabaseTime, intervals: &Intervals) ->
         last_heartbeat,
         heartbeat_age: last_heartbeat.map(|stamp| apparent_age(now, stamp)),
         duplicates: 0,
+        observed,
         service,
     }
 }
@@ -193,6 +237,7 @@ fn cluster_statuses(
 mod tests {
     use super::*;
     use crate::heartbeat::service::fixture;
+    use crate::heartbeat::skew::Quantum;
 
     const INTERVALS: Intervals = Intervals {
         service_down_time: TimeDelta::seconds(60),
@@ -216,12 +261,13 @@ mod tests {
     fn snapshot(services: Vec<Service>, clusters: Vec<Cluster>) -> Snapshot {
         let reading = Reading {
             now: now(),
+            quantum: Quantum::MICROSECOND,
             rows: services.len(),
             services,
             clusters,
             rejected: Vec::new(),
         };
-        Snapshot::new(reading, INTERVALS)
+        Snapshot::new(reading, INTERVALS, HashMap::new(), None)
     }
 
     fn member(cluster: &str, service: Service) -> Service {

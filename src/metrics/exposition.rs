@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use prometheus::proto::{MetricFamily, MetricType};
 
 use super::table::{self, Column, Kind, Metric, Value};
+use crate::heartbeat::cause::Reason;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 
 /// The text format of a page.
@@ -57,6 +58,7 @@ pub fn services(snapshot: &Snapshot, format: Format) -> String {
     for column in table::SERVICE {
         family(&mut page, format, column, &snapshot.services, &services);
     }
+    reasons(&mut page, format, &snapshot.services, &services);
     info(&mut page, format, &snapshot.services, &services);
     let clusters: Vec<String> = snapshot
         .clusters
@@ -129,6 +131,30 @@ fn family<T>(page: &mut String, format: Format, column: &Column<T>, rows: &[T], 
         page.push_str("} ");
         number(page, value);
         page.push('\n');
+    }
+}
+
+/// Writes every reason of every service whose verdict is known, so that no series comes and goes.
+fn reasons(page: &mut String, format: Format, services: &[ServiceStatus], names: &[String]) {
+    let known = services
+        .iter()
+        .zip(names)
+        .filter(|(status, _)| status.up.is_some());
+    let mut described = false;
+    for (status, names) in known {
+        if !described {
+            describe(page, format, &table::DOWN_REASON);
+            described = true;
+        }
+        for reason in Reason::ALL {
+            let holds = u8::from(status.observed.reason == Some(reason));
+            let _ = writeln!(
+                page,
+                "{}{{{names},reason=\"{}\"}} {holds}",
+                table::DOWN_REASON.name,
+                reason.as_str()
+            );
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use chrono::TimeDelta;
+
 use crate::heartbeat::snapshot::{ClusterStatus, ServiceStatus};
 
 /// A metric family.
@@ -84,6 +86,11 @@ impl From<usize> for Value {
     fn from(value: usize) -> Self {
         Self::Integer(i64::try_from(value).unwrap_or(i64::MAX))
     }
+}
+
+/// Returns `None` for a span of more than 292,000 years, which no pair of clocks is apart.
+fn micros(span: TimeDelta) -> Option<Value> {
+    span.num_microseconds().map(Value::Micros)
 }
 
 const SERVICE_LABELS: &[&str] = &["binary", "host"];
@@ -177,7 +184,7 @@ pub const SERVICE: &[Column<ServiceStatus>] = &[
             "Apparent age of the last heartbeat at the last poll: the database's clock less the heartbeat's time \
              by the clock of the service's host. Negative when that clock is ahead.",
         ),
-        |status| status.heartbeat_age?.num_microseconds().map(Value::Micros),
+        |status| micros(status.heartbeat_age?),
     ),
     (
         service(
@@ -189,6 +196,64 @@ pub const SERVICE: &[Column<ServiceStatus>] = &[
     ),
     (
         service(
+            "openstack_service_report_interval_seconds",
+            Kind::Gauge,
+            "Observed mean interval between heartbeats, by the clock of the service's host, as of the last poll.",
+        ),
+        |status| status.observed.report_interval.and_then(micros),
+    ),
+    (
+        service(
+            "openstack_service_clock_skew_seconds",
+            Kind::Gauge,
+            "Best estimate of the clock of the service's host less the database's, as of the last poll; positive \
+             when the host is ahead.",
+        ),
+        |status| micros(status.observed.clock_skew?.estimate?),
+    ),
+    (
+        service(
+            "openstack_service_clock_skew_lower_bound_seconds",
+            Kind::Gauge,
+            "The clock skew is proven to be at least this, as of the last poll.",
+        ),
+        |status| micros(status.observed.clock_skew?.bounds.lower),
+    ),
+    (
+        service(
+            "openstack_service_clock_skew_upper_bound_seconds",
+            Kind::Gauge,
+            "The clock skew is proven to be at most this, as of the last poll; there is no such series before a \
+             heartbeat was observed.",
+        ),
+        |status| micros(status.observed.clock_skew?.bounds.upper?),
+    ),
+    (
+        service(
+            "openstack_service_clock_steps_total",
+            Kind::Counter,
+            "Times the clock of the service's host was seen to be set, since the exporter started or the row was made.",
+        ),
+        |status| {
+            let steps = status.observed.clock_steps?;
+            Some(Value::Integer(i64::try_from(steps).unwrap_or(i64::MAX)))
+        },
+    ),
+    (
+        service(
+            "openstack_service_writers",
+            Kind::Gauge,
+            "Estimated number of processes that write the service's row; only where it is above 1, as of the last poll.",
+        ),
+        |status| {
+            status
+                .observed
+                .writers
+                .map(|writers| Value::Integer(writers.into()))
+        },
+    ),
+    (
+        service(
             "openstack_service_duplicate_rows",
             Kind::Gauge,
             "Rows beyond the first with the same binary and host, of which the freshest is shown; only where \
@@ -197,6 +262,15 @@ pub const SERVICE: &[Column<ServiceStatus>] = &[
         |status| (status.duplicates > 0).then(|| status.duplicates.into()),
     ),
 ];
+
+/// Why a service is down: one series for each reason, 1 for the one that holds.
+pub const DOWN_REASON: Metric = Metric {
+    name: "openstack_service_down_reason",
+    kind: Kind::Gauge,
+    labels: &["binary", "host", "reason"],
+    help: "Whether this is why the service is down (1) or not (0), as of the last poll. All are 0 while it is up, \
+           but `stopped` can hold while a clock that is ahead still hides it.",
+};
 
 /// A label and where its value comes from.
 pub type InfoLabel = (&'static str, fn(&ServiceStatus) -> Option<&str>);
@@ -324,6 +398,11 @@ pub const SERVICE_DOWN_TIME: Metric = gauge(
     "openstack_heartbeat_service_down_time_seconds",
     "The option service_down_time that verdicts are made with.",
 );
+/// What processes that run a service make of `service_down_time`.
+pub const SCHEDULER_DOWN_TIME: Metric = gauge(
+    "openstack_heartbeat_scheduler_service_down_time_seconds",
+    "The service_down_time of the scheduler, which raises one that is not above report_interval.",
+);
 /// `report_interval`.
 pub const REPORT_INTERVAL: Metric = gauge(
     "openstack_heartbeat_configured_report_interval_seconds",
@@ -334,6 +413,20 @@ pub const POLL_INTERVAL: Metric = gauge(
     "openstack_heartbeat_poll_interval_seconds",
     "The setting poll.interval.",
 );
+/// Whether the reference of all skews is off itself.
+pub const REFERENCE_SUSPECT: Metric = gauge(
+    "openstack_heartbeat_reference_clock_suspect",
+    "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side (1): then \
+     it is rather the database's clock that is off, or its reads lag.",
+);
+/// How often another clock answered.
+pub const CLOCK_JUMPS: Metric = Metric {
+    name: "openstack_heartbeat_database_clock_jumps_total",
+    kind: Kind::Counter,
+    labels: DATABASE_LABELS,
+    help: "Times the database's clock jumped by more than a second against the exporter's monotonic clock: it was \
+           set, or another server answers.",
+};
 /// What this program is.
 pub const BUILD_INFO: Metric = Metric {
     name: "openstack_heartbeat_exporter_build_info",
@@ -425,7 +518,10 @@ pub const TELEMETRY: &[Metric] = &[
     POLL_FAILURES,
     ROWS,
     ROWS_REJECTED,
+    REFERENCE_SUSPECT,
+    CLOCK_JUMPS,
     SERVICE_DOWN_TIME,
+    SCHEDULER_DOWN_TIME,
     REPORT_INTERVAL,
     POLL_INTERVAL,
     BUILD_INFO,
@@ -446,7 +542,7 @@ pub fn all() -> impl Iterator<Item = Metric> {
     let services = SERVICE.iter().map(|(metric, _)| *metric);
     let clusters = CLUSTER.iter().map(|(metric, _)| *metric);
     services
-        .chain([SERVICE_INFO])
+        .chain([DOWN_REASON, SERVICE_INFO])
         .chain(clusters)
         .chain(TELEMETRY.iter().copied())
 }

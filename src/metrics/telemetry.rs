@@ -35,6 +35,8 @@ pub struct Telemetry {
     poll_failures: IntCounterVec,
     rows: IntGaugeVec,
     rows_rejected: IntGaugeVec,
+    reference_suspect: IntGaugeVec,
+    clock_jumps: IntCounterVec,
     http_requests: IntCounterVec,
 }
 
@@ -72,11 +74,14 @@ impl Telemetry {
             poll_failures: registering.counters(&table::POLL_FAILURES)?,
             rows: registering.integers(&table::ROWS)?,
             rows_rejected: registering.integers(&table::ROWS_REJECTED)?,
+            reference_suspect: registering.integers(&table::REFERENCE_SUSPECT)?,
+            clock_jumps: registering.counters(&table::CLOCK_JUMPS)?,
             http_requests: registering.counters(&table::HTTP_REQUESTS)?,
             registry: registry.clone(),
         };
         telemetry.database_up.with_label_values(&[database]).set(0);
         telemetry.poll_duration.with_label_values(&[database]);
+        telemetry.clock_jumps.with_label_values(&[database]);
         for class in Class::ALL {
             telemetry
                 .poll_failures
@@ -86,6 +91,10 @@ impl Telemetry {
             (
                 &table::SERVICE_DOWN_TIME,
                 intervals.service_down_time.as_seconds_f64(),
+            ),
+            (
+                &table::SCHEDULER_DOWN_TIME,
+                intervals.scheduler_service_down_time().as_seconds_f64(),
             ),
             (
                 &table::REPORT_INTERVAL,
@@ -135,6 +144,12 @@ impl Telemetry {
         self.rows
             .with_label_values(database)
             .set(i64::try_from(snapshot.rows).unwrap_or(i64::MAX));
+        self.reference_suspect
+            .with_label_values(database)
+            .set(snapshot.reference_clock_suspect.into());
+        if snapshot.clock_jump.is_some() {
+            self.clock_jumps.with_label_values(database).inc();
+        }
         for defect in Defect::ALL {
             let rows = snapshot.rejected_with(defect);
             self.rows_rejected

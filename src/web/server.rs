@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, warn};
 
 use super::{negotiation, page};
@@ -33,8 +34,10 @@ use crate::picture::{Encoding, Gallery};
 
 /// Connections served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
-/// Time for a client to send a request's head.
+/// Time for a client to send a request's head, the time between two requests included.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a client to take some more of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of a request's head.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// Time for answers to finish at shutdown.
@@ -140,12 +143,14 @@ async fn serve(stream: TcpStream, site: Arc<Site>, watcher: Watcher) {
         let site = site.clone();
         async move { Ok::<_, Infallible>(answer(&site, &request)) }
     });
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let connection = http1::Builder::new()
         // Without a timer hyper ignores the timeout.
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     if let Err(error) = watcher.watch(connection).await {
         debug!(%error, "a client's connection ended early");
     }

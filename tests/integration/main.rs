@@ -10,6 +10,7 @@ mod binary;
 mod cinder;
 mod databases;
 mod failure;
+mod intermediaries;
 mod oslo;
 mod prometheus;
 mod support;

@@ -86,8 +86,8 @@ fn without_anything_else_the_defaults_hold() {
     assert_eq!(settings.stale_after, Duration::from_secs(30));
     assert_eq!(settings.intervals.service_down_time, TimeDelta::seconds(60));
     assert_eq!(settings.intervals.report_interval, TimeDelta::seconds(10));
-    assert_eq!(settings.target.connect_timeout, Duration::from_secs(3));
-    assert_eq!(settings.target.query_timeout, Duration::from_secs(5));
+    assert_eq!(settings.connect_timeout, Duration::from_secs(3));
+    assert_eq!(settings.query_timeout, Duration::from_secs(5));
     assert_eq!(settings.telemetry_path, "/metrics");
     assert_eq!(
         settings.listen,
@@ -163,7 +163,7 @@ fn a_list_of_a_stronger_layer_replaces_the_weaker_one() {
 fn the_url_comes_from_the_strongest_layer_that_has_one() {
     let conf = "[database]\nconnection = mysql+pymysql://c:p@conf/cinder\n";
     let settings = Case::new(&[], &[]).cinder_conf(conf).load().unwrap();
-    assert_eq!(settings.target.url.host.as_deref(), Some("conf"));
+    assert_eq!(settings.url.host.as_deref(), Some("conf"));
     let (shown, origin) = value(&settings, "database.url");
     assert_eq!(shown, "mysql://c:***@conf/cinder");
     assert!(origin.ends_with("cinder.conf:2"), "{origin}");
@@ -173,14 +173,14 @@ fn the_url_comes_from_the_strongest_layer_that_has_one() {
         .cinder_conf(conf)
         .load()
         .unwrap();
-    assert_eq!(settings.target.url.host.as_deref(), Some("yaml"));
+    assert_eq!(settings.url.host.as_deref(), Some("yaml"));
 
     let settings = Case::new(&[URL], &[])
         .yaml("database.url: postgresql://y:p@yaml/cinder\n")
         .cinder_conf(conf)
         .load()
         .unwrap();
-    assert_eq!(settings.target.url.host.as_deref(), Some("h"));
+    assert_eq!(settings.url.host.as_deref(), Some("h"));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn secrets_come_from_files_without_the_last_line_break() {
         shown(&case.path("password"))
     );
     let settings = case.yaml(&yaml).load().unwrap();
-    let url = &settings.target.url;
+    let url = &settings.url;
     assert_eq!(url.host.as_deref(), Some("file"));
     let password = url.password.as_ref().unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(password), "p@ss #1");

@@ -6,7 +6,7 @@
 
 use chrono::TimeDelta;
 
-use super::scaled;
+use super::axis::scaled;
 use crate::heartbeat::service::HostTime;
 
 /// Heartbeats that the mean interval is taken over.
@@ -103,8 +103,7 @@ impl Pace {
         let odd = beat.stamp.0 - last.stamp.0 - scaled(mean, count, 1);
         self.slide = scaled(self.slide, 3, 4) + odd;
         let limit = slack + scaled(error, count, 1);
-        let regular =
-            odd.abs().max(self.slide.abs()) <= limit && silent <= scaled(mean, 3, 1);
+        let regular = odd.abs().max(self.slide.abs()) <= limit && silent <= scaled(mean, 3, 1);
         Some(Advance { odd, regular })
     }
 
@@ -123,8 +122,7 @@ impl Pace {
             self.quiet = 0;
             self.odd_run = self.odd_run.saturating_add(1);
             self.slide = TimeDelta::zero();
-            let lasting =
-                self.odd_run < ODD_RUN && last.count_since(&mark) >= SHORTEST_SPAN;
+            let lasting = self.odd_run < ODD_RUN && last.count_since(&mark) >= SHORTEST_SPAN;
             // A mark moved along with the clock keeps the mean as it was.
             advance
                 .filter(|_| lasting)

@@ -5,25 +5,38 @@
 //! are regular among themselves, while all heartbeats together are not. Late or lost heartbeats, pauses and a
 //! clock that is set disturb the series of any N alike, and are no sign of a second writer.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 
+use super::assumptions::Assumptions;
+use super::axis::{Monotonic, scaled};
 use super::pace::Beat;
-use super::{Assumptions, scaled};
 
 /// Heartbeats looked at, the latest ones.
 const WINDOW: usize = 32;
 /// Fewest heartbeats that can prove anything.
 const FEWEST: usize = 12;
-/// Most writers told apart: each needs three heartbeats in the window.
-const MOST: usize = 8;
+/// How often at least a series must go on after others were seen, to be one.
+const RETURNS: usize = 2;
+/// Stamps in the window that are earlier than the one before: too many for one clock, set forward and back.
+const FALLS: usize = 3;
+/// Most writers told apart.
+const MOST: u32 = 8;
 
 /// The latest heartbeats of a row, and how many processes wrote them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writers {
-    beats: VecDeque<Beat>,
+    seen: VecDeque<Seen>,
     number: Option<u32>,
+}
+
+/// A heartbeat and when it was seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) beat: Beat,
+    /// When the read that showed it was answered.
+    pub(super) answered: Monotonic,
 }
 
 /// The stamps seen as so many interleaved series.
@@ -32,7 +45,9 @@ struct Series {
     interval: TimeDelta,
     /// Spans within a series that are no multiple of that.
     misfits: usize,
-    /// Whether each series has enough heartbeats to be judged.
+    /// By how much the spans differ from a multiple of it, on average.
+    spread: TimeDelta,
+    /// Whether each series went on often enough, while others were seen, to be judged.
     complete: bool,
 }
 
@@ -44,30 +59,121 @@ impl Writers {
 
     /// Takes one more heartbeat into account.
     ///
-    /// One misfit as a single series is a clock that was set. The verdict stands until the stamps prove another:
-    /// a late heartbeat among those of several writers fits none.
-    pub(super) fn observe(&mut self, beat: Beat, assumptions: &Assumptions) {
-        if self.beats.len() == WINDOW {
-            self.beats.pop_front();
+    /// A verdict stands until the stamps prove another: a late heartbeat among those of several writers fits none.
+    pub(super) fn observe(&mut self, seen: Seen, assumptions: &Assumptions) {
+        if self.seen.len() == WINDOW {
+            self.seen.pop_front();
         }
-        self.beats.push_back(beat);
-        if self.beats.len() < FEWEST {
+        self.seen.push_back(seen);
+        if self.seen.len() < FEWEST {
             return;
         }
         let slack = assumptions.slack();
-        if self.series(1, slack).misfits <= 1 {
-            // Reads in step with the writers show one of them for long, and that one is no proof against others.
-            if self
-                .number
-                .is_some_and(|number| self.series(i64::from(number), slack).complete)
-            {
-                self.number = None;
-            }
-            return;
+        let single = self.series(1, slack);
+        if let Some(number) = self.by_rate(assumptions.report_interval) {
+            self.number = Some(number);
+        } else if single.misfits > 1 {
+            let proven = (2..=MOST).find(|&number| self.proves(number, &single, assumptions));
+            self.number = proven.or(self.number);
+        } else if let Some(number) = self.number
+            && self.series(number, slack).complete
+        {
+            // Reads in step with the writers can show one of them for long, which says nothing of the others.
+            self.number = None;
         }
-        let proven = (2..=MOST).find(|&number| self.proves(number, assumptions));
-        if let Some(number) = proven {
-            self.number = u32::try_from(number).ok();
+    }
+
+    /// Returns the number of writers at the configured rate, at least 2, where stamps go back again and again.
+    ///
+    /// This finds writers too close to each other to keep their turns. A host that reports oftener than
+    /// configured, and whose clock is set back every few heartbeats, is mistaken for them.
+    fn by_rate(&self, report_interval: TimeDelta) -> Option<u32> {
+        let (first, last) = self.seen.front().zip(self.seen.back())?;
+        let count = last.beat.count_since(&first.beat);
+        let expected = scaled(report_interval, count, 1);
+        let took = last.answered - first.answered;
+        (2..=MOST)
+            .rev()
+            .find(|&number| scaled(took, 2 * i64::from(number) - 1, 2) <= expected)
+            .filter(|_| self.falls() >= FALLS)
+    }
+
+    /// Returns whether the stamps prove so many writers, where they refute a `single` one.
+    ///
+    /// A quarter of the spans must refute it, which a few late heartbeats don't. The others must fit their series,
+    /// but for one in a full window, and three times better than a single one: a loop that is irregular by itself
+    /// is so in each series. One process can achieve all that, when a task of its own delays every Nth heartbeat:
+    /// then all heartbeats together come at the configured rate. So either each series must come at that rate, or
+    /// the stamps must go back while the count rises, as no delay makes them.
+    fn proves(&self, number: u32, single: &Series, assumptions: &Assumptions) -> bool {
+        let series = self.series(number, assumptions.slack());
+        let configured = assumptions.report_interval;
+        let as_configured =
+            |interval: TimeDelta| (interval - configured).abs() <= scaled(configured, 1, 4);
+        let together = scaled(series.interval, 1, i64::from(number));
+        series.complete
+            && single.misfits * 4 >= self.seen.len()
+            && series.misfits * WINDOW <= self.seen.len()
+            && scaled(series.spread, 3, 1) < single.spread
+            && !as_configured(together)
+            && (as_configured(series.interval) || self.falls() >= FALLS)
+    }
+
+    /// Returns how many stamps are earlier than the one before.
+    fn falls(&self) -> usize {
+        let later = self.seen.iter().skip(1);
+        self.seen
+            .iter()
+            .zip(later)
+            .filter(|(seen, next)| next.beat.stamp < seen.beat.stamp)
+            .count()
+    }
+
+    fn series(&self, number: u32, slack: TimeDelta) -> Series {
+        let number = i64::from(number);
+        // For each series, by the remainder of its counts: where it was last seen, and its number of returns.
+        let mut latest: BTreeMap<i64, (usize, Beat, usize)> = BTreeMap::new();
+        let mut spans = Vec::with_capacity(WINDOW);
+        for (place, Seen { beat, .. }) in self.seen.iter().enumerate() {
+            let writer = beat.report_count.rem_euclid(number);
+            let returns = latest.get(&writer).map_or(0, |&(before, last, returns)| {
+                spans.push((
+                    beat.stamp.0 - last.stamp.0,
+                    beat.count_since(&last) / number,
+                ));
+                returns + usize::from(before + 1 < place)
+            });
+            latest.insert(writer, (place, *beat, returns));
+        }
+        let mut intervals: Vec<TimeDelta> = spans
+            .iter()
+            .map(|&(span, times)| scaled(span, 1, times))
+            .collect();
+        intervals.sort_unstable();
+        let interval = intervals
+            .get(intervals.len() / 2)
+            .copied()
+            .unwrap_or_default();
+        let residues: Vec<TimeDelta> = spans
+            .iter()
+            .map(|&(span, times)| (span - scaled(interval, times, 1)).abs())
+            .collect();
+        let count = i64::try_from(residues.len().max(1)).unwrap_or(i64::MAX);
+        let spread = residues
+            .iter()
+            .map(|&residue| scaled(residue, 1, count))
+            .sum();
+        let misfits = residues.iter().filter(|&&residue| residue > slack).count();
+        let complete = (0..number).all(|writer| {
+            latest
+                .get(&writer)
+                .is_some_and(|&(_, _, returns)| returns >= RETURNS)
+        });
+        Series {
+            interval,
+            misfits,
+            spread,
+            complete,
         }
     }
 }

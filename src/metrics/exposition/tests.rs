@@ -1,5 +1,6 @@
 //! The rendered pages against golden files, rewritten where `UPDATE_GOLDEN` is set.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -10,6 +11,8 @@ use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::service::{
     Cluster, Defect, HostTime, Reading, Rejection, Service, Stamp, fixture,
 };
+use crate::heartbeat::skew::{Bounds, ClockSkew, Quantum};
+use crate::heartbeat::snapshot::Observed;
 use crate::metrics::telemetry::{ClockOffset, Telemetry};
 
 const INTERVALS: Intervals = Intervals {
@@ -52,6 +55,7 @@ fn snapshot() -> Snapshot {
     ];
     let reading = Reading {
         now,
+        quantum: Quantum::MICROSECOND,
         rows: 7,
         services,
         clusters: vec![Cluster {
@@ -61,16 +65,43 @@ fn snapshot() -> Snapshot {
         }],
         rejected: vec![
             Rejection {
+                table: "services",
                 defect: Defect::UnreadableTime,
                 id: Some(5),
             },
             Rejection {
+                table: "services",
                 defect: Defect::NullHost,
                 id: Some(7),
             },
         ],
     };
-    Snapshot::new(reading, INTERVALS)
+    Snapshot::new(reading, INTERVALS, observed(), None)
+}
+
+/// What was learnt of some rows: everything of one, and causality's bound alone of another.
+fn observed() -> HashMap<i64, Observed> {
+    let skew = |estimate: Option<i64>, lower, upper: Option<i64>| ClockSkew {
+        estimate: estimate.map(TimeDelta::milliseconds),
+        bounds: Bounds {
+            lower: TimeDelta::milliseconds(lower),
+            upper: upper.map(TimeDelta::milliseconds),
+        },
+    };
+    let ahead = Observed {
+        clock_skew: Some(skew(Some(75_010), 74_500, Some(77_020))),
+        clock_steps: Some(1),
+        report_interval: Some(TimeDelta::microseconds(9_999_871)),
+        writers: Some(2),
+        reason: Some(Reason::ClockSkew),
+    };
+    let unbounded = Observed {
+        clock_skew: Some(skew(None, -141_250, None)),
+        clock_steps: Some(0),
+        reason: Some(Reason::Undetermined),
+        ..Observed::default()
+    };
+    HashMap::from([(3, ahead), (2, unbounded)])
 }
 
 fn check(name: &str, page: &str) {
@@ -176,13 +207,17 @@ fn numbers_are_exact() {
 fn an_empty_picture_has_no_lines() {
     let reading = Reading {
         now: fixture::now("2015-03-30 00:54:14"),
+        quantum: Quantum::MICROSECOND,
         services: vec![],
         clusters: vec![],
         rejected: vec![],
         rows: 0,
     };
     assert_eq!(
-        services(&Snapshot::new(reading, INTERVALS), Format::OpenMetrics),
+        services(
+            &Snapshot::new(reading, INTERVALS, HashMap::new(), None),
+            Format::OpenMetrics
+        ),
         ""
     );
     assert_eq!(super::telemetry(&[], Format::OpenMetrics), "# EOF\n");

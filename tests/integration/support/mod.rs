@@ -4,6 +4,7 @@ pub(crate) mod cinder;
 pub(crate) mod database;
 pub(crate) mod exporter;
 pub(crate) mod http;
+pub(crate) mod pgbouncer;
 pub(crate) mod server;
 
 use std::path::PathBuf;

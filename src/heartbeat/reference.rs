@@ -1,0 +1,126 @@
+//! Whose clock is off: when most hosts seem to share one skew, it is rather the reference's.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::skew::Bounds;
+use super::snapshot::ServiceStatus;
+
+/// A skew beyond this, on one side, is more than what synchronised clocks and a busy database explain.
+const BEYOND: TimeDelta = TimeDelta::seconds(2);
+/// Fewer hosts are no majority worth the name.
+const FEWEST_HOSTS: usize = 3;
+
+/// Returns whether more than half of at least three hosts share a skew that is proven to be beyond two seconds on
+/// one side: then the database's clock is off, or its reads lag, and not each of these hosts.
+///
+/// Hosts share a skew when their bounds have a point in common. The services of one host (`HOST@BACKEND`) count
+/// once, by the bounds that all of them agree on; a host whose skew is not bounded yet does not count at all.
+#[must_use]
+pub fn is_suspect(services: &[ServiceStatus]) -> bool {
+    let mut hosts: BTreeMap<&str, (TimeDelta, TimeDelta)> = BTreeMap::new();
+    for status in services {
+        let bounds = status.observed.clock_skew.map(|skew| skew.bounds);
+        let Some(Bounds {
+            lower,
+            upper: Some(upper),
+        }) = bounds
+        else {
+            continue;
+        };
+        let host = status.service.host.split('@').next().unwrap_or_default();
+        let agreed = hosts.entry(host).or_insert((lower, upper));
+        *agreed = (agreed.0.max(lower), agreed.1.min(upper));
+    }
+    let ahead = hosts.values().filter(|(lower, _)| *lower > BEYOND);
+    let behind = hosts.values().filter(|(_, upper)| *upper < -BEYOND);
+    let sharing = most_sharing(ahead).max(most_sharing(behind));
+    hosts.len() >= FEWEST_HOSTS && sharing * 2 > hosts.len()
+}
+
+/// Returns how many intervals have one point in common at most (Marzullo's algorithm).
+fn most_sharing<'a>(intervals: impl Iterator<Item = &'a (TimeDelta, TimeDelta)>) -> usize {
+    let mut edges: Vec<(TimeDelta, bool)> = intervals
+        .filter(|(lower, upper)| lower <= upper)
+        .flat_map(|&(lower, upper)| [(lower, false), (upper, true)])
+        .collect();
+    // Where one ends and another begins they share that point: beginnings come first.
+    edges.sort_unstable();
+    let (mut open, mut most) = (0, 0);
+    for (_, ends) in edges {
+        if ends {
+            open -= 1;
+        } else {
+            open += 1;
+            most = most.max(open);
+        }
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::service::fixture;
+    use crate::heartbeat::skew::ClockSkew;
+    use crate::heartbeat::snapshot::Observed;
+
+    /// Hosts with the bounds of their skew in seconds; an upper bound of 999 is none.
+    fn check(hosts: &[(&str, i64, i64)], suspect: bool) {
+        let services: Vec<ServiceStatus> = hosts
+            .iter()
+            .map(|&(host, lower, upper)| ServiceStatus {
+                service: fixture::service("cinder-volume", host),
+                up: Some(true),
+                up_for_scheduler: Some(true),
+                last_heartbeat: None,
+                heartbeat_age: None,
+                duplicates: 0,
+                observed: Observed {
+                    clock_skew: Some(ClockSkew {
+                        estimate: None,
+                        bounds: Bounds {
+                            lower: TimeDelta::seconds(lower),
+                            upper: (upper != 999).then(|| TimeDelta::seconds(upper)),
+                        },
+                    }),
+                    ..Observed::default()
+                },
+            })
+            .collect();
+        assert_eq!(is_suspect(&services), suspect, "{hosts:?}");
+    }
+
+    #[test]
+    fn most_of_at_least_three_hosts_must_share_a_proven_skew() {
+        check(&[], false);
+        check(&[("a", 9, 11), ("b", 9, 11)], false);
+        check(&[("a", 9, 11), ("b", 9, 11), ("c", -1, 1)], true);
+        check(&[("a", -11, -9), ("b", -11, -9), ("c", -1, 1)], true);
+        check(
+            &[("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 1)],
+            false,
+        );
+        // Proven to be beyond two seconds: not merely possible, and not the limit itself.
+        check(&[("a", 1, 11), ("b", 1, 11), ("c", 1, 11)], false);
+        check(&[("a", 2, 11), ("b", 2, 11), ("c", 2, 11)], false);
+        check(&[("a", 3, 11), ("b", 3, 11), ("c", 3, 11)], true);
+        // Each off by something else, or to another side, is each host's own fault.
+        check(&[("a", 9, 11), ("b", 20, 22), ("c", 30, 32)], false);
+        check(&[("a", 9, 11), ("b", -11, -9), ("c", -1, 1)], false);
+        check(&[("a", 9, 11), ("b", 11, 13), ("c", -1, 1)], true);
+    }
+
+    #[test]
+    fn services_of_one_host_count_once_and_unbounded_ones_not_at_all() {
+        check(
+            &[("a@x", 9, 11), ("a@y", 9, 11), ("b", -1, 1), ("c", -1, 1)],
+            false,
+        );
+        check(
+            &[("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 999)],
+            true,
+        );
+    }
+}

@@ -1,0 +1,400 @@
+//! Vectors of the reference implementation, a table of cases for each branch, and properties.
+
+use chrono::{DateTime, NaiveDateTime};
+use serde_json::Value;
+
+use super::*;
+use crate::heartbeat::cause::{self, Reason};
+use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::service::{Stamp, fixture};
+
+mod properties;
+mod shared_rows;
+
+const VECTORS: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/vectors.json"
+));
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the tests' times are whole microseconds, far below 2^53"
+)]
+fn seconds(seconds: f64) -> TimeDelta {
+    TimeDelta::microseconds((seconds * 1e6).round() as i64)
+}
+
+fn epoch() -> NaiveDateTime {
+    DateTime::UNIX_EPOCH.naive_utc()
+}
+
+fn at(time: f64) -> Monotonic {
+    Monotonic(seconds(time))
+}
+
+fn stamp(time: f64) -> HostTime {
+    HostTime(epoch() + seconds(time))
+}
+
+/// A read that took 10 ms.
+fn read(sent: f64) -> Read {
+    Read {
+        sent: at(sent),
+        answered: at(sent + 0.01),
+    }
+}
+
+fn row(report_count: i64, updated_at: f64) -> Row {
+    Row {
+        report_count,
+        stamp: stamp(updated_at),
+        foreign: false,
+    }
+}
+
+fn assumptions(quantum: Quantum) -> Assumptions {
+    Assumptions::new(quantum, TimeDelta::seconds(10))
+}
+
+/// The skew after reads (sent, count, stamp) of a column that keeps microseconds, and what the last one told.
+fn observed(reads: &[(f64, i64, f64)]) -> (Skew, Observation) {
+    let (&(sent, count, updated_at), rest) = reads.split_first().unwrap();
+    let assumptions = assumptions(Quantum::MICROSECOND);
+    let mut skew = Skew::new(read(sent), row(count, updated_at), assumptions);
+    let mut last = Observation::Same;
+    for &(sent, count, updated_at) in rest {
+        last = skew.observe(read(sent), row(count, updated_at));
+    }
+    (skew, last)
+}
+
+/// Asserts what the last read told and the bounds after it, in seconds.
+fn check(reads: &[(f64, i64, f64)], told: Observation, lower: f64, upper: f64) -> Skew {
+    let (skew, last) = observed(reads);
+    let end = at(reads.last().unwrap().0 + 0.01);
+    let bounds = skew.bounds(end);
+    assert_eq!(last, told, "{reads:?}");
+    assert_close(Some(bounds.lower), Some(lower), "lower bound");
+    assert_close(bounds.upper, Some(upper), "upper bound");
+    skew
+}
+
+fn assert_close(actual: Option<TimeDelta>, expected: Option<f64>, what: &str) {
+    let close = match (actual, expected) {
+        (Some(actual), Some(expected)) => {
+            (actual - seconds(expected)).abs() <= TimeDelta::microseconds(1)
+        }
+        (None, None) => true,
+        _ => false,
+    };
+    assert!(close, "{what}: {actual:?}, expected {expected:?}");
+}
+
+/// A healthy host whose clock is right, read a second after each heartbeat: settled, bounds −1.01 and 11.
+const SETTLED: [(f64, i64, f64); 5] = [
+    (1.0, 1, 0.0),
+    (11.0, 2, 10.0),
+    (21.0, 3, 20.0),
+    (31.0, 4, 30.0),
+    (41.0, 5, 40.0),
+];
+
+fn after_settled(reads: &[(f64, i64, f64)]) -> Vec<(f64, i64, f64)> {
+    SETTLED.iter().chain(reads).copied().collect()
+}
+
+fn name(observation: Observation) -> &'static str {
+    match observation {
+        Observation::Same => "same",
+        Observation::Stale => "stale",
+        Observation::Recreated => "first",
+        Observation::Foreign => "foreign",
+        Observation::Fresh => "fresh",
+        Observation::Odd => "odd",
+        Observation::Conflict => "conflict",
+        Observation::Heartbeat => "beat",
+    }
+}
+
+#[test]
+fn every_vector_of_the_reference_implementation_holds_to_a_microsecond() {
+    let vectors: Vec<Value> = serde_json::from_str(VECTORS).unwrap();
+    assert_eq!(vectors.len(), 10);
+    for vector in &vectors {
+        check_vector(vector);
+    }
+}
+
+fn check_vector(vector: &Value) {
+    let name_of_vector = vector["name"].as_str().unwrap();
+    let number = |value: &Value| value.as_f64();
+    let assumptions = Assumptions {
+        visibility_delay: seconds(number(&vector["d_max"]).unwrap()),
+        max_drift_ppm: 500,
+        tolerance: seconds(number(&vector["tol"]).unwrap()),
+        quantum: Quantum {
+            low: seconds(number(&vector["quant"][0]).unwrap()),
+            high: seconds(number(&vector["quant"][1]).unwrap()),
+        },
+        report_interval: TimeDelta::seconds(10),
+    };
+    assert_eq!(number(&vector["rho"]), Some(500e-6));
+    let mut skew: Option<Skew> = None;
+    let mut end = at(0.0);
+    let mut shown = stamp(0.0);
+    for expected in vector["reads"].as_array().unwrap() {
+        let what = format!("{name_of_vector}, read at {}", expected["a"]);
+        let read = Read {
+            sent: at(number(&expected["a"]).unwrap()),
+            answered: at(number(&expected["b"]).unwrap()),
+        };
+        let row = Row {
+            report_count: expected["count"].as_i64().unwrap(),
+            stamp: stamp(number(&expected["updated_at"]).unwrap()),
+            foreign: expected["what"] == "foreign",
+        };
+        end = read.answered;
+        let told = match &mut skew {
+            Some(skew) => name(skew.observe(read, row)),
+            None => {
+                skew = Some(Skew::new(read, row, assumptions));
+                "first"
+            }
+        };
+        assert_eq!(told, expected["what"], "{what}");
+        let skew = skew.as_ref().unwrap();
+        let bounds = skew.bounds(end);
+        assert_close(Some(bounds.lower), number(&expected["lo"]), &what);
+        assert_close(bounds.upper, number(&expected["hi"]), &what);
+        let interval = skew.interval().map(|interval| interval.mean);
+        assert_close(interval, number(&expected["R"]), &what);
+        // A lagging replica's row is older than what is known.
+        if told != "stale" {
+            shown = row.stamp;
+        }
+        let reason = reason(skew, shown, end).map_or("up", Reason::as_str);
+        assert_eq!(reason, expected["reason"], "{what}");
+        assert_eq!(skew.writers(), None, "{what}");
+    }
+    let aged = skew
+        .unwrap()
+        .bounds(Monotonic(end.0 + TimeDelta::seconds(600)));
+    let expected = &vector["aged_600"];
+    assert_close(Some(aged.lower), number(&expected[0]), name_of_vector);
+    assert_close(aged.upper, number(&expected[1]), name_of_vector);
+}
+
+/// The reason by Cinder's defaults, while the database's clock shows the monotonic time.
+fn reason(skew: &Skew, stamp: HostTime, answered: Monotonic) -> Option<Reason> {
+    let service = crate::heartbeat::service::Service {
+        updated_at: Stamp::At(stamp),
+        ..fixture::service("cinder-volume", "block1")
+    };
+    let intervals = Intervals {
+        service_down_time: TimeDelta::seconds(60),
+        report_interval: TimeDelta::seconds(10),
+    };
+    let now = DatabaseTime(epoch() + answered.0);
+    cause::reason(&service, Some(skew), now, answered, &intervals)
+}
+
+#[test]
+fn the_first_read_bounds_the_skew_from_below_alone() {
+    let (skew, _) = observed(&SETTLED[..1]);
+    assert_close(Some(skew.bounds(at(1.01)).lower), Some(-1.01), "lower");
+    assert_eq!(skew.bounds(at(1.01)).upper, None);
+    assert_eq!(skew.estimate(at(1.01)), None);
+    assert_eq!(skew.interval(), None);
+    assert_eq!(skew.silence(at(5.01)), (seconds(4.0), None));
+}
+
+#[test]
+fn the_first_heartbeats_stand_alone_and_regular_ones_are_intersected() {
+    check(&SETTLED[..2], Observation::Fresh, -1.01, 11.006_006);
+    check(&SETTLED[..3], Observation::Fresh, -1.01, 11.006_006);
+    check(&SETTLED[..4], Observation::Heartbeat, -1.01, 11.006_006);
+    let sooner = after_settled(&[(49.0, 5, 40.0), (50.5, 6, 50.0)]);
+    let skew = check(&sooner, Observation::Heartbeat, -0.51, 3.001_756);
+    assert_eq!((skew.steps(), skew.conflicts()), (0, 0));
+    // The middle of −0.51 and 3.001756 − 2.
+    assert_close(skew.estimate(at(50.51)), Some(0.245_878), "estimate");
+}
+
+#[test]
+fn a_late_a_lost_and_a_shifted_heartbeat_stand_alone() {
+    let odd = Observation::Odd;
+    // 3 s late, seen a second later.
+    let late = after_settled(&[(54.0, 6, 53.0)]);
+    assert_eq!(check(&late, odd, -1.01, 14.007_506).steps(), 0);
+    // One lost: its count is missing as well.
+    let lost = after_settled(&[(51.0, 5, 40.0), (61.0, 6, 60.0)]);
+    assert_eq!(check(&lost, odd, -1.01, 11.006_006).steps(), 0);
+    // Set forward, and back, by 75 s.
+    let ahead = after_settled(&[(51.0, 6, 125.0)]);
+    assert_eq!(check(&ahead, odd, 73.99, 86.006_006).steps(), 1);
+    let behind = after_settled(&[(51.0, 6, -25.0)]);
+    assert_eq!(check(&behind, odd, -76.01, -63.993_994).steps(), 1);
+    let (skew, _) = observed(&behind);
+    assert_eq!(skew.conflicts(), 0);
+}
+
+#[test]
+fn a_pause_of_whole_intervals_is_not_taken_for_regular() {
+    // The reads show nothing for 31 s while the stamps advance by one interval.
+    let paused = after_settled(&[(51.0, 5, 40.0), (75.0, 5, 40.0), (81.0, 6, 50.0)]);
+    check(&paused, Observation::Odd, -31.01, -22.995_994);
+}
+
+#[test]
+fn a_slow_slew_adds_up_until_a_heartbeat_stands_alone() {
+    // Each heartbeat is early by 0.2 s, within the tolerance of a single one.
+    let mut reads = SETTLED.to_vec();
+    for count in 6..12_i32 {
+        let since = f64::from(count - 5);
+        let beat = 40.0 + 10.0 * since;
+        reads.push((beat + 1.0, i64::from(count), beat - 0.2 * since));
+        if observed(&reads).1 == Observation::Odd {
+            return;
+        }
+    }
+    panic!("never noticed");
+}
+
+#[test]
+fn causality_beats_an_old_upper_bound() {
+    // Narrowed to an upper bound of 2.0; then stamps that are 2.2 s ahead, by less than the gate notices each.
+    let mut reads = after_settled(&[(49.9, 5, 40.0), (50.1, 6, 50.0)]);
+    reads.extend([
+        (60.0, 7, 60.2),
+        (70.0, 8, 70.3),
+        (80.0, 9, 80.4),
+        (90.0, 10, 90.5),
+        (100.0, 11, 100.6),
+        (110.0, 12, 110.7),
+    ]);
+    let (skew, _) = observed(&reads);
+    assert!(skew.bounds(at(110.01)).lower >= seconds(0.68));
+    let mut reads = reads;
+    reads.push((117.0, 13, 120.75));
+    let (skew, told) = observed(&reads);
+    assert_eq!(told, Observation::Conflict);
+    assert_eq!((skew.steps(), skew.conflicts()), (1, 1));
+}
+
+#[test]
+fn a_regular_heartbeat_below_the_old_bounds_keeps_their_upper_one() {
+    // Visible 3 s after its stamp, where at most 2 s are allowed.
+    let late = after_settled(&[
+        (49.9, 5, 40.0),
+        (50.1, 6, 50.0),
+        (63.0, 6, 50.0),
+        (63.1, 7, 60.0),
+    ]);
+    let skew = check(&late, Observation::Conflict, -3.11, 2.107_606);
+    assert_eq!((skew.steps(), skew.conflicts()), (0, 1));
+}
+
+#[test]
+fn unseen_heartbeats_lower_the_upper_bound() {
+    let unseen = after_settled(&[(71.0, 8, 70.0)]);
+    // The old bound, aged by 30 s, is still the better one.
+    check(&unseen, Observation::Heartbeat, -1.01, 11.021_006);
+    // By 2 (R − e), e being 0.250001 s / 3, less the tolerance.
+    let narrow = after_settled(&[(49.0, 5, 40.0), (71.0, 8, 70.0)]);
+    check(&narrow, Observation::Heartbeat, -1.01, 3.428_673);
+}
+
+#[test]
+fn a_lagging_replica_is_ignored_and_a_new_row_starts_over() {
+    let stale = after_settled(&[(42.0, 4, 30.0)]);
+    let (mut skew, told) = observed(&stale);
+    assert_eq!(told, Observation::Stale);
+    let told = skew.observe(read(51.0), row(0, 50.0));
+    assert_eq!(told, Observation::Recreated);
+    assert_eq!(skew.bounds(at(51.01)).upper, None);
+    assert_eq!((skew.interval(), skew.steps()), (None, 0));
+}
+
+#[test]
+fn after_a_foreign_write_the_next_heartbeat_stands_alone() {
+    for foreign in [
+        // The service's start moves the stamp alone.
+        Row { ..row(5, 45.0) },
+        // A heartbeat and a freeze between two reads.
+        Row {
+            foreign: true,
+            ..row(6, 50.5)
+        },
+    ] {
+        let (mut skew, _) = observed(&SETTLED);
+        let before = skew.bounds(at(51.01));
+        assert_eq!(skew.observe(read(51.0), foreign), Observation::Foreign);
+        assert_eq!(skew.bounds(at(51.01)), before);
+        assert_eq!(skew.interval(), None);
+        let next = row(foreign.report_count + 1, 60.0);
+        assert_eq!(skew.observe(read(61.0), next), Observation::Fresh);
+    }
+}
+
+#[test]
+fn silence_is_bounded_by_the_reads_and_by_the_stamp() {
+    let (skew, _) = observed(&after_settled(&[(50.0, 6, 50.0)]));
+    // The skew is between 0 and 11 s: the stamp of 50 tells no more than the read at 50.01.
+    let (least, most) = skew.silence(at(60.01));
+    assert_close(Some(least), Some(10.0), "least");
+    assert_close(most, Some(21.01), "most");
+}
+
+#[test]
+fn against_the_database_the_skew_is_shifted_and_widened_by_the_round_trip() {
+    let (skew, _) = observed(&SETTLED);
+    let limit = TimeDelta::seconds(60);
+    // The database's clock is 1000 s and more ahead of the monotonic axis.
+    let now = DatabaseTime(epoch() + seconds(1041.0));
+    let shown = skew.against_database(read(41.0), now, limit).unwrap();
+    assert_close(Some(shown.bounds.lower), Some(-1001.01), "lower");
+    assert_close(shown.bounds.upper, Some(-988.983_994), "upper");
+    assert_close(shown.estimate, Some(-995.991_997), "estimate");
+}
+
+#[test]
+fn the_skew_of_a_host_that_fell_silent_is_withdrawn() {
+    let (skew, _) = observed(&SETTLED);
+    for (silence, limit, shown) in [
+        (60.0, 60, true),
+        (60.1, 60, false),
+        (29.9, 1, true),
+        (30.1, 1, false),
+    ] {
+        let sent = 41.0 + silence;
+        let now = DatabaseTime(epoch() + seconds(sent));
+        let skew = skew.against_database(read(sent), now, TimeDelta::seconds(limit));
+        assert_eq!(skew.is_some(), shown, "after {silence} s of silence");
+    }
+}
+
+#[test]
+fn garbled_rows_stop_nothing() {
+    let far = [NaiveDateTime::MIN, NaiveDateTime::MAX, epoch()];
+    let assumptions = assumptions(Quantum::UNKNOWN);
+    let mut skew = Skew::new(read(0.0), row(i64::MIN, 0.0), assumptions);
+    for turn in 1..200_i32 {
+        let report_count = match turn % 3 {
+            0 => i64::MIN + i64::from(turn) * (1 << 54),
+            1 => i64::MIN + i64::from(turn) * (1 << 55),
+            _ => i64::MAX - 200 + i64::from(turn),
+        };
+        let garbled = Row {
+            report_count,
+            stamp: HostTime(far[usize::try_from(turn).unwrap() * 7 % 5 % 3]),
+            foreign: false,
+        };
+        let time = f64::from(turn) * 5.0;
+        skew.observe(read(time), garbled);
+        let bounds = skew.bounds(at(time + 1e6));
+        assert!(bounds.upper.is_none_or(|upper| upper >= bounds.lower));
+        let _ = skew.estimate(at(time + 0.01));
+        let _ = skew.silence(at(time + 0.01));
+        let _ = skew.against_database(read(time), DatabaseTime(epoch()), TimeDelta::zero());
+    }
+}

@@ -1,0 +1,225 @@
+//! What holds whatever the rows show.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What a row does between two reads, after a pause of so many milliseconds.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Nothing,
+    Heartbeats { count: i64, stamp_millis: i64 },
+    Foreign { stamp_millis: i64 },
+    Stale,
+}
+
+fn event() -> impl Strategy<Value = (i64, Event)> {
+    let heartbeats = (1..4_i64, prop_oneof![Just(10_000), -90_000..90_000_i64]).prop_map(
+        |(count, stamp_millis)| Event::Heartbeats {
+            count,
+            stamp_millis,
+        },
+    );
+    let event = prop_oneof![
+        2 => Just(Event::Nothing),
+        5 => heartbeats,
+        1 => (1..90_000_i64).prop_map(|stamp_millis| Event::Foreign { stamp_millis }),
+        1 => Just(Event::Stale),
+    ];
+    (1..20_000_i64, event)
+}
+
+fn quantum() -> impl Strategy<Value = Quantum> {
+    prop_oneof![
+        Just(Quantum::MICROSECOND),
+        Just(Quantum::TRUNCATED),
+        Just(Quantum::ROUNDED),
+        Just(Quantum::UNKNOWN),
+    ]
+}
+
+/// A row in the making.
+struct History {
+    origin: Monotonic,
+    time: TimeDelta,
+    row: Row,
+}
+
+impl History {
+    fn new(origin: i64) -> Self {
+        Self {
+            origin: Monotonic(TimeDelta::nanoseconds(origin)),
+            time: TimeDelta::zero(),
+            row: row(1_000, 0.0),
+        }
+    }
+
+    fn read(&self) -> Read {
+        let sent = Monotonic(self.origin.0 + self.time);
+        Read {
+            sent,
+            answered: Monotonic(sent.0 + TimeDelta::milliseconds(3)),
+        }
+    }
+
+    /// Lets one event happen and returns what a read shows of it.
+    fn next(&mut self, (pause, event): (i64, Event)) -> (Read, Row) {
+        self.time += TimeDelta::milliseconds(pause);
+        let mut shown = self.row;
+        match event {
+            Event::Nothing => {}
+            Event::Heartbeats {
+                count,
+                stamp_millis,
+            } => {
+                shown.report_count += count;
+                shown.stamp.0 += TimeDelta::milliseconds(stamp_millis);
+            }
+            Event::Foreign { stamp_millis } => {
+                shown.stamp.0 += TimeDelta::milliseconds(stamp_millis);
+                shown.foreign = true;
+            }
+            Event::Stale => {
+                shown.report_count -= 1;
+                return (self.read(), shown);
+            }
+        }
+        self.row = Row {
+            foreign: false,
+            ..shown
+        };
+        (self.read(), shown)
+    }
+}
+
+/// The skew after all these events, and the last read.
+fn lived(origin: i64, quantum: Quantum, events: &[(i64, Event)]) -> (Skew, History) {
+    let mut history = History::new(origin);
+    let mut skew = Skew::new(history.read(), history.row, assumptions(quantum));
+    for &event in events {
+        let (read, row) = history.next(event);
+        skew.observe(read, row);
+    }
+    (skew, history)
+}
+
+fn events() -> impl Strategy<Value = Vec<(i64, Event)>> {
+    prop::collection::vec(event(), 0..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn bounds_are_in_order_and_widen_linearly(
+        quantum in quantum(), events in events(), first in 0..100_000_i64, second in 0..100_000_i64,
+    ) {
+        let (skew, history) = lived(0, quantum, &events);
+        let end = history.read().answered;
+        let later = |millis| skew.bounds(Monotonic(end.0 + TimeDelta::milliseconds(millis)));
+        let growth = |millis| later(0).lower - later(millis).lower;
+        let nanosecond = TimeDelta::nanoseconds(2);
+        prop_assert!(growth(first) >= TimeDelta::zero());
+        prop_assert!((growth(first) + growth(second) - growth(first + second)).abs() <= nanosecond);
+        if let (Some(upper), Some(aged)) = (later(0).upper, later(first).upper) {
+            prop_assert!(later(0).lower <= upper);
+            prop_assert_eq!(aged - upper, growth(first));
+        }
+    }
+
+    #[test]
+    fn a_read_without_news_changes_nothing(
+        quantum in quantum(), events in events(), pause in 1..20_000_i64, later in 0..100_000_i64,
+    ) {
+        let (skew, mut history) = lived(0, quantum, &events);
+        let mut reread = skew.clone();
+        let (read, row) = history.next((pause, Event::Nothing));
+        prop_assert_eq!(reread.observe(read, row), Observation::Same);
+        let at = Monotonic(read.answered.0 + TimeDelta::milliseconds(later));
+        prop_assert_eq!(reread.bounds(at), skew.bounds(at));
+        prop_assert_eq!(reread.estimate(at), skew.estimate(at));
+        prop_assert_eq!(reread.silence(at), skew.silence(at));
+        prop_assert_eq!(reread.interval(), skew.interval());
+        prop_assert_eq!((reread.steps(), reread.conflicts()), (skew.steps(), skew.conflicts()));
+    }
+
+    #[test]
+    fn a_foreign_write_moves_no_bound(
+        quantum in quantum(), events in events(), pause in 1..20_000_i64, count in 0..3_i64,
+        stamp_millis in -90_000..90_000_i64,
+    ) {
+        let (skew, history) = lived(0, quantum, &events);
+        let mut moved = skew.clone();
+        let mut row = history.row;
+        row.report_count += count;
+        row.stamp.0 += TimeDelta::milliseconds(stamp_millis) + TimeDelta::microseconds(1);
+        row.foreign = true;
+        let answered = Monotonic(history.read().answered.0 + TimeDelta::milliseconds(pause));
+        let read = Read { sent: answered, answered };
+        prop_assert_eq!(moved.observe(read, row), Observation::Foreign);
+        prop_assert_eq!(moved.bounds(answered), skew.bounds(answered));
+    }
+
+    #[test]
+    fn a_stale_read_is_ignored(
+        quantum in quantum(), events in events(), later in events(), behind in 1..5_i64,
+        stamp_millis in 0..90_000_i64,
+    ) {
+        let (skew, history) = lived(0, quantum, &events);
+        let mut disturbed = skew.clone();
+        let mut old = history.row;
+        old.report_count -= behind;
+        old.stamp.0 -= TimeDelta::milliseconds(stamp_millis);
+        prop_assert_eq!(disturbed.observe(history.read(), old), Observation::Stale);
+        same_future(skew, disturbed, history, &later)?;
+    }
+
+    #[test]
+    fn the_origin_of_the_monotonic_axis_does_not_matter(
+        quantum in quantum(), events in events(), origin in any::<i32>(), database in -100_000..100_000_i64,
+    ) {
+        let origin = i64::from(origin) * 1_234_567;
+        let shown = |origin| {
+            let (skew, history) = lived(origin, quantum, &events);
+            let now = DatabaseTime(epoch() + history.time + TimeDelta::milliseconds(database));
+            let limit = TimeDelta::seconds(60);
+            (
+                skew.against_database(history.read(), now, limit),
+                skew.silence(history.read().answered),
+                skew.interval(),
+                (skew.steps(), skew.conflicts(), skew.writers()),
+            )
+        };
+        prop_assert_eq!(shown(0), shown(origin));
+    }
+
+    #[test]
+    fn a_recreated_row_starts_over(
+        quantum in quantum(), events in events(), later in events(), stamp_millis in 1..90_000_i64,
+    ) {
+        let (mut skew, mut history) = lived(0, quantum, &events);
+        history.time += TimeDelta::milliseconds(1);
+        history.row.report_count = 0;
+        history.row.stamp.0 += TimeDelta::milliseconds(stamp_millis);
+        prop_assert_eq!(skew.observe(history.read(), history.row), Observation::Recreated);
+        let new = Skew::new(history.read(), history.row, assumptions(quantum));
+        same_future(skew, new, history, &later)?;
+    }
+}
+
+/// Asserts that two that should know the same learn the same from what comes.
+fn same_future(
+    mut one: Skew,
+    mut other: Skew,
+    mut history: History,
+    events: &[(i64, Event)],
+) -> Result<(), TestCaseError> {
+    for &event in events {
+        let (read, row) = history.next(event);
+        prop_assert_eq!(one.observe(read, row), other.observe(read, row));
+        prop_assert_eq!(one.bounds(read.answered), other.bounds(read.answered));
+        prop_assert_eq!(one.interval(), other.interval());
+        prop_assert_eq!(one.silence(read.answered), other.silence(read.answered));
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Rows that several processes write, and what is none of them.
+
+use super::*;
+
+/// Reads a row every 5 s whose writers report every `interval` seconds, each at its phase and by its clock.
+fn shared(interval: f64, writers: &[(f64, f64)]) -> Skew {
+    let mut beats: Vec<(f64, f64)> = Vec::new();
+    for &(phase, ahead) in writers {
+        for turn in 0..60_i32 {
+            let time = phase + f64::from(turn) * interval;
+            beats.push((time, time + ahead));
+        }
+    }
+    beats.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut skew: Option<Skew> = None;
+    for poll in 2..60_i32 {
+        // The polls move through the writers' turns, as the dither makes them.
+        let sent = f64::from(poll) * 5.0 + f64::from(poll * 37 % 17) * 0.09;
+        let count = beats.partition_point(|beat| beat.0 + 0.005 < sent);
+        let row = row(i64::try_from(count).unwrap(), beats[count - 1].1);
+        match &mut skew {
+            Some(skew) => drop(skew.observe(read(sent), row)),
+            None => {
+                skew = Some(Skew::new(
+                    read(sent),
+                    row,
+                    assumptions(Quantum::MICROSECOND),
+                ));
+            }
+        }
+    }
+    skew.unwrap()
+}
+
+fn check(interval: f64, writers: &[(f64, f64)], number: Option<u32>) -> Skew {
+    let skew = shared(interval, writers);
+    assert_eq!(skew.writers(), number, "every {interval} s: {writers:?}");
+    skew
+}
+
+#[test]
+fn writers_are_counted_by_their_turns() {
+    check(10.0, &[(1.0, 0.0), (4.0, 0.0)], Some(2));
+    check(10.0, &[(1.0, 0.0), (4.0, 5.0)], Some(2));
+    check(10.0, &[(1.0, 0.0), (3.0, 0.0), (8.0, 40.0)], Some(3));
+    // Less often than configured: only stamps that go back prove them.
+    check(30.0, &[(1.0, 0.0), (8.0, 75.0)], Some(2));
+    check(30.0, &[(1.0, 0.0), (8.0, 0.0)], None);
+    // Together as often as configured: one clock set to and fro could do the same.
+    check(20.0, &[(1.0, 0.0), (8.0, 75.0)], None);
+}
+
+#[test]
+fn one_writer_that_reports_oftener_is_one() {
+    check(10.0, &[(1.0, 75.0)], None);
+    check(5.0, &[(1.0, 0.0)], None);
+    check(3.3, &[(1.0, 0.0)], None);
+}
+
+#[test]
+fn writers_whose_stamps_are_evenly_spaced_look_like_one() {
+    check(10.0, &[(1.0, 0.0), (6.0, 0.0)], None);
+}
+
+#[test]
+fn a_row_with_several_writers_has_no_interval_and_counts_no_more_steps() {
+    let skew = check(10.0, &[(1.0, 0.0), (4.0, 75.0)], Some(2));
+    assert_eq!(skew.interval(), None);
+    assert!(skew.steps() <= 12, "{} steps", skew.steps());
+}

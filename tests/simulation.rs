@@ -1,0 +1,879 @@
+//! Hosts with clocks of known error, read as the exporter reads them: what is published must hold, always.
+//!
+//! Every run follows from its seed. The figures are printed: `cargo test --release --test simulation -- --nocapture`.
+//! Seconds are `f64` here: the truth is a float, and only what a column keeps of it becomes a time.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "the figures are there to be read and quoted"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "all numbers are far below 2^53"
+)]
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta};
+use openstack_heartbeat_exporter::heartbeat::cause::{self, Reason};
+use openstack_heartbeat_exporter::heartbeat::liveness::{self, Intervals};
+use openstack_heartbeat_exporter::heartbeat::service::{DatabaseTime, HostTime, Service, Stamp};
+use openstack_heartbeat_exporter::heartbeat::skew::{
+    Assumptions, ClockSkew, Monotonic, Quantum, Read, Row, Skew,
+};
+
+/// What the two usual databases keep of a stamp.
+const COLUMNS: [(&str, Quantum); 2] = [
+    ("MariaDB", Quantum::TRUNCATED),
+    ("PostgreSQL", Quantum::MICROSECOND),
+];
+/// Cinder's `service_down_time`.
+const DOWN: f64 = 60.0;
+const HOUR: f64 = 3600.0;
+
+/// `SplitMix64`: small, fast, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    fn chance(&mut self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    fn choice<T: Copy>(&mut self, of: &[T]) -> T {
+        of[(self.unit() * of.len() as f64) as usize]
+    }
+}
+
+/// The host's clock less the true time: pieces of constant drift.
+#[derive(Clone)]
+struct Clock(Vec<(f64, f64, f64)>);
+
+impl Clock {
+    /// The clock of a process's host, whose drift changes every ten minutes.
+    fn new(random: &mut Random, process: &Process, database: f64, until: f64) -> Self {
+        let ahead = process.ahead + database;
+        let mut turns: Vec<(f64, f64)> = process.steps.clone();
+        let mut turn = -100.0;
+        while turn < until {
+            turns.push((turn, 0.0));
+            turn += random.between(100.0, 1100.0);
+        }
+        turns.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut pieces: Vec<(f64, f64, f64)> = Vec::new();
+        for (turn, step) in turns {
+            let (since, skew, drift) = pieces.last().copied().unwrap_or((turn, ahead, 0.0));
+            let share = random.between(-1.0, 1.0);
+            let drift_now = random.choice(&[-1.0, 1.0, share]) * process.max_drift;
+            pieces.push((turn, skew + drift * (turn - since) + step, drift_now));
+        }
+        Self(pieces)
+    }
+
+    fn skew(&self, time: f64) -> f64 {
+        let after = self.0.partition_point(|piece| piece.0 <= time);
+        let (since, skew, drift) = self.0[after.max(1) - 1];
+        skew + drift * (time - since)
+    }
+}
+
+/// One write of the row.
+#[derive(Clone, Copy)]
+struct Write {
+    stamped: f64,
+    visible: f64,
+    /// The host's clock at the stamp.
+    shown: f64,
+    /// Whether it is a heartbeat; otherwise a service's start.
+    beat: bool,
+}
+
+/// One process that writes heartbeats, and everything that befalls it.
+#[derive(Clone)]
+struct Process {
+    /// Host's clock − database's clock at the start.
+    ahead: f64,
+    max_drift: f64,
+    steps: Vec<(f64, f64)>,
+    interval: f64,
+    /// Each heartbeat comes at its time ± this.
+    jitter: f64,
+    /// Chance that a heartbeat is late by up to 8 s.
+    late: f64,
+    /// Chance that a heartbeat fails.
+    lost: f64,
+    /// Every so many heartbeats one is late by 2 s, if not 0.
+    task: usize,
+    /// Chance that a write needs up to `longest_delay` to be seen.
+    delayed: f64,
+    longest_delay: f64,
+    /// From when till when no process runs.
+    gone: Vec<(f64, f64)>,
+}
+
+const HEALTHY: Process = Process {
+    ahead: 0.0,
+    max_drift: 20e-6,
+    steps: Vec::new(),
+    interval: 10.0,
+    jitter: 0.1,
+    late: 0.0,
+    lost: 0.0,
+    task: 0,
+    delayed: 0.01,
+    longest_delay: 0.094,
+    gone: Vec::new(),
+};
+
+impl Process {
+    /// Returns all writes until a time, in the order in which they are seen.
+    fn writes(&self, random: &mut Random, clock: &Clock, until: f64) -> Vec<Write> {
+        let mut writes: Vec<Write> = Vec::new();
+        let mut due = random.between(-2.0, -1.0) * self.interval;
+        let mut was_gone = false;
+        let mut number = 0;
+        while due < until {
+            let gone = self.gone.iter().find(|gone| gone.0 <= due && due < gone.1);
+            if let Some(gone) = gone {
+                was_gone = true;
+                due = if gone.1 < until {
+                    gone.1 + random.unit()
+                } else {
+                    until
+                };
+                continue;
+            }
+            let mut stamped = due + random.between(-self.jitter, self.jitter);
+            if random.chance(self.late) {
+                stamped += random.between(0.0, 8.0_f64.min(0.9 * self.interval));
+            }
+            number += 1;
+            if self.task > 0 && number % self.task == 0 {
+                stamped += 2.0;
+            }
+            // The loop writes one after the other.
+            let earliest = writes.last().map_or(stamped, |last| last.visible + 1e-4);
+            stamped = stamped.max(earliest);
+            let delay = if random.chance(self.delayed) {
+                random.between(0.0, self.longest_delay)
+            } else {
+                random.between(0.004, 0.009)
+            };
+            if !random.chance(self.lost) {
+                writes.push(Write {
+                    stamped,
+                    visible: stamped + delay,
+                    shown: stamped + clock.skew(stamped),
+                    beat: !was_gone,
+                });
+            }
+            was_gone = false;
+            due += self.interval;
+        }
+        writes
+    }
+}
+
+/// How the rows are read.
+#[derive(Clone, Copy)]
+struct Reader {
+    poll: f64,
+    column: Quantum,
+    visibility_delay: f64,
+    report_interval: f64,
+    until: f64,
+}
+
+const READER: Reader = Reader {
+    poll: 5.0,
+    column: Quantum::MICROSECOND,
+    visibility_delay: 2.0,
+    report_interval: 10.0,
+    until: HOUR,
+};
+
+/// What is known, and what is true, after one read.
+struct Moment<'a> {
+    time: f64,
+    skew: &'a Skew,
+    published: Option<ClockSkew>,
+    reason: Option<Reason>,
+    up: bool,
+    /// Host's clock − database's clock; that of the last writer.
+    truth: f64,
+    /// Since the last heartbeat was stamped.
+    silence: f64,
+    /// When the stamp that is shown was made.
+    stamped: f64,
+    /// Since the first read.
+    heartbeats: i64,
+}
+
+impl Moment<'_> {
+    fn width(&self) -> Option<f64> {
+        let bounds = self.published?.bounds;
+        Some((bounds.upper? - bounds.lower).as_seconds_f64())
+    }
+
+    fn error(&self) -> Option<f64> {
+        let estimate = self.published?.estimate?;
+        Some((estimate.as_seconds_f64() - self.truth).abs())
+    }
+
+    /// Whether the skew is outside of what is published.
+    fn misses(&self, skew: f64) -> bool {
+        let Some(ClockSkew { bounds, .. }) = self.published else {
+            return false;
+        };
+        // The truth is a float: a nanosecond is its error.
+        let above = bounds.lower.as_seconds_f64() <= skew + 1e-9;
+        let below = bounds
+            .upper
+            .is_none_or(|upper| skew - 1e-9 <= upper.as_seconds_f64());
+        !(above && below)
+    }
+}
+
+fn span(seconds: f64) -> TimeDelta {
+    TimeDelta::nanoseconds((seconds * 1e9).round() as i64)
+}
+
+fn date(seconds: f64) -> NaiveDateTime {
+    DateTime::UNIX_EPOCH.naive_utc() + TimeDelta::microseconds((seconds * 1e6).floor() as i64)
+}
+
+/// Returns the stamp as the column keeps it.
+fn stored(shown: f64, column: Quantum) -> HostTime {
+    HostTime(match column {
+        Quantum::TRUNCATED => date(shown.floor()),
+        Quantum::ROUNDED => date(shown.round()),
+        Quantum::UNKNOWN => date(if shown.to_bits() % 2 == 0 {
+            shown.floor()
+        } else {
+            shown.round()
+        }),
+        _ => date(shown),
+    })
+}
+
+fn service(updated_at: HostTime) -> Service {
+    Service {
+        id: 1,
+        binary: "cinder-volume".to_owned(),
+        host: "block1".to_owned(),
+        topic: None,
+        report_count: 0,
+        updated_at: Stamp::At(updated_at),
+        created_at: Stamp::Never,
+        disabled: false,
+        disabled_reason: None,
+        frozen: None,
+        availability_zone: None,
+        cluster_name: None,
+        uuid: None,
+        rpc_current_version: None,
+        object_current_version: None,
+        replication_status: None,
+        active_backend_id: None,
+    }
+}
+
+/// Lets processes write one row, reads it, and shows each moment to `look`; returns the number of reads.
+fn simulate(
+    seed: u64,
+    processes: &[Process],
+    reader: Reader,
+    mut look: impl FnMut(&Moment),
+) -> usize {
+    let mut random = Random(seed);
+    let origin = random.between(0.0, 1e6);
+    let database = random.between(-1e6, 1e6).round();
+    let clocks: Vec<Clock> = processes
+        .iter()
+        .map(|process| Clock::new(&mut random, process, database, reader.until))
+        .collect();
+    let mut writes: Vec<(Write, usize)> = Vec::new();
+    for (number, process) in processes.iter().enumerate() {
+        let own = process.writes(&mut random, &clocks[number], reader.until);
+        writes.extend(own.into_iter().map(|write| (write, number)));
+    }
+    writes.sort_by(|a, b| a.0.visible.total_cmp(&b.0.visible));
+
+    let assumptions = Assumptions {
+        visibility_delay: span(reader.visibility_delay),
+        ..Assumptions::new(reader.column, span(reader.report_interval))
+    };
+    let intervals = Intervals {
+        service_down_time: span(DOWN),
+        report_interval: span(reader.report_interval),
+    };
+    let mut skew: Option<Skew> = None;
+    let (mut sent, mut seen, mut count, mut reads) = (0.0, 0, 1000, 0);
+    let mut silent_since = f64::NAN;
+    let mut first = None;
+    loop {
+        sent += reader.poll * random.between(5.0 / 6.0, 7.0 / 6.0);
+        if sent > reader.until {
+            return reads;
+        }
+        let round_trip = random.between(0.001, 0.003) + if random.chance(0.01) { 0.5 } else { 0.0 };
+        let answered = sent + round_trip;
+        let happens = random.between(sent, answered);
+        while seen < writes.len() && writes[seen].0.visible <= happens {
+            if writes[seen].0.beat {
+                count += 1;
+                silent_since = writes[seen].0.stamped;
+            }
+            seen += 1;
+        }
+        let Some(&(write, writer)) = writes[..seen].last() else {
+            continue;
+        };
+        let read = Read {
+            sent: Monotonic(span(origin + sent)),
+            answered: Monotonic(span(origin + answered)),
+        };
+        let row = Row {
+            report_count: count,
+            stamp: stored(write.shown, reader.column),
+            foreign: false,
+        };
+        match &mut skew {
+            Some(skew) => drop(skew.observe(read, row)),
+            None => skew = Some(Skew::new(read, row, assumptions)),
+        }
+        let Some(skew) = &skew else {
+            unreachable!("observed")
+        };
+        let now = DatabaseTime(date(happens + database));
+        let service = service(row.stamp);
+        reads += 1;
+        look(&Moment {
+            time: answered,
+            skew,
+            published: skew.against_database(read, now, intervals.service_down_time),
+            reason: cause::reason(&service, Some(skew), now, read.answered, &intervals),
+            up: liveness::is_up(&service, now, &intervals) == Some(true)
+                && liveness::is_up_for_scheduler(&service, now, &intervals) == Some(true),
+            truth: clocks[writer].skew(answered) - database,
+            silence: answered - silent_since,
+            stamped: write.stamped,
+            heartbeats: count - *first.get_or_insert(count),
+        });
+    }
+}
+
+/// Returns the value below which this share of all lies.
+fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
+
+#[test]
+fn the_truth_is_always_within_the_bounds() {
+    let (mut reads, mut misses, mut withdrawn) = (0, 0, 0);
+    for seed in 0..1_600 {
+        let mut random = Random(seed ^ 0x00C0_FFEE);
+        let interval = random.choice(&[10.0, 10.0, 5.0, 30.0]);
+        let poll = random.choice(&[5.0, 5.0, 5.0, 2.0, 10.0, 15.0]);
+        // Where most heartbeats go unseen, they are taken to be as regular as those seen.
+        let seen = poll * 7.0 / 6.0 < 1.5 * interval;
+        let process = Process {
+            ahead: random.choice(&[0.0, 0.4, -3.0, 75.0, -75.0, 5_000.0]),
+            max_drift: random.choice(&[0.0, 20e-6, 499e-6]),
+            interval,
+            late: if seen { 0.03 } else { 0.0 },
+            lost: 0.02,
+            delayed: random.choice(&[0.01, 0.2, 1.0]),
+            longest_delay: if seen { 2.0 } else { 0.094 },
+            ..HEALTHY
+        };
+        let column = random.choice(&[
+            Quantum::TRUNCATED,
+            Quantum::MICROSECOND,
+            Quantum::ROUNDED,
+            Quantum::UNKNOWN,
+        ]);
+        let reader = Reader {
+            poll,
+            column,
+            ..READER
+        };
+        reads += simulate(seed, &[process], reader, |moment| {
+            misses += usize::from(moment.misses(moment.truth));
+            withdrawn += usize::from(moment.published.is_none());
+            assert_eq!(moment.skew.writers(), None, "seed {seed}");
+        });
+    }
+    println!("coverage: {misses} misses in {reads} reads, {withdrawn} of them withdrawn");
+    assert!(reads > 1_000_000);
+    assert_eq!(misses, 0);
+}
+
+#[test]
+fn after_a_step_the_truth_is_within_the_bounds_from_the_first_heartbeat_shown() {
+    let (mut reads, mut judged, mut misses) = (0, 0, 0);
+    for seed in 0..600 {
+        let mut random = Random(seed ^ 0x0057_EB50);
+        let mut steps = Vec::new();
+        let mut time = 60.0;
+        while time < HOUR {
+            time += random.between(50.0, 300.0);
+            let size = random.between(0.0, 6.5).exp() * 5.0;
+            steps.push((time, size * random.choice(&[-1.0, 1.0])));
+        }
+        let process = Process {
+            steps: steps.clone(),
+            max_drift: 100e-6,
+            ..HEALTHY
+        };
+        let reader = Reader {
+            column: COLUMNS[seed as usize % 2].1,
+            ..READER
+        };
+        reads += simulate(seed, &[process], reader, |moment| {
+            let last = steps.iter().rev().find(|step| step.0 <= moment.time);
+            let shown = last.is_none_or(|step| step.0 <= moment.stamped);
+            if shown && moment.heartbeats >= 4 {
+                judged += 1;
+                misses += usize::from(moment.misses(moment.truth));
+            }
+            assert_eq!(moment.skew.writers(), None, "seed {seed}");
+        });
+    }
+    println!("coverage with steps of 5 s and more: {misses} misses in {judged} of {reads} reads");
+    assert_eq!(misses, 0);
+}
+
+#[test]
+fn the_bounds_close_in_and_the_estimate_is_near() {
+    for (name, column) in COLUMNS {
+        for (visibility_delay, widest) in [(2.0, [3.6, 2.6]), (0.25, [1.8, 0.8])] {
+            let (mut widths, mut errors) = ([vec![], vec![], vec![]], vec![]);
+            for seed in 0..200 {
+                let ahead = Random(seed ^ 0x00AB_CDEF).between(-5.0, 5.0);
+                let reader = Reader {
+                    column,
+                    visibility_delay,
+                    ..READER
+                };
+                let process = Process { ahead, ..HEALTHY };
+                let mut last = 0.0;
+                simulate(seed, &[process], reader, |moment| {
+                    let passes = |at: f64| last < at && at <= moment.time;
+                    for (at, widths) in [60.0, 300.0, 3_590.0].into_iter().zip(&mut widths) {
+                        widths.extend(moment.width().filter(|_| passes(at)));
+                    }
+                    errors.extend(moment.error().filter(|_| passes(600.0)));
+                    last = moment.time;
+                });
+            }
+            let medians = widths.map(|mut widths| quantile(&mut widths, 0.5));
+            let error = quantile(&mut errors, 0.5);
+            println!(
+                "{name}, visibility delay {visibility_delay} s: width {:.2} s after 1 min, {:.2} s after 5 min, \
+                 {:.2} s after 60 min; error of the estimate after 10 min {error:.3} s (p95 {:.3} s)",
+                medians[0],
+                medians[1],
+                medians[2],
+                quantile(&mut errors, 0.95),
+            );
+            let column = usize::from(name == "PostgreSQL");
+            assert!(medians[1] <= widest[column], "{name}: {medians:?}");
+            assert!(error <= [0.35, 0.1][column], "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_set_by_75_seconds_is_shown_in_time() {
+    for (name, column) in COLUMNS {
+        let mut delays = Vec::new();
+        for seed in 0..1_000 {
+            let step = Random(seed ^ 0x0001_2345).between(300.0, 320.0);
+            let by = if seed % 2 == 0 { 75.0 } else { -75.0 };
+            let process = Process {
+                steps: vec![(step, by)],
+                ..HEALTHY
+            };
+            let reader = Reader {
+                column,
+                until: 400.0,
+                ..READER
+            };
+            let mut shown = None;
+            simulate(seed, &[process], reader, |moment| {
+                let proven = moment.time > step
+                    && moment.misses(moment.truth - by)
+                    && !moment.misses(moment.truth);
+                if proven && shown.is_none() {
+                    shown = Some(moment.time - step);
+                }
+            });
+            delays.extend(shown);
+        }
+        let (median, p95, last) = (
+            quantile(&mut delays, 0.5),
+            quantile(&mut delays, 0.95),
+            quantile(&mut delays, 1.0),
+        );
+        println!(
+            "{name}: a step of 75 s is proven after {median:.1} s (p95 {p95:.1} s, at most {last:.1} s)"
+        );
+        assert_eq!(delays.len(), 1_000);
+        assert!(last <= 10.0 + 1.17 * 5.0 + 2.0);
+    }
+}
+
+/// What a service does, and how Cinder's rules are configured for it.
+struct Scenario {
+    name: &'static str,
+    process: Process,
+    /// Whether the clock is what is wrong for as long as the process runs.
+    skewed: bool,
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let never = f64::INFINITY;
+    let case = |name, skewed, process| Scenario {
+        name,
+        process,
+        skewed,
+    };
+    let ahead = |ahead| Process { ahead, ..HEALTHY };
+    let set = |by| Process {
+        steps: vec![(900.0, by)],
+        ..HEALTHY
+    };
+    let gone = |ahead, from, until| Process {
+        ahead,
+        gone: vec![(from, until)],
+        ..HEALTHY
+    };
+    let slow = |ahead| Process {
+        ahead,
+        interval: 90.0,
+        ..HEALTHY
+    };
+    vec![
+        case("healthy", false, HEALTHY),
+        case("40 s behind", false, ahead(-40.0)),
+        case("75 s behind", true, ahead(-75.0)),
+        case("75 s ahead", true, ahead(75.0)),
+        case("65 s ahead (alternates)", true, ahead(65.0)),
+        case("55 s behind (alternates)", true, ahead(-55.0)),
+        case("set 75 s ahead while running", true, set(75.0)),
+        case("set 75 s behind while running", true, set(-75.0)),
+        case("stopped", false, gone(0.0, 900.0, never)),
+        case(
+            "stopped before the first read",
+            false,
+            gone(0.0, -8.0, never),
+        ),
+        case("stopped, 40 s ahead", false, gone(40.0, 900.0, never)),
+        case("stopped, 40 s behind", false, gone(-40.0, 900.0, never)),
+        case("stopped, 200 s ahead", false, gone(200.0, 900.0, never)),
+        case("stopped, 1 h ahead", false, gone(3600.0, 900.0, never)),
+        case("interval 90 s", false, slow(0.0)),
+        case("interval 90 s and 75 s behind", false, slow(-75.0)),
+        case(
+            "down for two minutes and back",
+            false,
+            gone(0.0, 900.0, 1020.0),
+        ),
+    ]
+}
+
+/// Returns whether what is said of a service is what really happens.
+fn is_right(moment: &Moment, process: &Process) -> bool {
+    let stopped = process
+        .gone
+        .iter()
+        .any(|gone| gone.0 <= moment.time && moment.time < gone.1);
+    let slow = process.interval > DOWN;
+    let silent = moment.silence > DOWN;
+    match moment.reason {
+        None => moment.up,
+        Some(Reason::Stopped) => silent && (stopped || !slow),
+        Some(Reason::ClockSkew) => {
+            !moment.up && (moment.truth > DOWN || !silent && moment.truth < -1.0)
+        }
+        Some(Reason::SlowReports) => !moment.up && slow && silent && !stopped,
+        Some(Reason::NeverReported) => false,
+        Some(Reason::Undetermined) => !moment.up,
+    }
+}
+
+#[test]
+fn the_reason_is_never_wrong() {
+    for (column_name, column) in COLUMNS {
+        for Scenario {
+            name,
+            process,
+            skewed,
+        } in scenarios()
+        {
+            let slow = process.interval > DOWN;
+            let (mut reads, mut down, mut undetermined, mut wrong) = (0, 0, 0, 0);
+            let mut stopped_after = Vec::new();
+            for seed in 0..30 {
+                let reader = Reader {
+                    column,
+                    report_interval: process.interval,
+                    until: 1_800.0,
+                    ..READER
+                };
+                let mut noticed = false;
+                reads += simulate(seed, std::slice::from_ref(&process), reader, |moment| {
+                    wrong += usize::from(!is_right(moment, &process));
+                    down += usize::from(!moment.up);
+                    undetermined += usize::from(moment.reason == Some(Reason::Undetermined));
+                    if moment.reason == Some(Reason::Stopped) && !noticed {
+                        noticed = true;
+                        stopped_after.push(moment.silence);
+                    }
+                    assert_eq!(moment.skew.writers(), None);
+                });
+                // With another interval in our configuration, the service's own must be seen first.
+                let reader = Reader {
+                    report_interval: 10.0,
+                    ..reader
+                };
+                simulate(seed, std::slice::from_ref(&process), reader, |moment| {
+                    let known = !slow || moment.skew.interval().is_some();
+                    wrong += usize::from(known && !is_right(moment, &process));
+                });
+            }
+            let share = 100.0 * undetermined as f64 / (down as f64).max(1.0);
+            let mut line = format!("{column_name}, {name}: {wrong} wrong in {reads} reads");
+            if down > 0 {
+                line += &format!(", undetermined {share:.2} % of the time down");
+            }
+            if !stopped_after.is_empty() {
+                let median = quantile(&mut stopped_after, 0.5);
+                line += &format!(", stopped known {median:.1} s after the last heartbeat");
+            }
+            println!("{line}");
+            assert_eq!(wrong, 0, "{column_name}, {name}");
+            if skewed {
+                assert!(share <= 2.5, "{column_name}, {name}: {share} %");
+            }
+        }
+    }
+}
+
+/// Every way in which one process can look like several.
+fn single_writers() -> Vec<(&'static str, Process)> {
+    let often = Process {
+        interval: 5.0,
+        ..HEALTHY
+    };
+    let irregular = Process {
+        late: 0.1,
+        lost: 0.05,
+        delayed: 0.3,
+        longest_delay: 2.0,
+        ..HEALTHY
+    };
+    let restarted = |every: f64| {
+        (1..(HOUR / every) as u32)
+            .map(|n| (f64::from(n) * every, f64::from(n) * every + 3.0))
+            .collect()
+    };
+    let set = |by: f64| {
+        (1..59)
+            .map(|n| (f64::from(n) * 60.0, by * [-1.0, 1.0][n as usize % 2]))
+            .collect()
+    };
+    vec![
+        ("healthy", HEALTHY),
+        ("irregular", irregular.clone()),
+        ("every 5 s instead of 10", often.clone()),
+        (
+            "every 5 s, irregular",
+            Process {
+                interval: 5.0,
+                ..irregular.clone()
+            },
+        ),
+        (
+            "every 5 s, jitter 0.5 s",
+            Process {
+                jitter: 0.5,
+                ..often.clone()
+            },
+        ),
+        (
+            "every 3.3 s",
+            Process {
+                interval: 3.3,
+                ..HEALTHY
+            },
+        ),
+        (
+            "jitter 1 s",
+            Process {
+                jitter: 1.0,
+                ..HEALTHY
+            },
+        ),
+        (
+            "every second one delayed by a task",
+            Process { task: 2, ..HEALTHY },
+        ),
+        (
+            "every sixth one delayed by a task",
+            Process { task: 6, ..HEALTHY },
+        ),
+        (
+            "every 30 s, every second delayed",
+            Process {
+                interval: 30.0,
+                task: 2,
+                ..HEALTHY
+            },
+        ),
+        (
+            "every 5 s, every twelfth delayed",
+            Process {
+                task: 12,
+                ..often.clone()
+            },
+        ),
+        (
+            "restarted every 40 s",
+            Process {
+                gone: restarted(40.0),
+                ..HEALTHY
+            },
+        ),
+        (
+            "every 5 s, restarted every 67 s",
+            Process {
+                gone: restarted(67.0),
+                ..often.clone()
+            },
+        ),
+        (
+            "set to and fro every minute",
+            Process {
+                steps: set(75.0),
+                ..HEALTHY
+            },
+        ),
+        (
+            "every 5 s, set to and fro",
+            Process {
+                steps: set(5.0),
+                ..often
+            },
+        ),
+        (
+            "paused",
+            Process {
+                gone: vec![(300.0, 320.0), (340.0, 430.0), (500.0, 525.0)],
+                ..HEALTHY
+            },
+        ),
+    ]
+}
+
+#[test]
+fn one_writer_is_never_taken_for_several() {
+    let mut reads = 0;
+    for (name, process) in single_writers() {
+        for seed in 0..40 {
+            for poll in [1.0, 5.0, 15.0] {
+                let (_, column) = COLUMNS[usize::from(seed % 2 == 0)];
+                let reader = Reader {
+                    poll,
+                    column,
+                    until: 1_800.0,
+                    ..READER
+                };
+                reads += simulate(seed, std::slice::from_ref(&process), reader, |moment| {
+                    assert_eq!(moment.skew.writers(), None, "{name}, seed {seed}");
+                });
+            }
+        }
+    }
+    println!("one writer taken for several: never in {reads} reads");
+}
+
+/// How one row with several writers was seen over an hour.
+#[derive(Default)]
+struct Sharing {
+    known_after: Option<f64>,
+    wrong_numbers: usize,
+    steps: u64,
+    steps_once_known: u64,
+}
+
+fn share(seed: u64, number: u32, apart: f64, column: Quantum) -> Sharing {
+    let processes: Vec<Process> = (0..number)
+        .map(|turn| Process {
+            ahead: f64::from(turn) * apart,
+            ..HEALTHY
+        })
+        .collect();
+    let mut sharing = Sharing::default();
+    let mut steps_when_known = 0;
+    simulate(seed, &processes, Reader { column, ..READER }, |moment| {
+        sharing.steps = moment.skew.steps();
+        let Some(writers) = moment.skew.writers() else {
+            return;
+        };
+        if sharing.known_after.is_none() {
+            sharing.known_after = Some(moment.time);
+            steps_when_known = sharing.steps;
+        }
+        sharing.wrong_numbers += usize::from(writers != number);
+        sharing.steps_once_known = sharing.steps - steps_when_known;
+    });
+    sharing
+}
+
+#[test]
+fn several_writers_are_counted_and_not_taken_for_a_clock_that_is_set() {
+    for (name, column) in COLUMNS {
+        for (number, apart) in [
+            (2, 0.0),
+            (2, 5.0),
+            (2, 75.0),
+            (3, 5.0),
+            (3, 40.0),
+            (4, 75.0),
+        ] {
+            let runs: Vec<Sharing> = (0..40)
+                .map(|seed| share(seed, number, apart, column))
+                .collect();
+            let mut known: Vec<f64> = runs.iter().filter_map(|run| run.known_after).collect();
+            let mut steps: Vec<f64> = runs.iter().map(|run| run.steps as f64).collect();
+            let later: u64 = runs.iter().map(|run| run.steps_once_known).sum();
+            println!(
+                "{name}, {number} writers {apart} s apart: known in {} of 40 runs, after {:.0} s (p95 {:.0} s); \
+                 steps in an hour: {:.0} (p95 {:.0}), once known {later} in all runs",
+                known.len(),
+                quantile(&mut known, 0.5),
+                quantile(&mut known, 0.95),
+                quantile(&mut steps, 0.5),
+                quantile(&mut steps, 0.95),
+            );
+            // Writers whose stamps happen to be evenly spaced look like one.
+            assert!(known.len() >= 30);
+            assert_eq!(runs.iter().map(|run| run.wrong_numbers).sum::<usize>(), 0);
+            assert!(quantile(&mut steps, 0.95) <= 15.0 && later == 0);
+        }
+    }
+}
