@@ -1,14 +1,14 @@
 //! The command `demo`: a simulated Cinder on an embedded SQLite database, polled and served for real.
 //!
-//! Six services, those of the story in the documentation: the clock of `block1` is 75 s behind, and the
-//! scheduler on `controller` stopped.
+//! Six services, those of the story in the documentation: the clock of `block1` is 75 s behind, the scheduler on
+//! `controller` stopped, and the clock of `network` is 3 s ahead and gains 0.2 ms a second.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing::warn;
 
 /// Cinder's default report interval.
@@ -37,8 +37,10 @@ struct Service {
     binary: &'static str,
     host: &'static str,
     zone: &'static str,
-    /// Seconds by which the host's clock is ahead; negative: behind.
+    /// Milliseconds by which the host's clock is ahead at the start; negative: behind.
     clock: i64,
+    /// By how much it drifts, in parts per million; positive: it gains.
+    drift_ppm: i64,
     /// Seconds since the service stopped, for one that does not beat.
     stopped: Option<i64>,
 }
@@ -49,6 +51,7 @@ const fn service(binary: &'static str, host: &'static str, zone: &'static str) -
         host,
         zone,
         clock: 0,
+        drift_ppm: 0,
         stopped: None,
     }
 }
@@ -60,13 +63,25 @@ const SERVICES: [Service; 6] = [
         ..service("cinder-scheduler", "controller", "nova")
     },
     Service {
-        clock: -75,
+        clock: -75_000,
         ..service("cinder-volume", "block1", "nova")
     },
     service("cinder-volume", "block2@lvmdriver-b21", "az1"),
     service("cinder-volume", "block2@lvmdriver-b22", "az1"),
-    service("cinder-volume", "network@lvmdriver-network", "nova"),
+    Service {
+        clock: 3_000,
+        drift_ppm: 200,
+        ..service("cinder-volume", "network@lvmdriver-network", "nova")
+    },
 ];
+
+impl Service {
+    /// Returns by how much the host's clock is ahead after so long, as a modifier of SQLite's date functions.
+    fn clock_after(&self, elapsed: Duration) -> String {
+        let drift = i64::try_from(elapsed.as_millis()).unwrap_or(0) * self.drift_ppm / 1_000_000;
+        milliseconds(self.clock + drift)
+    }
+}
 
 /// Why the demonstration could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +99,7 @@ pub enum Error {
 pub struct Demo {
     folder: tempfile::TempDir,
     connection: SqliteConnection,
+    started: Instant,
 }
 
 impl Demo {
@@ -112,15 +128,21 @@ impl Demo {
                  strftime('%Y-%m-%d %H:%M:%f', 'now', ?2), 0, ?3, ?4, ?4, 360, 0, ?5, '3.19', '1.39', \
                  'not-capable', 0, lower(hex(randomblob(16))))",
             )
-            .bind(seconds(service.clock))
-            .bind(seconds(service.clock - service.stopped.unwrap_or_default()))
+            .bind(milliseconds(service.clock))
+            .bind(milliseconds(
+                service.clock - service.stopped.unwrap_or_default() * 1_000,
+            ))
             .bind(service.host)
             .bind(service.binary)
             .bind(service.zone)
             .execute(&mut connection)
             .await?;
         }
-        Ok(Self { folder, connection })
+        Ok(Self {
+            folder,
+            connection,
+            started: Instant::now(),
+        })
     }
 
     /// Returns the file of the database.
@@ -155,7 +177,7 @@ impl Demo {
                 "UPDATE services SET report_count = report_count + 1, \
                  updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now', ?1) WHERE host = ?2 AND \"binary\" = ?3",
             )
-            .bind(seconds(service.clock))
+            .bind(service.clock_after(self.started.elapsed()))
             .bind(service.host)
             .bind(service.binary)
             .execute(&mut self.connection)
@@ -170,6 +192,8 @@ fn path(folder: &Path) -> PathBuf {
 }
 
 /// A modifier of SQLite's date functions.
-fn seconds(seconds: i64) -> String {
-    format!("{seconds:+} seconds")
+fn milliseconds(milliseconds: i64) -> String {
+    let sign = if milliseconds < 0 { '-' } else { '+' };
+    let size = milliseconds.unsigned_abs();
+    format!("{sign}{}.{:03} seconds", size / 1_000, size % 1_000)
 }

@@ -1,15 +1,30 @@
 //! A Prometheus exporter that reads the table in which OpenStack services leave their heartbeats, and tells
-//! which service is down exactly as Cinder sees it.
+//! which service is down exactly as Cinder sees it, and why: its clock is off, its heartbeats stopped, they come
+//! too slowly, or nobody can tell yet.
 //!
 //! # The way of the data
 //! ```text
-//! settings → database ──► snapshot ( liveness ) ──► exposition ──► http
-//!    ▲          one SELECT       pure, immutable       rendered      bytes
-//!  flags, env, file, cinder.conf                     once a poll
+//! settings → database ──► tracker ( liveness · skew · cause ) ──► snapshot ──► exposition ──► http
+//!    ▲          one SELECT      pure, no clock, no I/O, no Result      immutable    rendered once   bytes
+//!  flags, env, file, cinder.conf
 //! ```
 //! A task reads the table every poll interval, in one statement that also returns the database's own clock. From
-//! the rows it computes one immutable snapshot, which is rendered once into the bytes of `/metrics`. A scrape
-//! copies these bytes and adds the exporter's own metrics: it never queries, and never waits for the database.
+//! the rows and what is remembered of them it computes one immutable snapshot, which is rendered once into the
+//! bytes of `/metrics`. A scrape copies these bytes and adds the exporter's own metrics: it never queries, and
+//! never waits for the database.
+//!
+//! # The method
+//! A row holds times by the clock of the service's host, and a counter that rises with each heartbeat. A read sent
+//! at a and answered at b, on the exporter's monotonic axis, that shows a heartbeat which the read sent at a' did
+//! not show yet, proves two things of the skew θ = host's clock − reference, v being the stamp:
+//! - causality: θ ≥ v − b, whatever the delays;
+//! - visibility: θ ≤ v − (a' − D) + ρ (b − a' + D), if a heartbeat can be read at most D after its stamp and the
+//!   clocks drift by at most ρ.
+//!
+//! Each is widened by what the column cuts off, aged by ρ, and intersected with the next heartbeat's as long as the
+//! host's clock is seen to run on undisturbed; [`heartbeat::skew`] has the details, and the limits: a constant delay
+//! can't be told from an offset, so that the bounds are never narrower than D. The reasons of [`heartbeat::cause`]
+//! follow from the bounds.
 //!
 //! # Invariants
 //! 1. [`heartbeat`] and [`metrics::exposition`] know neither tokio, sqlx nor hyper, and read no clock.
@@ -23,17 +38,19 @@
 //! # The modules, in reading order
 //! - [`heartbeat::service`]: rows as values, with two types of time: the host's and the database's.
 //! - [`heartbeat::liveness`]: Cinder's rules for up and down.
-//! - [`heartbeat::snapshot`]: what is published.
+//! - [`heartbeat::skew`], [`heartbeat::cause`], [`heartbeat::reference`]: what heartbeats prove about a clock, why a
+//!   service is down, and when it is rather the reference that is off.
+//! - [`heartbeat::tracker`], [`heartbeat::snapshot`]: what is remembered from poll to poll, and what is published.
+//! - [`heartbeat::advice`]: what to do about it.
 //! - [`database`]: the statement in each dialect, and what each error of a driver means.
-//! - [`poller`]: when to poll and how to fail. What is remembered of a host's clock from poll to poll will have
-//!   its place between the reading and the snapshot.
+//! - [`poller`]: when to poll and how to fail.
 //! - [`picture`]: the latest snapshot as bytes, and when it is too old to be shown.
 //! - [`metrics`]: one table of all metrics, the text formats, the exporter's own metrics.
 //! - [`web`]: routes, limits, shutdown.
 //! - [`config`]: layers of configuration, and where each value came from.
 //! - [`listing`]: the services as a table, JSON, CSV.
 //! - [`demo`]: a simulated Cinder.
-//! - [`cli`]: commands, flags and exit codes.
+//! - [`cli`], [`serve`], [`logging`]: commands, flags and exit codes; the life of the server; the log.
 
 pub mod cli;
 pub mod config;

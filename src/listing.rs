@@ -1,14 +1,19 @@
-//! The services as a person or a script reads them: a table, JSON, CSV.
+//! The services as a person or a script reads them: a table with advice, JSON, CSV.
+
+use std::fmt::Write as _;
 
 use chrono::{NaiveDateTime, TimeDelta};
 use comfy_table::{Cell, Table, presets};
 use serde::Serialize;
 
+use crate::heartbeat::advice;
 use crate::heartbeat::cause::Reason;
+use crate::heartbeat::service::Stamp;
+use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 
-/// The headings of `openstack volume service list`, and the age.
-const HEADINGS: [&str; 7] = [
+/// The headings of `openstack volume service list`, and what it can't tell.
+const HEADINGS: [&str; 9] = [
     "Binary",
     "Host",
     "Zone",
@@ -16,9 +21,11 @@ const HEADINGS: [&str; 7] = [
     "State",
     "Updated At",
     "Age",
+    "Skew",
+    "Reason",
 ];
 
-/// What is listed of a service, by the names of Cinder's API where it has one.
+/// What is listed of a service, by the names of Cinder's API and of our metrics.
 #[derive(Debug, Serialize)]
 struct Entry<'a> {
     binary: &'a str,
@@ -29,25 +36,35 @@ struct Entry<'a> {
     state: Option<&'static str>,
     /// The same by the scheduler's rule.
     state_for_scheduler: Option<&'static str>,
-    /// Last heartbeat by the clock of the service's host, UTC.
+    /// Null when the service never wrote its row; by the clock of the service's host, UTC.
     updated_at: Option<String>,
     /// Apparent, negative when the host's clock is ahead.
     heartbeat_age_seconds: Option<f64>,
+    /// Positive when the host is ahead.
+    clock_skew_seconds: Option<f64>,
+    clock_skew_lower_bound_seconds: Option<f64>,
+    clock_skew_upper_bound_seconds: Option<f64>,
+    clock_steps: Option<u64>,
+    report_interval_seconds: Option<f64>,
+    writers: Option<u32>,
     report_count: i64,
     cluster: Option<&'a str>,
     frozen: Option<bool>,
     disabled_reason: Option<&'a str>,
+    reason: Option<&'static str>,
+    advice: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Page<'a> {
     /// The database's clock when the rows were read, UTC.
     now: String,
+    reference_clock_suspect: bool,
     services: Vec<Entry<'a>>,
 }
 
 /// Returns whether every enabled service is up, `None` when that can't be told: some time is unreadable and
-/// nothing is known to be down, a row is missing, or there is no service at all.
+/// nothing is known to be down, a service's row is missing, or there is no service at all.
 #[must_use]
 pub fn all_up(snapshot: &Snapshot) -> Option<bool> {
     let mut enabled = snapshot
@@ -59,8 +76,16 @@ pub fn all_up(snapshot: &Snapshot) -> Option<bool> {
     }
     let unknown = enabled.any(|status| status.up.is_none())
         || snapshot.services.is_empty()
-        || !snapshot.rejected.is_empty();
+        || snapshot.services.len() < snapshot.rows - duplicates(snapshot);
     (!unknown).then_some(true)
+}
+
+fn duplicates(snapshot: &Snapshot) -> usize {
+    snapshot
+        .services
+        .iter()
+        .map(|status| status.duplicates)
+        .sum()
 }
 
 /// Returns whether it is known why each service that is down is down.
@@ -79,28 +104,31 @@ pub fn is_down(status: &ServiceStatus) -> bool {
     status.up == Some(false)
 }
 
-/// Returns a table for a terminal.
+/// Returns a table for a terminal, and below it what to do about the services that need it.
 #[must_use]
 pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED);
     table.set_header(HEADINGS);
+    let mut advices = String::new();
     for status in snapshot.services.iter().filter(|status| shown(status)) {
-        table.add_row(row(status).map(Cell::new));
+        table.add_row(row(status).map(|text| Cell::new(printable(&text))));
+        if let Some(advice) = advice::advice(status, snapshot) {
+            let name = format!("{} on {}", status.service.binary, status.service.host);
+            let _ = writeln!(advices, "\n{}: {}", printable(&name), printable(&advice));
+        }
     }
-    format!("{table}\n")
+    format!("{table}\n{advices}")
 }
 
-/// Returns comma-separated values with a line of headings (RFC 4180).
+/// Returns comma-separated values with a line of headings (RFC 4180), with the fields of [`json`].
 #[must_use]
 pub fn csv(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let rows = snapshot.services.iter().filter(|status| shown(status));
-    let headings = HEADINGS.map(str::to_owned);
-    for row in std::iter::once(headings).chain(rows.map(row)) {
+    for status in snapshot.services.iter().filter(|status| shown(status)) {
         writer
-            .write_record(row)
-            .expect("rows of one length are written to memory");
+            .serialize(entry(status, snapshot))
+            .expect("flat rows of one type are written to memory");
     }
     let bytes = writer.into_inner().expect("flushing memory can't fail");
     String::from_utf8(bytes).expect("text was written")
@@ -111,52 +139,100 @@ pub fn csv(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Strin
 pub fn json(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
     let services = snapshot.services.iter().filter(|status| shown(status));
     let page = Page {
-        now: time(snapshot.now.0),
-        services: services.map(entry).collect(),
+        now: utc(snapshot.now.0),
+        reference_clock_suspect: snapshot.reference_clock_suspect,
+        services: services.map(|status| entry(status, snapshot)).collect(),
     };
     let mut text = serde_json::to_string_pretty(&page).expect("texts and numbers are always JSON");
     text.push('\n');
     text
 }
 
-fn row(status: &ServiceStatus) -> [String; 7] {
-    let entry = entry(status);
+fn row(status: &ServiceStatus) -> [String; 9] {
+    let service = &status.service;
+    let updated_at = match service.updated_at {
+        Stamp::At(stamp) => stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string(),
+        Stamp::Never | Stamp::Unreadable => String::new(),
+    };
     [
-        entry.binary.to_owned(),
-        entry.host.to_owned(),
-        entry.zone.unwrap_or_default().to_owned(),
-        entry.status.to_owned(),
-        entry.state.unwrap_or("unknown").to_owned(),
-        entry.updated_at.unwrap_or_default(),
+        service.binary.clone(),
+        service.host.clone(),
+        service.availability_zone.clone().unwrap_or_default(),
+        enabled(status).to_owned(),
+        state(status.up).unwrap_or("unknown").to_owned(),
+        updated_at,
         status.heartbeat_age.map(age).unwrap_or_default(),
+        status
+            .observed
+            .clock_skew
+            .as_ref()
+            .map(skew)
+            .unwrap_or_default(),
+        status
+            .observed
+            .reason
+            .map_or("", Reason::as_str)
+            .replace('_', " "),
     ]
 }
 
-fn entry(status: &ServiceStatus) -> Entry<'_> {
-    let state = |up: bool| if up { "up" } else { "down" };
+fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
     let service = &status.service;
+    let observed = &status.observed;
+    let skew = observed.clock_skew;
+    let seconds = |span: TimeDelta| span.as_seconds_f64();
     Entry {
         binary: &service.binary,
         host: &service.host,
         zone: service.availability_zone.as_deref(),
-        status: if service.disabled {
-            "disabled"
-        } else {
-            "enabled"
+        status: enabled(status),
+        state: state(status.up),
+        state_for_scheduler: state(status.up_for_scheduler),
+        updated_at: match service.updated_at {
+            Stamp::At(stamp) => Some(utc(stamp.0)),
+            Stamp::Never | Stamp::Unreadable => None,
         },
-        state: status.up.map(state),
-        state_for_scheduler: status.up_for_scheduler.map(state),
-        updated_at: status.last_heartbeat.map(|stamp| time(stamp.0)),
-        heartbeat_age_seconds: status.heartbeat_age.map(chrono::TimeDelta::as_seconds_f64),
+        heartbeat_age_seconds: status.heartbeat_age.map(seconds),
+        clock_skew_seconds: skew.and_then(|skew| skew.estimate).map(seconds),
+        clock_skew_lower_bound_seconds: skew.map(|skew| seconds(skew.bounds.lower)),
+        clock_skew_upper_bound_seconds: skew.and_then(|skew| skew.bounds.upper).map(seconds),
+        clock_steps: observed.clock_steps,
+        report_interval_seconds: observed.report_interval.map(seconds),
+        writers: observed.writers,
         report_count: service.report_count,
         cluster: service.cluster_name.as_deref(),
         frozen: service.frozen,
         disabled_reason: service.disabled_reason.as_deref(),
+        reason: observed.reason.map(Reason::as_str),
+        advice: advice::advice(status, snapshot),
     }
 }
 
-fn time(time: NaiveDateTime) -> String {
-    time.format("%Y-%m-%dT%H:%M:%S%.f").to_string()
+fn enabled(status: &ServiceStatus) -> &'static str {
+    if status.service.disabled {
+        "disabled"
+    } else {
+        "enabled"
+    }
+}
+
+fn state(up: Option<bool>) -> Option<&'static str> {
+    up.map(|up| if up { "up" } else { "down" })
+}
+
+fn utc(time: NaiveDateTime) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// Returns a text that can do nothing to a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escaped = c.is_control().then(|| c.escape_default());
+            let plain = (!c.is_control()).then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
 }
 
 /// Returns an age as people say it: seconds with a tenth below two minutes, then the two largest units.
@@ -173,5 +249,66 @@ fn age(age: TimeDelta) -> String {
         format!("{sign}{hours} h {minutes} min")
     } else {
         format!("{sign}{days} d {hours} h")
+    }
+}
+
+/// Returns a skew as `+74.9 s ± 1.3`; before a heartbeat was observed, what causality proves of a host ahead.
+fn skew(skew: &ClockSkew) -> String {
+    let ClockSkew { estimate, bounds } = skew;
+    match (estimate, bounds.upper) {
+        (Some(estimate), Some(upper)) => format!(
+            "{:+.1} s ± {:.1}",
+            estimate.as_seconds_f64(),
+            ((upper - bounds.lower) / 2).as_seconds_f64()
+        ),
+        _ if bounds.lower > TimeDelta::seconds(1) => {
+            format!("> {:+.1} s", bounds.lower.as_seconds_f64())
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::skew::Bounds;
+
+    #[test]
+    fn ages_are_said_in_the_two_largest_units() {
+        for (seconds, expected) in [
+            (0, "0.0 s"),
+            (-75, "-75.0 s"),
+            (119, "119.0 s"),
+            (141, "2 min 21 s"),
+            (3_700, "1 h 1 min"),
+            (-90_000, "-1 d 1 h"),
+        ] {
+            assert_eq!(age(TimeDelta::seconds(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn a_skew_is_said_with_half_the_width_of_its_bounds() {
+        let span = TimeDelta::milliseconds;
+        for (estimate, lower, upper, expected) in [
+            (Some(74_900), 74_000, Some(76_600), "+74.9 s ± 1.3"),
+            (Some(-40), -1_000, Some(1_000), "-0.0 s ± 1.0"),
+            (None, 74_500, None, "> +74.5 s"),
+            (None, -141_000, None, ""),
+        ] {
+            let text = skew(&ClockSkew {
+                estimate: estimate.map(span),
+                bounds: Bounds {
+                    lower: span(lower),
+                    upper: upper.map(span),
+                },
+            });
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(printable("a\u{1b}[31m\nb ж"), "a\\u{1b}[31m\\nb ж");
     }
 }

@@ -263,6 +263,12 @@ impl Poller {
                 Vec::new()
             }
         };
+        if snapshot.services.is_empty() && !matches!(self.state, State::Reading { .. }) {
+            warn!(
+                address,
+                "the table has no services; is it the right database?"
+            );
+        }
         if snapshot.rejected != said {
             report_rejected(&snapshot.rejected);
         }

@@ -22,12 +22,12 @@ use crate::web::server::{self, Site};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address can't be listened on.
-    #[error(
-        "cannot listen on {address}: is another process there? choose another with --web.listen-address"
-    )]
+    #[error("cannot listen on {address}: {remedy}")]
     Bind {
         /// As configured.
         address: ListenAddress,
+        /// What to do.
+        remedy: &'static str,
         /// What the system says.
         #[source]
         source: io::Error,
@@ -52,6 +52,11 @@ pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Error
     for address in addresses {
         let listener = server::bind(address).await.map_err(|source| Error::Bind {
             address: address.clone(),
+            remedy: if source.kind() == io::ErrorKind::AddrInUse {
+                "another process has it; choose another with --web.listen-address"
+            } else {
+                "it must be a name or an address of this machine, and a port that this user may open"
+            },
             source,
         })?;
         listeners.push(listener);
@@ -66,6 +71,7 @@ pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Error
 pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let (stop, stopping) = watch::channel(false);
 
     let target = Target::of(&settings);
@@ -104,7 +110,13 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), 
     let mut polling = tokio::spawn(poller.run(stopping.clone(), count));
     let mut serving = tokio::spawn(server::run(listeners, site, stopping));
 
+    let ignore_hangups = async {
+        while hangup.recv().await.is_some() {
+            warn!("the configuration is not read again while running; restart the exporter");
+        }
+    };
     tokio::select! {
+        () = ignore_hangups => {}
         _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
         _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
         // An exporter that no longer polls, or no longer answers, is better started anew.
@@ -112,9 +124,8 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), 
         _ = &mut serving => return Err(Error::Ended("serving")),
     }
     stop.send_replace(true);
-    let (polled, served) = tokio::join!(polling, serving);
-    polled.map_err(|_| Error::Ended("polling"))?;
-    served.map_err(|_| Error::Ended("serving"))
+    polling.await.map_err(|_| Error::Ended("polling"))?;
+    serving.await.map_err(|_| Error::Ended("serving"))
 }
 
 /// Returns the time since the Unix epoch, for the time when the configuration was loaded.

@@ -1,7 +1,6 @@
 //! Hosts with clocks of known error, read as the exporter reads them: what is published must hold, always.
 //!
 //! Every run follows from its seed. The figures are printed: `cargo test --release --test simulation -- --nocapture`.
-//! Seconds are `f64` here: the truth is a float, and only what a column keeps of it becomes a time.
 
 #![expect(
     clippy::print_stdout,
@@ -14,365 +13,18 @@
     reason = "all numbers are far below 2^53"
 )]
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta};
-use openstack_heartbeat_exporter::heartbeat::cause::{self, Reason};
-use openstack_heartbeat_exporter::heartbeat::liveness::{self, Intervals};
-use openstack_heartbeat_exporter::heartbeat::service::{DatabaseTime, HostTime, Service, Stamp};
-use openstack_heartbeat_exporter::heartbeat::skew::{
-    Assumptions, ClockSkew, Monotonic, Quantum, Read, Row, Skew,
-};
+#[path = "simulation/world.rs"]
+mod world;
+
+use openstack_heartbeat_exporter::heartbeat::cause::Reason;
+use openstack_heartbeat_exporter::heartbeat::skew::Quantum;
+use world::{DOWN, HEALTHY, HOUR, Moment, Process, READER, Random, Reader, simulate};
 
 /// What the two usual databases keep of a stamp.
 const COLUMNS: [(&str, Quantum); 2] = [
     ("MariaDB", Quantum::TRUNCATED),
     ("PostgreSQL", Quantum::MICROSECOND),
 ];
-/// Cinder's `service_down_time`.
-const DOWN: f64 = 60.0;
-const HOUR: f64 = 3600.0;
-
-/// `SplitMix64`: small, fast, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.unit()
-    }
-
-    fn chance(&mut self, probability: f64) -> bool {
-        self.unit() < probability
-    }
-
-    fn choice<T: Copy>(&mut self, of: &[T]) -> T {
-        of[(self.unit() * of.len() as f64) as usize]
-    }
-}
-
-/// The host's clock less the true time: pieces of constant drift.
-#[derive(Clone)]
-struct Clock(Vec<(f64, f64, f64)>);
-
-impl Clock {
-    /// The clock of a process's host, whose drift changes every ten minutes.
-    fn new(random: &mut Random, process: &Process, database: f64, until: f64) -> Self {
-        let ahead = process.ahead + database;
-        let mut turns: Vec<(f64, f64)> = process.steps.clone();
-        let mut turn = -100.0;
-        while turn < until {
-            turns.push((turn, 0.0));
-            turn += random.between(100.0, 1100.0);
-        }
-        turns.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut pieces: Vec<(f64, f64, f64)> = Vec::new();
-        for (turn, step) in turns {
-            let (since, skew, drift) = pieces.last().copied().unwrap_or((turn, ahead, 0.0));
-            let share = random.between(-1.0, 1.0);
-            let drift_now = random.choice(&[-1.0, 1.0, share]) * process.max_drift;
-            pieces.push((turn, skew + drift * (turn - since) + step, drift_now));
-        }
-        Self(pieces)
-    }
-
-    fn skew(&self, time: f64) -> f64 {
-        let after = self.0.partition_point(|piece| piece.0 <= time);
-        let (since, skew, drift) = self.0[after.max(1) - 1];
-        skew + drift * (time - since)
-    }
-}
-
-/// One write of the row.
-#[derive(Clone, Copy)]
-struct Write {
-    stamped: f64,
-    visible: f64,
-    /// The host's clock at the stamp.
-    shown: f64,
-    /// Whether it is a heartbeat; otherwise a service's start.
-    beat: bool,
-}
-
-/// One process that writes heartbeats, and everything that befalls it.
-#[derive(Clone)]
-struct Process {
-    /// Host's clock − database's clock at the start.
-    ahead: f64,
-    max_drift: f64,
-    steps: Vec<(f64, f64)>,
-    interval: f64,
-    /// Each heartbeat comes at its time ± this.
-    jitter: f64,
-    /// Chance that a heartbeat is late by up to 8 s.
-    late: f64,
-    /// Chance that a heartbeat fails.
-    lost: f64,
-    /// Every so many heartbeats one is late by 2 s, if not 0.
-    task: usize,
-    /// Chance that a write needs up to `longest_delay` to be seen.
-    delayed: f64,
-    longest_delay: f64,
-    /// From when till when no process runs.
-    gone: Vec<(f64, f64)>,
-}
-
-const HEALTHY: Process = Process {
-    ahead: 0.0,
-    max_drift: 20e-6,
-    steps: Vec::new(),
-    interval: 10.0,
-    jitter: 0.1,
-    late: 0.0,
-    lost: 0.0,
-    task: 0,
-    delayed: 0.01,
-    longest_delay: 0.094,
-    gone: Vec::new(),
-};
-
-impl Process {
-    /// Returns all writes until a time, in the order in which they are seen.
-    fn writes(&self, random: &mut Random, clock: &Clock, until: f64) -> Vec<Write> {
-        let mut writes: Vec<Write> = Vec::new();
-        let mut due = random.between(-2.0, -1.0) * self.interval;
-        let mut was_gone = false;
-        let mut number = 0;
-        while due < until {
-            let gone = self.gone.iter().find(|gone| gone.0 <= due && due < gone.1);
-            if let Some(gone) = gone {
-                was_gone = true;
-                due = if gone.1 < until {
-                    gone.1 + random.unit()
-                } else {
-                    until
-                };
-                continue;
-            }
-            let mut stamped = due + random.between(-self.jitter, self.jitter);
-            if random.chance(self.late) {
-                stamped += random.between(0.0, 8.0_f64.min(0.9 * self.interval));
-            }
-            number += 1;
-            if self.task > 0 && number % self.task == 0 {
-                stamped += 2.0;
-            }
-            // The loop writes one after the other.
-            let earliest = writes.last().map_or(stamped, |last| last.visible + 1e-4);
-            stamped = stamped.max(earliest);
-            let delay = if random.chance(self.delayed) {
-                random.between(0.0, self.longest_delay)
-            } else {
-                random.between(0.004, 0.009)
-            };
-            if !random.chance(self.lost) {
-                writes.push(Write {
-                    stamped,
-                    visible: stamped + delay,
-                    shown: stamped + clock.skew(stamped),
-                    beat: !was_gone,
-                });
-            }
-            was_gone = false;
-            due += self.interval;
-        }
-        writes
-    }
-}
-
-/// How the rows are read.
-#[derive(Clone, Copy)]
-struct Reader {
-    poll: f64,
-    column: Quantum,
-    visibility_delay: f64,
-    report_interval: f64,
-    until: f64,
-}
-
-const READER: Reader = Reader {
-    poll: 5.0,
-    column: Quantum::MICROSECOND,
-    visibility_delay: 2.0,
-    report_interval: 10.0,
-    until: HOUR,
-};
-
-/// What is known, and what is true, after one read.
-struct Moment<'a> {
-    time: f64,
-    skew: &'a Skew,
-    published: Option<ClockSkew>,
-    reason: Option<Reason>,
-    up: bool,
-    /// Host's clock − database's clock; that of the last writer.
-    truth: f64,
-    /// Since the last heartbeat was stamped.
-    silence: f64,
-    /// When the stamp that is shown was made.
-    stamped: f64,
-    /// Since the first read.
-    heartbeats: i64,
-}
-
-impl Moment<'_> {
-    fn width(&self) -> Option<f64> {
-        let bounds = self.published?.bounds;
-        Some((bounds.upper? - bounds.lower).as_seconds_f64())
-    }
-
-    fn error(&self) -> Option<f64> {
-        let estimate = self.published?.estimate?;
-        Some((estimate.as_seconds_f64() - self.truth).abs())
-    }
-
-    /// Whether the skew is outside of what is published.
-    fn misses(&self, skew: f64) -> bool {
-        let Some(ClockSkew { bounds, .. }) = self.published else {
-            return false;
-        };
-        // The truth is a float: a nanosecond is its error.
-        let above = bounds.lower.as_seconds_f64() <= skew + 1e-9;
-        let below = bounds
-            .upper
-            .is_none_or(|upper| skew - 1e-9 <= upper.as_seconds_f64());
-        !(above && below)
-    }
-}
-
-fn span(seconds: f64) -> TimeDelta {
-    TimeDelta::nanoseconds((seconds * 1e9).round() as i64)
-}
-
-fn date(seconds: f64) -> NaiveDateTime {
-    DateTime::UNIX_EPOCH.naive_utc() + TimeDelta::microseconds((seconds * 1e6).floor() as i64)
-}
-
-/// Returns the stamp as the column keeps it.
-fn stored(shown: f64, column: Quantum) -> HostTime {
-    HostTime(match column {
-        Quantum::TRUNCATED => date(shown.floor()),
-        Quantum::ROUNDED => date(shown.round()),
-        Quantum::UNKNOWN => date(if shown.to_bits() % 2 == 0 {
-            shown.floor()
-        } else {
-            shown.round()
-        }),
-        _ => date(shown),
-    })
-}
-
-fn service(updated_at: HostTime) -> Service {
-    Service {
-        id: 1,
-        binary: "cinder-volume".to_owned(),
-        host: "block1".to_owned(),
-        topic: None,
-        report_count: 0,
-        updated_at: Stamp::At(updated_at),
-        created_at: Stamp::Never,
-        disabled: false,
-        disabled_reason: None,
-        frozen: None,
-        availability_zone: None,
-        cluster_name: None,
-        uuid: None,
-        rpc_current_version: None,
-        object_current_version: None,
-        replication_status: None,
-        active_backend_id: None,
-    }
-}
-
-/// Lets processes write one row, reads it, and shows each moment to `look`; returns the number of reads.
-fn simulate(
-    seed: u64,
-    processes: &[Process],
-    reader: Reader,
-    mut look: impl FnMut(&Moment),
-) -> usize {
-    let mut random = Random(seed);
-    let origin = random.between(0.0, 1e6);
-    let database = random.between(-1e6, 1e6).round();
-    let clocks: Vec<Clock> = processes
-        .iter()
-        .map(|process| Clock::new(&mut random, process, database, reader.until))
-        .collect();
-    let mut writes: Vec<(Write, usize)> = Vec::new();
-    for (number, process) in processes.iter().enumerate() {
-        let own = process.writes(&mut random, &clocks[number], reader.until);
-        writes.extend(own.into_iter().map(|write| (write, number)));
-    }
-    writes.sort_by(|a, b| a.0.visible.total_cmp(&b.0.visible));
-
-    let assumptions = Assumptions {
-        visibility_delay: span(reader.visibility_delay),
-        ..Assumptions::new(reader.column, span(reader.report_interval))
-    };
-    let intervals = Intervals {
-        service_down_time: span(DOWN),
-        report_interval: span(reader.report_interval),
-    };
-    let mut skew: Option<Skew> = None;
-    let (mut sent, mut seen, mut count, mut reads) = (0.0, 0, 1000, 0);
-    let mut silent_since = f64::NAN;
-    let mut first = None;
-    loop {
-        sent += reader.poll * random.between(5.0 / 6.0, 7.0 / 6.0);
-        if sent > reader.until {
-            return reads;
-        }
-        let round_trip = random.between(0.001, 0.003) + if random.chance(0.01) { 0.5 } else { 0.0 };
-        let answered = sent + round_trip;
-        let happens = random.between(sent, answered);
-        while seen < writes.len() && writes[seen].0.visible <= happens {
-            if writes[seen].0.beat {
-                count += 1;
-                silent_since = writes[seen].0.stamped;
-            }
-            seen += 1;
-        }
-        let Some(&(write, writer)) = writes[..seen].last() else {
-            continue;
-        };
-        let read = Read {
-            sent: Monotonic(span(origin + sent)),
-            answered: Monotonic(span(origin + answered)),
-        };
-        let row = Row {
-            report_count: count,
-            stamp: stored(write.shown, reader.column),
-            foreign: false,
-        };
-        match &mut skew {
-            Some(skew) => drop(skew.observe(read, row)),
-            None => skew = Some(Skew::new(read, row, assumptions)),
-        }
-        let Some(skew) = &skew else {
-            unreachable!("observed")
-        };
-        let now = DatabaseTime(date(happens + database));
-        let service = service(row.stamp);
-        reads += 1;
-        look(&Moment {
-            time: answered,
-            skew,
-            published: skew.against_database(read, now, intervals.service_down_time),
-            reason: cause::reason(&service, Some(skew), now, read.answered, &intervals),
-            up: liveness::is_up(&service, now, &intervals) == Some(true)
-                && liveness::is_up_for_scheduler(&service, now, &intervals) == Some(true),
-            truth: clocks[writer].skew(answered) - database,
-            silence: answered - silent_since,
-            stamped: write.stamped,
-            heartbeats: count - *first.get_or_insert(count),
-        });
-    }
-}
 
 /// Returns the value below which this share of all lies.
 fn quantile(values: &mut [f64], share: f64) -> f64 {
@@ -658,11 +310,11 @@ fn the_reason_is_never_wrong() {
             let share = 100.0 * undetermined as f64 / (down as f64).max(1.0);
             let mut line = format!("{column_name}, {name}: {wrong} wrong in {reads} reads");
             if down > 0 {
-                line += &format!(", undetermined {share:.2} % of the time down");
+                line = format!("{line}, undetermined {share:.2} % of the time down");
             }
             if !stopped_after.is_empty() {
                 let median = quantile(&mut stopped_after, 0.5);
-                line += &format!(", stopped known {median:.1} s after the last heartbeat");
+                line = format!("{line}, stopped known {median:.1} s after the last heartbeat");
             }
             println!("{line}");
             assert_eq!(wrong, 0, "{column_name}, {name}");
@@ -686,106 +338,56 @@ fn single_writers() -> Vec<(&'static str, Process)> {
         longest_delay: 2.0,
         ..HEALTHY
     };
-    let restarted = |every: f64| {
-        (1..(HOUR / every) as u32)
-            .map(|n| (f64::from(n) * every, f64::from(n) * every + 3.0))
-            .collect()
+    let every = |interval, process: &Process| Process {
+        interval,
+        ..process.clone()
     };
-    let set = |by: f64| {
-        (1..59)
-            .map(|n| (f64::from(n) * 60.0, by * [-1.0, 1.0][n as usize % 2]))
-            .collect()
+    let jittery = |jitter, process: &Process| Process {
+        jitter,
+        ..process.clone()
+    };
+    let delayed = |task, process: &Process| Process {
+        task,
+        ..process.clone()
+    };
+    let gone = |gone, process: &Process| Process {
+        gone,
+        ..process.clone()
+    };
+    let restarts = |every: f64| {
+        let times = (1..40_i32).map(|turn| f64::from(turn) * every);
+        times.map(|time| (time, time + 3.0)).collect()
+    };
+    let pauses = vec![(300.0, 320.0), (340.0, 430.0), (500.0, 525.0)];
+    let to_and_fro = |by: f64, process: &Process| Process {
+        steps: (1..30_i32)
+            .map(|turn| (f64::from(turn) * 60.0, by * f64::from(1 - turn % 2 * 2)))
+            .collect(),
+        ..process.clone()
     };
     vec![
         ("healthy", HEALTHY),
         ("irregular", irregular.clone()),
         ("every 5 s instead of 10", often.clone()),
-        (
-            "every 5 s, irregular",
-            Process {
-                interval: 5.0,
-                ..irregular.clone()
-            },
-        ),
-        (
-            "every 5 s, jitter 0.5 s",
-            Process {
-                jitter: 0.5,
-                ..often.clone()
-            },
-        ),
-        (
-            "every 3.3 s",
-            Process {
-                interval: 3.3,
-                ..HEALTHY
-            },
-        ),
-        (
-            "jitter 1 s",
-            Process {
-                jitter: 1.0,
-                ..HEALTHY
-            },
-        ),
-        (
-            "every second one delayed by a task",
-            Process { task: 2, ..HEALTHY },
-        ),
-        (
-            "every sixth one delayed by a task",
-            Process { task: 6, ..HEALTHY },
-        ),
+        ("every 5 s, irregular", every(5.0, &irregular)),
+        ("every 5 s, jitter 0.5 s", jittery(0.5, &often)),
+        ("every 3.3 s", every(3.3, &HEALTHY)),
+        ("jitter 1 s", jittery(1.0, &HEALTHY)),
+        ("every second one delayed", delayed(2, &HEALTHY)),
+        ("every sixth one delayed", delayed(6, &HEALTHY)),
         (
             "every 30 s, every second delayed",
-            Process {
-                interval: 30.0,
-                task: 2,
-                ..HEALTHY
-            },
+            every(30.0, &delayed(2, &HEALTHY)),
         ),
-        (
-            "every 5 s, every twelfth delayed",
-            Process {
-                task: 12,
-                ..often.clone()
-            },
-        ),
-        (
-            "restarted every 40 s",
-            Process {
-                gone: restarted(40.0),
-                ..HEALTHY
-            },
-        ),
+        ("every 5 s, every twelfth delayed", delayed(12, &often)),
+        ("restarted every 40 s", gone(restarts(40.0), &HEALTHY)),
         (
             "every 5 s, restarted every 67 s",
-            Process {
-                gone: restarted(67.0),
-                ..often.clone()
-            },
+            gone(restarts(67.0), &often),
         ),
-        (
-            "set to and fro every minute",
-            Process {
-                steps: set(75.0),
-                ..HEALTHY
-            },
-        ),
-        (
-            "every 5 s, set to and fro",
-            Process {
-                steps: set(5.0),
-                ..often
-            },
-        ),
-        (
-            "paused",
-            Process {
-                gone: vec![(300.0, 320.0), (340.0, 430.0), (500.0, 525.0)],
-                ..HEALTHY
-            },
-        ),
+        ("set to and fro", to_and_fro(75.0, &HEALTHY)),
+        ("every 5 s, set to and fro by 5 s", to_and_fro(5.0, &often)),
+        ("paused", gone(pauses, &HEALTHY)),
     ]
 }
 

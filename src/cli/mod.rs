@@ -338,8 +338,8 @@ fn demo(matches: &ArgMatches) -> Outcome {
             .await
             .map_err(|error| Failure::new(&error, WRONG))?;
         let mut text = String::from(
-            "A simulated Cinder with six services: the clock of block1 is 75 s behind, and the scheduler on \
-             controller stopped.\n",
+            "A simulated Cinder with six services: the clock of block1 is 75 s behind, the scheduler on controller \
+             stopped, and the clock of network is 3 s ahead and drifts. What is proven of them takes up to a minute.\n",
         );
         for listener in &listeners {
             if let Ok(address) = listener.local_addr() {

@@ -56,6 +56,12 @@ pub struct DatabaseUrl {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages document variants and fields")]
 pub enum Error {
+    #[error("database URL: it is empty")]
+    Empty,
+    #[error(
+        "database URL: a client certificate needs its key, and a key its certificate; give both or neither"
+    )]
+    HalfCertificate,
     #[error(
         "database URL: the scheme is not one of mysql://, mariadb://, postgresql:// and sqlite://, with or \
          without a +driver"
@@ -119,6 +125,9 @@ impl DatabaseUrl {
         let text = text.trim();
         if text.contains(char::is_control) {
             return Err(Error::ControlCharacter);
+        }
+        if text.is_empty() {
+            return Err(Error::Empty);
         }
         let (scheme, rest) = text.split_once("://").ok_or(Error::Scheme)?;
         let engine = match scheme.split('+').next() {
@@ -430,7 +439,15 @@ mod tests {
 
     #[test]
     fn errors_name_the_part_and_not_its_text() {
-        check_error("", "the scheme is not one of");
+        check_error(" ", "it is empty");
+        check_error(
+            "postgresql://h/d?sslcert=secret",
+            "a client certificate needs its key",
+        );
+        check_error(
+            "mysql://h/d?ssl_key=secret",
+            "a client certificate needs its key",
+        );
         check_error("secret", "the scheme is not one of");
         check_error("secret://secret@secret/secret", "the scheme is not one of");
         check_error("mysql://u:a\nsecret@h/d", "control character");

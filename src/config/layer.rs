@@ -99,6 +99,12 @@ impl Layer {
             ("cinder.report-interval", "report_interval"),
         ] {
             match config.get_integer("DEFAULT", option) {
+                Ok(Some((seconds, origin))) if seconds < 0 => errors.push(oslo::Error::Value {
+                    origin,
+                    group: "DEFAULT".to_owned(),
+                    option: option.to_owned(),
+                    fault: oslo::ValueFault::Negative,
+                }),
                 Ok(Some((seconds, origin))) => {
                     layer.add_named(name, &format!("{seconds}s"), &origin.to_string());
                 }

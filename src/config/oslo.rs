@@ -46,9 +46,9 @@ pub enum Place {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages document variants and fields")]
 pub enum Error {
-    #[error("failed to read {}", path.display())]
+    #[error("cannot read {}; it must be readable for the exporter's user", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("failed to list the folder {}", path.display())]
+    #[error("cannot list the folder {}; it must be readable for the exporter's user", path.display())]
     List { path: PathBuf, source: io::Error },
     #[error("{}:{line}: {fault}", path.display())]
     Syntax {
@@ -77,8 +77,10 @@ pub enum ValueFault {
     Reference { position: usize },
     #[error("refers to itself, perhaps through other options; break the circle")]
     Circle,
-    #[error("is not an integer; a comment must stand on a line of its own")]
+    #[error("is not an integer; write a whole number alone, a comment on a line of its own")]
     Integer,
+    #[error("is negative; write a whole number of seconds")]
+    Negative,
 }
 
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -408,8 +410,8 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "failed to list the folder /missing/b",
-                "failed to read /missing/a"
+                "cannot list the folder /missing/b; it must be readable for the exporter's user",
+                "cannot read /missing/a; it must be readable for the exporter's user"
             ]
         );
     }

@@ -56,6 +56,7 @@ impl Reader<'_> {
         &mut self,
         url: Option<DatabaseUrl>,
         password_file: Option<Item>,
+        has_cinder: bool,
         mut warnings: Vec<String>,
     ) -> Option<Settings> {
         let service_down_time = self.duration("cinder.service-down-time", Duration::ZERO);
@@ -85,14 +86,16 @@ impl Reader<'_> {
         warnings.extend(url.ignored.iter().map(|option| {
             format!("the option `{option}` of the database URL is not understood, and ignored")
         }));
+        let intervals = Intervals {
+            service_down_time: TimeDelta::from_std(service_down_time?).ok()?,
+            report_interval: TimeDelta::from_std(report_interval?).ok()?,
+        };
+        warnings.extend(self.warn_of_intervals(&intervals, has_cinder));
         Some(Settings {
             url,
             connect_timeout: connect_timeout?,
             query_timeout: query_timeout?,
-            intervals: Intervals {
-                service_down_time: TimeDelta::from_std(service_down_time?).ok()?,
-                report_interval: TimeDelta::from_std(report_interval?).ok()?,
-            },
+            intervals,
             tolerances: Tolerances {
                 visibility_delay: TimeDelta::from_std(visibility_delay?).ok()?,
                 max_drift_ppm: max_drift_ppm?,
@@ -114,9 +117,9 @@ impl Reader<'_> {
     ) -> Option<DatabaseUrl> {
         let Some(item) = given else {
             self.faults.push(match places.first() {
+                // A file that could not be read has its own fault, which explains this one.
+                _ if !self.faults.is_empty() => return None,
                 None => Fault::NoDatabase,
-                // Files that could not be read have their own faults, which explain this one.
-                Some(_) if !self.faults.is_empty() => return None,
                 Some((Place::File(path) | Place::Dir(path), _)) => Fault::NoConnection {
                     place: path.display().to_string(),
                 },
@@ -149,6 +152,30 @@ impl Reader<'_> {
         );
         let password = read_secret(file, &mut self.faults).text;
         (!password.is_empty()).then(|| password.into())
+    }
+
+    fn warn_of_intervals(&self, intervals: &Intervals, has_cinder: bool) -> Option<String> {
+        let is_default = |name| {
+            let mut values = self.effective.iter();
+            values.any(|value| value.name == name && value.origin == "default")
+        };
+        let raised = intervals.scheduler_service_down_time();
+        if raised != intervals.service_down_time {
+            return Some(format!(
+                "service_down_time ({} s) is not above report_interval ({} s): the scheduler raises it to {} s and the \
+                 API does not, so that the API lists services as down that are used",
+                intervals.service_down_time.num_seconds(),
+                intervals.report_interval.num_seconds(),
+                raised.num_seconds()
+            ));
+        }
+        let assumed =
+            is_default("cinder.service-down-time") || is_default("cinder.report-interval");
+        (assumed && !has_cinder).then(|| {
+            "without cinder.conf, Cinder's defaults are taken for service_down_time and report_interval; give \
+             --cinder.config-file, or the settings cinder.service-down-time and cinder.report-interval"
+                .to_owned()
+        })
     }
 
     fn stale_after(&mut self, poll_interval: Duration) -> Option<Duration> {

@@ -142,7 +142,7 @@ fn load(
     let given = strongest_url(&stronger, &mut faults);
     let cinder = cinder_layer(&places, variable, given.is_none(), &mut faults);
     let given = given.or_else(|| cinder.get("database.url").first().cloned());
-    let mut warnings = warnings(variables, &places);
+    let mut warnings = warnings(variables);
     let password_file = password_file(&stronger, &mut warnings);
 
     let layers = [Layer::defaults(), cinder, file, environment, flags.layer];
@@ -166,7 +166,7 @@ fn load(
         reader.note(name, path.display().to_string(), origin.clone());
     }
     let url = reader.database_url(given, &places);
-    let settings = reader.settings(url, password_file, warnings);
+    let settings = reader.settings(url, password_file, !places.is_empty(), warnings);
     match settings {
         Some(settings) if reader.faults.is_empty() => Ok(Settings {
             effective: reader.effective,
@@ -270,7 +270,7 @@ fn password_file(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Item> 
     None
 }
 
-fn warnings(variables: impl Iterator<Item = String>, places: &[(Place, String)]) -> Vec<String> {
+fn warnings(variables: impl Iterator<Item = String>) -> Vec<String> {
     let mut warnings: Vec<String> = variables
         .filter(|name| key::is_stray_variable(name))
         .map(|name| {
@@ -283,13 +283,6 @@ fn warnings(variables: impl Iterator<Item = String>, places: &[(Place, String)])
         })
         .collect();
     warnings.sort_unstable();
-    if places.is_empty() {
-        warnings.push(
-            "without cinder.conf, service_down_time and report_interval are taken from the settings or Cinder's \
-             defaults; give --cinder.config-file if the cloud has others"
-                .to_owned(),
-        );
-    }
     warnings
 }
 

@@ -86,6 +86,9 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Err
             None => TlsMode::Preferred,
         },
     };
+    if cert.is_some() != key.is_some() {
+        return Err(Error::HalfCertificate);
+    }
     Ok(Tls {
         mode,
         ca,
@@ -118,6 +121,9 @@ pub(super) fn postgres(options: &mut Options) -> Result<Tls, Error> {
             });
         }
     };
+    if cert.is_some() != key.is_some() {
+        return Err(Error::HalfCertificate);
+    }
     Ok(Tls {
         mode,
         ca: ca.filter(|_| !system),

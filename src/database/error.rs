@@ -163,6 +163,21 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// MySQL does not tell a database that is missing from one that the user may not enter.
+    #[error(
+        "the user `{user}` may not enter the database `{database}`, or there is none of this name: correct the database URL, or as the database's administrator run: {grant}"
+    )]
+    NoEntry {
+        /// The user we gave.
+        user: String,
+        /// The name we gave.
+        database: String,
+        /// The statements that may be missing.
+        grant: String,
+        /// What the server says.
+        #[source]
+        source: sqlx::Error,
+    },
     /// There is no such database.
     #[error("there is no database `{database}` on {address}: correct the name in the database URL")]
     MissingDatabase {
@@ -203,7 +218,7 @@ pub enum Error {
         grant: String,
     },
     /// Connecting took too long.
-    #[error("{address} did not accept a connection within {}: check the network, or raise database.connect-timeout", humantime::format_duration(*after))]
+    #[error("{address} did not greet as such a database within {}: check the port and the network, and whether the server hangs", humantime::format_duration(*after))]
     ConnectTimeout {
         /// Host and port, socket, or file.
         address: String,
@@ -264,7 +279,7 @@ impl Error {
             | Self::Lost { .. } => Class::Connect,
             Self::TlsFile { .. } | Self::Tls { .. } => Class::Tls,
             Self::Auth { .. } | Self::AuthPlugin { .. } => Class::Auth,
-            Self::Permission { .. } => Class::Permission,
+            Self::Permission { .. } | Self::NoEntry { .. } => Class::Permission,
             Self::MissingDatabase { .. }
             | Self::MissingTable { .. }
             | Self::MissingColumns { .. } => Class::Schema,

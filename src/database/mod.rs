@@ -164,6 +164,13 @@ impl Target {
                 remedy: self.tls_remedy(&error),
                 source: error,
             },
+            // rustls has a manual's worth to say about a server that is gone.
+            sqlx::Error::Io(ref io) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Error::Lost {
+                    address,
+                    source: sqlx::Error::Io(std::io::Error::new(io.kind(), "the server closed it")),
+                }
+            }
             sqlx::Error::Io(_) => Error::Lost {
                 address,
                 source: error,

@@ -30,10 +30,12 @@ static DIALECT: Dialect = Dialect {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    connection: MySqlConnection,
+    session: MySqlConnection,
     statement: Arc<str>,
     quantum: Quantum,
     pub(super) left_out: Vec<&'static str>,
+    /// As the server names it, quoted.
+    account: String,
 }
 
 impl TimeColumn for MySqlRow {
@@ -74,17 +76,18 @@ impl Connection {
             .into();
         Ok(Self {
             quantum: column_quantum(target, &mut connection).await?,
-            connection,
+            session: connection,
             statement,
             left_out: target.layout.left_out(&readable),
+            account,
         })
     }
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
-        let rows = query.fetch(&mut self.connection);
+        let rows = query.fetch(&mut self.session);
         let mut reading = row::collect(rows, self.quantum, |error| {
-            translate(target, error, &target.account())
+            translate(target, error, &self.account)
         })
         .await?;
         unify_cluster_names(&mut reading);
@@ -93,7 +96,7 @@ impl Connection {
 
     pub(super) async fn close(self) {
         // The server notices at the latest when the socket closes.
-        let _ = self.connection.close().await;
+        let _ = self.session.close().await;
     }
 }
 
@@ -265,6 +268,15 @@ fn connecting(target: &Target, error: sqlx::Error) -> Error {
     }
 }
 
+/// Returns the account that an error names: `… for user 'name'@'host' to database …`.
+fn account_in(error: &sqlx::Error) -> Option<String> {
+    let message = error.as_database_error()?.message();
+    let (_, rest) = message.split_once("for user '")?;
+    let (account, _) = rest.split_once("' to database")?;
+    let (user, host) = account.split_once("'@'")?;
+    Some(grant::mysql_account(user, host))
+}
+
 /// Error numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/>, the same in MySQL but for 1969.
 fn translate(target: &Target, error: sqlx::Error, account: &str) -> Error {
     let number = error
@@ -290,8 +302,14 @@ fn translate(target: &Target, error: sqlx::Error, account: &str) -> Error {
                 source: error,
             }
         }
-        // No grant on the database, the table, a column.
-        Some(1044 | 1142 | 1143 | 1227) => Error::Permission {
+        Some(1044) => Error::NoEntry {
+            user: target.user().to_owned(),
+            database: target.url.database.clone(),
+            grant: target.grants(&account_in(&error).unwrap_or_else(|| account.to_owned())),
+            source: error,
+        },
+        // No grant on the table, a column.
+        Some(1142 | 1143 | 1227) => Error::Permission {
             user: target.user().to_owned(),
             grant: target.grants(account),
             source: error,

@@ -32,7 +32,7 @@ static DIALECT: Dialect = Dialect {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    connection: PgConnection,
+    session: PgConnection,
     statement: Arc<str>,
     quantum: Quantum,
     pub(super) left_out: Vec<&'static str>,
@@ -74,7 +74,7 @@ impl Connection {
             .statement(&DIALECT, &readable)
             .map_err(|missing| target.missing_columns(missing, &target.account()))?;
         Ok(Self {
-            connection,
+            session: connection,
             statement: in_transaction(target, &statement).into(),
             quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
             left_out: target.layout.left_out(&readable),
@@ -83,13 +83,13 @@ impl Connection {
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::raw_sql(AssertSqlSafe(self.statement.clone()));
-        let rows = query.fetch(&mut self.connection);
+        let rows = query.fetch(&mut self.session);
         row::collect(rows, self.quantum, |error| translate(target, error)).await
     }
 
     pub(super) async fn close(self) {
         // The server notices at the latest when the socket closes.
-        let _ = self.connection.close().await;
+        let _ = self.session.close().await;
     }
 }
 

@@ -21,7 +21,7 @@ static DIALECT: Dialect = Dialect {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    connection: SqliteConnection,
+    session: SqliteConnection,
     statement: Arc<str>,
     quantum: Quantum,
     pub(super) left_out: Vec<&'static str>,
@@ -62,7 +62,7 @@ impl Connection {
             .map_err(|missing| target.missing_columns(missing, &target.account()))?
             .into();
         Ok(Self {
-            connection,
+            session: connection,
             statement,
             // Texts as SQLAlchemy writes them, with all six digits.
             quantum: Quantum::MICROSECOND,
@@ -72,13 +72,13 @@ impl Connection {
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
-        let rows = query.fetch(&mut self.connection);
+        let rows = query.fetch(&mut self.session);
         row::collect(rows, self.quantum, |error| translate(target, error)).await
     }
 
     pub(super) async fn close(self) {
         // Nothing is lost with a connection that only reads.
-        let _ = self.connection.close().await;
+        let _ = self.session.close().await;
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything here is pure: no task, no socket, no clock read, and no `Result`, because what can fail has
 //! failed in [`database`](crate::database) before.
 
+pub mod advice;
 pub mod cause;
 pub mod liveness;
 pub mod reference;

@@ -62,6 +62,18 @@ impl Bounds {
     fn below(&self, other: &Self) -> bool {
         self.upper.is_some_and(|upper| upper < other.lower)
     }
+
+    /// Returns what holds of these bounds together with those of a new, regular heartbeat, which are not above.
+    fn intersected(self, new: Self) -> (Self, Observation) {
+        let lower = self.lower.max(new.lower);
+        if new.upper < Some(lower) {
+            // Set back, paused, or visible too late: the old upper bound still holds.
+            let lower = new.lower;
+            return (Self { lower, ..self }, Observation::Conflict);
+        }
+        let upper = self.upper.into_iter().chain(new.upper).min();
+        (Self { lower, upper }, Observation::Heartbeat)
+    }
 }
 
 /// The skew of a host's clock against the database's, for publication.
@@ -181,30 +193,15 @@ impl Skew {
 
         let alone = self.proven(read, row, interval.filter(|_| regular));
         let old = self.bounds(read.answered);
-        let (bounds, observation) = if !regular || self.fresh {
-            let known = interval.is_some() && !self.fresh;
-            let observation = if known {
-                Observation::Odd
-            } else {
-                Observation::Fresh
-            };
-            (alone, observation)
+        let (bounds, observation) = if self.fresh || interval.is_none() {
+            (alone, Observation::Fresh)
+        } else if !regular {
+            (alone, Observation::Odd)
         } else if old.below(&alone) {
             // Causality wins: the clock was set forward, and the heartbeat was not regular after all.
             (self.proven(read, row, None), Observation::Conflict)
-        } else if alone.upper < Some(old.lower.max(alone.lower)) {
-            // Set back, paused, or visible too late: the old upper bound still holds.
-            let bounds = Bounds {
-                upper: old.upper,
-                ..alone
-            };
-            (bounds, Observation::Conflict)
         } else {
-            let bounds = Bounds {
-                lower: old.lower.max(alone.lower),
-                upper: old.upper.into_iter().chain(alone.upper).min(),
-            };
-            (bounds, Observation::Heartbeat)
+            old.intersected(alone)
         };
 
         let disproves = old.below(&bounds) || bounds.below(&old);

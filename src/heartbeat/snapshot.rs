@@ -46,6 +46,10 @@ pub struct Observed {
     pub report_interval: Option<TimeDelta>,
     /// Number of processes that write the row; `None` while one explains what is seen.
     pub writers: Option<u32>,
+    /// How long ago, at least, the last heartbeat was stamped; `None` for a row that was never observed.
+    pub silence_least: Option<TimeDelta>,
+    /// How long ago at most; `None` until a heartbeat was observed.
+    pub silence_most: Option<TimeDelta>,
     /// Why the service is down, see [`cause::reason`](super::cause::reason).
     pub reason: Option<Reason>,
 }

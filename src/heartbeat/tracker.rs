@@ -135,6 +135,7 @@ impl Tracker {
         now: DatabaseTime,
     ) -> Observed {
         let skew = tracked.skew.as_ref();
+        let silence = skew.map(|skew| skew.silence(read.answered));
         Observed {
             clock_skew: skew.and_then(|skew| {
                 skew.against_database(read, now, self.intervals.service_down_time)
@@ -142,6 +143,8 @@ impl Tracker {
             clock_steps: skew.map(Skew::steps),
             report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
             writers: skew.and_then(Skew::writers),
+            silence_least: silence.map(|(least, _)| least),
+            silence_most: silence.and_then(|(_, most)| most),
             reason: cause::reason(service, skew, now, read.answered, &self.intervals),
         }
     }

@@ -3,6 +3,11 @@
 use std::fmt::Write as _;
 
 use super::server::Site;
+use crate::heartbeat::advice;
+use crate::heartbeat::snapshot::Snapshot;
+
+/// More problems than anybody reads one by one.
+const MOST_PROBLEMS: usize = 50;
 
 /// Returns the landing page.
 #[must_use]
@@ -13,28 +18,27 @@ pub fn landing(site: &Site) -> String {
         "<title>OpenStack heartbeat exporter</title>\n",
         "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;",
         "margin:2rem auto;padding:0 1rem}</style>\n</head>\n<body>\n<h1>OpenStack heartbeat exporter</h1>\n",
-        "<p>Tells which OpenStack service is down. Version ",
+        "<p>Tells which OpenStack service is down, and why. Version ",
         env!("CARGO_PKG_VERSION"),
         ".</p>\n",
     ));
+    if !site.telemetry.is_database_up() {
+        page.push_str(
+            "<p><strong>The last poll of the database failed</strong>; the log says why.</p>\n",
+        );
+    }
     match site.gallery.latest() {
         Some(picture) => {
-            let services = &picture.snapshot.services;
-            let down = services
-                .iter()
-                .filter(|status| !status.service.disabled && status.up == Some(false))
-                .count();
+            let snapshot = &picture.snapshot;
             let _ = writeln!(
                 page,
-                "<p>{} services, {down} of the enabled ones down, {} s ago.</p>",
-                services.len(),
+                "<p>{} services, as of {} s ago.</p>",
+                snapshot.services.len(),
                 picture.taken.elapsed().as_secs()
             );
+            problems(&mut page, snapshot);
         }
-        None => page.push_str(
-            "<p><strong>The database has not been read lately</strong>, so that nothing is known of the services. \
-             The log says why.</p>\n",
-        ),
+        None => page.push_str("<p>Nothing is known of the services at present.</p>\n"),
     }
     // The settings allow no character in the path that would need escaping.
     let _ = write!(
@@ -45,4 +49,42 @@ pub fn landing(site: &Site) -> String {
         site.telemetry_path
     );
     page
+}
+
+/// Lists what needs somebody: the services with advice, disabled ones aside.
+fn problems(page: &mut String, snapshot: &Snapshot) {
+    let mut problems = snapshot
+        .services
+        .iter()
+        .filter(|status| !status.service.disabled)
+        .filter_map(|status| Some((status, advice::advice(status, snapshot)?)))
+        .peekable();
+    if problems.peek().is_none() {
+        page.push_str("<p>No enabled service is down.</p>\n");
+        return;
+    }
+    page.push_str("<ul>\n");
+    for (status, advice) in problems.take(MOST_PROBLEMS) {
+        let state = if status.up == Some(false) {
+            "down"
+        } else {
+            "listed as up"
+        };
+        let _ = writeln!(
+            page,
+            "<li><strong>{} on {}</strong> ({state}): {}</li>",
+            escaped(&status.service.binary),
+            escaped(&status.service.host),
+            escaped(&advice)
+        );
+    }
+    page.push_str("</ul>\n");
+}
+
+/// Returns a text as HTML shows it, whatever is in it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

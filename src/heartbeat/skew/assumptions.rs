@@ -49,7 +49,7 @@ pub struct Assumptions {
     pub tolerance: TimeDelta,
     /// What the column `updated_at` keeps.
     pub quantum: Quantum,
-    /// The configured `report_interval`. It moves no bound: it tells several [writers](Skew::writers) from one
+    /// The configured `report_interval`. It moves no bound: it tells several [writers](super::Skew::writers) from one
     /// that reports oftener.
     pub report_interval: TimeDelta,
 }

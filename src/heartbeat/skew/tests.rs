@@ -154,12 +154,11 @@ fn check_vector(vector: &Value) {
             foreign: expected["what"] == "foreign",
         };
         end = read.answered;
-        let told = match &mut skew {
-            Some(skew) => name(skew.observe(read, row)),
-            None => {
-                skew = Some(Skew::new(read, row, assumptions));
-                "first"
-            }
+        let told = if let Some(skew) = &mut skew {
+            name(skew.observe(read, row))
+        } else {
+            skew = Some(Skew::new(read, row, assumptions));
+            "first"
         };
         assert_eq!(told, expected["what"], "{what}");
         let skew = skew.as_ref().unwrap();
@@ -274,7 +273,6 @@ fn causality_beats_an_old_upper_bound() {
     ]);
     let (skew, _) = observed(&reads);
     assert!(skew.bounds(at(110.01)).lower >= seconds(0.68));
-    let mut reads = reads;
     reads.push((117.0, 13, 120.75));
     let (skew, told) = observed(&reads);
     assert_eq!(told, Observation::Conflict);

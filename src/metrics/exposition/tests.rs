@@ -94,6 +94,7 @@ fn observed() -> HashMap<i64, Observed> {
         report_interval: Some(TimeDelta::microseconds(9_999_871)),
         writers: Some(2),
         reason: Some(Reason::ClockSkew),
+        ..Observed::default()
     };
     let unbounded = Observed {
         clock_skew: Some(skew(None, -141_250, None)),

@@ -1,0 +1,516 @@
+//! What stands between the exporter and the rows, or between it and its readers: pools, impostors, collations,
+//! half of the grants, readers that do not read, a name server that says nothing.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+use openstack_heartbeat_exporter::database::Class;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::database::Database;
+use crate::support::exporter::{Exporter, Metrics, program, run};
+use crate::support::pgbouncer::PgBouncer;
+use crate::support::{block_on, env, folder, http, wait_for};
+
+/// Short limits, so that a test need not wait for the defaults.
+const QUICK: &[&str] = &[
+    "--database.connect-timeout=1s",
+    "--database.query-timeout=1s",
+];
+
+fn failures(metrics: &Metrics, class: Class) -> f64 {
+    let labels = [("class", class.as_str())];
+    let name = "openstack_heartbeat_poll_failures_total";
+    metrics.value(name, &labels).unwrap()
+}
+
+fn polls(metrics: &Metrics) -> f64 {
+    let name = "openstack_heartbeat_poll_duration_seconds_count";
+    metrics.value(name, &[]).unwrap()
+}
+
+fn standard_error(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs a command on a database and returns its exit code and standard error.
+fn command(arguments: &[&str], url: &str) -> (Option<i32>, String) {
+    let output = run(arguments, &[("OPENSTACK_HEARTBEAT_DATABASE_URL", url)]);
+    (output.status.code(), standard_error(&output))
+}
+
+/// Runs the grants that a message prints.
+fn run_grants(database: &Database, message: &str) {
+    let parts = message.split_inclusive(';');
+    let grants: Vec<&str> = parts
+        .filter(|part| part.ends_with(';'))
+        .filter_map(|part| part.find("GRANT ").map(|start| &part[start..]))
+        .collect();
+    assert!(!grants.is_empty(), "no statement to run in: {message}");
+    database.execute(&grants);
+}
+
+/// Waits until an exporter shows a heartbeat that is written now.
+fn wait_for_new_heartbeat(exporter: &Exporter, database: &Database) {
+    database.execute(&["UPDATE services SET report_count = report_count + 1"]);
+    let beats = |metrics: &Metrics| {
+        metrics.service(
+            "openstack_service_heartbeats_total",
+            "cinder-volume",
+            "block1",
+        )
+    };
+    let before = beats(&exporter.wait_for_services());
+    database.execute(&["UPDATE services SET report_count = report_count + 1"]);
+    exporter.wait_for("a new heartbeat", |metrics| beats(metrics) > before);
+}
+
+#[test]
+fn exporters_share_a_pool_of_transactions_and_leave_nothing_in_it() {
+    let database = Database::new(Engine::Postgres);
+    database.insert(&[]);
+    let pool = PgBouncer::start(&database.url(), "transaction");
+    let first = Exporter::start(pool.url(), QUICK);
+    let second = Exporter::start(pool.url(), QUICK);
+    for exporter in [&first, &second] {
+        wait_for_new_heartbeat(exporter, &database);
+        let metrics = exporter.metrics();
+        for class in Class::ALL {
+            assert_eq!(failures(&metrics, class), 0.0, "{}", exporter.log());
+        }
+    }
+    for (statement, expected) in [
+        ("SHOW statement_timeout", "0"),
+        ("SHOW lock_timeout", "0"),
+        ("SHOW default_transaction_read_only", "off"),
+        ("SELECT count(*)::text FROM pg_prepared_statements", "0"),
+    ] {
+        // Each time after another poll, or in between.
+        for _ in 0..10 {
+            assert_eq!(pool.ask(statement).unwrap(), expected, "{statement}");
+        }
+    }
+    // Longer than the exporter lets its own statements take; its polls have to wait meanwhile, and fail.
+    pool.ask("SELECT 'slept' FROM pg_sleep(2.5)").unwrap();
+    for exporter in [&first, &second] {
+        wait_for_new_heartbeat(exporter, &database);
+    }
+
+    first.signal("KILL");
+    let anew = Exporter::start(pool.url(), QUICK);
+    for exporter in [anew, second] {
+        wait_for_new_heartbeat(&exporter, &database);
+        assert!(exporter.terminate().success());
+    }
+}
+
+#[test]
+fn an_exporter_may_hold_a_pooled_session_and_gives_it_back() {
+    let database = Database::new(Engine::Postgres);
+    database.insert(&[]);
+    let pool = PgBouncer::start(&database.url(), "session");
+    // The pool has a single session: the second must get what the first had.
+    for _ in 0..2 {
+        let exporter = Exporter::start(pool.url(), QUICK);
+        wait_for_new_heartbeat(&exporter, &database);
+        assert!(exporter.terminate().success());
+    }
+    assert_eq!(pool.ask("SHOW statement_timeout").unwrap(), "0");
+}
+
+/// What listens where a database is expected.
+#[derive(Clone, Copy)]
+enum Impostor {
+    /// Says this and hangs up.
+    Says(&'static [u8]),
+    /// Accepts, and says nothing.
+    Silent,
+    /// Hangs up at once.
+    HangsUp,
+}
+
+/// Starts an impostor, which lives as long as the tests, and returns its port.
+fn impostor(kind: Impostor) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            match kind {
+                Impostor::Says(bytes) => {
+                    // Clients of PostgreSQL speak first, those of MySQL wait. What is not read would turn the end
+                    // into a reset, and the client may not see the answer then.
+                    let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
+                    let _ = stream.read(&mut [0; 1024]);
+                    let _ = stream.write_all(bytes);
+                    let _ = stream.shutdown(Shutdown::Write);
+                    let _ = stream.read(&mut [0; 1024]);
+                }
+                Impostor::Silent => kept.push(stream),
+                Impostor::HangsUp => {}
+            }
+        }
+    });
+    port
+}
+
+/// Asserts that polls go on failing as a class each for MySQL and PostgreSQL, and that nothing else suffers.
+fn check_impostor(kind: Impostor, mysql: Class, postgres: Class) {
+    for (scheme, class) in [("mysql", mysql), ("postgresql", postgres)] {
+        let url = format!("{scheme}://u:p@127.0.0.1:{}/cinder", impostor(kind));
+        let exporter = Exporter::start(&url, QUICK);
+        let metrics = exporter.wait_for(&format!("{scheme}: failures of {class:?}"), |metrics| {
+            failures(metrics, class) >= 3.0
+        });
+        assert_eq!(metrics.database_up(), Some(0.0));
+        assert_eq!(metrics.count("openstack_service_up"), 0);
+        for path in ["/-/healthy", "/-/ready"] {
+            assert_eq!(exporter.get(path).status, 200);
+        }
+        let log = exporter.log();
+        let said = log.matches("the database can't be read").count();
+        assert_eq!(said, 1, "{log}");
+        assert!(!log.contains("please report it"), "{log}");
+        assert_eq!(exporter.terminate().code(), Some(0));
+
+        let (code, message) = command(&["services"], &url);
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains("127.0.0.1:"), "{message}");
+    }
+}
+
+#[test]
+fn a_packet_on_which_the_driver_breaks_down_is_a_failed_poll() {
+    let packet = &[4, 0, 0, 0, 10, b'5', 0, 1];
+    check_impostor(Impostor::Says(packet), Class::Decode, Class::Decode);
+}
+
+#[test]
+fn a_web_server_is_no_database() {
+    let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    // To a client of MySQL this opens a packet of five megabytes, which breaks off.
+    check_impostor(Impostor::Says(answer), Class::Connect, Class::Decode);
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    check_impostor(Impostor::Silent, Class::Timeout, Class::Timeout);
+}
+
+#[test]
+fn a_server_that_hangs_up_is_tried_again() {
+    check_impostor(Impostor::HangsUp, Class::Connect, Class::Connect);
+}
+
+#[test]
+fn tables_of_any_collation_are_read_together() {
+    let sets = [
+        ("utf8mb3 COLLATE utf8mb3_general_ci", "straße"),
+        ("utf8 COLLATE utf8_unicode_ci", "straße"),
+        ("utf8 COLLATE utf8_bin", "straße"),
+        ("latin1", "straße"),
+        ("latin1 COLLATE latin1_bin", "straße"),
+        ("utf8mb4 COLLATE utf8mb4_unicode_520_ci", "straße😀"),
+        ("utf8mb4 COLLATE utf8mb4_bin", "straße😀"),
+        ("binary", "straße😀"),
+    ];
+    // Each with the next, and each with itself.
+    for (at, (services, host)) in sets.iter().enumerate() {
+        for (clusters, name) in [sets[at], sets[(at + 1) % sets.len()]] {
+            let database = Database::new(Engine::MySql);
+            // What both tables can hold.
+            let cluster = if host.len() < name.len() { host } else { name };
+            database.execute(&[
+                &format!("ALTER TABLE services CONVERT TO CHARACTER SET {services}"),
+                &format!("ALTER TABLE clusters CONVERT TO CHARACTER SET {clusters}"),
+            ]);
+            database.insert(&[
+                ("host", &format!("'{host}'")),
+                ("cluster_name", &format!("'{cluster}'")),
+            ]);
+            database.insert_cluster(cluster, "NULL", false);
+            let both = format!("services in {services}, clusters in {clusters}");
+            let exporter = Exporter::start(&database.url(), &[]);
+            let metrics = exporter.wait_for(&both, |metrics| polls(metrics) > 0.0);
+            assert_eq!(
+                metrics.service("openstack_service_up", "cinder-volume", host),
+                Some(1.0),
+                "{both}: {}",
+                exporter.log()
+            );
+            let hosts = metrics.value("openstack_cluster_hosts", &[("cluster_name", cluster)]);
+            assert_eq!(hosts, Some(1.0), "{both}");
+        }
+    }
+}
+
+/// A user's view of a database of which it may not read `missing`: the services and nothing of the clusters,
+/// what is missing said once, and statements that mend it.
+fn check_partial_grants(grants: impl Fn(&Database, &str) -> Vec<String>, missing: &str) {
+    for engine in [Engine::MySql, Engine::Postgres] {
+        eprintln!("on {engine:?}");
+        let database = Database::new(engine);
+        database.insert(&[("cluster_name", "'c1@lvm'")]);
+        database.insert_cluster("c1@lvm", "NULL", false);
+        let (user, url) = database.user("p");
+        let grants = grants(&database, &user);
+        let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+        database.execute(&grants);
+
+        let exporter = Exporter::start(&url, QUICK);
+        let metrics = exporter.wait_for("some polls", |metrics| polls(metrics) >= 4.0);
+        let up = metrics.service("openstack_service_up", "cinder-volume", "block1");
+        assert_eq!(up, Some(1.0), "{}", exporter.log());
+        let mut series = metrics.0.lines().filter(|line| !line.starts_with('#'));
+        let of_clusters = series.find(|line| line.starts_with("openstack_cluster_"));
+        assert_eq!(of_clusters, None);
+        let log = exporter.log();
+        let warnings: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains("level=WARN") && line.contains("GRANT SELECT"))
+            .collect();
+        assert_eq!(warnings.len(), 1, "{log}");
+        assert!(warnings[0].contains(missing), "{log}");
+
+        let check = ["check-config", "--connect"];
+        let (code, message) = command(&check, &url);
+        assert_eq!(code, Some(0), "{message}");
+        assert!(message.contains("GRANT SELECT"), "{message}");
+        assert!(message.contains(missing), "{message}");
+        run_grants(&database, &message);
+        let (code, message) = command(&check, &url);
+        assert_eq!(code, Some(0), "{message}");
+        assert!(!message.contains("GRANT"), "{message}");
+        let metrics = Exporter::start(&url, QUICK).wait_for_services();
+        assert_eq!(metrics.count("openstack_cluster_up"), 1);
+        assert_eq!(metrics.value("openstack_cluster_hosts", &[]), Some(1.0));
+    }
+}
+
+#[test]
+fn without_a_grant_on_clusters_the_services_are_shown_alone() {
+    let services_alone = |database: &Database, user: &str| {
+        let mut grants = database.grants(user);
+        grants.retain(|grant| !grant.contains("clusters"));
+        grants
+    };
+    check_partial_grants(services_alone, "clusters");
+}
+
+#[test]
+fn without_a_grant_on_the_name_of_the_cluster_no_cluster_looks_empty() {
+    let without_the_name = |database: &Database, user: &str| {
+        let grants = database.grants(user).into_iter();
+        let column = |quote: &str| format!(", {quote}cluster_name{quote}");
+        let grants = grants.map(|grant| grant.replace(&column("`"), ""));
+        grants
+            .map(|grant| grant.replace(&column("\""), ""))
+            .collect()
+    };
+    check_partial_grants(without_the_name, "cluster_name");
+}
+
+/// Asserts that the message for a user with grants on the tables alone, where the public lacks something,
+/// prints that grant, and that running what it prints mends it.
+fn check_revoked(revoke: impl Fn(&str) -> String, grant: &str) {
+    let database = Database::new(Engine::Postgres);
+    database.insert(&[]);
+    let (user, url) = database.user("p");
+    let mut grants = database.grants(&user);
+    grants.retain(|grant| grant.starts_with("GRANT SELECT"));
+    grants.push(revoke(&database.name));
+    let statements: Vec<&str> = grants.iter().map(String::as_str).collect();
+    database.execute(&statements);
+
+    let exporter = Exporter::start(&url, QUICK);
+    exporter.wait_for("a failed poll", |metrics| polls(metrics) > 0.0);
+    let (code, message) = command(&["services"], &url);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains(grant), "{message}");
+    assert!(exporter.log().contains(grant), "{}", exporter.log());
+    assert_eq!(exporter.metrics().count("openstack_service_up"), 0);
+    run_grants(&database, &message);
+    exporter.wait_for_services();
+    let (code, message) = command(&["services"], &url);
+    assert_eq!(code, Some(0), "{message}");
+}
+
+#[test]
+fn a_schema_that_is_closed_to_the_public_names_the_grant() {
+    check_revoked(
+        |_| "REVOKE USAGE ON SCHEMA public FROM PUBLIC".to_owned(),
+        "GRANT USAGE ON SCHEMA",
+    );
+}
+
+#[test]
+fn a_database_that_is_closed_to_the_public_names_the_grant() {
+    check_revoked(
+        |database| format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"),
+        "GRANT CONNECT ON DATABASE",
+    );
+}
+
+/// As many connections as the exporter serves at once. Even a limit of 1,024 descriptors leaves room for them.
+const CONNECTIONS: usize = 512;
+
+/// Pages that each of them asks for at once: more than the system's buffers take.
+const PAGES: usize = 4;
+
+/// Asks for the metrics several times, and takes little of the answers.
+async fn slow_reader(exporter: &Exporter) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(exporter.address()).await.unwrap();
+    let requests = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(PAGES);
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Returns how many bytes are left to read, the connection's end being orderly or not.
+async fn read_to_end(stream: &mut TcpStream) -> usize {
+    let mut buffer = vec![0; 1 << 16];
+    let mut total = 0;
+    while let Ok(1..) = stream
+        .read(&mut buffer)
+        .await
+        .inspect(|count| total += count)
+    {}
+    total
+}
+
+#[test]
+fn readers_that_do_not_read_lose_their_place() {
+    let database = Database::new(Engine::Sqlite);
+    database.insert(&[]);
+    database.execute(&[
+        "INSERT INTO services (host, \"binary\", topic, report_count, created_at, updated_at, disabled, deleted) \
+         WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
+         SELECT 'block' || i, \"binary\", topic, report_count, created_at, updated_at, disabled, deleted \
+         FROM n, services",
+    ]);
+    let exporter = Exporter::start(&database.url(), &[]);
+    let page = exporter.wait_for_services().0.len();
+    assert!(page > 2_000_000, "{page}");
+    let mut readers = block_on(async {
+        let mut readers = Vec::new();
+        for _ in 0..CONNECTIONS {
+            readers.push(slow_reader(&exporter).await);
+        }
+        readers
+    });
+
+    let started = Instant::now();
+    wait_for(
+        "health is answered again",
+        Duration::from_secs(40),
+        || {
+            let answer = http::request(exporter.address(), "GET", "/-/healthy", &[]);
+            answer.is_ok_and(|response| response.status == 200)
+        },
+        || exporter.log(),
+    );
+    eprintln!("health is answered after {:?}", started.elapsed());
+    let metrics = exporter.wait_for("the others have lost their place too", |metrics| {
+        metrics
+            .value("process_open_fds", &[])
+            .is_some_and(|open| open < 100.0)
+    });
+    assert_eq!(metrics.count("openstack_service_up"), 3000);
+    // None got all it asked for: they were a hindrance indeed.
+    block_on(async {
+        for reader in readers.iter_mut().step_by(50) {
+            let got = read_to_end(reader).await;
+            assert!(got < PAGES * page, "{got} of {PAGES} * {page}");
+        }
+    });
+    let before = polls(&metrics);
+    exporter.wait_for("polls go on", |metrics| polls(metrics) > before);
+    assert_eq!(exporter.terminate().code(), Some(0));
+}
+
+/// Runs what follows where only this name server is known, which takes queries and never answers.
+///
+/// The network is one of its own, for a port that is free and needs no rights.
+const SILENT_NAME_SERVER: &str = r#"
+import fcntl, os, socket, struct, subprocess, sys
+folder, *program = sys.argv[1:]
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+fcntl.ioctl(server, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+server.bind(("127.0.0.1", 53))
+server.set_inheritable(True)
+for name in ("resolv.conf", "nsswitch.conf"):
+    if os.path.exists("/etc/" + name):
+        subprocess.run(["mount", "--bind", folder + "/" + name, "/etc/" + name], check=True)
+os.execv(program[0], program)
+"#;
+
+/// Returns the program in namespaces of its own, where names are not resolved and nothing says so.
+fn without_names(arguments: &[&str]) -> Command {
+    let folder = folder("names");
+    std::fs::write(
+        folder.join("resolv.conf"),
+        "nameserver 127.0.0.1\noptions timeout:30\n",
+    )
+    .unwrap();
+    std::fs::write(folder.join("nsswitch.conf"), "hosts: files dns\n").unwrap();
+    let program = program(arguments);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--mount", "--net"])
+        .arg(env("HEARTBEAT_TEST_PYTHON"))
+        .args(["-c", SILENT_NAME_SERVER])
+        .arg(folder)
+        .arg(program.get_program())
+        .args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+const UNKNOWN_HOSTS: [&str; 2] = [
+    "mysql://u:p@database.example.org/cinder",
+    "postgresql://u:p@database.example.org/cinder",
+];
+
+#[test]
+fn a_name_server_that_says_nothing_does_not_delay_the_end() {
+    for url in UNKNOWN_HOSTS {
+        let mut command = without_names(&["serve", "--database.connect-timeout=30s"]);
+        command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
+        let exporter = Exporter::spawn(&mut command);
+        // By then it waits for the name; without that it would have failed.
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(
+            !exporter.log().contains("level=ERROR"),
+            "{}",
+            exporter.log()
+        );
+        assert_eq!(exporter.terminate().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_name_server_that_says_nothing_is_a_timeout() {
+    for url in UNKNOWN_HOSTS {
+        let mut command = without_names(&["services", "--database.connect-timeout=2s"]);
+        command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
+        let started = Instant::now();
+        let output = command.output().unwrap();
+        let took = started.elapsed();
+        let message = standard_error(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("within 2s"), "{message}");
+        let limits = Duration::from_secs(2)..Duration::from_secs(6);
+        assert!(limits.contains(&took), "{took:?}: {message}");
+    }
+}
