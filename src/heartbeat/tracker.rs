@@ -1,6 +1,6 @@
 //! What is remembered from poll to poll: one [`Skew`] a row, and where the database's clock was.
 //!
-//! The axis is [`Monotonic`]; what is published is against the database's clock. A step of that clock shifts what
+//! The axis is [`Monotonic`](super::skew::Monotonic); what is published is against the database's clock. A step of that clock shifts what
 //! is published by exactly that step, and nothing that is remembered.
 
 use std::collections::HashMap;
@@ -187,4 +187,202 @@ fn facts(service: &Service) -> u64 {
     (cluster_name, uuid, replication_status, active_backend_id).hash(&mut hasher);
     (rpc_current_version, object_current_version).hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::cause::Reason;
+    use crate::heartbeat::service::{HostTime, fixture};
+    use crate::heartbeat::skew::Monotonic;
+    use crate::heartbeat::snapshot::ServiceStatus;
+
+    /// A database read every five seconds, each read taking 20 ms.
+    struct Reads {
+        tracker: Tracker,
+        at: TimeDelta,
+        /// The database's clock less the monotonic axis' start.
+        database: DatabaseTime,
+        quantum: Quantum,
+    }
+
+    impl Reads {
+        fn new() -> Self {
+            let intervals = Intervals {
+                service_down_time: TimeDelta::seconds(60),
+                report_interval: TimeDelta::seconds(10),
+            };
+            let tolerances = Tolerances {
+                visibility_delay: TimeDelta::seconds(2),
+                max_drift_ppm: 500,
+            };
+            Self {
+                tracker: Tracker::new(intervals, tolerances),
+                at: TimeDelta::zero(),
+                database: fixture::now("2026-03-30 00:00:00"),
+                quantum: Quantum::MICROSECOND,
+            }
+        }
+
+        /// A service that beats every ten seconds by a clock so many seconds ahead, as the next read shows it.
+        fn service(&self, id: i64, ahead: i64) -> Service {
+            let beats = (self.at + TimeDelta::seconds(5)).num_seconds() / 10;
+            let stamp = self.database.0 + TimeDelta::seconds(beats * 10 + ahead);
+            Service {
+                id,
+                report_count: 100 + beats,
+                updated_at: Stamp::At(HostTime(stamp)),
+                ..fixture::service("cinder-volume", &format!("host{id}"))
+            }
+        }
+
+        /// Reads these rows, five seconds after the last read.
+        fn read(&mut self, services: Vec<Service>) -> Snapshot {
+            self.at += TimeDelta::seconds(5);
+            let reading = Reading {
+                now: DatabaseTime(self.database.0 + self.at),
+                quantum: self.quantum,
+                rows: services.len(),
+                services,
+                clusters: vec![],
+                rejected: vec![],
+            };
+            let read = Read {
+                sent: Monotonic(self.at),
+                answered: Monotonic(self.at + TimeDelta::milliseconds(20)),
+            };
+            self.tracker.observe(reading, read)
+        }
+
+        /// Reads a minute of a service with this clock.
+        fn minute(&mut self, id: i64, ahead: i64) -> ServiceStatus {
+            let mut last = None;
+            for _ in 0..12 {
+                let service = self.service(id, ahead);
+                last = self.read(vec![service]).services.pop();
+            }
+            last.unwrap()
+        }
+    }
+
+    fn bounds(status: &ServiceStatus) -> (f64, f64) {
+        let bounds = status.observed.clock_skew.unwrap().bounds;
+        (
+            bounds.lower.as_seconds_f64(),
+            bounds.upper.unwrap().as_seconds_f64(),
+        )
+    }
+
+    #[test]
+    fn a_skew_is_bounded_and_is_the_reason() {
+        for (ahead, reason) in [
+            (0, None),
+            (40, None),
+            (75, Some(Reason::ClockSkew)),
+            (-75, Some(Reason::ClockSkew)),
+        ] {
+            let status = Reads::new().minute(1, ahead);
+            let (lower, upper) = bounds(&status);
+            let truth = f64::from(i32::try_from(ahead).unwrap());
+            assert!(
+                lower <= truth && truth <= upper,
+                "{ahead}: {lower} to {upper}"
+            );
+            assert!(upper - lower < 8.0, "{ahead}: {lower} to {upper}");
+            assert_eq!(status.observed.reason, reason, "{ahead}");
+        }
+    }
+
+    #[test]
+    fn a_jump_of_the_databases_clock_shifts_what_is_published_and_counts_no_step() {
+        let mut reads = Reads::new();
+        let (lower, upper) = bounds(&reads.minute(1, 0));
+        // Another node answers, whose clock is an hour ahead.
+        let service = reads.service(1, 0);
+        reads.database.0 += TimeDelta::hours(1);
+        let mut jumped = reads.read(vec![service]);
+        let jump = jumped.clock_jump.unwrap();
+        assert!((jump - TimeDelta::hours(1)).abs() < TimeDelta::seconds(1));
+        let status = jumped.services.pop().unwrap();
+        let (after_lower, after_upper) = bounds(&status);
+        assert!((after_lower + 3600.0 - lower).abs() < 0.1, "{after_lower}");
+        assert!((after_upper + 3600.0 - upper).abs() < 0.1, "{after_upper}");
+        assert_eq!(status.observed.clock_steps, Some(0));
+        let service = reads.service(1, -3600);
+        assert_eq!(reads.read(vec![service]).clock_jump, None);
+    }
+
+    #[test]
+    fn disabling_a_service_proves_nothing_and_freezing_it_does() {
+        type Change = fn(&mut Service);
+        let disable: Change = |service| service.disabled = true;
+        let freeze: Change = |service| service.frozen = Some(true);
+        for (change, kept) in [(disable, true), (freeze, false)] {
+            let mut reads = Reads::new();
+            reads.minute(1, 0);
+            let mut known = true;
+            for _ in 0..2 {
+                let mut service = reads.service(1, 0);
+                change(&mut service);
+                let mut snapshot = reads.read(vec![service]);
+                let observed = snapshot.services.pop().unwrap().observed;
+                // After a foreign write the interval is learnt anew.
+                known &= observed.report_interval.is_some();
+                assert_eq!(observed.clock_steps, Some(0));
+            }
+            assert_eq!(known, kept);
+            let known = reads.minute(1, 0).observed.report_interval;
+            assert!(known.is_some());
+        }
+    }
+
+    #[test]
+    fn a_row_that_vanished_or_was_made_anew_is_forgotten() {
+        let mut reads = Reads::new();
+        reads.minute(1, 30);
+        assert!(reads.read(vec![]).services.is_empty());
+        assert!(reads.tracker.rows.is_empty());
+        let service = reads.service(2, 0);
+        let status = reads.read(vec![service]).services.pop().unwrap();
+        assert_eq!(status.observed.clock_skew.unwrap().bounds.upper, None);
+        assert_eq!(status.observed.clock_steps, Some(0));
+    }
+
+    #[test]
+    fn another_engine_behind_the_address_starts_over() {
+        let mut reads = Reads::new();
+        reads.minute(1, 0);
+        reads.quantum = Quantum::TRUNCATED;
+        let service = reads.service(1, 0);
+        let status = reads.read(vec![service]).services.pop().unwrap();
+        assert_eq!(status.observed.clock_skew.unwrap().bounds.upper, None);
+    }
+
+    #[test]
+    fn a_row_without_a_time_is_not_observed() {
+        let mut reads = Reads::new();
+        let status = reads
+            .read(vec![fixture::service("cinder-backup", "controller")])
+            .services
+            .pop()
+            .unwrap();
+        assert_eq!(status.observed.reason, Some(Reason::NeverReported));
+        assert_eq!(status.observed.clock_skew, None);
+        assert_eq!(status.observed.clock_steps, None);
+    }
+
+    #[test]
+    fn a_stop_is_known_after_service_down_time() {
+        let mut reads = Reads::new();
+        reads.minute(1, 0);
+        let last = reads.service(1, 0);
+        let mut reasons = Vec::new();
+        for _ in 0..16 {
+            let mut snapshot = reads.read(vec![last.clone()]);
+            reasons.push(snapshot.services.pop().unwrap().observed.reason);
+        }
+        assert_eq!(reasons[0], None);
+        assert_eq!(reasons[15], Some(Reason::Stopped));
+        assert!(!reasons.contains(&Some(Reason::ClockSkew)), "{reasons:?}");
+    }
 }
