@@ -42,6 +42,8 @@ pub struct Tracker {
 struct Tracked {
     /// A hash of everything that no heartbeat writes, which takes less room than the row.
     facts: u64,
+    /// `report_count` and `updated_at` as last accepted.
+    heartbeat: (i64, Stamp),
     /// `None` until `updated_at` holds a time.
     skew: Option<Skew>,
 }
@@ -66,7 +68,7 @@ impl Tracker {
     }
 
     /// Learns from a reading, which must not be older than the last, and returns the picture that it gives.
-    pub fn observe(&mut self, reading: Reading, read: Read) -> Snapshot {
+    pub fn observe(&mut self, mut reading: Reading, read: Read) -> Snapshot {
         // Another engine behind the same address keeps other fractions: what was proven does not hold for it.
         if self.quantum.replace(reading.quantum) != Some(reading.quantum) {
             self.rows.clear();
@@ -77,7 +79,7 @@ impl Tracker {
         let mut before = std::mem::take(&mut self.rows);
         let observed: HashMap<i64, Observed> = reading
             .services
-            .iter()
+            .iter_mut()
             .map(|service| {
                 let tracked =
                     self.track(before.remove(&service.id), service, read, reading.quantum);
@@ -90,15 +92,22 @@ impl Tracker {
         Snapshot::new(reading, self.intervals, observed, jump)
     }
 
+    /// Learns from one row. One that a lagging replica shows as it was before is put back to what was last
+    /// accepted: an old stamp would look like a service that stopped, or a clock that was set.
     fn track(
         &self,
         before: Option<Tracked>,
-        service: &Service,
+        service: &mut Service,
         read: Read,
         quantum: Quantum,
     ) -> Tracked {
         let facts = facts(service);
-        let mut tracked = before.unwrap_or(Tracked { facts, skew: None });
+        let heartbeat = (service.report_count, service.updated_at);
+        let mut tracked = before.unwrap_or(Tracked {
+            facts,
+            heartbeat,
+            skew: None,
+        });
         let Stamp::At(stamp) = service.updated_at else {
             return tracked;
         };
@@ -110,12 +119,14 @@ impl Tracker {
         match &mut tracked.skew {
             Some(skew) => {
                 if skew.observe(read, row) == Observation::Stale {
+                    (service.report_count, service.updated_at) = tracked.heartbeat;
                     return tracked;
                 }
             }
             None => tracked.skew = Some(Skew::new(read, row, self.assumptions(quantum))),
         }
         tracked.facts = facts;
+        tracked.heartbeat = heartbeat;
         tracked
     }
 
@@ -135,14 +146,16 @@ impl Tracker {
         now: DatabaseTime,
     ) -> Observed {
         let skew = tracked.skew.as_ref();
+        let writers = skew.and_then(Skew::writers);
         let silence = skew.map(|skew| skew.silence(read.answered));
         Observed {
-            clock_skew: skew.and_then(|skew| {
+            // Several writers have several clocks, of which the bounds hold for the last one alone.
+            clock_skew: skew.filter(|_| writers.is_none()).and_then(|skew| {
                 skew.against_database(read, now, self.intervals.service_down_time)
             }),
             clock_steps: skew.map(Skew::steps),
             report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
-            writers: skew.and_then(Skew::writers),
+            writers,
             silence_least: silence.map(|(least, _)| least),
             silence_most: silence.and_then(|(_, most)| most),
             reason: cause::reason(service, skew, now, read.answered, &self.intervals),
@@ -316,7 +329,13 @@ mod tests {
     fn disabling_a_service_proves_nothing_and_freezing_it_does() {
         type Change = fn(&mut Service);
         let disable: Change = |service| service.disabled = true;
-        let freeze: Change = |service| service.frozen = Some(true);
+        // As Cinder does, with a new stamp that no heartbeat wrote.
+        let freeze: Change = |service| {
+            service.frozen = Some(true);
+            if let Stamp::At(HostTime(stamp)) = &mut service.updated_at {
+                *stamp += TimeDelta::seconds(1);
+            }
+        };
         for (change, kept) in [(disable, true), (freeze, false)] {
             let mut reads = Reads::new();
             reads.minute(1, 0);
@@ -346,6 +365,19 @@ mod tests {
         let status = reads.read(vec![service]).services.pop().unwrap();
         assert_eq!(status.observed.clock_skew.unwrap().bounds.upper, None);
         assert_eq!(status.observed.clock_steps, Some(0));
+    }
+
+    #[test]
+    fn a_lagging_replica_changes_nothing() {
+        let mut reads = Reads::new();
+        let before = reads.service(1, 0);
+        let fresh = reads.minute(1, 0);
+        let status = reads.read(vec![before]).services.pop().unwrap();
+        assert_eq!(status.service.report_count, fresh.service.report_count);
+        assert_eq!(status.service.updated_at, fresh.service.updated_at);
+        assert_eq!(status.up, Some(true));
+        assert_eq!(status.observed.clock_steps, Some(0));
+        assert_eq!(status.observed.reason, None);
     }
 
     #[test]

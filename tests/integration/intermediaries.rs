@@ -4,12 +4,13 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 use openstack_heartbeat_exporter::database::Class;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program, run};
@@ -164,7 +165,7 @@ fn check_impostor(kind: Impostor, mysql: Class, postgres: Class) {
         let url = format!("{scheme}://u:p@127.0.0.1:{}/cinder", impostor(kind));
         let exporter = Exporter::start(&url, QUICK);
         let metrics = exporter.wait_for(&format!("{scheme}: failures of {class:?}"), |metrics| {
-            failures(metrics, class) >= 3.0
+            failures(metrics, class) >= 2.0
         });
         assert_eq!(metrics.database_up(), Some(0.0));
         assert_eq!(metrics.count("openstack_service_up"), 0);

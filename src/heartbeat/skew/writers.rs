@@ -21,6 +21,8 @@ const FEWEST: usize = 12;
 const RETURNS: usize = 2;
 /// Stamps in the window that are earlier than the one before: too many for one clock, set forward and back.
 const FALLS: usize = 3;
+/// Rounds of all writers in which at least one stamp must go back.
+const ROUNDS: i64 = 8;
 /// Most writers told apart.
 const MOST: u32 = 8;
 
@@ -85,7 +87,7 @@ impl Writers {
 
     /// Returns the number of writers at the configured rate, at least 2, where stamps go back again and again.
     ///
-    /// This finds writers too close to each other to keep their turns. A host that reports oftener than
+    /// This finds writers too close to each other to keep their turns. Only a host that reports oftener than
     /// configured, and whose clock is set back every few heartbeats, is mistaken for them.
     fn by_rate(&self, report_interval: TimeDelta) -> Option<u32> {
         let (first, last) = self.seen.front().zip(self.seen.back())?;
@@ -95,7 +97,11 @@ impl Writers {
         (2..=MOST)
             .rev()
             .find(|&number| scaled(took, 2 * i64::from(number) - 1, 2) <= expected)
-            .filter(|_| self.falls() >= FALLS)
+            .filter(|&number| {
+                let falls = self.falls();
+                let rounds = count / i64::from(number);
+                falls >= FALLS && i64::try_from(falls).is_ok_and(|falls| falls * ROUNDS >= rounds)
+            })
     }
 
     /// Returns whether the stamps prove so many writers, where they refute a `single` one.

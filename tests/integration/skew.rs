@@ -1,0 +1,471 @@
+//! Clock skew and the reason for down, as published: writers whose clocks are known to be off, and real Cinder.
+
+use std::iter::zip;
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+use openstack_heartbeat_exporter::heartbeat::cause::Reason;
+use tokio::time::Instant;
+
+use crate::support::cinder::{Cinder, SCHEDULER};
+use crate::support::database::{Database, ENGINES};
+use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::writer::{BINARY, Clock, Writer};
+
+/// What an exporter publishes of one service's clock, and why the service is down.
+#[derive(Debug)]
+struct Published {
+    lower: Option<f64>,
+    upper: Option<f64>,
+    estimate: Option<f64>,
+    steps: Option<f64>,
+    interval: Option<f64>,
+    writers: Option<f64>,
+    heartbeats: Option<f64>,
+    reason: Option<Reason>,
+}
+
+impl Published {
+    fn new(metrics: &Metrics, binary: &str, host: &str) -> Self {
+        let value = |name| metrics.service(name, binary, host);
+        let holds = |reason: &Reason| {
+            let label = ("reason", reason.as_str());
+            let labels = [("binary", binary), ("host", host), label];
+            metrics.value("openstack_service_down_reason", &labels) == Some(1.0)
+        };
+        let mut reasons = Reason::ALL.into_iter().filter(holds);
+        let reason = reasons.next();
+        assert_eq!(reasons.next(), None, "two reasons for {host}");
+        Self {
+            lower: value("openstack_service_clock_skew_lower_bound_seconds"),
+            upper: value("openstack_service_clock_skew_upper_bound_seconds"),
+            estimate: value("openstack_service_clock_skew_seconds"),
+            steps: value("openstack_service_clock_steps_total"),
+            interval: value("openstack_service_report_interval_seconds"),
+            writers: value("openstack_service_writers"),
+            heartbeats: value("openstack_service_heartbeats_total"),
+            reason,
+        }
+    }
+
+    /// Returns how far apart the bounds are, once there are both.
+    fn width(&self) -> Option<f64> {
+        Some(self.upper? - self.lower?)
+    }
+
+    /// Returns whether no bound excludes a skew.
+    fn admits(&self, skew: f64) -> bool {
+        self.lower.is_none_or(|lower| lower <= skew) && self.upper.is_none_or(|upper| skew <= upper)
+    }
+}
+
+/// Services whose clocks run on undisturbed: seconds ahead, drift in ppm, and why the service is down.
+const STEADY: [(&str, i64, i32, Option<Reason>); 7] = [
+    ("exact", 0, 0, None),
+    ("ahead-5", 5, 0, None),
+    ("ahead-40", 40, 0, None),
+    ("ahead-75", 75, 0, Some(Reason::ClockSkew)),
+    ("behind-40", -40, 0, None),
+    ("behind-75", -75, 0, Some(Reason::ClockSkew)),
+    ("drifting", 0, 500, None),
+];
+
+/// How narrow the bounds depends on when polls happen to come, which is one draw for all services of an exporter. So
+/// many on each engine make the median as steady as the tests' limits need it.
+const EXPORTERS: usize = 4;
+
+/// From then on, reasons are known and bounds are narrower than [`NARROW`].
+const SETTLED: Duration = Duration::from_secs(90);
+
+/// Seconds, beyond what the column leaves open: 7 s on MariaDB, 6 s elsewhere.
+const NARROW: f64 = 6.0;
+
+/// When the medians are taken, and what they may be: seconds beyond what the column leaves open.
+const END: Duration = Duration::from_mins(5);
+const MEDIAN: f64 = 2.6;
+
+/// Cinder's default.
+const SERVICE_DOWN_TIME: f64 = 60.0;
+
+/// One engine, the services that write its rows, and the exporters that read them.
+struct Fleet {
+    engine: Engine,
+    database: Database,
+    steady: [Writer; 7],
+    /// These stop; the clock of one hides it from Cinder.
+    stopped: [Writer; 2],
+    /// Its clock is set.
+    set: Writer,
+    /// Its row is removed.
+    removed: Writer,
+    /// These write one row.
+    shared: [Writer; 2],
+    exporters: Vec<Exporter>,
+}
+
+impl Fleet {
+    fn start(engine: Engine) -> Self {
+        let database = Database::new(engine);
+        let start = |host, ahead, drift_ppm, phase| {
+            let clock = Clock::new(ahead, drift_ppm);
+            Writer::start(&database, host, clock, Duration::from_millis(phase))
+        };
+        let mut phases = (0..).step_by(10_000 / 7);
+        let steady = STEADY
+            .map(|(host, ahead, drift, _)| start(host, ahead, drift, phases.next().unwrap()));
+        let stopped = [
+            start("stopped", 0, 0, 1_000),
+            start("stopped-ahead", 40, 0, 4_000),
+        ];
+        let shared = [start("shared", 0, 0, 2_000), start("shared", 30, 0, 7_000)];
+        let set = start("set", 0, 0, 6_000);
+        let removed = start("removed", -20, 0, 9_000);
+        let url = database.url();
+        let exporter = || {
+            Exporter::spawn(program(&["serve"]).env("OPENSTACK_HEARTBEAT_DATABASE_URL", &url))
+        };
+        let exporters: Vec<Exporter> = std::iter::repeat_with(exporter).take(EXPORTERS).collect();
+        for exporter in &exporters {
+            exporter.wait_for_services();
+        }
+        Self {
+            engine,
+            database,
+            steady,
+            stopped,
+            set,
+            removed,
+            shared,
+            exporters,
+        }
+    }
+
+    /// Returns how many seconds the column `updated_at` leaves open.
+    fn quantum(&self) -> f64 {
+        match self.engine {
+            Engine::MySql => 1.0,
+            _ => 0.0,
+        }
+    }
+
+    /// Returns the longest that the database took to acknowledge a heartbeat: bounds hold up to
+    /// `skew.visibility_delay`.
+    fn slowest(&self) -> Duration {
+        let writers = self.steady.iter().chain(&self.stopped).chain(&self.shared);
+        let writers = writers.chain([&self.set, &self.removed]);
+        writers.map(Writer::slowest).max().unwrap()
+    }
+
+    /// Asserts what must hold at any time.
+    fn check(&self, metrics: &Metrics, elapsed: Duration) {
+        let now = polled_at(metrics);
+        let context = |host| {
+            let (engine, slowest) = (self.engine, self.slowest());
+            let metrics = &metrics.0;
+            format!("{host} on {engine:?} after {elapsed:?}, slowest write {slowest:?}\n{metrics}")
+        };
+        for (writer, (host, .., reason)) in zip(&self.steady, STEADY) {
+            assert!(writer.is_running(), "{}", context(host));
+            let published = Published::new(metrics, BINARY, host);
+            assert!(published.admits(writer.skew(now)), "{}", context(host));
+            assert_eq!(published.steps, Some(0.0), "{}", context(host));
+            assert_eq!(published.writers, None, "{}", context(host));
+            let early = elapsed < SETTLED && published.reason == Some(Reason::Undetermined);
+            assert!(published.reason == reason || early, "{}", context(host));
+            let bounded = published.width().is_some() && published.estimate.is_some();
+            assert!(bounded || elapsed < SETTLED, "{}", context(host));
+        }
+        for writer in self.stopped.iter().chain([&self.removed, &self.shared[0]]) {
+            let host = writer.host;
+            let published = Published::new(metrics, BINARY, host);
+            let age = "openstack_service_heartbeat_age_seconds";
+            let age = metrics.service(age, BINARY, host);
+            let silent = age.is_some_and(|age| age + writer.skew(now) > SERVICE_DOWN_TIME);
+            match published.reason {
+                Some(Reason::ClockSkew | Reason::SlowReports) => panic!("{}", context(host)),
+                Some(Reason::Stopped) => assert!(silent, "{}", context(host)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns how wide the bounds of the steady clocks are, beyond what the column leaves open.
+    fn widths(&self, metrics: &Metrics) -> impl Iterator<Item = f64> {
+        let published = STEADY.map(|(host, ..)| Published::new(metrics, BINARY, host));
+        let widths = published.map(|published| published.width().unwrap() - self.quantum());
+        widths.into_iter()
+    }
+
+    /// Returns how wrong the estimates for the steady clocks are.
+    fn errors(&self, metrics: &Metrics) -> impl Iterator<Item = f64> {
+        let now = polled_at(metrics);
+        self.steady.iter().map(move |writer| {
+            let published = Published::new(metrics, BINARY, writer.host);
+            (published.estimate.unwrap() - writer.skew(now)).abs()
+        })
+    }
+}
+
+/// Returns the time of the page by the database's clock.
+fn polled_at(metrics: &Metrics) -> f64 {
+    let time = metrics.value("openstack_heartbeat_last_poll_timestamp_seconds", &[]);
+    time.unwrap()
+}
+
+/// Returns the value that so many percent of all are not above.
+fn quantile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() - 1) * percent / 100]
+}
+
+/// Fleets that are watched: every scrape is checked for what must hold at any time.
+struct Watch {
+    fleets: [Fleet; 3],
+    started: Instant,
+    scrapes: usize,
+    /// All widths of bounds from [`SETTLED`] on.
+    widths: Vec<f64>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self {
+            fleets: ENGINES.map(Fleet::start),
+            started: Instant::now(),
+            scrapes: 0,
+            widths: Vec::new(),
+        }
+    }
+
+    /// Scrapes and checks every exporter.
+    fn scrape(&mut self) -> Vec<(&Fleet, Metrics)> {
+        let elapsed = self.started.elapsed();
+        let pages = self.fleets.iter().flat_map(|fleet| {
+            let pages = fleet.exporters.iter().map(Exporter::metrics);
+            pages.map(move |metrics| (fleet, metrics))
+        });
+        let pages: Vec<(&Fleet, Metrics)> = pages.collect();
+        for (fleet, metrics) in &pages {
+            fleet.check(metrics, elapsed);
+            if elapsed >= SETTLED {
+                self.widths.extend(fleet.widths(metrics));
+            }
+        }
+        self.scrapes += pages.len();
+        pages
+    }
+
+    /// Watches until each exporter has met a condition.
+    fn until(&mut self, what: &str, limit: Duration, met: impl Fn(&Fleet, &Metrics) -> bool) {
+        let begun = Instant::now();
+        let mut reached = vec![None; self.fleets.len() * EXPORTERS];
+        while reached.contains(&None) {
+            std::thread::sleep(Duration::from_secs(1));
+            for ((fleet, metrics), reached) in zip(self.scrape(), &mut reached) {
+                if reached.is_none() && met(fleet, &metrics) {
+                    *reached = Some(begun.elapsed());
+                }
+                assert!(
+                    reached.is_some() || begun.elapsed() < limit,
+                    "{what}: not within {limit:?} on {:?}\n{}",
+                    fleet.engine,
+                    metrics.0
+                );
+            }
+        }
+        let (first, last) = (reached.iter().min(), reached.iter().max());
+        let [first, last] = [first, last].map(|time| time.copied().flatten().unwrap());
+        eprintln!("{what}: after {first:.1?} to {last:.1?}");
+    }
+
+    /// Prints how wide the bounds and how wrong the estimates are. Returns the median width beyond what the column
+    /// leaves open, first of each engine, then of all.
+    fn figures(&mut self) -> [f64; 4] {
+        let elapsed = self.started.elapsed();
+        let pages = self.scrape();
+        let of = |engine: Option<Engine>| {
+            let of_engine = |fleet: &Fleet| engine.is_none_or(|engine| engine == fleet.engine);
+            let pages = || pages.iter().filter(|(fleet, _)| of_engine(fleet));
+            let widths = pages().flat_map(|(fleet, metrics)| fleet.widths(metrics));
+            let mut widths: Vec<f64> = widths.collect();
+            let errors = pages().flat_map(|(fleet, metrics)| fleet.errors(metrics));
+            let mut errors: Vec<f64> = errors.collect();
+            let [width, widest] = [50, 100].map(|percent| quantile(&mut widths, percent));
+            let [error, worst] = [50, 100].map(|percent| quantile(&mut errors, percent));
+            let quantum = if engine == Some(Engine::MySql) { 1.0 } else { 0.0 };
+            eprintln!(
+                "after {elapsed:.0?} on {}: bounds {:.2} s wide (median), {:.2} s at most; estimates wrong by \
+                 {error:.3} s (median), {worst:.3} s at most",
+                engine.map_or("all, MariaDB's second left out".to_owned(), |engine| format!("{engine:?}")),
+                width + quantum,
+                widest + quantum,
+            );
+            width
+        };
+        let [first, second, third] = ENGINES.map(|engine| of(Some(engine)));
+        [first, second, third, of(None)]
+    }
+}
+
+/// Returns whether the service whose clock is set is shown so, and asserts that it is shown right from then on.
+fn is_set(fleet: &Fleet, metrics: &Metrics) -> bool {
+    let published = Published::new(metrics, BINARY, "set");
+    if published.steps == Some(0.0) {
+        return false;
+    }
+    let right = published.steps == Some(1.0)
+        && published.reason == Some(Reason::ClockSkew)
+        && published.width().is_some()
+        && published.admits(75.0);
+    assert!(right, "{published:?} on {:?}", fleet.engine);
+    true
+}
+
+/// Returns whether both services that stopped are shown so.
+fn are_stopped(metrics: &Metrics) -> bool {
+    let stopped = ["stopped", "stopped-ahead"];
+    stopped.iter().all(|host| Published::new(metrics, BINARY, host).reason == Some(Reason::Stopped))
+}
+
+#[test]
+fn what_is_published_of_a_clock_is_true() {
+    let mut watch = Watch::start();
+    let started = watch.started;
+    let minute = Duration::from_mins(1);
+    watch.until("settled", SETTLED + minute, |_, _| started.elapsed() >= SETTLED);
+    watch.figures();
+
+    for fleet in &watch.fleets {
+        fleet.set.set_clock(75);
+    }
+    watch.until("a clock is set", minute, is_set);
+
+    for fleet in &watch.fleets {
+        let (yes, now) = (fleet.database.boolean(true), fleet.database.now(0));
+        let remove = format!("UPDATE services SET deleted = {yes}, deleted_at = {now} WHERE host = 'removed'");
+        fleet.database.execute(&[&remove]);
+    }
+    watch.until("a new row starts over", minute, |_, metrics| {
+        let published = Published::new(metrics, BINARY, "removed");
+        published.heartbeats == Some(1.0)
+            && published.lower.is_some()
+            && published.upper.is_none()
+            && published.steps == Some(0.0)
+    });
+
+    watch.until("a row has two writers", minute, |_, metrics| {
+        Published::new(metrics, BINARY, "shared").writers == Some(2.0)
+    });
+    let steps = |metrics: &Metrics| Published::new(metrics, BINARY, "shared").steps;
+    let steps_then: Vec<Option<f64>> = watch.scrape().iter().map(|(_, metrics)| steps(metrics)).collect();
+
+    for fleet in &watch.fleets {
+        fleet.stopped.iter().for_each(Writer::stop);
+    }
+    watch.until("services stopped", minute + minute, |_, metrics| are_stopped(metrics));
+
+    watch.until("all bounds are narrow", minute, |fleet, metrics| {
+        fleet.widths(metrics).all(|width| width <= NARROW)
+    });
+    watch.until("the end", END, |_, _| started.elapsed() >= END);
+
+    let medians = watch.figures();
+    for ((fleet, metrics), steps_then) in zip(watch.scrape(), steps_then) {
+        let on = fleet.engine;
+        assert!(is_set(fleet, &metrics), "on {on:?}");
+        assert!(are_stopped(&metrics), "on {on:?}");
+        let removed = Published::new(&metrics, BINARY, "removed");
+        assert!(removed.width().is_some() && removed.admits(-20.0), "{removed:?} on {on:?}");
+        let shared = Published::new(&metrics, BINARY, "shared");
+        assert_eq!((shared.writers, shared.steps), (Some(2.0), steps_then), "on {on:?}");
+    }
+    let wide = watch.widths.iter().filter(|width| **width > NARROW).count();
+    let slowest = watch.fleets.iter().map(Fleet::slowest).max();
+    eprintln!(
+        "{} scrapes of {} steady clocks without a miss; {wide} of {} bounds were wide; slowest write {slowest:.1?}",
+        watch.scrapes,
+        STEADY.len(),
+        watch.widths.len(),
+    );
+    assert!(wide * 20 <= watch.widths.len(), "one bound in twenty may be wide, by bad luck of the polls");
+    let [engines @ .., all] = medians;
+    assert!(all <= MEDIAN, "{medians:?}");
+    assert!(engines.iter().all(|median| *median <= MEDIAN + 0.4), "{medians:?}");
+}
+
+/// A scheduler that stops, goes on, is disabled and is removed.
+fn a_scheduler_is_told_from_its_clock(engine: Engine) {
+    let database = Database::new(engine);
+    let cinder = Cinder::start(&database, "service_down_time = 6\nreport_interval = 2");
+    let file = cinder.config_file();
+    let exporter = Exporter::start(&database.url(), &["--cinder.config-file", &file]);
+    let scheduler = cinder.scheduler("controller");
+    let published = |metrics: &Metrics| Published::new(metrics, SCHEDULER, "controller");
+    let beats = |metrics: &Metrics| published(metrics).heartbeats;
+    let up = |metrics: &Metrics| {
+        let up = metrics.service("openstack_service_up", SCHEDULER, "controller");
+        up == Some(1.0) && published(metrics).reason.is_none()
+    };
+    let wait = |what: &str, condition: &dyn Fn(&Metrics) -> bool| {
+        let begun = Instant::now();
+        let metrics = exporter.wait_for(what, condition);
+        eprintln!("on {engine:?}: {what}, after {:.1?}", begun.elapsed());
+        metrics
+    };
+    // Its clock is this machine's, which is the database's.
+    let check = |metrics: &Metrics| {
+        let published = published(metrics);
+        assert!(published.admits(0.0) && published.steps == Some(0.0), "{published:?}");
+    };
+
+    let before = wait("the clock is known", &|metrics| {
+        up(metrics) && beats(metrics) >= Some(5.0) && published(metrics).width().is_some()
+    });
+    check(&before);
+
+    let begun = Instant::now();
+    cinder.disable("controller");
+    wait("it is disabled", &|metrics| {
+        metrics.service("openstack_service_enabled", SCHEDULER, "controller") == Some(0.0)
+    });
+    wait("it beats on", &|metrics| {
+        check(metrics);
+        assert!(published(metrics).interval.is_some(), "forgotten");
+        beats(metrics) >= beats(&before).map(|beats| beats + 3.0)
+    });
+    let after = exporter.metrics();
+    let [narrow, wide] = [&before, &after].map(|metrics| published(metrics).width().unwrap());
+    // 500 ppm to both sides; how long the two reads took is in the bounds, and a heartbeat may be late.
+    let aged = begun.elapsed().as_secs_f64() * 2.0 * 500e-6;
+    assert!(wide <= narrow + aged + 0.25, "{narrow} s and then {wide} s");
+
+    // Right after a heartbeat, so that it stops outside of a transaction.
+    let before = beats(&exporter.metrics());
+    exporter.wait_for("a heartbeat", |metrics| beats(metrics) > before);
+    scheduler.signal("STOP");
+    wait("it stopped", &|metrics| published(metrics).reason == Some(Reason::Stopped));
+    scheduler.signal("CONT");
+    let metrics = wait("it goes on", &|metrics| up(metrics));
+    check(&metrics);
+
+    // More than a new row can have when it is first seen.
+    wait("it beats on", &|metrics| beats(metrics) >= Some(12.0));
+    cinder.manage(&[], &["service", "remove", SCHEDULER, "controller"]);
+    let metrics = wait("a new row starts over", &|metrics| {
+        let published = published(metrics);
+        beats(metrics).is_some_and(|beats| beats < 5.0) && published.lower.is_some() && published.upper.is_none()
+    });
+    check(&metrics);
+    let metrics = wait("its clock is known again", &|metrics| published(metrics).width().is_some());
+    check(&metrics);
+}
+
+#[test]
+fn a_scheduler_is_told_from_its_clock_on_mariadb() {
+    a_scheduler_is_told_from_its_clock(Engine::MySql);
+}
+
+#[test]
+fn a_scheduler_is_told_from_its_clock_on_postgresql() {
+    a_scheduler_is_told_from_its_clock(Engine::Postgres);
+}
