@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the crate has its sources") {
+        let path = entry.expect("the folder can be read").path();
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -24,7 +24,7 @@ fn what_decides_knows_no_runtime_no_driver_and_no_http() {
     sources(&root.join("heartbeat"), &mut files);
     assert!(files.len() > 8, "{files:?}");
     for file in files {
-        let text = fs::read_to_string(&file).unwrap();
+        let text = fs::read_to_string(&file).expect("sources are UTF-8");
         let code = text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
