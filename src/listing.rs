@@ -25,6 +25,10 @@ const HEADINGS: [&str; 9] = [
     "Reason",
 ];
 
+/// What to say where most hosts share a skew.
+const SUSPECT: &str = "\nMost hosts share one clock skew: it is rather the clock of the database's server that is off, or \
+                       its reads lag.\n";
+
 /// What is listed of a service, by the names of Cinder's API and of our metrics.
 #[derive(Debug, Serialize)]
 struct Entry<'a> {
@@ -88,13 +92,24 @@ fn duplicates(snapshot: &Snapshot) -> usize {
         .sum()
 }
 
-/// Returns whether it is known why each service that is down is down.
+/// Returns whether it is known why each enabled service that is down is down.
 #[must_use]
 pub fn is_explained(snapshot: &Snapshot) -> bool {
-    let mut down = snapshot.services.iter().filter(|status| is_down(status));
+    let enabled = |status: &&ServiceStatus| !status.service.disabled && is_down(status);
+    let mut down = snapshot.services.iter().filter(enabled);
     down.all(|status| {
-        let reason = status.observed.reason;
-        reason.is_some_and(|reason| reason != Reason::Undetermined)
+        match status.observed.reason {
+            None | Some(Reason::Undetermined) => false,
+            // A clock ahead is proven at once; whether most hosts share that skew takes a heartbeat of each.
+            Some(Reason::ClockSkew) => {
+                status.observed.writers.is_some()
+                    || status
+                        .observed
+                        .clock_skew
+                        .is_some_and(|skew| skew.estimate.is_some())
+            }
+            Some(_) => true,
+        }
     })
 }
 
@@ -117,6 +132,17 @@ pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Str
             let name = format!("{} on {}", status.service.binary, status.service.host);
             let _ = writeln!(advices, "\n{}: {}", printable(&name), printable(&advice));
         }
+    }
+    if snapshot.reference_clock_suspect {
+        advices.push_str(SUSPECT);
+    }
+    if !is_explained(snapshot) {
+        let down_time = snapshot.intervals.service_down_time.num_seconds();
+        let _ = writeln!(
+            advices,
+            "\nNot everything is known yet; --wait {} tells the rest.",
+            down_time + 15
+        );
     }
     format!("{table}\n{advices}")
 }
@@ -254,16 +280,14 @@ fn age(age: TimeDelta) -> String {
 
 /// Returns a skew as `+74.9 s ± 1.3`; before a heartbeat was observed, what causality proves of a host ahead.
 fn skew(skew: &ClockSkew) -> String {
-    let ClockSkew { estimate, bounds } = skew;
-    match (estimate, bounds.upper) {
-        (Some(estimate), Some(upper)) => format!(
+    let lower = skew.bounds.lower;
+    match (skew.estimate, skew.margin()) {
+        (Some(estimate), Some(margin)) => format!(
             "{:+.1} s ± {:.1}",
             estimate.as_seconds_f64(),
-            ((upper - bounds.lower) / 2).as_seconds_f64()
+            margin.as_seconds_f64()
         ),
-        _ if bounds.lower > TimeDelta::seconds(1) => {
-            format!("> {:+.1} s", bounds.lower.as_seconds_f64())
-        }
+        _ if lower > TimeDelta::seconds(1) => format!("> {:+.1} s", lower.as_seconds_f64()),
         _ => String::new(),
     }
 }
@@ -288,10 +312,10 @@ mod tests {
     }
 
     #[test]
-    fn a_skew_is_said_with_half_the_width_of_its_bounds() {
+    fn a_skew_is_said_with_the_farther_of_its_bounds() {
         let span = TimeDelta::milliseconds;
         for (estimate, lower, upper, expected) in [
-            (Some(74_900), 74_000, Some(76_600), "+74.9 s ± 1.3"),
+            (Some(74_900), 74_000, Some(76_600), "+74.9 s ± 1.7"),
             (Some(-40), -1_000, Some(1_000), "-0.0 s ± 1.0"),
             (None, 74_500, None, "> +74.5 s"),
             (None, -141_000, None, ""),

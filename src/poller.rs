@@ -243,7 +243,7 @@ impl Poller {
             warn!(
                 address,
                 seconds = jump.as_seconds_f64(),
-                "the database's clock jumped; if this is another server behind the same address, their clocks differ"
+                "the database's clock jumped: it was set, another server answers, or this machine was suspended"
             );
         }
         let said = match &mut self.state {

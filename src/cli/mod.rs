@@ -235,11 +235,19 @@ async fn observe(
     wait: Duration,
 ) -> Result<Snapshot, crate::database::Error> {
     let deadline = Instant::now() + wait;
+    let mut last = None;
     loop {
-        let polled = reader.read().await?;
-        let snapshot = tracker.observe(polled.reading, polled.read);
-        if listing::is_explained(&snapshot) || Instant::now() >= deadline {
-            return Ok(snapshot);
+        // What is known already is worth more than the failure of a later poll.
+        match (reader.read().await, &last) {
+            (Ok(polled), _) => last = Some(tracker.observe(polled.reading, polled.read)),
+            (Err(error), None) => return Err(error),
+            (Err(_), Some(_)) => {}
+        }
+        match last.take() {
+            Some(snapshot) if listing::is_explained(&snapshot) || Instant::now() >= deadline => {
+                return Ok(snapshot);
+            }
+            snapshot => last = snapshot,
         }
         tokio::time::sleep(poller::dithered(Duration::from_secs(1))).await;
     }

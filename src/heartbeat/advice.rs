@@ -1,7 +1,5 @@
 //! What to do about a service that is down, in one or two sentences for the person who was paged.
 
-use std::fmt::Write as _;
-
 use chrono::{NaiveDateTime, TimeDelta};
 
 use super::cause::Reason;
@@ -11,8 +9,23 @@ use super::snapshot::{ServiceStatus, Snapshot};
 /// Returns what is wrong with a service and what to look at; `None` when nothing is known to be wrong.
 #[must_use]
 pub fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
+    let writers = status.observed.writers.map(|writers| {
+        format!(
+            "About {writers} processes write this row; give each host a name of its own, or make them a cluster."
+        )
+    });
+    let reason = status
+        .observed
+        .reason
+        .map(|reason| explain(status, snapshot, reason));
+    match (reason, writers) {
+        (Some(reason), Some(writers)) => Some(format!("{reason} {writers}")),
+        (reason, writers) => reason.or(writers),
+    }
+}
+
+fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {
     let host = &status.service.host;
-    let reason = status.observed.reason?;
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
         Reason::Stopped => stopped(status, snapshot.now.0, host),
@@ -29,13 +42,7 @@ pub fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
     if reason == Reason::Stopped && status.up == Some(true) {
         text.push_str(" Cinder still lists it as up, because the clock of its host is ahead.");
     }
-    if let Some(writers) = status.observed.writers {
-        let _ = write!(
-            text,
-            " About {writers} processes write this row; give each host a name of its own, or make them a cluster."
-        );
-    }
-    Some(text)
+    text
 }
 
 fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
@@ -50,7 +57,11 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
         .observed
         .clock_skew
         .and_then(|skew| magnitude(&skew))
-        .unwrap_or_else(|| format!("at least {}", seconds(age.abs())));
+        .unwrap_or_else(|| {
+            // A heartbeat looks older by the time that has passed since, and never younger.
+            let limit = if ahead { "at least" } else { "at most" };
+            format!("{limit} {}", seconds(age.abs()))
+        });
     let (side, rest) = if ahead {
         let still = status.up_for_scheduler == Some(true);
         let rest = if still {
@@ -72,12 +83,10 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
 
 /// Returns the size of a skew with what is proven of it, such as `74.9 s (± 1.3)`; `None` without an estimate.
 fn magnitude(skew: &ClockSkew) -> Option<String> {
-    let (estimate, upper) = (skew.estimate?, skew.bounds.upper?);
-    let half = (upper - skew.bounds.lower) / 2;
     Some(format!(
         "{} (± {:.1})",
-        seconds(estimate.abs()),
-        half.as_seconds_f64()
+        seconds(skew.estimate?.abs()),
+        skew.margin()?.as_seconds_f64()
     ))
 }
 
@@ -172,14 +181,14 @@ mod tests {
             -75,
             skewed(75),
             false,
-            "It reports, but the clock of its host is 75.0 s (± 1.5) ahead of the database's, and the scheduler still \
+            "It reports, but the clock of its host is 75.0 s (± 2.0) ahead of the database's, and the scheduler still \
              uses it. Check the time synchronisation of block1 (chronyc tracking, timedatectl).",
         );
         check(
             80,
             skewed(-75),
             true,
-            "It reports, but the clock of its host is 75.0 s (± 1.5) behind the database's. Most hosts share such a \
+            "It reports, but the clock of its host is 75.0 s (± 2.0) behind the database's. Most hosts share such a \
              skew: check the clock of the database's server first.",
         );
         let unbounded = Observed {
@@ -248,7 +257,7 @@ mod tests {
             -75,
             observed,
             false,
-            "It reports, but the clock of its host is 75.0 s (± 1.5) ahead of the database's, and the scheduler still \
+            "It reports, but the clock of its host is 75.0 s (± 2.0) ahead of the database's, and the scheduler still \
              uses it. Check the time synchronisation of block1 (chronyc tracking, timedatectl). About 2 processes write \
              this row; give each host a name of its own, or make them a cluster.",
         );

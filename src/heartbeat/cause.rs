@@ -64,17 +64,21 @@ pub fn reason(
     intervals: &Intervals,
 ) -> Option<Reason> {
     let limit = intervals.service_down_time;
+    let listed = liveness::is_up(service, now, intervals) == Some(true);
+    // A start stamps the row as well: it is the count that tells whether there ever was a heartbeat.
+    if service.report_count == 0 || service.updated_at == Stamp::Never {
+        let known = service.updated_at != Stamp::Unreadable;
+        return (known && !listed).then_some(Reason::NeverReported);
+    }
     let age = match service.updated_at {
-        Stamp::Never => return Some(Reason::NeverReported),
-        Stamp::Unreadable => return None,
+        Stamp::Never | Stamp::Unreadable => return None,
         Stamp::At(stamp) => apparent_age(now, stamp),
     };
     let (least, most) = skew.map_or((TimeDelta::zero(), None), |skew| skew.silence(answered));
     if least > limit && !is_between_reports(least, skew, intervals) {
         return Some(Reason::Stopped);
     }
-    let up = liveness::is_up(service, now, intervals) == Some(true)
-        && liveness::is_up_for_scheduler(service, now, intervals) == Some(true);
+    let up = listed && liveness::is_up_for_scheduler(service, now, intervals) == Some(true);
     if up {
         return None;
     }
@@ -214,9 +218,30 @@ mod tests {
         ] {
             let service = Service {
                 updated_at,
-                // The API takes a new row for up.
-                created_at: Stamp::At(stamp(0)),
+                created_at: Stamp::At(stamp(-61)),
                 ..fixture::service("cinder-volume", "block1")
+            };
+            let given = reason(&service, None, now, at(0), &INTERVALS);
+            assert_eq!(given, expected, "{updated_at:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_without_a_single_heartbeat_never_reported_once_it_is_down() {
+        let now = DatabaseTime(stamp(0).0);
+        for (updated_at, created_at, expected) in [
+            // A new row, which the API takes for up.
+            (Stamp::Never, 0, None),
+            (Stamp::Never, -61, Some(Reason::NeverReported)),
+            // Started, which stamps the row, and nothing since.
+            (Stamp::At(stamp(-5)), -900, None),
+            (Stamp::At(stamp(-900)), -900, Some(Reason::NeverReported)),
+        ] {
+            let service = Service {
+                report_count: 0,
+                updated_at,
+                created_at: Stamp::At(stamp(created_at)),
+                ..fixture::service("cinder-backup", "controller")
             };
             let given = reason(&service, None, now, at(0), &INTERVALS);
             assert_eq!(given, expected, "{updated_at:?}");

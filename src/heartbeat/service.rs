@@ -174,14 +174,14 @@ pub(crate) mod fixture {
         DatabaseTime(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").unwrap())
     }
 
-    /// A new service that never reported.
+    /// A service that has reported, without times.
     pub(crate) fn service(binary: &str, host: &str) -> Service {
         Service {
             id: 1,
             binary: binary.to_owned(),
             host: host.to_owned(),
             topic: Some(binary.to_owned()),
-            report_count: 0,
+            report_count: 7,
             updated_at: Stamp::Never,
             created_at: Stamp::Never,
             disabled: false,

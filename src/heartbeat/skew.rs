@@ -51,6 +51,15 @@ pub struct Bounds {
     pub upper: Option<TimeDelta>,
 }
 
+impl ClockSkew {
+    /// Returns how far the skew can be from the estimate, on either side; `None` without an estimate.
+    #[must_use]
+    pub fn margin(&self) -> Option<TimeDelta> {
+        let estimate = self.estimate?;
+        Some((self.bounds.upper? - estimate).max(estimate - self.bounds.lower))
+    }
+}
+
 impl Bounds {
     fn widened(self, by: TimeDelta) -> Self {
         Self {
@@ -122,6 +131,8 @@ pub struct Skew {
     before: Monotonic,
     /// Whether the next heartbeat stands alone, since `row.stamp` is not known to be a heartbeat's.
     fresh: bool,
+    /// Whether our own axis may have stood still since the last heartbeat.
+    disturbed: bool,
     pace: Pace,
     writers: Writers,
     steps: u64,
@@ -144,11 +155,20 @@ impl Skew {
             after: None,
             before: read.answered,
             fresh: true,
+            disturbed: false,
             pace: Pace::default(),
             writers: Writers::default(),
             steps: 0,
             conflicts: 0,
         }
+    }
+
+    /// Notes that our own axis may have stood still, as it does while this machine is suspended: the next heartbeat
+    /// stands alone and is no step of the host's clock, and until then nothing is known against the database's.
+    pub fn disturb(&mut self) {
+        self.disturbed = true;
+        self.fresh = true;
+        self.pace.restart();
     }
 
     /// Learns from one more read of the row, which must not be older than the last.
@@ -186,9 +206,9 @@ impl Skew {
             stamp: row.stamp,
         };
         let interval = self.pace.interval(slack);
-        let advance = self
-            .pace
-            .advance(beat, self.previous - self.before, interval, slack);
+        // While nobody read, the clock may have been set as well as while nobody beat.
+        let unwatched = (self.previous - self.before).max(read.sent - self.previous);
+        let advance = self.pace.advance(beat, unwatched, interval, slack);
         let regular = advance.is_some_and(|advance| advance.regular);
 
         let alone = self.proven(read, row, interval.filter(|_| regular));
@@ -210,7 +230,9 @@ impl Skew {
             answered: read.answered,
         };
         self.writers.observe(seen, &self.assumptions);
-        self.steps += u64::from(disproves && self.writers().is_none());
+        let counts = !self.disturbed && self.writers().is_none();
+        self.steps += u64::from(disproves && counts);
+        self.disturbed = false;
         self.conflicts += u64::from(observation == Observation::Conflict);
         self.bounds = bounds;
         self.at = read.answered;
@@ -296,7 +318,7 @@ impl Skew {
         let patience = self.interval().map_or(service_down_time, |interval| {
             scaled(interval.mean, 3, 1).max(service_down_time)
         });
-        if self.silence(read.answered).0 > patience {
+        if self.disturbed || self.silence(read.answered).0 > patience {
             return None;
         }
         let now = HostTime(now.0);

@@ -42,6 +42,9 @@ pub struct Observed {
     pub clock_skew: Option<ClockSkew>,
     /// Times the clock was seen to be set; `None` for a row that was never observed.
     pub clock_steps: Option<u64>,
+    /// Times a heartbeat contradicted the bounds though it came in time: an assumption does not hold; `None` as
+    /// above.
+    pub clock_conflicts: Option<u64>,
     /// Mean interval between heartbeats on the host's clock.
     pub report_interval: Option<TimeDelta>,
     /// Number of processes that write the row; `None` while one explains what is seen.

@@ -75,6 +75,12 @@ impl Tracker {
         }
         let jump = self.jump(read, reading.now);
         self.last = Some((read, reading.now));
+        // The database's clock leaps forward as well when it is ours that stood still, with this machine.
+        if jump.is_some_and(|jump| jump > TimeDelta::zero()) {
+            for skew in self.rows.values_mut().filter_map(|row| row.skew.as_mut()) {
+                skew.disturb();
+            }
+        }
 
         let mut before = std::mem::take(&mut self.rows);
         let observed: HashMap<i64, Observed> = reading
@@ -154,6 +160,7 @@ impl Tracker {
                 skew.against_database(read, now, self.intervals.service_down_time)
             }),
             clock_steps: skew.map(Skew::steps),
+            clock_conflicts: skew.map(Skew::conflicts),
             report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
             writers,
             silence_least: silence.map(|(least, _)| least),
@@ -308,21 +315,49 @@ mod tests {
 
     #[test]
     fn a_jump_of_the_databases_clock_shifts_what_is_published_and_counts_no_step() {
+        for hours in [1, -1] {
+            let mut reads = Reads::new();
+            let (lower, upper) = bounds(&reads.minute(1, 0));
+            // Another node answers, whose clock is an hour off.
+            let service = reads.service(1, 0);
+            reads.database.0 += TimeDelta::hours(hours);
+            let mut jumped = reads.read(vec![service]);
+            let jump = jumped.clock_jump.unwrap();
+            assert!((jump - TimeDelta::hours(hours)).abs() < TimeDelta::seconds(1));
+            let skew = jumped.services.pop().unwrap().observed.clock_skew;
+            // Forward, it could be our own clock that stood still: nothing is known until the next heartbeat.
+            assert_eq!(skew.is_some(), hours < 0);
+            let service = reads.service(1, -3600 * hours);
+            assert_eq!(reads.read(vec![service]).clock_jump, None);
+            let service = reads.service(1, -3600 * hours);
+            let status = reads.read(vec![service]).services.pop().unwrap();
+            let (after_lower, after_upper) = bounds(&status);
+            let shift = if hours > 0 { 3600.0 } else { -3600.0 };
+            assert!(after_lower + shift <= lower.max(0.0) + 0.1, "{after_lower}");
+            assert!(after_upper + shift >= upper.min(0.0) - 0.1, "{after_upper}");
+            assert!(
+                after_upper - after_lower < 12.0,
+                "{after_lower} to {after_upper}"
+            );
+            assert_eq!(status.observed.clock_steps, Some(0));
+        }
+    }
+
+    #[test]
+    fn a_pause_of_the_exporter_sets_no_hosts_clock() {
         let mut reads = Reads::new();
-        let (lower, upper) = bounds(&reads.minute(1, 0));
-        // Another node answers, whose clock is an hour ahead.
-        let service = reads.service(1, 0);
-        reads.database.0 += TimeDelta::hours(1);
-        let mut jumped = reads.read(vec![service]);
-        let jump = jumped.clock_jump.unwrap();
-        assert!((jump - TimeDelta::hours(1)).abs() < TimeDelta::seconds(1));
-        let status = jumped.services.pop().unwrap();
-        let (after_lower, after_upper) = bounds(&status);
-        assert!((after_lower + 3600.0 - lower).abs() < 0.1, "{after_lower}");
-        assert!((after_upper + 3600.0 - upper).abs() < 0.1, "{after_upper}");
-        assert_eq!(status.observed.clock_steps, Some(0));
-        let service = reads.service(1, -3600);
-        assert_eq!(reads.read(vec![service]).clock_jump, None);
+        reads.minute(1, 0);
+        // A minute passes for everybody but us: the database and the host go on.
+        reads.database.0 += TimeDelta::seconds(60);
+        for _ in 0..6 {
+            let mut service = reads.service(1, 0);
+            service.report_count += 6;
+            let status = reads.read(vec![service]).services.pop().unwrap();
+            assert_eq!(status.observed.clock_steps, Some(0));
+            if let Some(skew) = status.observed.clock_skew {
+                assert!(skew.bounds.lower <= TimeDelta::zero(), "{skew:?}");
+            }
+        }
     }
 
     #[test]

@@ -215,7 +215,7 @@ pub const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_clock_skew_lower_bound_seconds",
             Kind::Gauge,
-            "The clock skew is proven to be at least this, as of the last poll.",
+            "The clock skew is proven to be at least this, as of the last poll; withdrawn after a long silence.",
         ),
         |status| micros(status.observed.clock_skew?.bounds.lower),
     ),
@@ -224,7 +224,7 @@ pub const SERVICE: &[Column<ServiceStatus>] = &[
             "openstack_service_clock_skew_upper_bound_seconds",
             Kind::Gauge,
             "The clock skew is proven to be at most this, as of the last poll; there is no such series before a \
-             heartbeat was observed.",
+             heartbeat was observed, nor after a long silence.",
         ),
         |status| micros(status.observed.clock_skew?.bounds.upper?),
     ),
@@ -237,6 +237,18 @@ pub const SERVICE: &[Column<ServiceStatus>] = &[
         |status| {
             let steps = status.observed.clock_steps?;
             Some(Value::Integer(i64::try_from(steps).unwrap_or(i64::MAX)))
+        },
+    ),
+    (
+        service(
+            "openstack_service_clock_conflicts_total",
+            Kind::Counter,
+            "Times a regular heartbeat contradicted the proven bounds, so that an assumption does not hold: a clock \
+             that is being slewed, or heartbeats that become visible later than skew.visibility-delay.",
+        ),
+        |status| {
+            let conflicts = status.observed.clock_conflicts?;
+            Some(Value::Integer(i64::try_from(conflicts).unwrap_or(i64::MAX)))
         },
     ),
     (
@@ -425,7 +437,7 @@ pub const CLOCK_JUMPS: Metric = Metric {
     kind: Kind::Counter,
     labels: DATABASE_LABELS,
     help: "Times the database's clock jumped by more than a second against the exporter's monotonic clock: it was \
-           set, or another server answers.",
+           set, another server answers, or the exporter's machine was suspended.",
 };
 /// What this program is.
 pub const BUILD_INFO: Metric = Metric {

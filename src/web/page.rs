@@ -36,6 +36,12 @@ pub fn landing(site: &Site) -> String {
                 snapshot.services.len(),
                 picture.taken.elapsed().as_secs()
             );
+            if snapshot.reference_clock_suspect {
+                page.push_str(
+                    "<p><strong>Most hosts share one clock skew</strong>: it is rather the clock of the database's server \
+                     that is off, or its reads lag.</p>\n",
+                );
+            }
             problems(&mut page, snapshot);
         }
         None => page.push_str("<p>Nothing is known of the services at present.</p>\n"),

@@ -13,4 +13,5 @@ mod failure;
 mod intermediaries;
 mod oslo;
 mod prometheus;
+mod skew;
 mod support;

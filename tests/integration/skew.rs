@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::support::cinder::{Cinder, SCHEDULER};
 use crate::support::database::{Database, ENGINES};
 use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::wait_for;
 use crate::support::writer::{BINARY, Clock, Writer};
 
 /// What an exporter publishes of one service's clock, and why the service is down.
@@ -27,6 +28,10 @@ struct Published {
 
 impl Published {
     fn new(metrics: &Metrics, binary: &str, host: &str) -> Self {
+        // The whole page would be long to search for each value.
+        let label = format!("host=\"{host}\"");
+        let lines = metrics.0.lines().filter(|line| line.contains(&label));
+        let metrics = Metrics(lines.collect::<Vec<&str>>().join("\n"));
         let value = |name| metrics.service(name, binary, host);
         let holds = |reason: &Reason| {
             let label = ("reason", reason.as_str());
@@ -70,15 +75,18 @@ const STEADY: [(&str, i64, i32, Option<Reason>); 7] = [
     ("drifting", 0, 500, None),
 ];
 
-/// How narrow the bounds depends on when polls happen to come, which is one draw for all services of an exporter. So
-/// many on each engine make the median as steady as the tests' limits need it.
+/// On each engine. When the polls of an exporter happen to come is one draw of luck for all its services; the median
+/// of so few services is steady over so many exporters alone.
 const EXPORTERS: usize = 4;
 
-/// From then on, reasons are known and bounds are narrower than [`NARROW`].
+/// From then on, every reason is known, and bounds are [`NARROW`] but for bad luck.
 const SETTLED: Duration = Duration::from_secs(90);
 
-/// Seconds, beyond what the column leaves open: 7 s on MariaDB, 6 s elsewhere.
+/// Seconds beyond what the column leaves open: 7 s on MariaDB, 6 s elsewhere.
 const NARROW: f64 = 6.0;
+
+/// One bound in so many may be wider, where the polls of an exporter kept in step with the heartbeats.
+const WIDE: usize = 20;
 
 /// When the medians are taken, and what they may be: seconds beyond what the column leaves open.
 const END: Duration = Duration::from_mins(5);
@@ -111,8 +119,8 @@ impl Fleet {
             Writer::start(&database, host, clock, Duration::from_millis(phase))
         };
         let mut phases = (0..).step_by(10_000 / 7);
-        let steady = STEADY
-            .map(|(host, ahead, drift, _)| start(host, ahead, drift, phases.next().unwrap()));
+        let steady =
+            STEADY.map(|(host, ahead, drift, _)| start(host, ahead, drift, phases.next().unwrap()));
         let stopped = [
             start("stopped", 0, 0, 1_000),
             start("stopped-ahead", 40, 0, 4_000),
@@ -121,9 +129,8 @@ impl Fleet {
         let set = start("set", 0, 0, 6_000);
         let removed = start("removed", -20, 0, 9_000);
         let url = database.url();
-        let exporter = || {
-            Exporter::spawn(program(&["serve"]).env("OPENSTACK_HEARTBEAT_DATABASE_URL", &url))
-        };
+        let exporter =
+            || Exporter::spawn(program(&["serve"]).env("OPENSTACK_HEARTBEAT_DATABASE_URL", &url));
         let exporters: Vec<Exporter> = std::iter::repeat_with(exporter).take(EXPORTERS).collect();
         for exporter in &exporters {
             exporter.wait_for_services();
@@ -292,11 +299,18 @@ impl Watch {
             let mut errors: Vec<f64> = errors.collect();
             let [width, widest] = [50, 100].map(|percent| quantile(&mut widths, percent));
             let [error, worst] = [50, 100].map(|percent| quantile(&mut errors, percent));
-            let quantum = if engine == Some(Engine::MySql) { 1.0 } else { 0.0 };
+            let quantum = if engine == Some(Engine::MySql) {
+                1.0
+            } else {
+                0.0
+            };
             eprintln!(
                 "after {elapsed:.0?} on {}: bounds {:.2} s wide (median), {:.2} s at most; estimates wrong by \
                  {error:.3} s (median), {worst:.3} s at most",
-                engine.map_or("all, MariaDB's second left out".to_owned(), |engine| format!("{engine:?}")),
+                engine.map_or(
+                    "all, MariaDB's second left out".to_owned(),
+                    |engine| format!("{engine:?}")
+                ),
                 width + quantum,
                 widest + quantum,
             );
@@ -324,17 +338,15 @@ fn is_set(fleet: &Fleet, metrics: &Metrics) -> bool {
 /// Returns whether both services that stopped are shown so.
 fn are_stopped(metrics: &Metrics) -> bool {
     let stopped = ["stopped", "stopped-ahead"];
-    stopped.iter().all(|host| Published::new(metrics, BINARY, host).reason == Some(Reason::Stopped))
+    stopped
+        .iter()
+        .all(|host| Published::new(metrics, BINARY, host).reason == Some(Reason::Stopped))
 }
 
-#[test]
-fn what_is_published_of_a_clock_is_true() {
-    let mut watch = Watch::start();
-    let started = watch.started;
+/// Sets a clock, removes a row, recognises a shared one and stops services, each as it is to be shown. Returns how
+/// often each exporter took the clocks of the shared row for one that is set, until it knew better.
+fn disturb(watch: &mut Watch) -> Vec<Option<f64>> {
     let minute = Duration::from_mins(1);
-    watch.until("settled", SETTLED + minute, |_, _| started.elapsed() >= SETTLED);
-    watch.figures();
-
     for fleet in &watch.fleets {
         fleet.set.set_clock(75);
     }
@@ -342,7 +354,9 @@ fn what_is_published_of_a_clock_is_true() {
 
     for fleet in &watch.fleets {
         let (yes, now) = (fleet.database.boolean(true), fleet.database.now(0));
-        let remove = format!("UPDATE services SET deleted = {yes}, deleted_at = {now} WHERE host = 'removed'");
+        let remove = format!(
+            "UPDATE services SET deleted = {yes}, deleted_at = {now} WHERE host = 'removed'"
+        );
         fleet.database.execute(&[&remove]);
     }
     watch.until("a new row starts over", minute, |_, metrics| {
@@ -356,41 +370,67 @@ fn what_is_published_of_a_clock_is_true() {
     watch.until("a row has two writers", minute, |_, metrics| {
         Published::new(metrics, BINARY, "shared").writers == Some(2.0)
     });
-    let steps = |metrics: &Metrics| Published::new(metrics, BINARY, "shared").steps;
-    let steps_then: Vec<Option<f64>> = watch.scrape().iter().map(|(_, metrics)| steps(metrics)).collect();
+    let pages = watch.scrape().into_iter();
+    let steps = pages.map(|(_, metrics)| Published::new(&metrics, BINARY, "shared").steps);
+    let steps = steps.collect();
 
     for fleet in &watch.fleets {
         fleet.stopped.iter().for_each(Writer::stop);
     }
-    watch.until("services stopped", minute + minute, |_, metrics| are_stopped(metrics));
+    watch.until("services stopped", minute + minute, |_, metrics| {
+        are_stopped(metrics)
+    });
+    steps
+}
 
+/// Asserts that what was disturbed is still shown right.
+fn check_disturbed(fleet: &Fleet, metrics: &Metrics, steps: Option<f64>) {
+    let on = fleet.engine;
+    assert!(is_set(fleet, metrics) && are_stopped(metrics), "on {on:?}");
+    let removed = Published::new(metrics, BINARY, "removed");
+    let known = removed.width().is_some() && removed.admits(-20.0);
+    assert!(known, "{removed:?} on {on:?}");
+    let shared = Published::new(metrics, BINARY, "shared");
+    let known = shared.writers == Some(2.0) && shared.steps == steps && shared.width().is_none();
+    assert!(known, "{shared:?} on {on:?}, after {steps:?} steps");
+}
+
+#[test]
+fn what_is_published_of_a_clock_is_true() {
+    let mut watch = Watch::start();
+    let started = watch.started;
+    let minute = Duration::from_mins(1);
+    watch.until("settled", SETTLED + minute, |_, _| {
+        started.elapsed() >= SETTLED
+    });
+    watch.figures();
+    let steps = disturb(&mut watch);
     watch.until("all bounds are narrow", minute, |fleet, metrics| {
         fleet.widths(metrics).all(|width| width <= NARROW)
     });
     watch.until("the end", END, |_, _| started.elapsed() >= END);
 
-    let medians = watch.figures();
-    for ((fleet, metrics), steps_then) in zip(watch.scrape(), steps_then) {
-        let on = fleet.engine;
-        assert!(is_set(fleet, &metrics), "on {on:?}");
-        assert!(are_stopped(&metrics), "on {on:?}");
-        let removed = Published::new(&metrics, BINARY, "removed");
-        assert!(removed.width().is_some() && removed.admits(-20.0), "{removed:?} on {on:?}");
-        let shared = Published::new(&metrics, BINARY, "shared");
-        assert_eq!((shared.writers, shared.steps), (Some(2.0), steps_then), "on {on:?}");
+    let [engines @ .., all] = watch.figures();
+    for ((fleet, metrics), steps) in zip(watch.scrape(), steps) {
+        check_disturbed(fleet, &metrics, steps);
     }
+    let bounds = watch.widths.len();
     let wide = watch.widths.iter().filter(|width| **width > NARROW).count();
     let slowest = watch.fleets.iter().map(Fleet::slowest).max();
     eprintln!(
-        "{} scrapes of {} steady clocks without a miss; {wide} of {} bounds were wide; slowest write {slowest:.1?}",
+        "{} scrapes of {} steady clocks without a miss; {wide} of {bounds} bounds were wide; slowest write {:.1?}",
         watch.scrapes,
         STEADY.len(),
-        watch.widths.len(),
+        slowest.unwrap()
     );
-    assert!(wide * 20 <= watch.widths.len(), "one bound in twenty may be wide, by bad luck of the polls");
-    let [engines @ .., all] = medians;
-    assert!(all <= MEDIAN, "{medians:?}");
-    assert!(engines.iter().all(|median| *median <= MEDIAN + 0.4), "{medians:?}");
+    assert!(wide * WIDE <= bounds, "{wide} of {bounds}");
+    assert!(all <= MEDIAN, "{all}");
+    // A third of the exporters leaves more to luck.
+    let luck = 0.4;
+    assert!(
+        engines.iter().all(|median| *median <= MEDIAN + luck),
+        "{engines:?}"
+    );
 }
 
 /// A scheduler that stops, goes on, is disabled and is removed.
@@ -408,14 +448,26 @@ fn a_scheduler_is_told_from_its_clock(engine: Engine) {
     };
     let wait = |what: &str, condition: &dyn Fn(&Metrics) -> bool| {
         let begun = Instant::now();
-        let metrics = exporter.wait_for(what, condition);
+        let mut metrics = exporter.metrics();
+        wait_for(
+            what,
+            Duration::from_mins(1),
+            || {
+                metrics = exporter.metrics();
+                condition(&metrics)
+            },
+            || format!("{}\n{}", scheduler.log(), exporter.metrics().0),
+        );
         eprintln!("on {engine:?}: {what}, after {:.1?}", begun.elapsed());
         metrics
     };
     // Its clock is this machine's, which is the database's.
     let check = |metrics: &Metrics| {
         let published = published(metrics);
-        assert!(published.admits(0.0) && published.steps == Some(0.0), "{published:?}");
+        assert!(
+            published.admits(0.0) && published.steps == Some(0.0),
+            "{published:?}"
+        );
     };
 
     let before = wait("the clock is known", &|metrics| {
@@ -441,22 +493,31 @@ fn a_scheduler_is_told_from_its_clock(engine: Engine) {
 
     // Right after a heartbeat, so that it stops outside of a transaction.
     let before = beats(&exporter.metrics());
-    exporter.wait_for("a heartbeat", |metrics| beats(metrics) > before);
+    wait("a heartbeat", &|metrics| beats(metrics) > before);
     scheduler.signal("STOP");
-    wait("it stopped", &|metrics| published(metrics).reason == Some(Reason::Stopped));
+    wait("it stopped", &|metrics| {
+        published(metrics).reason == Some(Reason::Stopped)
+    });
     scheduler.signal("CONT");
     let metrics = wait("it goes on", &|metrics| up(metrics));
     check(&metrics);
 
     // More than a new row can have when it is first seen.
     wait("it beats on", &|metrics| beats(metrics) >= Some(12.0));
-    cinder.manage(&[], &["service", "remove", SCHEDULER, "controller"]);
-    let metrics = wait("a new row starts over", &|metrics| {
-        let published = published(metrics);
-        beats(metrics).is_some_and(|beats| beats < 5.0) && published.lower.is_some() && published.upper.is_none()
+    let metrics = std::thread::scope(|scope| {
+        // Its end may come late, when the new row has been beaten already.
+        scope.spawn(|| cinder.manage(&[], &["service", "remove", SCHEDULER, "controller"]));
+        wait("a new row starts over", &|metrics| {
+            let published = published(metrics);
+            published.heartbeats.is_some_and(|beats| beats < 5.0)
+                && published.lower.is_some()
+                && published.upper.is_none()
+        })
     });
     check(&metrics);
-    let metrics = wait("its clock is known again", &|metrics| published(metrics).width().is_some());
+    let metrics = wait("its clock is known again", &|metrics| {
+        published(metrics).width().is_some()
+    });
     check(&metrics);
 }
 

@@ -257,7 +257,7 @@ fn service(updated_at: HostTime) -> Service {
         binary: "cinder-volume".to_owned(),
         host: "block1".to_owned(),
         topic: None,
-        report_count: 0,
+        report_count: 1_000,
         updated_at: Stamp::At(updated_at),
         created_at: Stamp::Never,
         disabled: false,

@@ -89,12 +89,13 @@ impl Pace {
     /// Judges the heartbeat `beat`; `None` while the interval is not known.
     ///
     /// Regular is a heartbeat, k after the last, whose irregularity and whose leaky sum of irregularities (¾ of
-    /// the last sum + this) are at most slack + k × the interval's error, unless reads have shown no heartbeat
-    /// for more than three intervals (`silent`): a pause can be as long as a number of intervals.
+    /// the last sum + this) are at most slack + k × the interval's error, unless reads have shown no heartbeat, or
+    /// there was no read, for more than three intervals (`unwatched`): a pause can be as long as a number of
+    /// intervals, and over many of them the error hides a step.
     pub(super) fn advance(
         &mut self,
         beat: Beat,
-        silent: TimeDelta,
+        unwatched: TimeDelta,
         interval: Option<Interval>,
         slack: TimeDelta,
     ) -> Option<Advance> {
@@ -103,7 +104,7 @@ impl Pace {
         let odd = beat.stamp.0 - last.stamp.0 - scaled(mean, count, 1);
         self.slide = scaled(self.slide, 3, 4) + odd;
         let limit = slack + scaled(error, count, 1);
-        let regular = odd.abs().max(self.slide.abs()) <= limit && silent <= scaled(mean, 3, 1);
+        let regular = odd.abs().max(self.slide.abs()) <= limit && unwatched <= scaled(mean, 3, 1);
         Some(Advance { odd, regular })
     }
 

@@ -91,6 +91,7 @@ fn observed() -> HashMap<i64, Observed> {
     let ahead = Observed {
         clock_skew: Some(skew(Some(75_010), 74_500, Some(77_020))),
         clock_steps: Some(1),
+        clock_conflicts: Some(0),
         report_interval: Some(TimeDelta::microseconds(9_999_871)),
         writers: Some(2),
         reason: Some(Reason::ClockSkew),

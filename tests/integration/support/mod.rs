@@ -6,6 +6,7 @@ pub(crate) mod exporter;
 pub(crate) mod http;
 pub(crate) mod pgbouncer;
 pub(crate) mod server;
+pub(crate) mod writer;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

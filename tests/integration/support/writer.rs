@@ -73,35 +73,34 @@ impl Writer {
     ) -> Self {
         let clock = Arc::new(Mutex::new(clock));
         let slowest = Arc::new(Mutex::new(Duration::ZERO));
-        let mut loops = Loop {
-            host,
-            clock: clock.clone(),
-            yes: database.boolean(true),
-            no: database.boolean(false),
-            connection: block_on(Connection::open(database)),
-        };
         let measured = slowest.clone();
-        let task = block_on(async {
-            let (id, report_count) = loops.row().await;
-            loops.save(id, report_count).await;
+        block_on(async {
+            let mut service = Service {
+                host,
+                clock: clock.clone(),
+                no: database.boolean(false),
+                connection: Connection::open(database).await,
+            };
+            let (id, report_count) = service.row().await;
+            service.save(id, report_count).await;
             let mut ticks = tokio::time::interval_at(Instant::now() + phase, REPORT_INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 loop {
                     ticks.tick().await;
-                    let (id, report_count) = loops.row().await;
-                    let took = loops.save(id, report_count + 1).await;
+                    let (id, report_count) = service.row().await;
+                    let took = service.save(id, report_count + 1).await;
                     let mut slowest = measured.lock().unwrap();
                     *slowest = took.max(*slowest);
                 }
-            })
-        });
-        Self {
-            host,
-            clock,
-            slowest,
-            task,
-        }
+            });
+            Self {
+                host,
+                clock,
+                slowest,
+                task,
+            }
+        })
     }
 
     /// Sets the clock forward.
@@ -137,21 +136,21 @@ impl Drop for Writer {
     }
 }
 
-/// What `Service.report_state` works with.
-struct Loop {
+/// What `Service.report_state` of cinder/service.py works with.
+struct Service {
     host: &'static str,
     clock: Arc<Mutex<Clock>>,
-    yes: &'static str,
     no: &'static str,
     connection: Connection,
 }
 
-impl Loop {
+impl Service {
     /// Returns the primary key and the `report_count` of the row, which is made anew when there is none.
     async fn row(&mut self) -> (i32, i32) {
-        let Self { host, no, .. } = self;
-        let select =
-            format!("SELECT id, report_count FROM services WHERE host = '{host}' AND deleted = {no}");
+        let Self { host, no, .. } = *self;
+        let select = format!(
+            "SELECT id, report_count FROM services WHERE host = '{host}' AND deleted = {no}"
+        );
         if let Some(row) = self.connection.select(&select).await {
             return row;
         }
@@ -159,9 +158,7 @@ impl Loop {
         let insert = format!(
             "INSERT INTO services ({quote}binary{quote}, host, topic, report_count, disabled, deleted, \
              availability_zone, created_at) \
-             VALUES ('{BINARY}', '{host}', '{BINARY}', 0, {no}, {no}, 'nova', {created})",
-            host = self.host,
-            no = self.no,
+             VALUES ('{BINARY}', '{host}', '{BINARY}', 0, {no}, {no}, 'nova', {created})"
         );
         self.connection.execute(insert).await;
         self.connection.select(&select).await.unwrap()
@@ -169,14 +166,14 @@ impl Loop {
 
     /// Writes the row, stamped just before, and returns how long that took.
     async fn save(&mut self, id: i32, report_count: i32) -> Duration {
-        let (time, yes) = (self.time(), self.yes);
+        let Self { no, .. } = *self;
         let stamped = Instant::now();
-        self.connection
-            .execute(format!(
-                "UPDATE services SET report_count = {report_count}, updated_at = {time} \
-                 WHERE id = {id} AND deleted <> {yes}"
-            ))
-            .await;
+        let time = self.time();
+        let update = format!(
+            "UPDATE services SET report_count = {report_count}, updated_at = {time} \
+             WHERE id = {id} AND deleted = {no}"
+        );
+        self.connection.execute(update).await;
         stamped.elapsed()
     }
 
@@ -220,7 +217,7 @@ impl Connection {
         }
     }
 
-    /// Runs a statement with the values in its text, as PyMySQL and psycopg2 send it.
+    /// Runs a statement with the values in its text, as `PyMySQL` and psycopg2 send it.
     async fn execute(&mut self, statement: String) {
         let statement = sqlx::raw_sql(AssertSqlSafe(statement));
         match self {
