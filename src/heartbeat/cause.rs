@@ -65,10 +65,8 @@ pub fn reason(
 ) -> Option<Reason> {
     let limit = intervals.service_down_time;
     let listed = liveness::is_up(service, now, intervals) == Some(true);
-    // A start stamps the row as well: it is the count that tells whether there ever was a heartbeat.
-    if service.report_count == 0 || service.updated_at == Stamp::Never {
-        let known = service.updated_at != Stamp::Unreadable;
-        return (known && !listed).then_some(Reason::NeverReported);
+    if service.updated_at == Stamp::Never {
+        return (!listed).then_some(Reason::NeverReported);
     }
     let age = match service.updated_at {
         Stamp::Never | Stamp::Unreadable => return None,
@@ -76,7 +74,13 @@ pub fn reason(
     };
     let (least, most) = skew.map_or((TimeDelta::zero(), None), |skew| skew.silence(answered));
     if least > limit && !is_between_reports(least, skew, intervals) {
-        return Some(Reason::Stopped);
+        // A start stamps the row as well: it is the count that tells whether there ever was a heartbeat.
+        let never = service.report_count == 0;
+        return Some(if never {
+            Reason::NeverReported
+        } else {
+            Reason::Stopped
+        });
     }
     let up = listed && liveness::is_up_for_scheduler(service, now, intervals) == Some(true);
     if up {
@@ -227,24 +231,33 @@ mod tests {
     }
 
     #[test]
-    fn a_service_without_a_single_heartbeat_never_reported_once_it_is_down() {
-        let now = DatabaseTime(stamp(0).0);
-        for (updated_at, created_at, expected) in [
-            // A new row, which the API takes for up.
-            (Stamp::Never, 0, None),
-            (Stamp::Never, -61, Some(Reason::NeverReported)),
+    fn a_service_without_a_single_heartbeat_never_reported_and_did_not_stop() {
+        let assumptions = Assumptions::new(Quantum::MICROSECOND, INTERVALS.report_interval);
+        for (report_count, updated_at, expected) in [
+            // A new row, which the API takes for up as long as it is new.
+            (0, Stamp::Never, Some(Reason::NeverReported)),
             // Started, which stamps the row, and nothing since.
-            (Stamp::At(stamp(-5)), -900, None),
-            (Stamp::At(stamp(-900)), -900, Some(Reason::NeverReported)),
+            (0, Stamp::At(stamp(0)), Some(Reason::NeverReported)),
+            (1, Stamp::At(stamp(0)), Some(Reason::Stopped)),
         ] {
+            let row = Row {
+                report_count,
+                stamp: stamp(0),
+                foreign: false,
+            };
+            let skew = Skew::new(read(0), row, assumptions);
             let service = Service {
-                report_count: 0,
+                report_count,
                 updated_at,
-                created_at: Stamp::At(stamp(created_at)),
+                created_at: Stamp::At(stamp(0)),
                 ..fixture::service("cinder-backup", "controller")
             };
-            let given = reason(&service, None, now, at(0), &INTERVALS);
-            assert_eq!(given, expected, "{updated_at:?}");
+            let given = |second: i64| {
+                let now = DatabaseTime(stamp(second).0);
+                reason(&service, Some(&skew), now, at(second), &INTERVALS)
+            };
+            assert_eq!(given(5), None, "{updated_at:?}");
+            assert_eq!(given(65), expected, "{updated_at:?}");
         }
     }
 
