@@ -1,7 +1,8 @@
 //! What is remembered from poll to poll: one [`Skew`] a row, and where the database's clock was.
 //!
-//! The axis is [`Monotonic`](super::skew::Monotonic); what is published is against the database's clock. A step of that clock shifts what
-//! is published by exactly that step, and nothing that is remembered.
+//! The axis is [`Monotonic`](super::skew::Monotonic); what is published is against the database's clock. A step of
+//! that clock shifts what is published and nothing that is remembered; after one forward, which a suspended machine
+//! of ours looks like, nothing is published until the next heartbeat.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
