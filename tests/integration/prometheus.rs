@@ -3,119 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 use openstack_heartbeat_exporter::metrics::table::{self, Kind};
-use serde_json::Value;
 
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::http;
+use crate::support::prometheus::Prometheus;
 use crate::support::server::Server;
-use crate::support::{folder, free_port, http, wait_for};
-
-/// A Prometheus that scrapes one address every second; killed when dropped.
-struct Prometheus {
-    child: Child,
-    port: u16,
-    log: std::path::PathBuf,
-}
-
-/// A series and its value.
-#[derive(Debug)]
-struct Series {
-    labels: BTreeMap<String, String>,
-    value: f64,
-}
-
-impl Prometheus {
-    fn start(target: SocketAddr) -> Self {
-        let folder = folder("prometheus");
-        let config = folder.join("prometheus.yml");
-        let log = folder.join("log");
-        let port = free_port();
-        let text = format!(
-            "global:\n  scrape_interval: 1s\n\
-             scrape_configs:\n- job_name: heartbeat\n  static_configs:\n  - targets: ['{target}']\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let file = std::fs::File::create(&log).unwrap();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.join("data").display()
-            ))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
-        let prometheus = Self { child, port, log };
-        prometheus.wait_for("Prometheus scrapes", |prometheus| {
-            prometheus.value("up") == Some(1.0)
-        });
-        prometheus
-    }
-
-    /// Asks the HTTP API; nothing while it does not listen.
-    fn ask(&self, path: &str, parameter: &str) -> Option<Value> {
-        let output = Command::new("curl")
-            .args(["-sS", "--noproxy", "*", "--max-time", "20", "-G"])
-            .args(["--data-urlencode", parameter])
-            .arg(format!("http://127.0.0.1:{}/api/v1/{path}", self.port))
-            .output()
-            .unwrap();
-        let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
-        assert_eq!(answer["status"], "success", "{answer}");
-        Some(answer["data"].clone())
-    }
-
-    /// Returns what an expression gives now.
-    fn query(&self, expression: &str) -> Vec<Series> {
-        let Some(data) = self.ask("query", &format!("query={expression}")) else {
-            return Vec::new();
-        };
-        let series = data["result"].as_array().unwrap().iter();
-        series
-            .map(|series| Series {
-                labels: serde_json::from_value(series["metric"].clone()).unwrap(),
-                value: series["value"][1].as_str().unwrap().parse().unwrap(),
-            })
-            .collect()
-    }
-
-    /// Returns the value of the one series that an expression gives now.
-    fn value(&self, expression: &str) -> Option<f64> {
-        match self.query(expression).as_slice() {
-            [] => None,
-            [one] => Some(one.value),
-            many => panic!("{expression} gives {many:?}"),
-        }
-    }
-
-    fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
-        wait_for(
-            what,
-            Duration::from_secs(40),
-            || condition(self),
-            || {
-                let log = std::fs::read_to_string(&self.log).unwrap();
-                format!("{log}{:?}", self.ask("targets", "state=active"))
-            },
-        );
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Stands between Prometheus and the exporter, notes what they say in the headers, and can change what is asked for.
 struct Proxy {
