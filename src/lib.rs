@@ -50,8 +50,10 @@
 //! - [`config`]: layers of configuration, and where each value came from.
 //! - [`listing`]: the services as a table, JSON, CSV.
 //! - [`demo`]: a simulated Cinder.
+//! - [`bundle`]: the files that the program brings along.
 //! - [`cli`], [`serve`], [`logging`]: commands, flags and exit codes; the life of the server; the log.
 
+pub mod bundle;
 pub mod cli;
 pub mod config;
 pub mod database;

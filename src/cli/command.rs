@@ -82,10 +82,22 @@ fn print() -> Command {
             "%",
             "Where the user may come from (MySQL)",
         ));
+    let rules = Command::new("rules")
+        .about("Alerts and recording rules for Prometheus")
+        .arg(
+            option(
+                "format",
+                "FORMAT",
+                "prometheus",
+                "A file for Prometheus, or a PrometheusRule for its operator",
+            )
+            .value_parser(["prometheus", "kubernetes"]),
+        );
     Command::new("print")
         .about("Prints what the exporter brings along")
         .subcommand_required(true)
         .subcommand(grants)
+        .subcommand(rules)
         .subcommand(Command::new("metrics").about("The reference of all metrics, in Markdown"))
 }
 

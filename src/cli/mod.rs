@@ -11,6 +11,7 @@ use clap::ArgMatches;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
+use crate::bundle;
 use crate::config::database_url::Engine;
 use crate::config::fault::Fault;
 use crate::config::key::{self, KEYS};
@@ -302,6 +303,10 @@ fn check_config(matches: &ArgMatches) -> Outcome {
 fn print(matches: &ArgMatches) -> Outcome {
     let text = match matches.subcommand() {
         Some(("grants", matches)) => grants(matches),
+        Some(("rules", matches)) => match matches.get_one::<String>("format").map(String::as_str) {
+            Some("kubernetes") => bundle::prometheus_rule(),
+            _ => bundle::RULES.to_owned(),
+        },
         _ => table::reference(),
     };
     write(&text, WRONG)?;

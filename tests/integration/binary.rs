@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::time::Duration;
 
+use openstack_heartbeat_exporter::bundle;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
@@ -532,6 +533,15 @@ fn print_grants_and_print_metrics_need_no_configuration() {
         "{}",
         metrics.stdout
     );
+}
+
+#[test]
+fn print_rules_prints_the_file_and_the_resource() {
+    let rules = outcome(&["print", "rules"], &[]);
+    assert_eq!((rules.code, rules.stdout.as_str()), (0, bundle::RULES));
+    let resource = outcome(&["print", "rules", "--format", "kubernetes"], &[]);
+    let expected = bundle::prometheus_rule();
+    assert_eq!((resource.code, resource.stdout), (0, expected));
 }
 
 #[test]

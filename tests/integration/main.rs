@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and what it prints is shown then"
 )]
 
+mod alerting;
 mod binary;
 mod cinder;
 mod databases;

@@ -1,0 +1,438 @@
+//! The files in `alerts/`: valid, tested, documented, and each part of each rule held by a test of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use openstack_heartbeat_exporter::bundle;
+use openstack_heartbeat_exporter::metrics::table;
+use yaml_rust2::{Yaml, YamlLoader};
+
+const RULES: &str = "openstack-heartbeat.rules.yml";
+const TESTS: &str = "openstack-heartbeat.rules.test.yml";
+const ALERTMANAGER: &str = "alertmanager.example.yml";
+
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("alerts")
+        .join(file)
+}
+
+fn text(file: &str) -> String {
+    fs::read_to_string(path(file)).unwrap()
+}
+
+fn yaml(text: &str) -> Yaml {
+    YamlLoader::load_from_str(text).unwrap().remove(0)
+}
+
+/// The rules of all groups.
+fn rules() -> Vec<Yaml> {
+    let file = yaml(bundle::RULES);
+    let groups = file["groups"].as_vec().unwrap();
+    let rules = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_vec().unwrap());
+    rules.cloned().collect()
+}
+
+/// The names of all alerts, once each.
+fn alerts() -> BTreeSet<String> {
+    let rules = rules();
+    let names = rules.iter().filter_map(|rule| rule["alert"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+/// Runs a checking program and returns what it said; panics when it is not content.
+fn check(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; tests/run installs it"));
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}:\n{said}");
+    said
+}
+
+#[test]
+fn the_rules_are_valid_and_promtool_finds_no_duplicates() {
+    let rules = path(RULES);
+    let said = check(
+        "promtool",
+        &["check", "rules", "--lint-fatal", rules.to_str().unwrap()],
+    );
+    assert!(said.contains("SUCCESS"), "{said}");
+}
+
+#[test]
+fn the_rules_pass_their_tests() {
+    let tests = path(TESTS);
+    check("promtool", &["test", "rules", tests.to_str().unwrap()]);
+}
+
+#[test]
+fn every_alert_has_what_the_conventions_of_mixins_ask_for() {
+    let rules = rules();
+    let alerts = rules.iter().filter(|rule| !rule["alert"].is_badvalue());
+    for rule in alerts {
+        let name = rule["alert"].as_str().unwrap();
+        assert!(name.starts_with("OpenStack"), "{name}");
+        let severity = rule["labels"]["severity"].as_str().unwrap();
+        assert!(
+            ["critical", "warning", "info"].contains(&severity),
+            "{name}"
+        );
+        let annotation = |annotation: &str| rule["annotations"][annotation].as_str().unwrap();
+        let summary = annotation("summary");
+        assert!(
+            summary.ends_with('.') && !summary.contains("{{"),
+            "{name}: {summary}"
+        );
+        assert!(
+            annotation("description").ends_with(['.', '}', '\'']),
+            "{name}"
+        );
+        let runbook = annotation("runbook_url");
+        let file = format!("/docs/runbooks/{name}.md");
+        assert!(runbook.ends_with(&file), "{name}: {runbook}");
+    }
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks");
+    let files = fs::read_dir(&folder).unwrap();
+    let mut runbooks = BTreeSet::new();
+    for file in files {
+        let file = file.unwrap().path();
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name == "README" {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let headings: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+        let title = format!("# {name}");
+        assert_eq!(
+            headings,
+            [
+                title.as_str(),
+                "## Meaning",
+                "## Confirm",
+                "## Act",
+                "## Silence"
+            ],
+            "{name}"
+        );
+        known_metrics(&name, &text);
+        runbooks.insert(name);
+    }
+    assert_eq!(runbooks, alerts());
+    let list = fs::read_to_string(folder.join("README.md")).unwrap();
+    for name in &runbooks {
+        assert!(
+            list.contains(&format!("({name}.md)")),
+            "{name} is not listed"
+        );
+    }
+}
+
+#[test]
+fn every_alert_fires_in_a_test_with_its_labels_and_annotations() {
+    let file = yaml(&text(TESTS));
+    let mut fired = BTreeSet::new();
+    for test in file["tests"].as_vec().unwrap() {
+        for case in test["alert_rule_test"].as_vec().into_iter().flatten() {
+            for alert in case["exp_alerts"].as_vec().into_iter().flatten() {
+                let name = case["alertname"].as_str().unwrap();
+                let shown = &alert["exp_annotations"];
+                for annotation in ["summary", "description", "runbook_url"] {
+                    assert!(shown[annotation].as_str().is_some(), "{name}");
+                }
+                fired.insert(name.to_owned());
+            }
+        }
+    }
+    assert_eq!(fired, alerts());
+}
+
+/// Checks that a text names no metric of ours that is not there.
+fn known_metrics(name: &str, text: &str) {
+    let rules = rules();
+    let recorded: BTreeSet<&str> = rules.iter().filter_map(|r| r["record"].as_str()).collect();
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+    for word in words.map(|word| word.trim_end_matches(':')) {
+        let known =
+            if word.starts_with("service:openstack") || word.starts_with("openstack_heartbeat:") {
+                recorded.contains(word)
+            } else if word.starts_with("openstack_") {
+                table::all().any(|metric| {
+                    let rest = word.strip_prefix(metric.name);
+                    rest.is_some_and(|rest| ["", "_bucket", "_sum", "_count"].contains(&rest))
+                })
+            } else {
+                true
+            };
+        assert!(known, "{name}: there is no {word}");
+    }
+}
+
+#[test]
+fn every_metric_that_is_named_exists() {
+    known_metrics(RULES, bundle::RULES);
+    known_metrics(TESTS, &text(TESTS));
+}
+
+#[test]
+fn the_printed_resource_of_the_operator_has_the_same_rules() {
+    let resource = yaml(&bundle::prometheus_rule());
+    assert_eq!(resource["kind"].as_str(), Some("PrometheusRule"));
+    assert_eq!(resource["spec"], yaml(bundle::RULES));
+}
+
+#[test]
+fn alertmanager_takes_the_example_and_sends_each_severity_where_it_belongs() {
+    let example = path(ALERTMANAGER);
+    let example = example.to_str().unwrap();
+    check("amtool", &["check-config", example]);
+    let rules = rules();
+    for rule in rules.iter().filter(|rule| !rule["alert"].is_badvalue()) {
+        let severity = rule["labels"]["severity"].as_str().unwrap();
+        let receiver = match severity {
+            "critical" => "page",
+            "warning" => "chat",
+            _ => "mail",
+        };
+        let name = format!("alertname={}", rule["alert"].as_str().unwrap());
+        let config = format!("--config.file={example}");
+        let verify = format!("--verify.receivers={receiver}");
+        let severity = format!("severity={severity}");
+        check(
+            "amtool",
+            &[
+                "config", "routes", "test", &config, &verify, &name, &severity,
+            ],
+        );
+    }
+}
+
+/// A rule with one thing changed.
+struct Mutant {
+    what: String,
+    rules: String,
+    /// The alert that it belongs to; none for a recording rule, on which any may rest.
+    alert: Option<String>,
+}
+
+/// Changes to expressions: thresholds, matchers, aggregations and the operators between them.
+const CHANGES: &[(&str, &[&str])] = &[
+    ("vector(5)", &["vector(4)", "vector(6)"]),
+    ("vector(4)", &["vector(3)", "vector(5)"]),
+    ("vector(0.5)", &["vector(0.4)", "vector(0.6)"]),
+    ("vector(7 *", &["vector(6 *", "vector(8 *"]),
+    (" > 0.5", &[" > 0.4", " > 0.6"]),
+    (" >= 3", &[" >= 2", " >= 4"]),
+    (" == 0", &[" == 1", " >= 0"]),
+    (" == 1", &[" == 0", " >= 0"]),
+    (" > ", &[" < ", " >= "]),
+    (" < ", &[" > ", " <= "]),
+    ("[15m]", &["[10m]", "[25m]"]),
+    ("[3m]", &["[10s]"]),
+    ("[5m]", &["[10s]"]),
+    ("[1d]", &["[10s]"]),
+    ("instance, ", &[""]),
+    (", pod", &[""]),
+    ("max without", &["min without"]),
+    ("min without", &["max without"]),
+    ("without (host)", &["without ()"]),
+    (
+        "without (binary, host)",
+        &["without (host)", "without (binary)"],
+    ),
+    (", database)", &[")"]),
+    (", version", &[""]),
+    (", revision", &[""]),
+    (", rustc", &[""]),
+    ("{reason=\"", &["{reason!=\""]),
+    ("{reason!=\"", &["{reason=\""]),
+    ("{reason!~\"", &["{reason=~\""]),
+    ("clock_skew|", &[""]),
+    ("|undetermined", &[""]),
+    ("{cluster_name!=\"\"}", &[""]),
+    ("up == 0", &["up == 1"]),
+    (" and ", &[" unless "]),
+    (" unless ", &[" and "]),
+    (" or ", &[" and "]),
+    ("abs(", &["("]),
+    ("-openstack", &["openstack"]),
+    ("-service", &["service"]),
+    ("-scalar", &["scalar"]),
+    ("(reason)", &["()"]),
+];
+
+/// Changes to what stands beside an expression.
+const CHANGES_BESIDE: &[(&str, &[&str])] = &[
+    ("for: 1m", &["for: 45s", "for: 75s"]),
+    ("for: 2m", &["for: 105s", "for: 135s"]),
+    ("for: 5m", &["for: 285s", "for: 315s"]),
+    ("for: 10m", &["for: 585s", "for: 615s"]),
+    ("for: 15m", &["for: 885s", "for: 915s"]),
+    ("for: 1h", &["for: 59m", "for: 61m"]),
+    ("for: 24h", &["for: 1439m", "for: 1441m"]),
+    ("severity: critical", &["severity: warning"]),
+    ("severity: warning", &["severity: critical"]),
+    ("severity: info", &["severity: warning"]),
+    ("@.*", &["x"]),
+];
+
+/// What can be changed and nobody notices, with the reason why that is right.
+const EQUIVALENT: &[(&str, &str)] = &[];
+
+fn mutants() -> Vec<Mutant> {
+    let text = bundle::RULES;
+    let mut mutants = Vec::new();
+    let mut begins: Vec<usize> = text.match_indices("\n  - ").map(|(at, _)| at).collect();
+    begins.push(text.len());
+    for pair in begins.windows(2) {
+        let rule = &text[pair[0]..pair[1]];
+        // A comment before the next rule belongs to that one.
+        let rule = rule.split("\n  #").next().unwrap();
+        let name = rule.split_whitespace().nth(2).unwrap();
+        let expression = rule.find("expr:").unwrap();
+        let beside = ["\n    for:", "\n    labels:"]
+            .iter()
+            .filter_map(|key| rule.find(key))
+            .min()
+            .unwrap_or(rule.len());
+        let annotations = rule.find("\n    annotations:").unwrap_or(rule.len());
+        let alert = rule.contains("- alert:").then(|| name.to_owned());
+        let mut change = |range: std::ops::Range<usize>, changes: &[(&str, &[&str])]| {
+            // Operators stand at the ends of lines as well.
+            let part = rule[range.clone()].replace('\n', " ");
+            for (old, news) in changes {
+                for (at, _) in part.match_indices(old) {
+                    for new in *news {
+                        let from = pair[0] + range.start + at;
+                        let rules = [&text[..from], new, &text[from + old.len()..]].concat();
+                        let line = text[..from].matches('\n').count() + 1;
+                        mutants.push(Mutant {
+                            what: format!("{name}, line {line}: {old:?} for {new:?}"),
+                            rules,
+                            alert: alert.clone(),
+                        });
+                    }
+                }
+            }
+        };
+        change(expression..beside, CHANGES);
+        change(beside..annotations, CHANGES_BESIDE);
+    }
+    mutants
+}
+
+/// The tests in parts, of which a mutant has to fail one: those of its own alert come first, the slow ones last.
+struct Parts {
+    head: String,
+    quick: Vec<String>,
+    slow: Vec<String>,
+}
+
+impl Parts {
+    fn read() -> Self {
+        let text = text(TESTS);
+        let mut blocks = text.split("\n- name: ");
+        let head = blocks.next().unwrap().to_owned();
+        let blocks = blocks.map(|block| format!("\n- name: {block}"));
+        let (slow, quick) = blocks.partition(|block| block.contains("\n  interval: 60s\n"));
+        Self { head, quick, slow }
+    }
+
+    /// Returns test files, each with the interval to evaluate at.
+    fn for_mutant(&self, mutant: &Mutant) -> Vec<String> {
+        let is_own = |block: &&String| {
+            let own = |alert: &String| block.contains(&format!("alertname: {alert}\n"));
+            mutant.alert.as_ref().is_some_and(own)
+        };
+        let (own, others): (Vec<&String>, Vec<&String>) = self.quick.iter().partition(is_own);
+        let mut files = Vec::new();
+        if !own.is_empty() {
+            files.push(self.file(&own, "15s"));
+        }
+        for some in others.chunks(12) {
+            files.push(self.file(some, "15s"));
+        }
+        // An alert that they do not mention is of no matter to them.
+        let slow: Vec<&String> = self.slow.iter().collect();
+        if mutant.alert.is_none() || slow.iter().any(is_own) {
+            files.push(self.file(&slow, "1m"));
+        }
+        files
+    }
+
+    fn file(&self, blocks: &[&String], interval: &str) -> String {
+        let head = self.head.replace(
+            "evaluation_interval: 15s",
+            &format!("evaluation_interval: {interval}"),
+        );
+        let blocks: Vec<&str> = blocks.iter().map(|block| block.as_str()).collect();
+        format!("{head}\n{}\n", blocks.concat())
+    }
+}
+
+/// Returns whether some test fails.
+fn is_found(mutant: &Mutant, parts: &Parts) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(RULES), &mutant.rules).unwrap();
+    parts.for_mutant(mutant).iter().any(|tests| {
+        let file = folder.path().join(TESTS);
+        fs::write(&file, tests).unwrap();
+        let output = Command::new("promtool")
+            .args(["test", "rules"])
+            .arg(&file)
+            .output();
+        !output.unwrap().status.success()
+    })
+}
+
+#[test]
+fn whatever_is_changed_in_a_rule_some_test_fails() {
+    let mutants = mutants();
+    let parts = Parts::read();
+    assert!(mutants.len() > 200, "only {} changes", mutants.len());
+    let unchanged = Mutant {
+        what: String::new(),
+        rules: bundle::RULES.to_owned(),
+        alert: None,
+    };
+    assert!(!is_found(&unchanged, &parts), "the tests fail as they are");
+
+    let next = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().unwrap().get();
+    let work = || {
+        let mut missed = Vec::new();
+        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if !is_found(mutant, &parts) {
+                missed.push(mutant.what.clone());
+            }
+        }
+        missed
+    };
+    let mut missed: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .collect()
+    });
+    missed.retain(|what| !EQUIVALENT.iter().any(|(known, _)| what.contains(known)));
+    missed.sort();
+    assert!(
+        missed.is_empty(),
+        "{} of {} changes go unnoticed:\n{}",
+        missed.len(),
+        mutants.len(),
+        missed.join("\n")
+    );
+}

@@ -1,0 +1,130 @@
+//! A real Alertmanager with the shipped example, and the receivers that it notifies.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use super::{folder, free_port};
+
+/// An Alertmanager; killed when dropped.
+pub(crate) struct Alertmanager {
+    child: Child,
+    port: u16,
+}
+
+impl Alertmanager {
+    /// Starts one with this text for an `alertmanager.yml`.
+    pub(crate) fn start(text: &str) -> Self {
+        let folder = folder("alertmanager");
+        let config = folder.join("alertmanager.yml");
+        std::fs::write(&config, text).unwrap();
+        let port = free_port();
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let child = Command::new("prometheus-alertmanager")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            // Alone, it has nobody to gossip with.
+            .arg("--cluster.listen-address=")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { child, port }
+    }
+
+    /// Returns where Prometheus sends its alerts.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+}
+
+impl Drop for Alertmanager {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a receiver was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Notification {
+    /// The receiver's name.
+    pub(crate) receiver: String,
+    /// `firing` or `resolved`.
+    pub(crate) status: String,
+    /// Its alerts, each with `status`, `labels` and `annotations`.
+    pub(crate) alerts: Vec<Value>,
+}
+
+impl Notification {
+    /// Returns the names of its alerts, in their order.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let names = self.alerts.iter();
+        names
+            .map(|alert| alert["labels"]["alertname"].as_str().unwrap())
+            .collect()
+    }
+}
+
+/// Stands for pager, chat and mail: takes the notifications of all webhooks. Ends with the tests.
+pub(crate) struct Inbox {
+    pub(crate) address: SocketAddr,
+    notifications: Arc<Mutex<Vec<Notification>>>,
+}
+
+impl Inbox {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let notifications = Arc::new(Mutex::new(Vec::new()));
+        let noted = notifications.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if let Some(notification) = stream.ok().and_then(take) {
+                    noted.lock().unwrap().push(notification);
+                }
+            }
+        });
+        Self {
+            address,
+            notifications,
+        }
+    }
+
+    /// Returns what came so far, in the order in which it came.
+    pub(crate) fn notifications(&self) -> Vec<Notification> {
+        self.notifications.lock().unwrap().clone()
+    }
+}
+
+/// Reads one notification and says thanks.
+fn take(mut stream: TcpStream) -> Option<Notification> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        .ok()?;
+    let body: Value = serde_json::from_slice(&body).ok()?;
+    Some(Notification {
+        receiver: body["receiver"].as_str()?.to_owned(),
+        status: body["status"].as_str()?.to_owned(),
+        alerts: body["alerts"].as_array()?.clone(),
+    })
+}
