@@ -8,6 +8,7 @@
 
 mod binary;
 mod cinder;
+mod dashboard;
 mod databases;
 mod failure;
 mod intermediaries;

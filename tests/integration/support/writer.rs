@@ -71,6 +71,17 @@ impl Writer {
         clock: Clock,
         phase: Duration,
     ) -> Self {
+        Self::every(REPORT_INTERVAL, database, host, clock, phase)
+    }
+
+    /// Starts a service with a `report_interval` of its own.
+    pub(crate) fn every(
+        report_interval: Duration,
+        database: &Database,
+        host: &'static str,
+        clock: Clock,
+        phase: Duration,
+    ) -> Self {
         let clock = Arc::new(Mutex::new(clock));
         let slowest = Arc::new(Mutex::new(Duration::ZERO));
         let measured = slowest.clone();
@@ -83,7 +94,7 @@ impl Writer {
             };
             let (id, report_count) = service.row().await;
             service.save(id, report_count).await;
-            let mut ticks = tokio::time::interval_at(Instant::now() + phase, REPORT_INTERVAL);
+            let mut ticks = tokio::time::interval_at(Instant::now() + phase, report_interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
             let task = tokio::spawn(async move {
                 loop {
