@@ -118,22 +118,21 @@ fn template(dashboard: &Value, name: &str, label: &str) -> Findings {
 }
 
 fn template_label_promql(dashboard: &Value) -> Findings {
-    findings(query_variables(dashboard), |variable| {
-        let query = text(variable, "/query");
-        let bad = || Some(format!("{}: {query}", variable["name"]));
-        let Some((function, rest)) = query.split_once('(') else {
-            return bad();
-        };
-        let Some((expression, _label)) = rest
-            .strip_suffix(')')
-            .and_then(|rest| rest.rsplit_once(", "))
-        else {
-            return bad();
-        };
+    let mut bad = Findings::new();
+    let mut expressions = Vec::new();
+    for query in query_variables(dashboard).map(|variable| text(variable, "/query")) {
         let known = ["label_names", "label_values", "metrics", "query_result"];
-        let good = known.contains(&function) && parses(&[expression]).is_ok();
-        if good { None } else { bad() }
-    })
+        let inside = query
+            .split_once('(')
+            .filter(|(name, _)| known.contains(name));
+        let inside = inside.and_then(|(_, rest)| rest.strip_suffix(')'));
+        match inside.and_then(|inside| inside.rsplit_once(", ")) {
+            Some((expression, _label)) => expressions.push(expression),
+            None => bad.push(query.to_owned()),
+        }
+    }
+    bad.extend(parses(&expressions).err());
+    bad
 }
 
 fn template_reload(dashboard: &Value) -> Findings {
