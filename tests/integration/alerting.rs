@@ -156,7 +156,7 @@ fn each_fault_makes_one_page_that_names_host_reason_and_what_to_do() {
         "network",
     ];
     let start = |host, number: u64| {
-        Writer::start_every(
+        Writer::every(
             REPORT_INTERVAL,
             &database,
             host,

@@ -9,6 +9,7 @@
 mod alerting;
 mod binary;
 mod cinder;
+mod dashboard;
 mod databases;
 mod failure;
 mod intermediaries;

@@ -62,9 +62,15 @@ impl Prometheus {
 
     /// Asks the HTTP API; nothing while it does not listen.
     pub(crate) fn ask(&self, path: &str, parameter: &str) -> Option<Value> {
+        self.ask_with(path, &[parameter])
+    }
+
+    /// Asks the HTTP API with several parameters.
+    pub(crate) fn ask_with(&self, path: &str, parameters: &[&str]) -> Option<Value> {
+        let parameters = parameters.iter();
         let output = Command::new("curl")
             .args(["-sS", "--noproxy", "*", "--max-time", "20", "-G"])
-            .args(["--data-urlencode", parameter])
+            .args(parameters.flat_map(|parameter| ["--data-urlencode", parameter]))
             .arg(format!("http://127.0.0.1:{}/api/v1/{path}", self.port))
             .output()
             .unwrap();

@@ -71,11 +71,11 @@ impl Writer {
         clock: Clock,
         phase: Duration,
     ) -> Self {
-        Self::start_every(REPORT_INTERVAL, database, host, clock, phase)
+        Self::every(REPORT_INTERVAL, database, host, clock, phase)
     }
 
-    /// The same with a `report_interval` of its own.
-    pub(crate) fn start_every(
+    /// Starts a service with a `report_interval` of its own.
+    pub(crate) fn every(
         report_interval: Duration,
         database: &Database,
         host: &'static str,
