@@ -3,6 +3,9 @@
 /// Rules of Prometheus: the file `alerts/openstack-heartbeat.rules.yml`.
 pub const RULES: &str = include_str!("../alerts/openstack-heartbeat.rules.yml");
 
+/// A dashboard for Grafana: the file `dashboards/openstack-heartbeat.json`.
+pub const DASHBOARD: &str = include_str!("../dashboards/openstack-heartbeat.json");
+
 /// The head of the rules as a resource of the Prometheus Operator.
 const PROMETHEUS_RULE: &str = "\
 # The Prometheus Operator takes what its ruleSelector selects: add the labels that yours asks for.

@@ -287,8 +287,34 @@ const CHANGES_BESIDE: &[(&str, &[&str])] = &[
     ("@.*", &["x"]),
 ];
 
-/// What can be changed and nobody notices, with the reason why that is right.
-const EQUIVALENT: &[(&str, &str)] = &[];
+/// What can be changed and nobody notices: the rule, the change, and why that is right.
+const EQUIVALENT: &[(&str, &str, &str)] = &[
+    (
+        "service:openstack_service_clock_skew_seconds:proven",
+        "\" > \" for \" >= \"",
+        "a bound of 0 is within every limit",
+    ),
+    (
+        "service:openstack_service_clock_skew_seconds:proven",
+        "\" < \" for \" <= \"",
+        "a bound of 0 is within every limit",
+    ),
+    (
+        "service:openstack_service_info:cluster",
+        "\"max without\" for \"min without\"",
+        "an info is always 1",
+    ),
+    (
+        "service:openstack_service_info:cluster",
+        "\"{cluster_name!=\\\"\\\"}\"",
+        "a service without a cluster matches no cluster: the matcher saves series",
+    ),
+    (
+        "OpenStackServiceStoppedUnseen",
+        "\"max without\" for \"min without\"",
+        "there is one series of one reason",
+    ),
+];
 
 fn mutants() -> Vec<Mutant> {
     let text = bundle::RULES;
@@ -352,7 +378,7 @@ impl Parts {
     /// Returns test files, each with the interval to evaluate at.
     fn for_mutant(&self, mutant: &Mutant) -> Vec<String> {
         let is_own = |block: &&String| {
-            let own = |alert: &String| block.contains(&format!("alertname: {alert}\n"));
+            let own = |alert: &String| block.contains(alert);
             mutant.alert.as_ref().is_some_and(own)
         };
         let (own, others): (Vec<&String>, Vec<&String>) = self.quick.iter().partition(is_own);
@@ -398,7 +424,12 @@ fn is_found(mutant: &Mutant, parts: &Parts) -> bool {
 
 #[test]
 fn whatever_is_changed_in_a_rule_some_test_fails() {
-    let mutants = mutants();
+    let mut mutants = mutants();
+    for (rule, change, reason) in EQUIVALENT {
+        let all = mutants.len();
+        mutants.retain(|mutant| !(mutant.what.starts_with(rule) && mutant.what.contains(change)));
+        assert!(mutants.len() < all, "{rule} has no {change} ({reason})");
+    }
     let parts = Parts::read();
     assert!(mutants.len() > 200, "only {} changes", mutants.len());
     let unchanged = Mutant {
@@ -426,7 +457,6 @@ fn whatever_is_changed_in_a_rule_some_test_fails() {
             .flat_map(|worker| worker.join().unwrap())
             .collect()
     });
-    missed.retain(|what| !EQUIVALENT.iter().any(|(known, _)| what.contains(known)));
     missed.sort();
     assert!(
         missed.is_empty(),

@@ -98,6 +98,7 @@ fn print() -> Command {
         .subcommand_required(true)
         .subcommand(grants)
         .subcommand(rules)
+        .subcommand(Command::new("dashboard").about("A dashboard for Grafana, in JSON"))
         .subcommand(Command::new("metrics").about("The reference of all metrics, in Markdown"))
 }
 

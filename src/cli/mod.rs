@@ -307,6 +307,7 @@ fn print(matches: &ArgMatches) -> Outcome {
             Some("kubernetes") => bundle::prometheus_rule(),
             _ => bundle::RULES.to_owned(),
         },
+        Some(("dashboard", _)) => bundle::DASHBOARD.to_owned(),
         _ => table::reference(),
     };
     write(&text, WRONG)?;

@@ -536,7 +536,12 @@ fn print_grants_and_print_metrics_need_no_configuration() {
 }
 
 #[test]
-fn print_rules_prints_the_file_and_the_resource() {
+fn print_rules_and_print_dashboard_print_the_files() {
+    let dashboard = outcome(&["print", "dashboard"], &[]);
+    assert_eq!(
+        (dashboard.code, dashboard.stdout.as_str()),
+        (0, bundle::DASHBOARD)
+    );
     let rules = outcome(&["print", "rules"], &[]);
     assert_eq!((rules.code, rules.stdout.as_str()), (0, bundle::RULES));
     let resource = outcome(&["print", "rules", "--format", "kubernetes"], &[]);
