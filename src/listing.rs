@@ -1,5 +1,7 @@
 //! The services as a person or a script reads them: a table with advice, JSON, CSV.
 
+pub mod detail;
+
 use std::fmt::Write as _;
 
 use chrono::{NaiveDateTime, TimeDelta};
@@ -262,7 +264,8 @@ fn printable(text: &str) -> String {
 }
 
 /// Returns an age as people say it: seconds with a tenth below two minutes, then the two largest units.
-fn age(age: TimeDelta) -> String {
+#[must_use]
+pub fn age(age: TimeDelta) -> String {
     let sign = if age < TimeDelta::zero() { "-" } else { "" };
     let age = age.abs();
     let (days, hours) = (age.num_days(), age.num_hours() % 24);

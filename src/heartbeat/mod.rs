@@ -5,9 +5,11 @@
 
 pub mod advice;
 pub mod cause;
+pub mod history;
 pub mod liveness;
 pub mod reference;
 pub mod service;
 pub mod skew;
 pub mod snapshot;
 pub mod tracker;
+pub mod urgency;
