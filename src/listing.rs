@@ -208,7 +208,6 @@ fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
     let service = &status.service;
     let observed = &status.observed;
     let skew = observed.clock_skew;
-    let seconds = |span: TimeDelta| span.as_seconds_f64();
     Entry {
         binary: &service.binary,
         host: &service.host,
@@ -234,6 +233,15 @@ fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
         reason: observed.reason.map(Reason::as_str),
         advice: advice::advice(status, snapshot),
     }
+}
+
+/// Returns seconds with the six digits that the metrics have, and so the same number.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of nearly three centuries need 53 bits"
+)]
+fn seconds(span: TimeDelta) -> f64 {
+    span.num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6
 }
 
 fn enabled(status: &ServiceStatus) -> &'static str {

@@ -23,15 +23,27 @@ pub struct Asset {
 
 static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
-        asset("style.css", "text/css; charset=utf-8", include_bytes!("static/style.css")),
+        asset(
+            "style.css",
+            "text/css; charset=utf-8",
+            include_bytes!("static/style.css"),
+        ),
         asset(
             "refresh.js",
             "text/javascript; charset=utf-8",
             include_bytes!("static/refresh.js"),
         ),
         asset("up.svg", "image/svg+xml", include_bytes!("static/up.svg")),
-        asset("down.svg", "image/svg+xml", include_bytes!("static/down.svg")),
-        asset("unknown.svg", "image/svg+xml", include_bytes!("static/unknown.svg")),
+        asset(
+            "down.svg",
+            "image/svg+xml",
+            include_bytes!("static/down.svg"),
+        ),
+        asset(
+            "unknown.svg",
+            "image/svg+xml",
+            include_bytes!("static/unknown.svg"),
+        ),
     ]
 });
 

@@ -74,7 +74,8 @@ impl Condition {
             Self::new("down", short, headline)
         } else if unseen > 0 {
             let fail = if unseen == 1 { "fails" } else { "fail" };
-            let headline = format!("{unseen} of {enabled} services {fail}, though Cinder lists all as up");
+            let headline =
+                format!("{unseen} of {enabled} services {fail}, though Cinder lists all as up");
             Self::new("unseen", format!("{unseen} fail unseen"), headline)
         } else if unknown > 0 {
             let headline = format!("No service is known to be down; of {unknown} it can’t be told");
@@ -132,17 +133,17 @@ pub fn trouble(gallery: &Gallery) -> Option<Trouble> {
     let (what, remedy) = explain(class);
     let text = match age {
         None => format!(
-            "The database was not read yet since the exporter started {} ago: {what}.",
+            "The database has not been read since the exporter started {} ago: {what}.",
             words(gallery.uptime())
         ),
         Some(age) if age < limit => format!(
-            "The database can’t be read for {}: {what}. States are as of {} ago, and withheld when they are {} old.",
+            "The database has not been readable for {}: {what}. States are as of {} ago, and withheld when they are {} old.",
             words(since.elapsed()),
             words(age),
             words(limit)
         ),
         Some(age) => format!(
-            "The database can’t be read for {}: {what}. What was read last is {} old and withheld: \
+            "The database has not been readable for {}: {what}. What was read last is {} old and withheld: \
              the services may be up or down.",
             words(since.elapsed()),
             words(age)
@@ -203,13 +204,20 @@ mod tests {
     fn check(counts: [usize; 6], kind: &str, headline: &str) {
         let gallery = Gallery::new(Duration::from_secs(30));
         let condition = Condition::of(Some(&Counts(counts)), &gallery);
-        assert_eq!((condition.kind, condition.headline.as_str()), (kind, headline));
+        assert_eq!(
+            (condition.kind, condition.headline.as_str()),
+            (kind, headline)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_worst_is_said_first() {
         check([2, 0, 1, 1, 3, 9], "down", "2 of 7 services are down");
-        check([1, 2, 0, 0, 0, 0], "down", "1 of 3 services is down; 2 more fail unseen");
+        check(
+            [1, 2, 0, 0, 0, 0],
+            "down",
+            "1 of 3 services is down; 2 more fail unseen",
+        );
         check(
             [0, 1, 0, 0, 1, 0],
             "unseen",
@@ -227,7 +235,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_a_picture_it_is_said_why_and_since_when() {
         let gallery = Gallery::new(Duration::from_secs(30));
-        let text = || trouble(&gallery).map(|trouble| trouble.text).unwrap_or_default();
+        let text = || {
+            trouble(&gallery)
+                .map(|trouble| trouble.text)
+                .unwrap_or_default()
+        };
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(
             text(),
@@ -237,7 +249,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(130)).await;
         assert_eq!(
             text(),
-            "The database was not read yet since the exporter started 2 min 12 s ago: login refused."
+            "The database has not been read since the exporter started 2 min 12 s ago: login refused."
         );
         let condition = Condition::of(None, &gallery);
         assert_eq!(condition.short, "no data");

@@ -5,7 +5,8 @@ use crate::heartbeat::snapshot::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 
 /// The folder of the documentation, ending in a slash. The one place that names it.
-pub const DOCUMENTATION: &str = "https://github.com/openstack-heartbeat-exporter/openstack-heartbeat-exporter/blob/main/docs/";
+pub const DOCUMENTATION: &str =
+    "https://github.com/openstack-heartbeat-exporter/openstack-heartbeat-exporter/blob/main/docs/";
 
 /// Returns the name of the runbook, which is that of the alert, for a service that needs somebody.
 #[must_use]

@@ -142,10 +142,18 @@ fn services<'a>(
     };
     let budget = Budget::of(&snapshot.intervals);
     let link = |page| query.link(query.state, page);
+    let urgent = rows(&urgent, snapshot, gallery);
+    let mut shown = rows(&found[from..to], snapshot, gallery);
+    for row in &mut shown {
+        // It stands on top already.
+        if urgent.iter().any(|explained| explained.id == row.id) {
+            row.advice = None;
+        }
+    }
     Services {
         further: counts.get(Urgency::Down) + counts.get(Urgency::Unseen) - urgent.len(),
-        urgent: rows(&urgent, snapshot, gallery),
-        rows: rows(&found[from..to], snapshot, gallery),
+        urgent,
+        rows: shown,
         chips: chips(counts, query),
         binaries: snapshot
             .services
@@ -162,17 +170,14 @@ fn services<'a>(
         next: (page < pages).then(|| link(page + 1)),
         behind: words(budget.behind.to_std().unwrap_or_default()),
         ahead: words(budget.ahead.to_std().unwrap_or_default()),
-        read_at: snapshot.now.0.format("%Y-%m-%d %H:%M:%S").to_string(),
+        read_at: snapshot.now.0.format("%H:%M:%S").to_string(),
         suspect: snapshot.reference_clock_suspect,
         rejected: snapshot.rejected.len(),
     }
 }
 
 /// Returns the services to show, the most urgent first, those alike by binary and host.
-fn ordered(
-    snapshot: &Snapshot,
-    shows: impl Fn(&ServiceStatus) -> bool,
-) -> Vec<&ServiceStatus> {
+fn ordered(snapshot: &Snapshot, shows: impl Fn(&ServiceStatus) -> bool) -> Vec<&ServiceStatus> {
     let mut found: Vec<(Urgency, &ServiceStatus)> = snapshot
         .services
         .iter()
@@ -183,11 +188,7 @@ fn ordered(
     found.into_iter().map(|(_, status)| status).collect()
 }
 
-fn rows<'a>(
-    shown: &[&'a ServiceStatus],
-    snapshot: &Snapshot,
-    gallery: &Gallery,
-) -> Vec<Row<'a>> {
+fn rows<'a>(shown: &[&'a ServiceStatus], snapshot: &Snapshot, gallery: &Gallery) -> Vec<Row<'a>> {
     let hours = gallery.hours(shown.iter().map(|status| status.service.id));
     shown
         .iter()

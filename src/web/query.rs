@@ -153,10 +153,7 @@ mod tests {
         assert_eq!((query.page, query.complaints.len()), (3, 0));
         assert_eq!(Query::parse(query.link(query.state, 3).get(1..)), query);
         assert_eq!(Query::default().link(None, 1), "?");
-        assert_eq!(
-            query.link(None, 1),
-            "?binary=cinder-volume&q=a%26b%20c%23"
-        );
+        assert_eq!(query.link(None, 1), "?binary=cinder-volume&q=a%26b%20c%23");
     }
 
     #[test]

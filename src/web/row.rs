@@ -111,9 +111,7 @@ impl<'a> Row<'a> {
     /// Returns the address of the runbook.
     #[must_use]
     pub fn runbook_address(&self) -> String {
-        self.runbook
-            .map(documentation::address)
-            .unwrap_or_default()
+        self.runbook.map(documentation::address).unwrap_or_default()
     }
 }
 
@@ -124,7 +122,7 @@ impl Skew {
         let (text, bounds) = match (skew.estimate, bounds.upper) {
             (Some(estimate), Some(upper)) => (
                 format!("{} s", signed(estimate)),
-                format!("{} … {}", signed(bounds.lower), signed(upper)),
+                format!("{} … {} s", signed(bounds.lower), signed(upper)),
             ),
             _ if bounds.lower > TimeDelta::seconds(1) => (
                 format!("> {} s", signed(bounds.lower)),
@@ -219,7 +217,12 @@ fn moment(time: NaiveDateTime, now: NaiveDateTime) -> String {
 
 /// Returns what an hour was spent with, the worst first.
 fn hour_in_words(hour: &Hour) -> String {
-    let minutes = |state| hour.minutes.iter().filter(|minute| **minute == state).count();
+    let minutes = |state| {
+        hour.minutes
+            .iter()
+            .filter(|minute| **minute == state)
+            .count()
+    };
     let mut parts: Vec<String> = Vec::new();
     for state in State::ALL.into_iter().rev() {
         let count = minutes(Some(state));
@@ -272,10 +275,7 @@ mod tests {
         let now = fixture::now("2026-03-30 00:54:14").0;
         let span = TimeDelta::seconds;
         for (began, expected) in [
-            (
-                Since::Exactly(span(100)),
-                "since 00:52:34 UTC, for 100 s",
-            ),
+            (Since::Exactly(span(100)), "since 00:52:34 UTC, for 100 s"),
             (
                 Since::AtLeast(span(7_200)),
                 "since before 2026-03-29 22:54:14 UTC, for 2 h 0 min at least",
@@ -310,9 +310,24 @@ mod tests {
         let snapshot = snapshot();
         let span = TimeDelta::milliseconds;
         for (estimate, lower, upper, expected) in [
-            (Some(-74_900), -76_200, Some(-73_600), Some(("−74.9 s", "−76.2 … −73.6", false))),
-            (Some(3_000), 2_000, Some(4_000), Some(("+3.0 s", "+2.0 … +4.0", true))),
-            (None, 74_500, None, Some(("> +74.5 s", "no upper bound yet", false))),
+            (
+                Some(-74_900),
+                -76_200,
+                Some(-73_600),
+                Some(("−74.9 s", "−76.2 … −73.6 s", false)),
+            ),
+            (
+                Some(3_000),
+                2_000,
+                Some(4_000),
+                Some(("+3.0 s", "+2.0 … +4.0 s", true)),
+            ),
+            (
+                None,
+                74_500,
+                None,
+                Some(("> +74.5 s", "no upper bound yet", false)),
+            ),
             (None, -141_000, None, None),
         ] {
             let skew = ClockSkew {

@@ -12,6 +12,7 @@ mod databases;
 mod failure;
 mod intermediaries;
 mod oslo;
+mod page;
 mod prometheus;
 mod skew;
 mod support;
