@@ -263,8 +263,8 @@ mod tests {
         let gallery = Gallery::new(Duration::from_secs(30));
         assert_eq!(gallery.age(), None);
         gallery.show(picture());
-        tokio::time::advance(Duration::from_secs(120)).await;
-        assert_eq!(gallery.age(), Some(Duration::from_secs(120)));
+        tokio::time::advance(Duration::from_mins(2)).await;
+        assert_eq!(gallery.age(), Some(Duration::from_mins(2)));
         let hours = gallery.hours([1, 2]);
         let minutes = hours[0].unwrap().minutes;
         assert_eq!(minutes[MINUTES - 2..], [None, None]);

@@ -181,11 +181,11 @@ fn explain(class: Class) -> (&'static str, &'static str) {
         ),
         Class::Query => (
             "the server refused the statement",
-            "See what the server says in the exporter’s log.",
+            "It may be starting, stopping, or out of room.",
         ),
         Class::Decode => (
             "the answer is not the one asked for",
-            "See in the exporter’s log what was answered, and whether the URL names the right server.",
+            "Check that the database’s URL names the right server.",
         ),
     }
 }

@@ -219,8 +219,8 @@ fn file(asset: &'static asset::Asset, request: &Request<Incoming>) -> Response<B
         headers.remove(CONTENT_TYPE);
     }
     let mut names = query::pairs(request.uri().query().unwrap_or_default());
-    let named = names.any(|(name, value)| name == "v" && value == asset.version);
-    let caching = if named {
+    let lasting = names.any(|(name, value)| name == "v" && value == asset.version);
+    let caching = if lasting {
         "public, max-age=31536000, immutable"
     } else {
         "no-cache"
