@@ -201,8 +201,18 @@ test("a refresh shows what changed and keeps scroll position, focus, input and s
     await page.getByRole("link", { name: "JSON of cinder-volume on host59" }).focus();
     database.execute("UPDATE services SET updated_at = '2020-01-01 00:00:00' WHERE host = 'host01'");
     await page.locator(".headline", { hasText: "2 of 60 services are down" }).waitFor();
-    const focused = await page.evaluate(() => document.activeElement.getAttribute("href"));
-    assert.match(focused, /host59$/);
+    const focused = () => page.evaluate(() => document.activeElement.getAttribute("href"));
+    assert.match(await focused(), /host59$/);
+    // The first goes down the table by thirty rows, and its card away.
+    database.execute("UPDATE services SET updated_at = datetime('now', '+30 seconds') WHERE host = 'host01'");
+    await page.locator(".headline", { hasText: "1 of 60 services is down" }).waitFor();
+    assert.match(await focused(), /host59$/);
+    assert.equal(await page.evaluate(() => getSelection().toString()), "host31");
+    // Another filter appears before the one with the focus.
+    await page.getByRole("link", { name: /^up / }).focus();
+    database.execute("UPDATE services SET updated_at = 'no time' WHERE host = 'host02'");
+    await page.getByRole("link", { name: "unknown 1" }).waitFor();
+    assert.equal(await focused(), "?state=up");
     await page.finish();
   });
 });

@@ -31,7 +31,7 @@
         old.insertBefore(document.importNode(child, true), next);
         continue;
       }
-      if (match !== next) old.insertBefore(match, next);
+      if (match !== next) reach(match, next);
       next = match.nextSibling;
       if (child.nodeType === Node.ELEMENT_NODE) morph(match, child);
       else if (match.data !== child.data) match.data = child.data;
@@ -41,6 +41,15 @@
       next = next.nextSibling;
       gone.remove();
     }
+  }
+
+  // Brings `match` to where `next` is: by moving what is in between to the end where that is one element, since
+  // what is moved loses its selection.
+  function reach(match, next) {
+    const between = [];
+    for (let node = next; node && node !== match && between.length < 3; node = node.nextSibling) between.push(node);
+    if (between.at(-1)?.nextSibling === match) match.parentNode.append(...between);
+    else match.parentNode.insertBefore(match, next);
   }
 
   function show(fresh) {
