@@ -11,5 +11,6 @@ pub mod reference;
 pub mod service;
 pub mod skew;
 pub mod snapshot;
+pub mod state;
 pub mod tracker;
 pub mod urgency;

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::history::State;
 use super::skew::Bounds;
 use super::snapshot::ServiceStatus;
+use super::state::State;
 
 /// A skew that is proven beyond this, on either side, is worth a look before it takes the service down.
 const SKEW_LIMIT: TimeDelta = TimeDelta::seconds(5);

@@ -4,8 +4,9 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::{Entry, entry, utc};
-use crate::heartbeat::history::{Hour, Since, State};
+use crate::heartbeat::history::{Hour, Since};
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::state::State;
 
 #[derive(Debug, Serialize)]
 struct Page<'a> {

@@ -4,9 +4,10 @@
 
 use chrono::TimeDelta;
 
-use crate::heartbeat::history::{Hour, State};
+use crate::heartbeat::history::Hour;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::skew::{Bounds, ClockSkew};
+use crate::heartbeat::state::State;
 
 /// Half the width of a skew's drawing, whose middle is 0.
 const HALF: i64 = 800;

@@ -1,13 +1,9 @@
 //! How the whole is doing, in words: the services together, and the database they are read from.
 
-use std::time::Duration;
-
-use chrono::TimeDelta;
-
+use super::words;
 use crate::database::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::urgency::Urgency;
-use crate::listing;
 use crate::picture::{Gallery, Outage};
 
 /// What stands on top of the page.
@@ -120,11 +116,11 @@ pub fn trouble(gallery: &Gallery) -> Option<Trouble> {
             Some(age) if age < limit => return None,
             Some(age) => format!(
                 "No poll has ended for {}. What was read last is withheld.",
-                words(age)
+                words::span(age)
             ),
             None => format!(
                 "The exporter started {} ago; the first reading of the database is under way.",
-                words(gallery.uptime())
+                words::span(gallery.uptime())
             ),
         };
         let remedy = "A reading takes as long as the timeouts allow.";
@@ -134,19 +130,19 @@ pub fn trouble(gallery: &Gallery) -> Option<Trouble> {
     let text = match age {
         None => format!(
             "The database has not been read since the exporter started {} ago: {what}.",
-            words(gallery.uptime())
+            words::span(gallery.uptime())
         ),
         Some(age) if age < limit => format!(
             "The database has not been readable for {}: {what}. States are as of {} ago, and withheld when they are {} old.",
-            words(since.elapsed()),
-            words(age),
-            words(limit)
+            words::span(since.elapsed()),
+            words::span(age),
+            words::span(limit)
         ),
         Some(age) => format!(
             "The database has not been readable for {}: {what}. What was read last is {} old and withheld: \
              the services may be up or down.",
-            words(since.elapsed()),
-            words(age)
+            words::span(since.elapsed()),
+            words::span(age)
         ),
     };
     Some(Trouble { text, remedy })
@@ -190,15 +186,10 @@ fn explain(class: Class) -> (&'static str, &'static str) {
     }
 }
 
-/// Returns a time span as people say it, in whole seconds.
-#[must_use]
-pub fn words(span: Duration) -> String {
-    let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX / 1_000);
-    listing::age(TimeDelta::seconds(seconds)).replace(".0 s", " s")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn check(counts: [usize; 6], kind: &str, headline: &str) {

@@ -7,6 +7,8 @@ pub mod documentation;
 pub mod negotiation;
 pub mod page;
 pub mod query;
+mod response;
 mod route;
 pub mod row;
 pub mod server;
+mod words;

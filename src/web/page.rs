@@ -8,11 +8,12 @@ use askama::Template;
 
 use super::asset;
 use super::chart::Budget;
-use super::condition::{self, Condition, Counts, Trouble, words};
+use super::condition::{self, Condition, Counts, Trouble};
 use super::documentation::{self, DOCUMENTATION};
 use super::query::Query;
 use super::row::Row;
 use super::server::Site;
+use super::words;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::urgency::Urgency;
 use crate::picture::{Gallery, Picture};
@@ -168,8 +169,8 @@ fn services<'a>(
         pages,
         previous: (page > 1).then(|| link(page - 1)),
         next: (page < pages).then(|| link(page + 1)),
-        behind: words(budget.behind.to_std().unwrap_or_default()),
-        ahead: words(budget.ahead.to_std().unwrap_or_default()),
+        behind: words::span(budget.behind.to_std().unwrap_or_default()),
+        ahead: words::span(budget.ahead.to_std().unwrap_or_default()),
         read_at: snapshot.now.0.format("%H:%M:%S").to_string(),
         suspect: snapshot.reference_clock_suspect,
         rejected: snapshot.rejected.len(),

@@ -4,33 +4,24 @@
 
 use std::borrow::Cow;
 
-use bytes::{Buf as _, Bytes};
-use http_body_util::Full;
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_NONE_MATCH,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::query::{self, Query};
+use super::response::{Body, JSON, compressed, error, mark, plain, response};
 use super::server::Site;
 use super::{asset, negotiation, page};
 use crate::listing;
 use crate::metrics::{exposition, gzip};
 use crate::picture::Encoding;
 
-/// Two parts: what was rendered once a poll, and what was rendered for this answer.
-pub(crate) type Body = Full<bytes::buf::Chain<Bytes, Bytes>>;
-
-/// Nothing but our own files, and no word of a script or a style in the page itself.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
 const SERVICES: &str = "/api/v1/services";
-const JSON: &str = "application/json";
 
 /// What a path leads to.
 enum Route<'a> {
@@ -76,7 +67,7 @@ impl<'a> Route<'a> {
 }
 
 /// Answers a request.
-pub(crate) fn answer(site: &Site, request: &Request<Incoming>) -> Response<Body> {
+pub(super) fn answer(site: &Site, request: &Request<Incoming>) -> Response<Body> {
     let route = Route::of(request.uri().path(), site);
     let name = route.as_ref().map_or("other", |(_, name)| *name);
     let response = match route {
@@ -233,60 +224,9 @@ fn file(asset: &'static asset::Asset, request: &Request<Incoming>) -> Response<B
     response
 }
 
-fn compressed(text: &[u8]) -> (Bytes, Bytes) {
-    let opening = gzip::open(b"");
-    let rest = gzip::close(&opening, text);
-    (opening.bytes, rest)
-}
-
 fn withheld() -> Response<Body> {
     error(
         StatusCode::SERVICE_UNAVAILABLE,
         "no recent picture of the services; see the log and openstack_heartbeat_poll_failures_total",
     )
-}
-
-/// `message` is ours, and needs no escaping.
-fn error(status: StatusCode, message: &'static str) -> Response<Body> {
-    let body = format!("{{\"error\":\"{message}\"}}\n");
-    response(status, JSON, body.into(), Bytes::new())
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    response(
-        status,
-        "text/plain; charset=utf-8",
-        Bytes::from_static(text.as_bytes()),
-        Bytes::new(),
-    )
-}
-
-/// Notes how an answer is encoded, and by which headers it was chosen.
-fn mark(response: &mut Response<Body>, encoding: Encoding, vary: &'static str) {
-    let headers = response.headers_mut();
-    if encoding == Encoding::Gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    headers.insert(VARY, HeaderValue::from_static(vary));
-}
-
-fn response(
-    status: StatusCode,
-    content_type: &'static str,
-    first: Bytes,
-    second: Bytes,
-) -> Response<Body> {
-    let mut response = Response::new(Full::new(first.chain(second)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (CONTENT_TYPE, content_type),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

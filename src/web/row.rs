@@ -1,20 +1,17 @@
 //! One service as the page says it, in words and drawings.
 
-use std::fmt::Write as _;
-
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::TimeDelta;
 
 use super::chart::{self, Budget, Run, SkewChart};
 use super::documentation;
 use super::query::encoded;
+use super::words;
 use crate::heartbeat::advice;
-use crate::heartbeat::cause::Reason;
-use crate::heartbeat::history::{Hour, Since, State};
-use crate::heartbeat::service::{HostTime, Stamp};
+use crate::heartbeat::history::Hour;
+use crate::heartbeat::service::HostTime;
 use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::urgency::Urgency;
-use crate::listing;
 
 /// A service, ready to be written.
 #[derive(Debug)]
@@ -82,21 +79,21 @@ impl<'a> Row<'a> {
             urgency,
             binary: &service.binary,
             host: &service.host,
-            place: place(status),
-            state: state(status, urgency),
-            reason: remark(status, urgency),
-            scheduler: scheduler(status),
-            since: hour.map(|hour| since(hour.since, snapshot.now.0)),
-            heartbeat: heartbeat(status),
+            place: words::place(status),
+            state: words::state(status, urgency),
+            reason: words::remark(status, urgency),
+            scheduler: words::scheduler(status),
+            since: hour.map(|hour| words::since(hour.since, snapshot.now.0)),
+            heartbeat: words::heartbeat(status),
             stamp: status
                 .last_heartbeat
-                .map(|HostTime(stamp)| format!("{} UTC", moment(stamp, snapshot.now.0))),
+                .map(|HostTime(stamp)| format!("{} UTC", words::moment(stamp, snapshot.now.0))),
             skew: status
                 .observed
                 .clock_skew
                 .and_then(|skew| Skew::new(&skew, budget)),
             runs: hour.map(chart::runs).unwrap_or_default(),
-            hour: hour.map(hour_in_words).unwrap_or_default(),
+            hour: hour.map(words::hour).unwrap_or_default(),
             advice: advice::advice(status, snapshot),
             disabled_reason: service.disabled_reason.as_deref(),
             runbook: documentation::runbook(status),
@@ -121,11 +118,15 @@ impl Skew {
         let bounds = skew.bounds;
         let (text, bounds) = match (skew.estimate, bounds.upper) {
             (Some(estimate), Some(upper)) => (
-                format!("{} s", signed(estimate)),
-                format!("{} … {} s", signed(bounds.lower), signed(upper)),
+                format!("{} s", words::signed(estimate)),
+                format!(
+                    "{} … {} s",
+                    words::signed(bounds.lower),
+                    words::signed(upper)
+                ),
             ),
             _ if bounds.lower > TimeDelta::seconds(1) => (
-                format!("> {} s", signed(bounds.lower)),
+                format!("> {} s", words::signed(bounds.lower)),
                 "no upper bound yet".to_owned(),
             ),
             _ => return None,
@@ -139,117 +140,11 @@ impl Skew {
     }
 }
 
-fn place(status: &ServiceStatus) -> String {
-    let service = &status.service;
-    let mut place = service.availability_zone.clone().unwrap_or_default();
-    if let Some(cluster) = &service.cluster_name {
-        let _ = write!(place, ", cluster {cluster}");
-    }
-    place
-}
-
-fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
-    match (urgency, status.up) {
-        (Urgency::Down, _) => "down",
-        (Urgency::Unseen, _) => "fails unseen",
-        (Urgency::Unknown, _) => "unknown",
-        (Urgency::Warning | Urgency::Up, _) => "up",
-        (Urgency::Disabled, Some(true)) => "disabled, up",
-        (Urgency::Disabled, Some(false)) => "disabled, down",
-        (Urgency::Disabled, None) => "disabled",
-    }
-}
-
-fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'static str> {
-    match (status.observed.reason, urgency) {
-        (Some(Reason::ClockSkew), _) => Some("clock skew"),
-        (Some(Reason::Stopped), _) => Some("stopped"),
-        (Some(Reason::SlowReports), _) => Some("slow reports"),
-        (Some(Reason::NeverReported), _) => Some("never reported"),
-        (Some(Reason::Undetermined), _) => Some("reason not known yet"),
-        (None, Urgency::Warning) if status.observed.writers.is_some() => Some("several writers"),
-        (None, Urgency::Warning) => Some("clock is off"),
-        (None, Urgency::Unknown) => Some("its time can’t be read"),
-        (None, _) => None,
-    }
-}
-
-fn scheduler(status: &ServiceStatus) -> Option<&'static str> {
-    match (status.up, status.up_for_scheduler) {
-        (Some(true), Some(false)) => Some("down for the scheduler"),
-        (Some(false), Some(true)) => Some("up for the scheduler"),
-        _ => None,
-    }
-}
-
-fn heartbeat(status: &ServiceStatus) -> String {
-    match (status.heartbeat_age, status.service.last_heartbeat()) {
-        (Some(age), _) if age < TimeDelta::zero() => {
-            format!("{} ahead", listing::age(age.abs()))
-        }
-        (Some(age), _) => format!("{} ago", listing::age(age)),
-        (None, Stamp::Unreadable) => "unreadable".to_owned(),
-        (None, _) => "never".to_owned(),
-    }
-}
-
-/// Returns when a state began, `now` being the picture's time.
-fn since(since: Since, now: NaiveDateTime) -> String {
-    let (Since::Exactly(lasted) | Since::AtLeast(lasted)) = since;
-    let began = moment(now - lasted, now);
-    let lasted = listing::age(TimeDelta::seconds(lasted.num_seconds()));
-    let lasted = lasted.replace(".0 s", " s");
-    match since {
-        Since::Exactly(_) => format!("since {began} UTC, for {lasted}"),
-        Since::AtLeast(_) => format!("since before {began} UTC, for {lasted} at least"),
-    }
-}
-
-/// Returns a time of day, with its date unless it is today.
-fn moment(time: NaiveDateTime, now: NaiveDateTime) -> String {
-    let format = if time.date() == now.date() {
-        "%H:%M:%S"
-    } else {
-        "%Y-%m-%d %H:%M:%S"
-    };
-    time.format(format).to_string()
-}
-
-/// Returns what an hour was spent with, the worst first.
-fn hour_in_words(hour: &Hour) -> String {
-    let minutes = |state| {
-        hour.minutes
-            .iter()
-            .filter(|minute| **minute == state)
-            .count()
-    };
-    let mut parts: Vec<String> = Vec::new();
-    for state in State::ALL.into_iter().rev() {
-        let count = minutes(Some(state));
-        if count > 0 {
-            let name = state.as_str().replace('_', " ");
-            let down = if state.is_down() { "down, " } else { "" };
-            parts.push(format!("{count} min {down}{name}"));
-        }
-    }
-    match minutes(None) {
-        0 => {}
-        empty => parts.push(format!("{empty} min not observed")),
-    }
-    parts.join("; ")
-}
-
-/// Returns seconds with a tenth and a sign, with the minus that is as wide as the plus.
-fn signed(span: TimeDelta) -> String {
-    format!("{:+.1}", span.as_seconds_f64()).replace('-', "−")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::heartbeat::history::MINUTES;
     use crate::heartbeat::liveness::Intervals;
     use crate::heartbeat::service::{Reading, fixture};
     use crate::heartbeat::skew::{Bounds, Quantum};
@@ -271,38 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_is_said_by_the_databases_clock_and_with_its_doubt() {
-        let now = fixture::now("2026-03-30 00:54:14").0;
-        let span = TimeDelta::seconds;
-        for (began, expected) in [
-            (Since::Exactly(span(100)), "since 00:52:34 UTC, for 100 s"),
-            (
-                Since::AtLeast(span(7_200)),
-                "since before 2026-03-29 22:54:14 UTC, for 2 h 0 min at least",
-            ),
-        ] {
-            assert_eq!(since(began, now), expected);
-        }
-    }
-
-    #[test]
     fn a_row_links_to_its_json_whatever_its_name() {
         let snapshot = snapshot();
         let row = Row::new(&snapshot.services[0], None, &snapshot);
         assert_eq!(row.json, "api/v1/services/cinder-volume/a%2Fb@%D0%B6");
         assert_eq!((row.state, row.heartbeat.as_str()), ("down", "never"));
-    }
-
-    #[test]
-    fn an_hour_is_said_worst_first() {
-        let mut minutes = [Some(State::Up); MINUTES];
-        minutes[0] = None;
-        minutes[3] = Some(State::ClockSkew);
-        let since = Since::Exactly(TimeDelta::zero());
-        assert_eq!(
-            hour_in_words(&Hour { minutes, since }),
-            "1 min down, clock skew; 58 min up; 1 min not observed"
-        );
     }
 
     #[test]
