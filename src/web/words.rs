@@ -113,8 +113,11 @@ pub(super) fn hour(hour: &Hour) -> String {
     parts.join("; ")
 }
 
-/// Returns seconds with a tenth and a sign, with the minus that is as wide as the plus.
+/// Returns seconds with a tenth and a sign, with the minus that is as wide as the plus; zero has none.
 pub(super) fn signed(span: TimeDelta) -> String {
+    if span.abs() < TimeDelta::milliseconds(50) {
+        return "0.0".to_owned();
+    }
     format!("{:+.1}", span.as_seconds_f64()).replace('-', "−")
 }
 
@@ -155,5 +158,18 @@ mod tests {
             hour(&Hour { minutes, since }),
             "1 min down, clock skew; 58 min up; 1 min not observed"
         );
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        for (milliseconds, expected) in [
+            (-49, "0.0"),
+            (-51, "−0.1"),
+            (0, "0.0"),
+            (51, "+0.1"),
+            (74_940, "+74.9"),
+        ] {
+            assert_eq!(signed(TimeDelta::milliseconds(milliseconds)), expected);
+        }
     }
 }

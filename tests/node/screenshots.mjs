@@ -20,8 +20,8 @@ try {
   );
   await new Promise((resolve) => setTimeout(resolve, minutes * 60_000));
   for (const [name, colorScheme, width, height] of [
-    ["status-light", "light", 1280, 800],
-    ["status-dark", "dark", 1280, 800],
+    ["status-light", "light", 1160, 800],
+    ["status-dark", "dark", 1160, 800],
     ["status-narrow", "light", 360, 780],
   ]) {
     const page = await browser.newPage({
