@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
     IF_NONE_MATCH,
@@ -67,7 +66,7 @@ impl<'a> Route<'a> {
 }
 
 /// Answers a request.
-pub(super) fn answer(site: &Site, request: &Request<Incoming>) -> Response<Body> {
+pub(super) async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
     let route = Route::of(request.uri().path(), site);
     let name = route.as_ref().map_or("other", |(_, name)| *name);
     let response = match route {
@@ -85,13 +84,13 @@ pub(super) fn answer(site: &Site, request: &Request<Incoming>) -> Response<Body>
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             response
         }
-        Some((route, _)) => dispatch(site, request, &route),
+        Some((route, _)) => dispatch(site, request, &route).await,
     };
     site.telemetry.answered(name, response.status().as_u16());
     response
 }
 
-fn dispatch(site: &Site, request: &Request<Incoming>, route: &Route<'_>) -> Response<Body> {
+async fn dispatch(site: &Site, request: &Request<()>, route: &Route<'_>) -> Response<Body> {
     match route {
         Route::Page => status_page(site, request),
         Route::Healthy => plain(StatusCode::OK, "healthy\n"),
@@ -101,24 +100,24 @@ fn dispatch(site: &Site, request: &Request<Incoming>, route: &Route<'_>) -> Resp
             "the first poll has not ended yet\n",
         ),
         Route::Metrics => metrics(site, request),
-        Route::Services => services(site, request),
+        Route::Services => services(site, request).await,
         Route::Service { binary, host } => service(site, binary, host),
         Route::Asset(asset) => file(asset, request),
     }
 }
 
 /// Returns all lines of a header as one; it may be sent in several.
-fn header(request: &Request<Incoming>, name: HeaderName) -> String {
+fn header(request: &Request<()>, name: HeaderName) -> String {
     let values = request.headers().get_all(name);
     let lines: Vec<&str> = values.iter().filter_map(|v| v.to_str().ok()).collect();
     lines.join(",")
 }
 
-fn encoding(request: &Request<Incoming>) -> Encoding {
+fn encoding(request: &Request<()>) -> Encoding {
     negotiation::encoding(Some(&header(request, ACCEPT_ENCODING)))
 }
 
-fn metrics(site: &Site, request: &Request<Incoming>) -> Response<Body> {
+fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
     let format = negotiation::format(Some(&header(request, ACCEPT)));
     let encoding = encoding(request);
     site.gallery.ask(format, encoding);
@@ -138,7 +137,7 @@ fn metrics(site: &Site, request: &Request<Incoming>) -> Response<Body> {
     response
 }
 
-fn status_page(site: &Site, request: &Request<Incoming>) -> Response<Body> {
+fn status_page(site: &Site, request: &Request<()>) -> Response<Body> {
     let page = page::render(site, &Query::parse(request.uri().query()));
     let encoding = encoding(request);
     let (first, second) = match encoding {
@@ -151,19 +150,28 @@ fn status_page(site: &Site, request: &Request<Incoming>) -> Response<Body> {
 }
 
 /// All services as JSON; `?down` leaves those that the API lists as down, disabled ones included.
-fn services(site: &Site, request: &Request<Incoming>) -> Response<Body> {
+async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
     let Some(picture) = site.gallery.latest() else {
         return withheld();
     };
     let mut names = query::pairs(request.uri().query().unwrap_or_default());
     let only_down = names.any(|(name, _)| name == "down");
-    let text = listing::json(&picture.snapshot, |status| {
-        !only_down || listing::is_down(status)
-    });
     let encoding = encoding(request);
-    let (first, second) = match encoding {
-        Encoding::Identity => (text.into(), Bytes::new()),
-        Encoding::Gzip => compressed(text.as_bytes()),
+    // Ten thousand services take a while, and scrapes must not wait for it.
+    let work = tokio::task::spawn_blocking(move || {
+        let text = listing::json(&picture.snapshot, |status| {
+            !only_down || listing::is_down(status)
+        });
+        match encoding {
+            Encoding::Identity => (text.into(), Bytes::new()),
+            Encoding::Gzip => compressed(text.as_bytes()),
+        }
+    });
+    let Ok((first, second)) = work.await else {
+        return error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the services could not be listed; this is a mistake in the exporter, please report it",
+        );
     };
     let mut response = response(StatusCode::OK, JSON, first, second);
     mark(&mut response, encoding, "Accept-Encoding");
@@ -192,7 +200,7 @@ fn service(site: &Site, binary: &str, host: &str) -> Response<Body> {
     response(StatusCode::OK, JSON, text.into(), Bytes::new())
 }
 
-fn file(asset: &'static asset::Asset, request: &Request<Incoming>) -> Response<Body> {
+fn file(asset: &'static asset::Asset, request: &Request<()>) -> Response<Body> {
     let tag = format!("\"{}\"", asset.version);
     let known = header(request, IF_NONE_MATCH).contains(&tag);
     let encoding = encoding(request);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{io, pin::pin};
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -125,9 +127,11 @@ async fn accept(
 async fn serve(stream: TcpStream, site: Arc<Site>, watcher: Watcher) {
     // A page is written in two parts, the second of which must not wait for an acknowledgement of the first.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let site = site.clone();
-        async move { Ok::<_, Infallible>(route::answer(&site, &request)) }
+        // Nobody has anything to tell us in a body.
+        let request = request.map(drop);
+        async move { Ok::<_, Infallible>(route::answer(&site, &request).await) }
     });
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
