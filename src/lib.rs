@@ -41,12 +41,13 @@
 //! - [`heartbeat::skew`], [`heartbeat::cause`], [`heartbeat::reference`]: what heartbeats prove about a clock, why a
 //!   service is down, and when it is rather the reference that is off.
 //! - [`heartbeat::tracker`], [`heartbeat::snapshot`]: what is remembered from poll to poll, and what is published.
-//! - [`heartbeat::advice`]: what to do about it.
+//! - [`heartbeat::advice`], [`heartbeat::urgency`], [`heartbeat::history`]: what to do about it, what to do first, and
+//!   how the last hour was.
 //! - [`database`]: the statement in each dialect, and what each error of a driver means.
 //! - [`poller`]: when to poll and how to fail.
-//! - [`picture`]: the latest snapshot as bytes, and when it is too old to be shown.
+//! - [`picture`]: the latest snapshot as bytes, when it is too old to be shown, and the hour before it.
 //! - [`metrics`]: one table of all metrics, the text formats, the exporter's own metrics.
-//! - [`web`]: routes, limits, shutdown.
+//! - [`web`]: routes, limits, shutdown, and the status page.
 //! - [`config`]: layers of configuration, and where each value came from.
 //! - [`listing`]: the services as a table, JSON, CSV.
 //! - [`demo`]: a simulated Cinder.

@@ -1,5 +1,7 @@
 //! The services as a person or a script reads them: a table with advice, JSON, CSV.
 
+pub mod detail;
+
 use std::fmt::Write as _;
 
 use chrono::{NaiveDateTime, TimeDelta};
@@ -206,7 +208,6 @@ fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
     let service = &status.service;
     let observed = &status.observed;
     let skew = observed.clock_skew;
-    let seconds = |span: TimeDelta| span.as_seconds_f64();
     Entry {
         binary: &service.binary,
         host: &service.host,
@@ -232,6 +233,15 @@ fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
         reason: observed.reason.map(Reason::as_str),
         advice: advice::advice(status, snapshot),
     }
+}
+
+/// Returns seconds with the six digits that the metrics have, and so the same number.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of nearly three centuries need 53 bits"
+)]
+fn seconds(span: TimeDelta) -> f64 {
+    span.num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6
 }
 
 fn enabled(status: &ServiceStatus) -> &'static str {
@@ -262,7 +272,8 @@ fn printable(text: &str) -> String {
 }
 
 /// Returns an age as people say it: seconds with a tenth below two minutes, then the two largest units.
-fn age(age: TimeDelta) -> String {
+#[must_use]
+pub fn age(age: TimeDelta) -> String {
     let sign = if age < TimeDelta::zero() { "-" } else { "" };
     let age = age.abs();
     let (days, hours) = (age.num_days(), age.num_hours() % 24);

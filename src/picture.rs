@@ -1,16 +1,20 @@
-//! The latest snapshot as the bytes of `/metrics`, and when it is too old to be shown.
+//! The latest snapshot as the bytes of `/metrics`, when it is too old to be shown, and the hour before it.
 //!
 //! A picture is rendered in a format when that is first asked for; and at once, before anybody asks, in the
 //! formats that were asked for lately, so that no scrape waits for the work of a poll.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::database::Class;
+use crate::heartbeat::history::{History, Hour};
+use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::metrics::exposition::{self, Format};
 use crate::metrics::gzip::{self, Opening};
@@ -64,11 +68,23 @@ impl Picture {
     }
 }
 
+/// Polls that fail, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// When the first of them failed.
+    pub since: Instant,
+    /// What failed last.
+    pub class: Class,
+}
+
 /// Holds the latest picture, for one that makes them and many that look.
 #[derive(Debug)]
 pub struct Gallery {
     latest: watch::Sender<Option<Arc<Picture>>>,
+    outage: watch::Sender<Option<Outage>>,
+    history: Mutex<History>,
     stale_after: Duration,
+    /// Origin of the history's axis.
     started: Instant,
     /// When each format and encoding was last asked for, in milliseconds since `started`, plus one; 0: never.
     asked: [[AtomicU64; 2]; Format::ALL.len()],
@@ -80,6 +96,8 @@ impl Gallery {
     pub fn new(stale_after: Duration) -> Self {
         Self {
             latest: watch::Sender::new(None),
+            outage: watch::Sender::new(None),
+            history: Mutex::default(),
             stale_after,
             started: Instant::now(),
             asked: [const { [const { AtomicU64::new(0) }; 2] }; Format::ALL.len()],
@@ -95,9 +113,27 @@ impl Gallery {
                 let _ = picture.text(format);
             }
         }
+        let at = self.monotonic(picture.taken);
+        self.history().record(at, &picture.snapshot.services);
         let picture = Arc::new(picture);
         self.latest.send_replace(Some(picture.clone()));
+        self.outage.send_replace(None);
         picture
+    }
+
+    /// Notes a poll that failed, in place of [`Gallery::show`].
+    pub fn fail(&self, class: Class) {
+        self.outage.send_modify(|outage| {
+            let since = outage.map_or_else(Instant::now, |outage| outage.since);
+            *outage = Some(Outage { since, class });
+        });
+    }
+
+    /// Returns what fails since the last picture was shown; `None` when the last poll succeeded, and before the
+    /// first.
+    #[must_use]
+    pub fn outage(&self) -> Option<Outage> {
+        *self.outage.borrow()
     }
 
     /// Returns the latest picture unless there is none or it is too old to be true.
@@ -108,6 +144,44 @@ impl Gallery {
     pub fn latest(&self) -> Option<Arc<Picture>> {
         let picture = self.latest.borrow().clone()?;
         (picture.taken.elapsed() < self.stale_after).then_some(picture)
+    }
+
+    /// Returns how old the last picture is, even one that is withheld; `None` before the first.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let latest = self.latest.borrow();
+        latest.as_ref().map(|picture| picture.taken.elapsed())
+    }
+
+    /// Returns the age from which on a picture is withheld.
+    #[must_use]
+    pub fn stale_after(&self) -> Duration {
+        self.stale_after
+    }
+
+    /// Returns how long this gallery, and so the exporter, has been there.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Returns the last hour of these rows, in their order, up to now.
+    #[must_use]
+    pub fn hours(&self, ids: impl IntoIterator<Item = i64>) -> Vec<Option<Hour>> {
+        let history = self.history();
+        // Read with the lock held, so that no picture is younger.
+        let now = self.monotonic(Instant::now());
+        ids.into_iter().map(|id| history.hour(id, now)).collect()
+    }
+
+    /// Returns a time on the axis of the history.
+    fn monotonic(&self, at: Instant) -> Monotonic {
+        Monotonic(TimeDelta::from_std(at - self.started).unwrap_or(TimeDelta::MAX))
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        // A poll that broke down leaves a history that lacks rows, and the next one adds them again.
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that somebody wants this format, so that the next pictures are ready in it.
@@ -133,6 +207,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::heartbeat::history::MINUTES;
     use crate::heartbeat::liveness::Intervals;
     use crate::heartbeat::service::{Reading, fixture};
     use crate::heartbeat::skew::Quantum;
@@ -167,6 +242,34 @@ mod tests {
         assert!(gallery.latest().is_none());
         gallery.show(picture());
         assert!(gallery.latest().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_lasts_from_its_first_failure_to_the_next_picture() {
+        let gallery = Gallery::new(Duration::from_secs(30));
+        assert_eq!(gallery.outage(), None);
+        gallery.fail(Class::Connect);
+        let since = Instant::now();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        gallery.fail(Class::Timeout);
+        let class = Class::Timeout;
+        assert_eq!(gallery.outage(), Some(Outage { since, class }));
+        gallery.show(picture());
+        assert_eq!(gallery.outage(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_withheld_picture_keeps_its_age_and_its_hour() {
+        let gallery = Gallery::new(Duration::from_secs(30));
+        assert_eq!(gallery.age(), None);
+        gallery.show(picture());
+        tokio::time::advance(Duration::from_mins(2)).await;
+        assert_eq!(gallery.age(), Some(Duration::from_mins(2)));
+        let hours = gallery.hours([1, 2]);
+        let minutes = hours[0].unwrap().minutes;
+        assert_eq!(minutes[MINUTES - 2..], [None, None]);
+        assert!(minutes[MINUTES - 3].is_some());
+        assert_eq!(hours[1], None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -205,6 +205,7 @@ impl Poller {
             }
             Err(error) => {
                 self.telemetry.poll_failed(started.elapsed(), error.class());
+                self.gallery.fail(error.class());
                 let times = self.note_failure(&error);
                 let doubled = FIRST_RETRY * 2_u32.saturating_pow(times.min(16) - 1);
                 // Counted from the end of the attempt: a server that is slow to refuse gets its pause too.

@@ -98,6 +98,7 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), 
         gallery: gallery.clone(),
         telemetry: telemetry.clone(),
         telemetry_path: settings.telemetry_path,
+        poll_interval: settings.poll_interval,
         polls,
     });
     let poller = Poller::new(

@@ -20,6 +20,11 @@ fn what_decides_knows_no_runtime_no_driver_and_no_http() {
     let mut files = vec![
         root.join("metrics/exposition.rs"),
         root.join("metrics/table.rs"),
+        root.join("web/chart.rs"),
+        root.join("web/documentation.rs"),
+        root.join("web/query.rs"),
+        root.join("web/row.rs"),
+        root.join("web/words.rs"),
     ];
     sources(&root.join("heartbeat"), &mut files);
     assert!(files.len() > 8, "{files:?}");

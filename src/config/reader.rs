@@ -235,7 +235,8 @@ impl Reader<'_> {
             "a path of its own that starts with a slash, such as /metrics",
             |text| {
                 let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
-                let own = text.len() > 1 && !text.starts_with("/-/") && !text.starts_with("/api/");
+                let taken = ["/-/", "/api/", "/static/"];
+                let own = text.len() > 1 && !taken.iter().any(|prefix| text.starts_with(prefix));
                 (text.starts_with('/') && text.chars().all(plain) && own).then(|| text.to_owned())
             },
         )

@@ -5,9 +5,12 @@
 
 pub mod advice;
 pub mod cause;
+pub mod history;
 pub mod liveness;
 pub mod reference;
 pub mod service;
 pub mod skew;
 pub mod snapshot;
+pub mod state;
 pub mod tracker;
+pub mod urgency;

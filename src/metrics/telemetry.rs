@@ -169,12 +169,6 @@ impl Telemetry {
             .inc();
     }
 
-    /// Returns whether the last poll succeeded.
-    #[must_use]
-    pub fn is_database_up(&self) -> bool {
-        self.database_up.with_label_values(&[self.database]).get() == 1
-    }
-
     /// Counts a request; `path` must be one of a few, or the series grow without bound.
     pub fn answered(&self, path: &str, code: u16) {
         self.http_requests

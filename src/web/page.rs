@@ -1,96 +1,227 @@
-//! The page at `/`: what this is, how it is doing, and where everything else is.
+//! The status page at `/`: what is down, why, since when and what to do; then all services, most urgent first.
+//!
+//! Of ten thousand services a page shows a hundred: only these are put into words.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 
+use askama::Template;
+
+use super::asset;
+use super::chart::Budget;
+use super::condition::{self, Condition, Counts, Trouble};
+use super::documentation::{self, DOCUMENTATION};
+use super::query::Query;
+use super::row::Row;
 use super::server::Site;
-use crate::heartbeat::advice;
-use crate::heartbeat::snapshot::Snapshot;
+use super::words;
+use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::urgency::Urgency;
+use crate::picture::{Gallery, Picture};
 
-/// More problems than anybody reads one by one.
-const MOST_PROBLEMS: usize = 50;
+/// Services in the table at most.
+const PAGE_ROWS: usize = 100;
+/// Services that are explained on top at most; the table has all.
+const MOST_URGENT: usize = 12;
 
-/// Returns the landing page.
-#[must_use]
-pub fn landing(site: &Site) -> String {
-    let mut page = String::from(concat!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-        "<title>OpenStack heartbeat exporter</title>\n",
-        "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;",
-        "margin:2rem auto;padding:0 1rem}</style>\n</head>\n<body>\n<h1>OpenStack heartbeat exporter</h1>\n",
-        "<p>Tells which OpenStack service is down, and why. Version ",
-        env!("CARGO_PKG_VERSION"),
-        ".</p>\n",
-    ));
-    if !site.telemetry.is_database_up() {
-        page.push_str(
-            "<p><strong>The last poll of the database failed</strong>; the log says why.</p>\n",
-        );
-    }
-    match site.gallery.latest() {
-        Some(picture) => {
-            let snapshot = &picture.snapshot;
-            let _ = writeln!(
-                page,
-                "<p>{} services, as of {} s ago.</p>",
-                snapshot.services.len(),
-                picture.taken.elapsed().as_secs()
-            );
-            if snapshot.reference_clock_suspect {
-                page.push_str(
-                    "<p><strong>Most hosts share one clock skew</strong>: it is rather the clock of the database's server \
-                     that is off, or its reads lag.</p>\n",
-                );
-            }
-            problems(&mut page, snapshot);
-        }
-        None => page.push_str("<p>Nothing is known of the services at present.</p>\n"),
-    }
-    // The settings allow no character in the path that would need escaping.
-    let _ = write!(
-        page,
-        "<ul>\n<li><a href=\"{}\">Metrics</a></li>\n<li><a href=\"/api/v1/services\">Services as JSON</a></li>\n\
-         <li><a href=\"/-/healthy\">Health</a></li>\n<li><a href=\"/-/ready\">Readiness</a></li>\n</ul>\n\
-         </body>\n</html>\n",
-        site.telemetry_path
-    );
-    page
+/// A filter by state, with a link that sets it.
+#[derive(Debug)]
+struct Chip {
+    urgency: Urgency,
+    label: &'static str,
+    count: usize,
+    link: String,
+    chosen: bool,
 }
 
-/// Lists what needs somebody: the services with advice, disabled ones aside.
-fn problems(page: &mut String, snapshot: &Snapshot) {
-    let mut problems = snapshot
+/// What is known of the services, where anything is.
+#[derive(Debug)]
+struct Services<'a> {
+    urgent: Vec<Row<'a>>,
+    /// Urgent ones that are not explained on top.
+    further: usize,
+    rows: Vec<Row<'a>>,
+    chips: Vec<Chip>,
+    binaries: BTreeSet<&'a str>,
+    /// Number of services that the filters leave.
+    found: usize,
+    all: usize,
+    /// Numbers of the first and the last row shown.
+    from: usize,
+    to: usize,
+    page: usize,
+    pages: usize,
+    previous: Option<String>,
+    next: Option<String>,
+    behind: String,
+    ahead: String,
+    read_at: String,
+    suspect: bool,
+    /// Rows that can't be read, or not in full.
+    rejected: usize,
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    condition: Condition,
+    trouble: Option<Trouble>,
+    services: Option<Services<'a>>,
+    down: usize,
+    age_seconds: Option<u64>,
+    /// Milliseconds between two refreshes.
+    refresh: u128,
+    /// The same in whole seconds, for a page without scripts.
+    refresh_seconds: u64,
+    metrics: &'a str,
+    query: &'a Query,
+}
+
+/// Returns the page.
+#[must_use]
+pub fn render(site: &Site, query: &Query) -> String {
+    let picture = site.gallery.latest();
+    let counts = picture
+        .as_ref()
+        .map(|picture| Counts::of(&picture.snapshot));
+    let services = picture
+        .as_deref()
+        .zip(counts)
+        .map(|(picture, counts)| services(picture, &counts, query, &site.gallery));
+    let page = Page {
+        condition: Condition::of(counts.as_ref(), &site.gallery),
+        trouble: condition::trouble(&site.gallery),
+        services,
+        down: counts.map_or(0, |counts| counts.get(Urgency::Down)),
+        age_seconds: site.gallery.age().map(|age| age.as_secs()),
+        refresh: site.poll_interval.as_millis().max(1_000),
+        refresh_seconds: site.poll_interval.as_secs().max(5),
+        metrics: site.telemetry_path.trim_start_matches('/'),
+        query,
+    };
+    page.render()
+        .expect("texts and numbers are written to memory")
+}
+
+impl Page<'_> {
+    fn version() -> &'static str {
+        concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_REVISION"), ")")
+    }
+
+    fn suspect_runbook() -> String {
+        documentation::address("OpenStackHeartbeatReferenceClockSuspect")
+    }
+
+    fn icon(&self) -> String {
+        asset::address(match self.condition.kind {
+            "down" | "unseen" => "down.svg",
+            "up" => "up.svg",
+            _ => "unknown.svg",
+        })
+    }
+}
+
+fn services<'a>(
+    picture: &'a Picture,
+    counts: &Counts,
+    query: &Query,
+    gallery: &Gallery,
+) -> Services<'a> {
+    let snapshot = &picture.snapshot;
+    let found = ordered(snapshot, |status| query.shows(status));
+    let pages = found.len().div_ceil(PAGE_ROWS).max(1);
+    let page = query.page.min(pages);
+    let from = (page - 1) * PAGE_ROWS;
+    let to = found.len().min(from + PAGE_ROWS);
+    // Whoever filters or turns the page has read what is on top.
+    let urgent = if query.is_everything() && page == 1 {
+        let urgent = found
+            .iter()
+            .take_while(|status| Urgency::of(status) <= Urgency::Unseen);
+        urgent.take(MOST_URGENT).copied().collect()
+    } else {
+        Vec::new()
+    };
+    let budget = Budget::of(&snapshot.intervals);
+    let link = |page| query.link(query.state, page);
+    let urgent = rows(&urgent, snapshot, gallery);
+    let mut shown = rows(&found[from..to], snapshot, gallery);
+    for row in &mut shown {
+        // It stands on top already.
+        if urgent.iter().any(|explained| explained.id == row.id) {
+            row.advice = None;
+        }
+    }
+    Services {
+        further: counts.get(Urgency::Down) + counts.get(Urgency::Unseen) - urgent.len(),
+        urgent,
+        rows: shown,
+        chips: chips(counts, query),
+        binaries: snapshot
+            .services
+            .iter()
+            .map(|status| status.service.binary.as_str())
+            .collect(),
+        found: found.len(),
+        all: snapshot.services.len(),
+        from: from + 1,
+        to,
+        page,
+        pages,
+        previous: (page > 1).then(|| link(page - 1)),
+        next: (page < pages).then(|| link(page + 1)),
+        behind: words::span(budget.behind.to_std().unwrap_or_default()),
+        ahead: words::span(budget.ahead.to_std().unwrap_or_default()),
+        read_at: snapshot.now.0.format("%H:%M:%S").to_string(),
+        suspect: snapshot.reference_clock_suspect,
+        rejected: snapshot.rejected.len(),
+    }
+}
+
+/// Returns the services to show, the most urgent first, those alike by binary and host.
+fn ordered(snapshot: &Snapshot, shows: impl Fn(&ServiceStatus) -> bool) -> Vec<&ServiceStatus> {
+    let mut found: Vec<(Urgency, &ServiceStatus)> = snapshot
         .services
         .iter()
-        .filter(|status| !status.service.disabled)
-        .filter_map(|status| Some((status, advice::advice(status, snapshot)?)))
-        .peekable();
-    if problems.peek().is_none() {
-        page.push_str("<p>No enabled service is down.</p>\n");
-        return;
-    }
-    page.push_str("<ul>\n");
-    for (status, advice) in problems.take(MOST_PROBLEMS) {
-        let state = if status.up == Some(false) {
-            "down"
-        } else {
-            "listed as up"
-        };
-        let _ = writeln!(
-            page,
-            "<li><strong>{} on {}</strong> ({state}): {}</li>",
-            escaped(&status.service.binary),
-            escaped(&status.service.host),
-            escaped(&advice)
-        );
-    }
-    page.push_str("</ul>\n");
+        .filter(|status| shows(status))
+        .map(|status| (Urgency::of(status), status))
+        .collect();
+    found.sort_by_key(|(urgency, _)| *urgency);
+    found.into_iter().map(|(_, status)| status).collect()
 }
 
-/// Returns a text as HTML shows it, whatever is in it.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+fn rows<'a>(shown: &[&'a ServiceStatus], snapshot: &Snapshot, gallery: &Gallery) -> Vec<Row<'a>> {
+    let hours = gallery.hours(shown.iter().map(|status| status.service.id));
+    shown
+        .iter()
+        .zip(&hours)
+        .map(|(status, hour)| Row::new(status, hour.as_ref(), snapshot))
+        .collect()
+}
+
+fn chips(counts: &Counts, query: &Query) -> Vec<Chip> {
+    Urgency::ALL
+        .into_iter()
+        .map(|urgency| Chip {
+            urgency,
+            label: label(urgency),
+            count: counts.get(urgency),
+            link: query.link(Some(urgency), 1),
+            chosen: query.state == Some(urgency),
+        })
+        // What there is none of is noise, except for what everybody looks for.
+        .filter(|chip| {
+            chip.count > 0 || chip.chosen || matches!(chip.urgency, Urgency::Down | Urgency::Up)
+        })
+        .collect()
+}
+
+fn label(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Down => "down",
+        Urgency::Unseen => "failing unseen",
+        Urgency::Unknown => "unknown",
+        Urgency::Warning => "worth a look",
+        Urgency::Up => "up",
+        Urgency::Disabled => "disabled",
+    }
 }

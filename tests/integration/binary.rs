@@ -406,7 +406,7 @@ fn paths_methods_and_headers_are_as_promised() {
         }
         assert_eq!(response.headers["x-content-type-options"], "nosniff");
     }
-    assert!(exporter.get("/").text().contains("href=\"/own\""));
+    assert!(exporter.get("/").text().contains("href=\"own\""));
     let page = exporter.get("/own").text().to_owned();
     assert!(
         page.contains("http_requests_total{code=\"404\",path=\"other\"} 3"),

@@ -14,6 +14,7 @@ mod databases;
 mod failure;
 mod intermediaries;
 mod oslo;
+mod page;
 mod prometheus;
 mod skew;
 mod support;

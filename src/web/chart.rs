@@ -1,0 +1,202 @@
+//! The small drawings of the page as lengths: a skew against its budget, and the last hour.
+//!
+//! Ten units are a CSS pixel at the drawing's own size, so that whole numbers are fine enough.
+
+use chrono::TimeDelta;
+
+use crate::heartbeat::history::Hour;
+use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::skew::{Bounds, ClockSkew};
+use crate::heartbeat::state::State;
+
+/// Half the width of a skew's drawing, whose middle is 0.
+const HALF: i64 = 800;
+/// The least width of what is drawn.
+const LEAST: i64 = 24;
+
+/// How far a host's clock may be off before Cinder takes its services for down, whenever it asks.
+///
+/// A heartbeat may be `service_down_time` ahead, the limit included, at any time. Behind, it is `report_interval`
+/// old before the next one comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How far behind; zero where the intervals leave nothing.
+    pub behind: TimeDelta,
+    /// How far ahead.
+    pub ahead: TimeDelta,
+}
+
+impl Budget {
+    /// Returns the budget that the options leave.
+    #[must_use]
+    pub fn of(intervals: &Intervals) -> Self {
+        let behind = intervals.service_down_time - intervals.report_interval;
+        Self {
+            behind: behind.max(TimeDelta::zero()),
+            ahead: intervals.service_down_time,
+        }
+    }
+
+    /// Returns whether a skew is within the budget.
+    #[must_use]
+    pub fn allows(&self, skew: TimeDelta) -> bool {
+        -self.behind <= skew && skew <= self.ahead
+    }
+}
+
+/// A part of an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Where it begins.
+    pub x: i64,
+    /// How long it is.
+    pub width: i64,
+}
+
+/// A skew on an axis from one and a half times `service_down_time` behind to as much ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SkewChart {
+    /// What Cinder allows.
+    pub budget: Part,
+    /// What is proven; up to the end where a side is not bounded.
+    pub bounds: Part,
+    /// The estimate.
+    pub mark: Option<i64>,
+    /// Whether the estimate lies beyond the axis, where `mark` is its end.
+    pub beyond: bool,
+}
+
+impl SkewChart {
+    /// Returns the drawing of a skew.
+    #[must_use]
+    pub fn new(skew: &ClockSkew, budget: Budget) -> Self {
+        let end = (budget.ahead * 3 / 2).max(TimeDelta::seconds(1));
+        let x = |span: TimeDelta| {
+            let span = span.clamp(-end, end).num_milliseconds();
+            span * HALF / end.num_milliseconds()
+        };
+        let part = |from: i64, to: i64| {
+            let width = (to - from).max(LEAST);
+            let x = ((from + to - width) / 2).clamp(-HALF, HALF - width);
+            Part { x, width }
+        };
+        let Bounds { lower, upper } = skew.bounds;
+        Self {
+            budget: part(x(-budget.behind), x(budget.ahead)),
+            bounds: part(x(lower), upper.map_or(HALF, x)),
+            mark: skew.estimate.map(x),
+            beyond: skew.estimate.is_some_and(|estimate| estimate.abs() > end),
+        }
+    }
+}
+
+/// Minutes of the last hour that are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Where it begins and how long it is, ten units a minute.
+    pub part: Part,
+    /// How it is drawn: `down`, `unseen`, `unknown`, `up`, or `none` without a picture.
+    pub kind: &'static str,
+    /// How high it is, of 100: what is drawn must not be told by its colour alone.
+    pub height: i64,
+}
+
+/// Returns the drawing of an hour.
+#[must_use]
+pub fn runs(hour: &Hour) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (minute, x) in hour.minutes.iter().zip((0..).step_by(10)) {
+        let (kind, height) = match minute {
+            None => ("none", 8),
+            Some(State::Up) => ("up", 36),
+            Some(State::Unknown) => ("unknown", 52),
+            Some(State::Unseen) => ("unseen", 76),
+            Some(_) => ("down", 100),
+        };
+        match runs.last_mut() {
+            Some(run) if run.kind == kind => run.part.width += 10,
+            _ => runs.push(Run {
+                part: Part { x, width: 10 },
+                kind,
+                height,
+            }),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::history::{MINUTES, Since};
+
+    const INTERVALS: Intervals = Intervals {
+        service_down_time: TimeDelta::seconds(60),
+        report_interval: TimeDelta::seconds(10),
+    };
+
+    fn chart(estimate: Option<i64>, lower: i64, upper: Option<i64>) -> SkewChart {
+        let skew = ClockSkew {
+            estimate: estimate.map(TimeDelta::seconds),
+            bounds: Bounds {
+                lower: TimeDelta::seconds(lower),
+                upper: upper.map(TimeDelta::seconds),
+            },
+        };
+        SkewChart::new(&skew, Budget::of(&INTERVALS))
+    }
+
+    #[test]
+    fn the_budget_is_shorter_behind_than_ahead() {
+        let budget = Budget::of(&INTERVALS);
+        for (seconds, allowed) in [(-51, false), (-50, true), (60, true), (61, false)] {
+            assert_eq!(budget.allows(TimeDelta::seconds(seconds)), allowed);
+        }
+        let tight = Intervals {
+            report_interval: TimeDelta::seconds(90),
+            ..INTERVALS
+        };
+        assert_eq!(Budget::of(&tight).behind, TimeDelta::zero());
+        let Part { x, width } = chart(None, 0, None).budget;
+        assert_eq!((x, x + width), (-444, 533));
+    }
+
+    #[test]
+    fn everything_stays_on_the_axis() {
+        for (estimate, lower, upper) in [
+            (Some(0), -1, Some(1)),
+            (Some(-75), -76, Some(-74)),
+            (Some(100_000), 99_999, Some(100_001)),
+            (Some(-100_000), -100_001, Some(-99_999)),
+            (None, 74, None),
+            (None, -100_000, None),
+            (None, i64::MIN / 1_000, Some(i64::MAX / 1_000)),
+        ] {
+            let chart = chart(estimate, lower, upper);
+            for part in [chart.budget, chart.bounds] {
+                let fits = -HALF <= part.x && part.x + part.width <= HALF;
+                assert!(fits && part.width >= LEAST, "{chart:?}");
+            }
+            assert!(chart.mark.is_none_or(|mark| mark.abs() <= HALF));
+            assert_eq!(chart.beyond, estimate.is_some_and(|s: i64| s.abs() > 90));
+        }
+    }
+
+    #[test]
+    fn equal_minutes_are_one_run() {
+        let mut minutes = [None; MINUTES];
+        minutes[57] = Some(State::Up);
+        minutes[58] = Some(State::Undetermined);
+        minutes[59] = Some(State::Stopped);
+        let since = Since::AtLeast(TimeDelta::zero());
+        let runs = runs(&Hour { minutes, since });
+        let drawn: Vec<_> = runs
+            .iter()
+            .map(|run| (run.kind, run.part.x, run.part.width))
+            .collect();
+        assert_eq!(
+            drawn,
+            [("none", 0, 570), ("up", 570, 10), ("down", 580, 20)]
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Answers, with the headers that guard them.
+
+use bytes::{Buf as _, Bytes};
+use http_body_util::Full;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+
+use crate::metrics::gzip;
+use crate::picture::Encoding;
+
+/// Two parts: what was rendered once a poll, and what was rendered for this answer.
+pub(super) type Body = Full<bytes::buf::Chain<Bytes, Bytes>>;
+
+/// Nothing but our own files, and no word of a script or a style in the page itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+pub(super) const JSON: &str = "application/json";
+
+/// `message` is ours, and needs no escaping.
+pub(super) fn error(status: StatusCode, message: &'static str) -> Response<Body> {
+    let body = format!("{{\"error\":\"{message}\"}}\n");
+    response(status, JSON, body.into(), Bytes::new())
+}
+
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    response(
+        status,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(text.as_bytes()),
+        Bytes::new(),
+    )
+}
+
+/// Notes how an answer is encoded, and by which headers it was chosen.
+pub(super) fn mark(response: &mut Response<Body>, encoding: Encoding, vary: &'static str) {
+    let headers = response.headers_mut();
+    if encoding == Encoding::Gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(VARY, HeaderValue::from_static(vary));
+}
+
+pub(super) fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    first: Bytes,
+    second: Bytes,
+) -> Response<Body> {
+    let mut response = Response::new(Full::new(first.chain(second)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, content_type),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+pub(super) fn compressed(text: &[u8]) -> (Bytes, Bytes) {
+    let opening = gzip::open(b"");
+    let rest = gzip::close(&opening, text);
+    (opening.bytes, rest)
+}

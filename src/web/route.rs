@@ -1,0 +1,240 @@
+//! The routes: which path gives what, and the headers that guard it.
+//!
+//! No handler asks the database. A handler copies what the poller left in the [`Gallery`](crate::picture::Gallery).
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_NONE_MATCH,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+
+use super::query::{self, Query};
+use super::response::{Body, JSON, compressed, error, mark, plain, response};
+use super::server::Site;
+use super::{asset, negotiation, page};
+use crate::listing;
+use crate::metrics::{exposition, gzip};
+use crate::picture::Encoding;
+
+const SERVICES: &str = "/api/v1/services";
+
+/// What a path leads to.
+enum Route<'a> {
+    Page,
+    Healthy,
+    Ready,
+    Metrics,
+    Services,
+    Service {
+        binary: Cow<'a, str>,
+        host: Cow<'a, str>,
+    },
+    Asset(&'static asset::Asset),
+}
+
+impl<'a> Route<'a> {
+    /// Returns where a path leads, along with the name under which requests for it are counted: one of a few.
+    fn of(path: &'a str, site: &'a Site) -> Option<(Self, &'a str)> {
+        let route = match path {
+            "/" => Self::Page,
+            "/-/healthy" => Self::Healthy,
+            "/-/ready" => Self::Ready,
+            SERVICES => Self::Services,
+            path if path == site.telemetry_path => Self::Metrics,
+            _ => return Self::below(path),
+        };
+        Some((route, path))
+    }
+
+    fn below(path: &'a str) -> Option<(Self, &'a str)> {
+        if let Some(name) = path.strip_prefix("/static/") {
+            return Some((Self::Asset(asset::find(name)?), "/static"));
+        }
+        let name = path.strip_prefix(SERVICES)?.strip_prefix('/')?;
+        let (binary, host) = name.split_once('/')?;
+        let decoded = |text| percent_decode_str(text).decode_utf8().ok();
+        let service = Self::Service {
+            binary: decoded(binary)?,
+            host: decoded(host)?,
+        };
+        Some((service, "/api/v1/services/{binary}/{host}"))
+    }
+}
+
+/// Answers a request.
+pub(super) async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
+    let route = Route::of(request.uri().path(), site);
+    let name = route.as_ref().map_or("other", |(_, name)| *name);
+    let response = match route {
+        None => plain(
+            StatusCode::NOT_FOUND,
+            "not found; see / for what there is\n",
+        ),
+        Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+            let mut response = plain(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET and HEAD are answered here\n",
+            );
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+        }
+        Some((route, _)) => dispatch(site, request, &route).await,
+    };
+    site.telemetry.answered(name, response.status().as_u16());
+    response
+}
+
+async fn dispatch(site: &Site, request: &Request<()>, route: &Route<'_>) -> Response<Body> {
+    match route {
+        Route::Page => status_page(site, request),
+        Route::Healthy => plain(StatusCode::OK, "healthy\n"),
+        Route::Ready if *site.polls.borrow() > 0 => plain(StatusCode::OK, "ready\n"),
+        Route::Ready => plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the first poll has not ended yet\n",
+        ),
+        Route::Metrics => metrics(site, request),
+        Route::Services => services(site, request).await,
+        Route::Service { binary, host } => service(site, binary, host),
+        Route::Asset(asset) => file(asset, request),
+    }
+}
+
+/// Returns all lines of a header as one; it may be sent in several.
+fn header(request: &Request<()>, name: HeaderName) -> String {
+    let values = request.headers().get_all(name);
+    let lines: Vec<&str> = values.iter().filter_map(|v| v.to_str().ok()).collect();
+    lines.join(",")
+}
+
+fn encoding(request: &Request<()>) -> Encoding {
+    negotiation::encoding(Some(&header(request, ACCEPT_ENCODING)))
+}
+
+fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
+    let format = negotiation::format(Some(&header(request, ACCEPT)));
+    let encoding = encoding(request);
+    site.gallery.ask(format, encoding);
+    let picture = site.gallery.latest();
+    let own = exposition::telemetry(&site.telemetry.gather(), format);
+    let (first, second) = match (picture, encoding) {
+        (Some(picture), Encoding::Identity) => (picture.text(format).clone(), own.into()),
+        (Some(picture), Encoding::Gzip) => {
+            let opening = picture.gzip(format);
+            (opening.bytes.clone(), gzip::close(opening, own.as_bytes()))
+        }
+        (None, Encoding::Identity) => (Bytes::new(), own.into()),
+        (None, Encoding::Gzip) => compressed(own.as_bytes()),
+    };
+    let mut response = response(StatusCode::OK, format.content_type(), first, second);
+    mark(&mut response, encoding, "Accept, Accept-Encoding");
+    response
+}
+
+fn status_page(site: &Site, request: &Request<()>) -> Response<Body> {
+    let page = page::render(site, &Query::parse(request.uri().query()));
+    let encoding = encoding(request);
+    let (first, second) = match encoding {
+        Encoding::Identity => (page.into(), Bytes::new()),
+        Encoding::Gzip => compressed(page.as_bytes()),
+    };
+    let mut response = response(StatusCode::OK, "text/html; charset=utf-8", first, second);
+    mark(&mut response, encoding, "Accept-Encoding");
+    response
+}
+
+/// All services as JSON; `?down` leaves those that the API lists as down, disabled ones included.
+async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
+    let Some(picture) = site.gallery.latest() else {
+        return withheld();
+    };
+    let mut names = query::pairs(request.uri().query().unwrap_or_default());
+    let only_down = names.any(|(name, _)| name == "down");
+    let encoding = encoding(request);
+    // Ten thousand services take a while, and scrapes must not wait for it.
+    let work = tokio::task::spawn_blocking(move || {
+        let text = listing::json(&picture.snapshot, |status| {
+            !only_down || listing::is_down(status)
+        });
+        match encoding {
+            Encoding::Identity => (text.into(), Bytes::new()),
+            Encoding::Gzip => compressed(text.as_bytes()),
+        }
+    });
+    let Ok((first, second)) = work.await else {
+        return error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the services could not be listed; this is a mistake in the exporter, please report it",
+        );
+    };
+    let mut response = response(StatusCode::OK, JSON, first, second);
+    mark(&mut response, encoding, "Accept-Encoding");
+    response
+}
+
+fn service(site: &Site, binary: &str, host: &str) -> Response<Body> {
+    let Some(picture) = site.gallery.latest() else {
+        return withheld();
+    };
+    let services = &picture.snapshot.services;
+    let found = services.binary_search_by(|status| {
+        let service = &status.service;
+        (service.binary.as_str(), service.host.as_str()).cmp(&(binary, host))
+    });
+    let Ok(index) = found else {
+        return error(
+            StatusCode::NOT_FOUND,
+            "there is no such service; /api/v1/services has all",
+        );
+    };
+    let status = &services[index];
+    let hours = site.gallery.hours([status.service.id]);
+    let hour = hours.first().and_then(Option::as_ref);
+    let text = listing::detail::json(status, hour, &picture.snapshot);
+    response(StatusCode::OK, JSON, text.into(), Bytes::new())
+}
+
+fn file(asset: &'static asset::Asset, request: &Request<()>) -> Response<Body> {
+    let tag = format!("\"{}\"", asset.version);
+    let known = header(request, IF_NONE_MATCH).contains(&tag);
+    let encoding = encoding(request);
+    let mut response = if known {
+        plain(StatusCode::NOT_MODIFIED, "")
+    } else {
+        let bytes = match encoding {
+            Encoding::Identity => Bytes::from_static(asset.text),
+            Encoding::Gzip => asset.gzip.clone(),
+        };
+        response(StatusCode::OK, asset.content_type, bytes, Bytes::new())
+    };
+    let headers = response.headers_mut();
+    if known {
+        headers.remove(CONTENT_TYPE);
+    }
+    let mut names = query::pairs(request.uri().query().unwrap_or_default());
+    let lasting = names.any(|(name, value)| name == "v" && value == asset.version);
+    let caching = if lasting {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+    let tag = HeaderValue::try_from(tag).expect("it is eight digits in quotes");
+    headers.insert(ETAG, tag);
+    let sent = if known { Encoding::Identity } else { encoding };
+    mark(&mut response, sent, "Accept-Encoding");
+    response
+}
+
+fn withheld() -> Response<Body> {
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "no recent picture of the services; see the log and openstack_heartbeat_poll_failures_total",
+    )
+}

@@ -1,0 +1,215 @@
+//! One service as the page says it, in words and drawings.
+
+use chrono::TimeDelta;
+
+use super::chart::{self, Budget, Run, SkewChart};
+use super::documentation;
+use super::query::encoded;
+use super::words;
+use crate::heartbeat::advice;
+use crate::heartbeat::history::Hour;
+use crate::heartbeat::service::HostTime;
+use crate::heartbeat::skew::ClockSkew;
+use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::urgency::Urgency;
+
+/// A service, ready to be written.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// Primary key, by which the page finds the row again after a refresh.
+    pub id: i64,
+    /// Decides the order, the symbol and the colour.
+    pub urgency: Urgency,
+    /// Program.
+    pub binary: &'a str,
+    /// `HOST` or `HOST@BACKEND`.
+    pub host: &'a str,
+    /// Zone and cluster.
+    pub place: String,
+    /// The state in a word or two.
+    pub state: &'static str,
+    /// Why, or what is remarkable.
+    pub reason: Option<&'static str>,
+    /// The scheduler's view where it differs from the API's.
+    pub scheduler: Option<&'static str>,
+    /// When the state began.
+    pub since: Option<String>,
+    /// Apparent age of the last heartbeat.
+    pub heartbeat: String,
+    /// The last heartbeat by the clock of the service's host.
+    pub stamp: Option<String>,
+    /// What is known of the host's clock.
+    pub skew: Option<Skew>,
+    /// The last hour.
+    pub runs: Vec<Run>,
+    /// The same in words.
+    pub hour: String,
+    /// What is wrong and what to look at.
+    pub advice: Option<String>,
+    /// The operator's reason.
+    pub disabled_reason: Option<&'a str>,
+    /// The name of the runbook.
+    pub runbook: Option<&'static str>,
+    /// Address of the same as JSON, relative to the page.
+    pub json: String,
+}
+
+/// A skew in words and as a drawing.
+#[derive(Debug)]
+pub struct Skew {
+    /// The estimate, or what is proven of it.
+    pub text: String,
+    /// The bounds.
+    pub bounds: String,
+    /// Whether the estimate is within the budget.
+    pub allowed: bool,
+    /// The drawing.
+    pub chart: SkewChart,
+}
+
+impl<'a> Row<'a> {
+    /// Returns a service as the page says it.
+    #[must_use]
+    pub fn new(status: &'a ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> Self {
+        let service = &status.service;
+        let urgency = Urgency::of(status);
+        let budget = Budget::of(&snapshot.intervals);
+        Self {
+            id: service.id,
+            urgency,
+            binary: &service.binary,
+            host: &service.host,
+            place: words::place(status),
+            state: words::state(status, urgency),
+            reason: words::remark(status, urgency),
+            scheduler: words::scheduler(status),
+            since: hour.map(|hour| words::since(hour.since, snapshot.now.0)),
+            heartbeat: words::heartbeat(status),
+            stamp: status
+                .last_heartbeat
+                .map(|HostTime(stamp)| format!("{} UTC", words::moment(stamp, snapshot.now.0))),
+            skew: status
+                .observed
+                .clock_skew
+                .and_then(|skew| Skew::new(&skew, budget)),
+            runs: hour.map(chart::runs).unwrap_or_default(),
+            hour: hour.map(words::hour).unwrap_or_default(),
+            advice: advice::advice(status, snapshot),
+            disabled_reason: service.disabled_reason.as_deref(),
+            runbook: documentation::runbook(status),
+            json: format!(
+                "api/v1/services/{}/{}",
+                encoded(&service.binary),
+                encoded(&service.host)
+            ),
+        }
+    }
+
+    /// Returns the address of the runbook.
+    #[must_use]
+    pub fn runbook_address(&self) -> String {
+        self.runbook.map(documentation::address).unwrap_or_default()
+    }
+}
+
+impl Skew {
+    /// Returns `None` when nothing worth saying is proven: before a heartbeat, of a host that is not ahead.
+    fn new(skew: &ClockSkew, budget: Budget) -> Option<Self> {
+        let bounds = skew.bounds;
+        let (text, bounds) = match (skew.estimate, bounds.upper) {
+            (Some(estimate), Some(upper)) => (
+                format!("{} s", words::signed(estimate)),
+                format!(
+                    "{} … {} s",
+                    words::signed(bounds.lower),
+                    words::signed(upper)
+                ),
+            ),
+            _ if bounds.lower > TimeDelta::seconds(1) => (
+                format!("> {} s", words::signed(bounds.lower)),
+                "no upper bound yet".to_owned(),
+            ),
+            _ => return None,
+        };
+        Some(Self {
+            text,
+            bounds,
+            allowed: budget.allows(skew.estimate.unwrap_or(skew.bounds.lower)),
+            chart: SkewChart::new(skew, budget),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::heartbeat::liveness::Intervals;
+    use crate::heartbeat::service::{Reading, fixture};
+    use crate::heartbeat::skew::{Bounds, Quantum};
+
+    fn snapshot() -> Snapshot {
+        let reading = Reading {
+            now: fixture::now("2026-03-30 00:54:14"),
+            quantum: Quantum::MICROSECOND,
+            services: vec![fixture::service("cinder-volume", "a/b@ж")],
+            clusters: vec![],
+            rejected: vec![],
+            rows: 1,
+        };
+        let intervals = Intervals {
+            service_down_time: TimeDelta::seconds(60),
+            report_interval: TimeDelta::seconds(10),
+        };
+        Snapshot::new(reading, intervals, HashMap::new(), None)
+    }
+
+    #[test]
+    fn a_row_links_to_its_json_whatever_its_name() {
+        let snapshot = snapshot();
+        let row = Row::new(&snapshot.services[0], None, &snapshot);
+        assert_eq!(row.json, "api/v1/services/cinder-volume/a%2Fb@%D0%B6");
+        assert_eq!((row.state, row.heartbeat.as_str()), ("down", "never"));
+    }
+
+    #[test]
+    fn a_skew_is_said_with_its_bounds_as_soon_as_something_is_proven() {
+        let snapshot = snapshot();
+        let span = TimeDelta::milliseconds;
+        for (estimate, lower, upper, expected) in [
+            (
+                Some(-74_900),
+                -76_200,
+                Some(-73_600),
+                Some(("−74.9 s", "−76.2 … −73.6 s", false)),
+            ),
+            (
+                Some(3_000),
+                2_000,
+                Some(4_000),
+                Some(("+3.0 s", "+2.0 … +4.0 s", true)),
+            ),
+            (
+                None,
+                74_500,
+                None,
+                Some(("> +74.5 s", "no upper bound yet", false)),
+            ),
+            (None, -141_000, None, None),
+        ] {
+            let skew = ClockSkew {
+                estimate: estimate.map(span),
+                bounds: Bounds {
+                    lower: span(lower),
+                    upper: upper.map(span),
+                },
+            };
+            let skew = Skew::new(&skew, Budget::of(&snapshot.intervals));
+            let said = skew
+                .as_ref()
+                .map(|skew| (skew.text.as_str(), skew.bounds.as_str(), skew.allowed));
+            assert_eq!(said, expected);
+        }
+    }
+}

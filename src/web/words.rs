@@ -1,0 +1,175 @@
+//! How the page says states, times and numbers.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+use crate::heartbeat::cause::Reason;
+use crate::heartbeat::history::{Hour, Since};
+use crate::heartbeat::service::Stamp;
+use crate::heartbeat::snapshot::ServiceStatus;
+use crate::heartbeat::state::State;
+use crate::heartbeat::urgency::Urgency;
+use crate::listing;
+
+pub(super) fn place(status: &ServiceStatus) -> String {
+    let service = &status.service;
+    let mut place = service.availability_zone.clone().unwrap_or_default();
+    if let Some(cluster) = &service.cluster_name {
+        let _ = write!(place, ", cluster {cluster}");
+    }
+    place
+}
+
+pub(super) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
+    match (urgency, status.up) {
+        (Urgency::Down, _) => "down",
+        (Urgency::Unseen, _) => "fails unseen",
+        (Urgency::Unknown, _) => "unknown",
+        (Urgency::Warning | Urgency::Up, _) => "up",
+        (Urgency::Disabled, Some(true)) => "disabled, up",
+        (Urgency::Disabled, Some(false)) => "disabled, down",
+        (Urgency::Disabled, None) => "disabled",
+    }
+}
+
+pub(super) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'static str> {
+    match (status.observed.reason, urgency) {
+        (Some(Reason::ClockSkew), _) => Some("clock skew"),
+        (Some(Reason::Stopped), _) => Some("stopped"),
+        (Some(Reason::SlowReports), _) => Some("slow reports"),
+        (Some(Reason::NeverReported), _) => Some("never reported"),
+        (Some(Reason::Undetermined), _) => Some("reason not known yet"),
+        (None, Urgency::Warning) if status.observed.writers.is_some() => Some("several writers"),
+        (None, Urgency::Warning) => Some("clock is off"),
+        (None, Urgency::Unknown) => Some("its time can’t be read"),
+        (None, _) => None,
+    }
+}
+
+pub(super) fn scheduler(status: &ServiceStatus) -> Option<&'static str> {
+    match (status.up, status.up_for_scheduler) {
+        (Some(true), Some(false)) => Some("down for the scheduler"),
+        (Some(false), Some(true)) => Some("up for the scheduler"),
+        _ => None,
+    }
+}
+
+pub(super) fn heartbeat(status: &ServiceStatus) -> String {
+    match (status.heartbeat_age, status.service.last_heartbeat()) {
+        (Some(age), _) if age < TimeDelta::zero() => {
+            format!("{} ahead", listing::age(age.abs()))
+        }
+        (Some(age), _) => format!("{} ago", listing::age(age)),
+        (None, Stamp::Unreadable) => "unreadable".to_owned(),
+        (None, _) => "never".to_owned(),
+    }
+}
+
+/// Returns when a state began, `now` being the picture's time.
+pub(super) fn since(since: Since, now: NaiveDateTime) -> String {
+    let (Since::Exactly(lasted) | Since::AtLeast(lasted)) = since;
+    let began = moment(now - lasted, now);
+    let lasted = listing::age(TimeDelta::seconds(lasted.num_seconds()));
+    let lasted = lasted.replace(".0 s", " s");
+    match since {
+        Since::Exactly(_) => format!("since {began} UTC, for {lasted}"),
+        Since::AtLeast(_) => format!("since before {began} UTC, for {lasted} at least"),
+    }
+}
+
+/// Returns a time of day, with its date unless it is today.
+pub(super) fn moment(time: NaiveDateTime, now: NaiveDateTime) -> String {
+    let format = if time.date() == now.date() {
+        "%H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M:%S"
+    };
+    time.format(format).to_string()
+}
+
+/// Returns what an hour was spent with, the worst first.
+pub(super) fn hour(hour: &Hour) -> String {
+    let minutes = |state| {
+        hour.minutes
+            .iter()
+            .filter(|minute| **minute == state)
+            .count()
+    };
+    let mut parts: Vec<String> = Vec::new();
+    for state in State::ALL.into_iter().rev() {
+        let count = minutes(Some(state));
+        if count > 0 {
+            let name = state.as_str().replace('_', " ");
+            let down = if state.is_down() { "down, " } else { "" };
+            parts.push(format!("{count} min {down}{name}"));
+        }
+    }
+    match minutes(None) {
+        0 => {}
+        empty => parts.push(format!("{empty} min not observed")),
+    }
+    parts.join("; ")
+}
+
+/// Returns seconds with a tenth and a sign, with the minus that is as wide as the plus; zero has none.
+pub(super) fn signed(span: TimeDelta) -> String {
+    if span.abs() < TimeDelta::milliseconds(50) {
+        return "0.0".to_owned();
+    }
+    format!("{:+.1}", span.as_seconds_f64()).replace('-', "−")
+}
+
+/// Returns a time span as people say it, in whole seconds.
+pub(super) fn span(span: Duration) -> String {
+    let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX / 1_000);
+    listing::age(TimeDelta::seconds(seconds)).replace(".0 s", " s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::history::MINUTES;
+    use crate::heartbeat::service::fixture;
+
+    #[test]
+    fn a_beginning_is_said_by_the_databases_clock_and_with_its_doubt() {
+        let now = fixture::now("2026-03-30 00:54:14").0;
+        let span = TimeDelta::seconds;
+        for (began, expected) in [
+            (Since::Exactly(span(100)), "since 00:52:34 UTC, for 100 s"),
+            (
+                Since::AtLeast(span(7_200)),
+                "since before 2026-03-29 22:54:14 UTC, for 2 h 0 min at least",
+            ),
+        ] {
+            assert_eq!(since(began, now), expected);
+        }
+    }
+
+    #[test]
+    fn an_hour_is_said_worst_first() {
+        let mut minutes = [Some(State::Up); MINUTES];
+        minutes[0] = None;
+        minutes[3] = Some(State::ClockSkew);
+        let since = Since::Exactly(TimeDelta::zero());
+        assert_eq!(
+            hour(&Hour { minutes, since }),
+            "1 min down, clock skew; 58 min up; 1 min not observed"
+        );
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        for (milliseconds, expected) in [
+            (-49, "0.0"),
+            (-51, "−0.1"),
+            (0, "0.0"),
+            (51, "+0.1"),
+            (74_940, "+74.9"),
+        ] {
+            assert_eq!(signed(TimeDelta::milliseconds(milliseconds)), expected);
+        }
+    }
+}
