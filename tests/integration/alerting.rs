@@ -99,7 +99,7 @@ impl Chain {
     fn wait_for_notification(&self, number: usize) -> Notification {
         wait_for(
             &format!("notification {number}"),
-            Duration::from_secs(120),
+            Duration::from_mins(2),
             || self.inbox.notifications().len() >= number,
             || self.describe(),
         );
