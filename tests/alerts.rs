@@ -244,6 +244,7 @@ const CHANGES: &[(&str, &[&str])] = &[
     ("[1d]", &["[10s]"]),
     ("instance, ", &[""]),
     (", pod", &[""]),
+    (", node", &[""]),
     ("max without", &["min without"]),
     ("min without", &["max without"]),
     ("without (host)", &["without ()"]),

@@ -148,7 +148,7 @@ impl<'a> Dashboard<'a> {
                 faults.extend(not_one_row_a_service(&series).map(|row| format!("{at}: {row}")));
             } else {
                 let names = series.iter().map(|series| query.legend(series));
-                let unnamed = names.filter(|name| name.contains("{{") && name != "__auto");
+                let unnamed = names.filter(|name| name.contains("{{"));
                 faults.extend(unnamed.map(|name| format!("{at}: no label for {name}")));
             }
         }

@@ -1,13 +1,15 @@
 //! A real Alertmanager with the shipped example, and the receivers that it notifies.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{folder, free_port};
+use super::{folder, free_port, wait_for};
 
 /// An Alertmanager; killed when dropped.
 pub(crate) struct Alertmanager {
@@ -35,6 +37,51 @@ impl Alertmanager {
             .spawn()
             .unwrap();
         Self { child, port }
+    }
+
+    /// Waits until it answers.
+    pub(crate) fn wait_until_ready(&self) {
+        wait_for(
+            "Alertmanager answers",
+            Duration::from_secs(20),
+            || self.ask(&["alert", "query"]).is_some(),
+            String::new,
+        );
+    }
+
+    /// Adds an alert with these labels, as `name=value` with spaces between.
+    pub(crate) fn add(&self, labels: &str) {
+        let mut arguments = vec!["alert", "add"];
+        arguments.extend(labels.split_whitespace());
+        self.ask(&arguments)
+            .unwrap_or_else(|| panic!("{labels} was refused"));
+    }
+
+    /// Returns name and region of the alerts that others mute.
+    pub(crate) fn inhibited(&self) -> BTreeSet<(String, String)> {
+        let Some(answer) = self.ask(&["alert", "query", "--inhibited", "--output=json"]) else {
+            return BTreeSet::new();
+        };
+        let alerts: Vec<Value> = serde_json::from_slice(&answer).unwrap();
+        let muted = alerts
+            .iter()
+            .filter(|alert| alert["status"]["state"] == "suppressed");
+        muted
+            .map(|alert| {
+                let label = |name: &str| alert["labels"][name].as_str().unwrap().to_owned();
+                (label("alertname"), label("region"))
+            })
+            .collect()
+    }
+
+    /// Runs amtool and returns what it printed; nothing when it fails.
+    fn ask(&self, arguments: &[&str]) -> Option<Vec<u8>> {
+        let output = Command::new("amtool")
+            .arg(format!("--alertmanager.url=http://{}", self.address()))
+            .args(arguments)
+            .output()
+            .unwrap();
+        output.status.success().then_some(output.stdout)
     }
 
     /// Returns where Prometheus sends its alerts.
@@ -85,9 +132,14 @@ impl Inbox {
         let noted = notifications.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                if let Some(notification) = stream.ok().and_then(take) {
-                    noted.lock().unwrap().push(notification);
-                }
+                let notification = stream.ok().and_then(take);
+                // What can't be read is something that nobody expects.
+                let notification = notification.unwrap_or_else(|| Notification {
+                    receiver: "unreadable".to_owned(),
+                    status: String::new(),
+                    alerts: Vec::new(),
+                });
+                noted.lock().unwrap().push(notification);
             }
         });
         Self {
@@ -104,6 +156,7 @@ impl Inbox {
 
 /// Reads one notification and says thanks.
 fn take(mut stream: TcpStream) -> Option<Notification> {
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut length = 0;
     loop {
