@@ -243,8 +243,7 @@ const CHANGES: &[(&str, &[&str])] = &[
     ("[5m]", &["[10s]"]),
     ("[1d]", &["[10s]"]),
     ("instance, ", &[""]),
-    (", pod", &[""]),
-    (", node", &[""]),
+    (", pod, node", &[""]),
     ("max without", &["min without"]),
     ("min without", &["max without"]),
     ("without (host)", &["without ()"]),
@@ -290,6 +289,16 @@ const CHANGES_BESIDE: &[(&str, &[&str])] = &[
 
 /// What can be changed and nobody notices: the rule, the change, and why that is right.
 const EQUIVALENT: &[(&str, &str, &str)] = &[
+    (
+        "service:openstack_service_down_reason:now",
+        "\"max without\" for \"min without\"",
+        "only ones are left",
+    ),
+    (
+        "service:openstack_service_down_reason:max",
+        "\"max without\" for \"min without\"",
+        "it is asked whether there is one, whatever it says",
+    ),
     (
         "service:openstack_service_clock_skew_seconds:proven",
         "\" > \" for \" >= \"",
