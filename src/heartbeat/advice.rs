@@ -17,7 +17,7 @@ pub fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
     });
     let duplicates = (status.duplicates > 0).then(|| {
         format!(
-            "{} rows have its name; this is the freshest. Remove the others.",
+            "{} rows have its name; this is the freshest. Remove the others from the database.",
             status.duplicates + 1
         )
     });
@@ -26,7 +26,7 @@ pub fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
         .reason
         .map(|reason| explain(status, snapshot, reason));
     let abandoned = (Urgency::of(status) == Urgency::Abandoned).then(|| {
-        "It has been silent for more than a week: if it is gone for good, remove its row \
+        "Its last heartbeat is more than a week old: if it is gone for good, remove its row \
          (cinder-manage service remove)."
             .to_owned()
     });

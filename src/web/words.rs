@@ -48,7 +48,7 @@ pub(super) fn lasting(status: &ServiceStatus, urgency: Urgency) -> &'static str 
 
 pub(super) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'static str> {
     match (status.observed.reason, urgency) {
-        (_, Urgency::Abandoned) => Some("silent for over a week"),
+        (_, Urgency::Abandoned) => Some("last seen over a week ago"),
         (Some(Reason::ClockSkew), _) => Some("clock skew"),
         (Some(Reason::Stopped), _) => Some("stopped"),
         (Some(Reason::SlowReports), _) => Some("slow reports"),
