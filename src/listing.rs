@@ -82,16 +82,8 @@ pub fn all_up(snapshot: &Snapshot) -> Option<bool> {
     }
     let unknown = enabled.any(|status| status.up.is_none())
         || snapshot.services.is_empty()
-        || snapshot.services.len() < snapshot.rows - duplicates(snapshot);
+        || snapshot.hidden() > 0;
     (!unknown).then_some(true)
-}
-
-fn duplicates(snapshot: &Snapshot) -> usize {
-    snapshot
-        .services
-        .iter()
-        .map(|status| status.duplicates)
-        .sum()
 }
 
 /// Returns whether it is known why each enabled service that is down is down.

@@ -1,4 +1,4 @@
-//! The latest snapshot as the bytes of `/metrics`, when it is too old to be shown, and the hour before it.
+//! The latest snapshot as the bytes of `/metrics` and of the JSON, when it is too old to be shown, and the hour before it.
 //!
 //! A picture is rendered in a format when that is first asked for; and at once, before anybody asks, in the
 //! formats that were asked for lately, so that no scrape waits for the work of a poll.
@@ -14,8 +14,10 @@ use tokio::time::Instant;
 
 use crate::database::Class;
 use crate::heartbeat::history::{History, Hour};
+use crate::heartbeat::service::Service;
 use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::snapshot::Snapshot;
+use crate::listing;
 use crate::metrics::exposition::{self, Format};
 use crate::metrics::gzip::{self, Opening};
 
@@ -28,6 +30,15 @@ pub enum Encoding {
     Gzip,
 }
 
+/// Which services the JSON lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// All.
+    All,
+    /// Those that the API lists as down, disabled ones included.
+    Down,
+}
+
 /// For how long a format that was asked for is made ready: longer than any sensible scrape interval.
 const REMEMBERED: Duration = Duration::from_mins(5);
 
@@ -35,11 +46,12 @@ const REMEMBERED: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub struct Picture {
     /// What is shown.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// When the rows were asked for, by the monotonic clock.
     pub taken: Instant,
     text: [OnceLock<Bytes>; Format::ALL.len()],
     gzip: [OnceLock<Opening>; Format::ALL.len()],
+    json: [[OnceLock<Bytes>; 2]; 2],
 }
 
 impl Picture {
@@ -47,10 +59,11 @@ impl Picture {
     #[must_use]
     pub fn new(snapshot: Snapshot, taken: Instant) -> Self {
         Self {
-            snapshot,
+            snapshot: Arc::new(snapshot),
             taken,
             text: [const { OnceLock::new() }; Format::ALL.len()],
             gzip: [const { OnceLock::new() }; Format::ALL.len()],
+            json: [const { [const { OnceLock::new() }; 2] }; 2],
         }
     }
 
@@ -66,6 +79,24 @@ impl Picture {
     pub fn gzip(&self, format: Format) -> &Opening {
         self.gzip[format as usize].get_or_init(|| gzip::open(self.text(format)))
     }
+
+    /// Returns the services as JSON, rendered when that is first asked for: of ten thousand it takes a while.
+    #[must_use]
+    pub fn json(&self, selection: Selection, encoding: Encoding) -> &Bytes {
+        self.json[selection as usize][encoding as usize].get_or_init(|| match encoding {
+            Encoding::Identity => {
+                let shown = |status: &_| selection == Selection::All || listing::is_down(status);
+                listing::json(&self.snapshot, shown).into()
+            }
+            Encoding::Gzip => gzip::whole(self.json(selection, Encoding::Identity)),
+        })
+    }
+
+    /// Returns the same, `None` unless it is rendered already.
+    #[must_use]
+    pub fn rendered_json(&self, selection: Selection, encoding: Encoding) -> Option<&Bytes> {
+        self.json[selection as usize][encoding as usize].get()
+    }
 }
 
 /// Polls that fail, one after the other.
@@ -77,11 +108,32 @@ pub struct Outage {
     pub class: Class,
 }
 
+/// What there is to see at one moment.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The latest picture, see [`Gallery::latest`].
+    pub picture: Option<Arc<Picture>>,
+    /// How old the latest picture is, even one that is withheld; `None` before the first.
+    pub age: Option<Duration>,
+    /// What fails since the last picture was shown; `None` when the last poll succeeded, and before the first.
+    pub outage: Option<Outage>,
+    /// The age from which on a picture is withheld.
+    pub stale_after: Duration,
+    /// How long the exporter has been there.
+    pub uptime: Duration,
+}
+
+/// What the polls left.
+#[derive(Debug, Clone, Default)]
+struct Polled {
+    picture: Option<Arc<Picture>>,
+    outage: Option<Outage>,
+}
+
 /// Holds the latest picture, for one that makes them and many that look.
 #[derive(Debug)]
 pub struct Gallery {
-    latest: watch::Sender<Option<Arc<Picture>>>,
-    outage: watch::Sender<Option<Outage>>,
+    polled: watch::Sender<Polled>,
     history: Mutex<History>,
     stale_after: Duration,
     /// Origin of the history's axis.
@@ -91,13 +143,12 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    /// An empty one; pictures of `stale_after` and older will be withheld.
+    /// An empty one; pictures of `stale_after` and older will be withheld, and they come every `poll_interval`.
     #[must_use]
-    pub fn new(stale_after: Duration) -> Self {
+    pub fn new(stale_after: Duration, poll_interval: Duration) -> Self {
         Self {
-            latest: watch::Sender::new(None),
-            outage: watch::Sender::new(None),
-            history: Mutex::default(),
+            polled: watch::Sender::default(),
+            history: Mutex::new(History::new(poll_interval)),
             stale_after,
             started: Instant::now(),
             asked: [const { [const { AtomicU64::new(0) }; 2] }; Format::ALL.len()],
@@ -114,26 +165,23 @@ impl Gallery {
             }
         }
         let at = self.monotonic(picture.taken);
-        self.history().record(at, &picture.snapshot.services);
+        self.history().record(at, &picture.snapshot);
         let picture = Arc::new(picture);
-        self.latest.send_replace(Some(picture.clone()));
-        self.outage.send_replace(None);
+        self.polled.send_replace(Polled {
+            picture: Some(picture.clone()),
+            outage: None,
+        });
         picture
     }
 
     /// Notes a poll that failed, in place of [`Gallery::show`].
     pub fn fail(&self, class: Class) {
-        self.outage.send_modify(|outage| {
-            let since = outage.map_or_else(Instant::now, |outage| outage.since);
-            *outage = Some(Outage { since, class });
+        self.polled.send_modify(|polled| {
+            let since = polled
+                .outage
+                .map_or_else(Instant::now, |outage| outage.since);
+            polled.outage = Some(Outage { since, class });
         });
-    }
-
-    /// Returns what fails since the last picture was shown; `None` when the last poll succeeded, and before the
-    /// first.
-    #[must_use]
-    pub fn outage(&self) -> Option<Outage> {
-        *self.outage.borrow()
     }
 
     /// Returns the latest picture unless there is none or it is too old to be true.
@@ -142,36 +190,31 @@ impl Gallery {
     /// picture alive.
     #[must_use]
     pub fn latest(&self) -> Option<Arc<Picture>> {
-        let picture = self.latest.borrow().clone()?;
-        (picture.taken.elapsed() < self.stale_after).then_some(picture)
+        self.view().picture
     }
 
-    /// Returns how old the last picture is, even one that is withheld; `None` before the first.
+    /// Returns what there is to see, all of it at one moment.
     #[must_use]
-    pub fn age(&self) -> Option<Duration> {
-        let latest = self.latest.borrow();
-        latest.as_ref().map(|picture| picture.taken.elapsed())
+    pub fn view(&self) -> View {
+        let Polled { picture, outage } = self.polled.borrow().clone();
+        let age = picture.as_ref().map(|picture| picture.taken.elapsed());
+        View {
+            picture: picture.filter(|_| age.is_some_and(|age| age < self.stale_after)),
+            age,
+            outage,
+            stale_after: self.stale_after,
+            uptime: self.started.elapsed(),
+        }
     }
 
-    /// Returns the age from which on a picture is withheld.
+    /// Returns the last hour of these services, in their order, up to now.
     #[must_use]
-    pub fn stale_after(&self) -> Duration {
-        self.stale_after
-    }
-
-    /// Returns how long this gallery, and so the exporter, has been there.
-    #[must_use]
-    pub fn uptime(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// Returns the last hour of these rows, in their order, up to now.
-    #[must_use]
-    pub fn hours(&self, ids: impl IntoIterator<Item = i64>) -> Vec<Option<Hour>> {
+    pub fn hours<'a>(&self, services: impl IntoIterator<Item = &'a Service>) -> Vec<Option<Hour>> {
         let history = self.history();
         // Read with the lock held, so that no picture is younger.
         let now = self.monotonic(Instant::now());
-        ids.into_iter().map(|id| history.hour(id, now)).collect()
+        let hour = |service| history.hour(service, now);
+        services.into_iter().map(hour).collect()
     }
 
     /// Returns a time on the axis of the history.
@@ -233,7 +276,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_picture_is_withheld_at_the_limit() {
-        let gallery = Gallery::new(Duration::from_secs(30));
+        let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert!(gallery.latest().is_none());
         gallery.show(picture());
         tokio::time::advance(Duration::from_millis(29_999)).await;
@@ -246,26 +289,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_outage_lasts_from_its_first_failure_to_the_next_picture() {
-        let gallery = Gallery::new(Duration::from_secs(30));
-        assert_eq!(gallery.outage(), None);
+        let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
+        assert_eq!(gallery.view().outage, None);
         gallery.fail(Class::Connect);
         let since = Instant::now();
         tokio::time::advance(Duration::from_secs(5)).await;
         gallery.fail(Class::Timeout);
         let class = Class::Timeout;
-        assert_eq!(gallery.outage(), Some(Outage { since, class }));
+        assert_eq!(gallery.view().outage, Some(Outage { since, class }));
         gallery.show(picture());
-        assert_eq!(gallery.outage(), None);
+        assert_eq!(gallery.view().outage, None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_withheld_picture_keeps_its_age_and_its_hour() {
-        let gallery = Gallery::new(Duration::from_secs(30));
-        assert_eq!(gallery.age(), None);
+        let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
+        assert_eq!(gallery.view().age, None);
         gallery.show(picture());
         tokio::time::advance(Duration::from_mins(2)).await;
-        assert_eq!(gallery.age(), Some(Duration::from_mins(2)));
-        let hours = gallery.hours([1, 2]);
+        assert_eq!(gallery.view().age, Some(Duration::from_mins(2)));
+        let shown = fixture::service("cinder-volume", "block1");
+        let other = fixture::service("cinder-volume", "block2");
+        let hours = gallery.hours([&shown, &other]);
         let minutes = hours[0].unwrap().minutes;
         assert_eq!(minutes[MINUTES - 2..], [None, None]);
         assert!(minutes[MINUTES - 3].is_some());
@@ -274,7 +319,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_asked_for_lately_is_ready_and_nothing_else() {
-        let gallery = Gallery::new(Duration::from_secs(30));
+        let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         gallery.ask(Format::OpenMetrics, Encoding::Gzip);
         gallery.show(picture());
         let shown = gallery.latest().unwrap();
@@ -286,5 +331,22 @@ mod tests {
         let shown = gallery.latest().unwrap();
         assert!(shown.gzip[Format::OpenMetrics as usize].get().is_none());
         assert!(shown.text[Format::OpenMetrics as usize].get().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_json_of_a_picture_is_rendered_once() {
+        let picture = picture();
+        for selection in [Selection::All, Selection::Down] {
+            for encoding in [Encoding::Identity, Encoding::Gzip] {
+                assert_eq!(picture.rendered_json(selection, encoding), None);
+                let first = picture.json(selection, encoding).clone();
+                let again = picture.rendered_json(selection, encoding).unwrap();
+                assert_eq!(first.as_ptr(), again.as_ptr());
+            }
+        }
+        let identity = |selection| picture.json(selection, Encoding::Identity);
+        assert!(
+            std::str::from_utf8(identity(Selection::All)).is_ok_and(|text| text.contains("block1"))
+        );
     }
 }

@@ -86,7 +86,7 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), 
             "listening"
         );
     }
-    let gallery = Arc::new(Gallery::new(settings.stale_after));
+    let gallery = Arc::new(Gallery::new(settings.stale_after, settings.poll_interval));
     let telemetry = Arc::new(Telemetry::new(
         target.layout.project,
         &settings.intervals,

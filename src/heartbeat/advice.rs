@@ -5,6 +5,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use super::cause::Reason;
 use super::skew::ClockSkew;
 use super::snapshot::{ServiceStatus, Snapshot};
+use super::urgency::Urgency;
 
 /// Returns what is wrong with a service and what to look at; `None` when nothing is known to be wrong.
 #[must_use]
@@ -14,14 +15,26 @@ pub fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
             "About {writers} processes write this row; give each host a name of its own, or make them a cluster."
         )
     });
+    let duplicates = (status.duplicates > 0).then(|| {
+        format!(
+            "{} rows have its name; this is the freshest. Remove the others from the database.",
+            status.duplicates + 1
+        )
+    });
     let reason = status
         .observed
         .reason
         .map(|reason| explain(status, snapshot, reason));
-    match (reason, writers) {
-        (Some(reason), Some(writers)) => Some(format!("{reason} {writers}")),
-        (reason, writers) => reason.or(writers),
-    }
+    let abandoned = (Urgency::of(status) == Urgency::Abandoned).then(|| {
+        "Its last heartbeat is more than a week old: if it is gone for good, remove its row \
+         (cinder-manage service remove)."
+            .to_owned()
+    });
+    let said: Vec<String> = [reason, abandoned, writers, duplicates]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!said.is_empty()).then(|| said.join(" "))
 }
 
 fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {

@@ -3,12 +3,15 @@
 //! The axis is [`Monotonic`], so that a database's clock that is set moves nothing. A minute without a picture stays
 //! empty: a database that can't be read says nothing of the services.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::service::Service;
 use super::skew::Monotonic;
-use super::snapshot::ServiceStatus;
+use super::snapshot::{ServiceStatus, Snapshot};
 use super::state::State;
 
 /// Minutes that are remembered, the present one included.
@@ -18,13 +21,16 @@ pub const MINUTES: usize = 60;
 #[expect(clippy::cast_possible_wrap, reason = "sixty is small")]
 const SPAN: i64 = MINUTES as i64;
 
+/// The least time without a picture after which nobody knows whether a state lasted.
+const LEAST_LIMIT: Duration = Duration::from_mins(1);
+
 /// How long the present state has lasted in the latest picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
     /// The change was seen: so long ago a picture showed the state for the first time.
     Exactly(TimeDelta),
-    /// So long ago it was there already, in the first picture of the service, or in the first after more than a
-    /// minute without.
+    /// So long ago it was there already: in the first picture of the service, or in the first after a time without
+    /// pictures that was longer than the limit of [`History::new`], in which it may have ended and begun again.
     AtLeast(TimeDelta),
 }
 
@@ -37,7 +43,7 @@ pub struct Hour {
     pub since: Since,
 }
 
-/// What is remembered of one row: two minutes a byte, the minute m of the axis in the nibble m mod 60.
+/// What is remembered of one service: two minutes a byte, the minute m of the axis in the nibble m mod 60.
 #[derive(Debug, Clone)]
 struct Trace {
     nibbles: [u8; MINUTES / 2],
@@ -47,37 +53,68 @@ struct Trace {
     seen: bool,
 }
 
-/// The last hour of all services, by primary key: a row that is removed is forgotten.
-#[derive(Debug, Default)]
+/// The last hour of all services, by binary and host: what is shown, whichever row that comes from. A service that
+/// is removed is forgotten.
+#[derive(Debug)]
 pub struct History {
-    traces: HashMap<i64, Trace>,
-    /// When the latest picture was taken.
-    latest: Option<Monotonic>,
+    /// One for each service of the latest picture, in its order, so that their names need not be kept twice.
+    traces: Vec<Trace>,
+    /// The latest picture, and when it was taken.
+    latest: Option<(Monotonic, Arc<Snapshot>)>,
+    /// The longest time between two pictures across which a state lasts.
+    limit: TimeDelta,
 }
 
 impl History {
-    /// Adds a picture, which must not be older than the last.
-    pub fn record(&mut self, at: Monotonic, services: &[ServiceStatus]) {
-        let gap = self.latest.map(|latest| at - latest);
-        let empty = self.latest.map_or(0, |latest| minute(at) - minute(latest));
-        let mut before = std::mem::take(&mut self.traces);
-        self.traces.reserve(services.len());
-        for status in services {
-            let id = status.service.id;
-            let trace = before.remove(&id);
-            let trace = Trace::continued(trace, State::of(status), at, gap, empty);
-            self.traces.insert(id, trace);
+    /// An empty one. A state is taken to last from one picture to the next if these are at most a minute, or two
+    /// and a half intervals between polls, apart: so long that one poll may fail.
+    #[must_use]
+    pub fn new(poll_interval: Duration) -> Self {
+        let limit = LEAST_LIMIT.max(poll_interval.saturating_mul(5) / 2);
+        Self {
+            traces: Vec::new(),
+            latest: None,
+            limit: TimeDelta::from_std(limit).unwrap_or(TimeDelta::MAX),
         }
-        self.latest = Some(at);
     }
 
-    /// Returns the hour that ends at `at`, which must not be before the last picture; `None` for a row that the
+    /// Adds a picture, which must not be older than the last.
+    pub fn record(&mut self, at: Monotonic, snapshot: &Arc<Snapshot>) {
+        let latest = self.latest.replace((at, snapshot.clone()));
+        let step = Step {
+            at,
+            empty: latest
+                .as_ref()
+                .map_or(0, |(latest, _)| minute(at) - minute(*latest)),
+            seen: latest
+                .as_ref()
+                .is_some_and(|(latest, _)| at - *latest <= self.limit),
+        };
+        let names = latest.iter().flat_map(|(_, before)| &before.services);
+        let mut before = names.zip(std::mem::take(&mut self.traces)).peekable();
+        self.traces.reserve_exact(snapshot.services.len());
+        for status in &snapshot.services {
+            // Both are in the order of their names.
+            while before
+                .next_if(|(old, _)| by_name(&old.service, &status.service) == Ordering::Less)
+                .is_some()
+            {}
+            let trace = before
+                .next_if(|(old, _)| by_name(&old.service, &status.service) == Ordering::Equal)
+                .map(|(_, trace)| trace);
+            self.traces.push(step.continued(trace, State::of(status)));
+        }
+    }
+
+    /// Returns the hour that ends at `at`, which must not be before the last picture; `None` for a service that the
     /// last picture did not show.
     #[must_use]
-    pub fn hour(&self, id: i64, at: Monotonic) -> Option<Hour> {
-        let trace = self.traces.get(&id)?;
-        let latest = self.latest?;
-        let recorded = minute(latest);
+    pub fn hour(&self, service: &Service, at: Monotonic) -> Option<Hour> {
+        let (latest, snapshot) = self.latest.as_ref()?;
+        let by_name = |status: &ServiceStatus| by_name(&status.service, service);
+        let index = snapshot.services.binary_search_by(by_name).ok()?;
+        let trace = self.traces.get(index)?;
+        let recorded = minute(*latest);
         let now = minute(at);
         let mut minutes = [None; MINUTES];
         for (slot, minute) in minutes.iter_mut().zip(now - SPAN + 1..) {
@@ -85,7 +122,7 @@ impl History {
                 *slot = state_of(trace.nibble(minute));
             }
         }
-        let lasted = latest - trace.since;
+        let lasted = *latest - trace.since;
         let since = if trace.seen {
             Since::Exactly(lasted)
         } else {
@@ -95,34 +132,45 @@ impl History {
     }
 }
 
-impl Trace {
-    /// Adds a state to what is remembered of a row, `gap` after the last picture and `empty` minutes later.
-    fn continued(
-        before: Option<Self>,
-        state: State,
-        at: Monotonic,
-        gap: Option<TimeDelta>,
-        empty: i64,
-    ) -> Self {
-        let mut trace = before.unwrap_or(Self {
+/// Compares as the services of a [`Snapshot`] are sorted.
+fn by_name(a: &Service, b: &Service) -> Ordering {
+    (&a.binary, &a.host).cmp(&(&b.binary, &b.host))
+}
+
+/// From one picture to the next.
+struct Step {
+    /// When the next is taken.
+    at: Monotonic,
+    /// How many minutes later.
+    empty: i64,
+    /// Whether what changed is taken to have changed just now, and what did not, to have lasted.
+    seen: bool,
+}
+
+impl Step {
+    /// Adds a state to what is remembered of a service.
+    fn continued(&self, before: Option<Trace>, state: State) -> Trace {
+        let mut trace = before.unwrap_or(Trace {
             nibbles: [0; MINUTES / 2],
             state,
-            since: at,
+            since: self.at,
             seen: false,
         });
-        if !state.continues(trace.state) {
-            trace.since = at;
-            trace.seen = gap.is_some_and(|gap| gap <= TimeDelta::minutes(1));
+        if !self.seen || !state.continues(trace.state) {
+            trace.since = self.at;
+            trace.seen = self.seen;
         }
         trace.state = state;
-        let now = minute(at);
-        for minute in now - empty.min(SPAN) + 1..=now {
+        let now = minute(self.at);
+        for minute in now - self.empty.min(SPAN) + 1..=now {
             trace.set_nibble(minute, 0);
         }
         trace.set_nibble(now, trace.nibble(now).max(nibble(state)));
         trace
     }
+}
 
+impl Trace {
     fn nibble(&self, minute: i64) -> u8 {
         let (byte, shift) = place(minute);
         self.nibbles[byte] >> shift & 0xf

@@ -122,6 +122,13 @@ impl Snapshot {
         }
     }
 
+    /// Returns the number of rows of `services` that can't be read and so stand for services that are not shown.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        let duplicates: usize = self.services.iter().map(|status| status.duplicates).sum();
+        self.rows.saturating_sub(self.services.len() + duplicates)
+    }
+
     /// Returns how many rows have a defect.
     #[must_use]
     pub fn rejected_with(&self, defect: Defect) -> usize {

@@ -10,7 +10,7 @@ pub enum State {
     Up,
     /// The row does not tell.
     Unknown,
-    /// Listed as up, though a [`Reason`] holds: a clock that is ahead hides a stop, or the scheduler's rule differs.
+    /// Listed as up, though a [`Reason`] holds: a clock that is ahead hides a stop.
     Unseen,
     /// Down, and more reads are needed to tell why.
     Undetermined,

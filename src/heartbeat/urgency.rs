@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::cause::Reason;
 use super::skew::Bounds;
 use super::snapshot::ServiceStatus;
 use super::state::State;
@@ -9,31 +10,39 @@ use super::state::State;
 /// A skew that is proven beyond this, on either side, is worth a look before it takes the service down.
 const SKEW_LIMIT: TimeDelta = TimeDelta::seconds(5);
 
+/// A service without a heartbeat for longer is a row that somebody forgot, and hides those that are down no more.
+///
+/// The same as `openstack_heartbeat:abandoned_threshold_seconds` in `alerts/openstack-heartbeat.rules.yml`.
+pub const ABANDONED_AFTER: TimeDelta = TimeDelta::days(7);
+
 /// How much a service needs somebody, the most urgent first. Each service has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// Enabled, and listed as down.
+    /// Enabled, and listed as down, unless it is [`Abandoned`](Self::Abandoned).
     Down,
     /// Enabled and failing, though it is listed as up, see [`State::Unseen`].
     Unseen,
     /// Enabled, and its row does not tell.
     Unknown,
-    /// Up, with a clock that is proven to be more than five seconds off, or a row that several processes write.
+    /// Up, with a [`Doubt`].
     Warning,
     /// Up, and nothing is known to be wrong.
     Up,
+    /// Enabled and down, without a heartbeat for more than [`ABANDONED_AFTER`], for another reason than its clock.
+    Abandoned,
     /// Disabled by an operator, whatever its state.
     Disabled,
 }
 
 impl Urgency {
     /// Every urgency, the highest first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Down,
         Self::Unseen,
         Self::Unknown,
         Self::Warning,
         Self::Up,
+        Self::Abandoned,
         Self::Disabled,
     ];
 
@@ -44,10 +53,11 @@ impl Urgency {
             return Self::Disabled;
         }
         match State::of(status) {
-            State::Up if is_doubtful(status) => Self::Warning,
+            State::Up if Doubt::of(status).is_some() => Self::Warning,
             State::Up => Self::Up,
             State::Unknown => Self::Unknown,
             State::Unseen => Self::Unseen,
+            _ if is_abandoned(status) => Self::Abandoned,
             _ => Self::Down,
         }
     }
@@ -61,21 +71,47 @@ impl Urgency {
             Self::Unknown => "unknown",
             Self::Warning => "warning",
             Self::Up => "up",
+            Self::Abandoned => "abandoned",
             Self::Disabled => "disabled",
         }
     }
 }
 
-/// Returns whether a service that is up has a clock, or a row, that somebody should look at.
-fn is_doubtful(status: &ServiceStatus) -> bool {
-    let far = |bounds: Bounds| {
-        bounds.lower > SKEW_LIMIT || bounds.upper.is_some_and(|upper| upper < -SKEW_LIMIT)
-    };
-    status.observed.writers.is_some()
-        || status
-            .observed
-            .clock_skew
-            .is_some_and(|skew| far(skew.bounds))
+/// Returns whether nobody but an operator can say whether this service will ever come back.
+fn is_abandoned(status: &ServiceStatus) -> bool {
+    status
+        .heartbeat_age
+        .is_some_and(|age| age > ABANDONED_AFTER)
+        && status.observed.reason != Some(Reason::ClockSkew)
+}
+
+/// Why a service that is up is worth a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Several processes write its row.
+    SharedRow,
+    /// Its host's clock is proven to be more than five seconds off.
+    Clock,
+    /// Several rows have its name, of which the freshest is shown.
+    Duplicates,
+}
+
+impl Doubt {
+    /// Returns the first doubt that holds.
+    #[must_use]
+    pub fn of(status: &ServiceStatus) -> Option<Self> {
+        let far = |bounds: Bounds| {
+            bounds.lower > SKEW_LIMIT || bounds.upper.is_some_and(|upper| upper < -SKEW_LIMIT)
+        };
+        let observed = &status.observed;
+        if observed.writers.is_some() {
+            Some(Self::SharedRow)
+        } else if observed.clock_skew.is_some_and(|skew| far(skew.bounds)) {
+            Some(Self::Clock)
+        } else {
+            (status.duplicates > 0).then_some(Self::Duplicates)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +164,55 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_was_silent_for_more_than_a_week_is_abandoned_unless_it_is_the_clock() {
+        let week = 7 * 24 * 3_600;
+        for (up, disabled, age, reason, expected) in [
+            (false, false, week, Reason::Stopped, Urgency::Down),
+            (false, false, week + 1, Reason::Stopped, Urgency::Abandoned),
+            (
+                false,
+                false,
+                week + 1,
+                Reason::Undetermined,
+                Urgency::Abandoned,
+            ),
+            (
+                false,
+                false,
+                week + 1,
+                Reason::NeverReported,
+                Urgency::Abandoned,
+            ),
+            (false, false, week + 1, Reason::ClockSkew, Urgency::Down),
+            (false, true, week + 1, Reason::Stopped, Urgency::Disabled),
+            (true, false, week + 1, Reason::Stopped, Urgency::Unseen),
+        ] {
+            let mut service = fixture::service("cinder-volume", "block1");
+            service.disabled = disabled;
+            let status = ServiceStatus {
+                service,
+                up: Some(up),
+                up_for_scheduler: Some(up),
+                last_heartbeat: None,
+                heartbeat_age: Some(TimeDelta::seconds(age)),
+                duplicates: 0,
+                observed: Observed {
+                    reason: Some(reason),
+                    ..Observed::default()
+                },
+            };
+            assert_eq!(Urgency::of(&status), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_alert_rules_have_the_same_threshold() {
+        assert!(crate::bundle::RULES.contains(
+            "openstack_heartbeat:abandoned_threshold_seconds\n    expr: vector(7 * 24 * 3600)"
+        ));
+    }
+
+    #[test]
     fn what_is_up_is_worth_a_look_when_its_clock_is_proven_to_be_off_or_its_row_is_shared() {
         for (lower, upper, expected) in [
             (5_001, None, Urgency::Warning),
@@ -142,5 +227,18 @@ mod tests {
             ..Observed::default()
         };
         check(Some(true), false, shared, Urgency::Warning);
+        let mut twice = ServiceStatus {
+            service: fixture::service("cinder-volume", "block1"),
+            up: Some(true),
+            up_for_scheduler: Some(true),
+            last_heartbeat: None,
+            heartbeat_age: None,
+            duplicates: 1,
+            observed: Observed::default(),
+        };
+        assert_eq!(Urgency::of(&twice), Urgency::Warning);
+        assert_eq!(Doubt::of(&twice), Some(Doubt::Duplicates));
+        twice.duplicates = 0;
+        assert_eq!(Doubt::of(&twice), None);
     }
 }

@@ -51,6 +51,14 @@ pub fn close(opening: &Opening, text: &[u8]) -> Bytes {
     bytes.into()
 }
 
+/// Compresses a text of one part.
+#[must_use]
+pub fn whole(text: &[u8]) -> Bytes {
+    let opening = open(b"");
+    let rest = close(&opening, text);
+    [opening.bytes, rest].concat().into()
+}
+
 /// ISIZE is the length modulo 2^32.
 fn wrapped_length(text: &[u8]) -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "RFC 1952 asks for it")]

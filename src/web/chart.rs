@@ -101,18 +101,27 @@ pub struct Run {
     pub height: i64,
 }
 
+/// What a minute can be drawn as: its kind, the words for it and its height.
+pub const LEGEND: [(&str, &str, i64); 5] = [
+    ("down", "down", 100),
+    ("unseen", "failing unseen", 76),
+    ("unknown", "unknown", 52),
+    ("up", "up", 36),
+    ("none", "not observed", 8),
+];
+
 /// Returns the drawing of an hour.
 #[must_use]
 pub fn runs(hour: &Hour) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (minute, x) in hour.minutes.iter().zip((0..).step_by(10)) {
-        let (kind, height) = match minute {
-            None => ("none", 8),
-            Some(State::Up) => ("up", 36),
-            Some(State::Unknown) => ("unknown", 52),
-            Some(State::Unseen) => ("unseen", 76),
-            Some(_) => ("down", 100),
-        };
+        let (kind, _, height) = LEGEND[match minute {
+            Some(State::Unseen) => 1,
+            Some(State::Unknown) => 2,
+            Some(State::Up) => 3,
+            None => 4,
+            Some(_) => 0,
+        }];
         match runs.last_mut() {
             Some(run) if run.kind == kind => run.part.width += 10,
             _ => runs.push(Run {

@@ -4,7 +4,7 @@ use super::words;
 use crate::database::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::urgency::Urgency;
-use crate::picture::{Gallery, Outage};
+use crate::picture::{Outage, View};
 
 /// What stands on top of the page.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,15 +19,22 @@ pub struct Condition {
 
 /// How many services there are of each urgency.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Counts([usize; Urgency::ALL.len()]);
+pub struct Counts {
+    services: [usize; Urgency::ALL.len()],
+    /// See [`Snapshot::hidden`].
+    hidden: usize,
+}
 
 impl Counts {
     /// Counts the services of a picture.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
-        let mut counts = Self::default();
+        let mut counts = Self {
+            hidden: snapshot.hidden(),
+            ..Self::default()
+        };
         for status in &snapshot.services {
-            counts.0[Urgency::of(status) as usize] += 1;
+            counts.services[Urgency::of(status) as usize] += 1;
         }
         counts
     }
@@ -35,57 +42,55 @@ impl Counts {
     /// Returns the number of services of this urgency.
     #[must_use]
     pub fn get(&self, urgency: Urgency) -> usize {
-        self.0[urgency as usize]
+        self.services[urgency as usize]
     }
 
-    /// Returns the number of services that no operator disabled.
+    /// Returns the number of services that somebody counts on: neither disabled nor abandoned.
     #[must_use]
     pub fn enabled(&self) -> usize {
-        self.0.iter().sum::<usize>() - self.get(Urgency::Disabled)
+        let others = self.get(Urgency::Disabled) + self.get(Urgency::Abandoned);
+        self.services.iter().sum::<usize>() - others
     }
 }
 
 impl Condition {
-    /// Returns the condition of what is known; `None` for `counts` means that no picture can be shown.
+    /// Returns the condition of what is seen; `None` for `counts` means that no picture can be shown.
+    ///
+    /// It is `up` only if [`listing::all_up`](crate::listing::all_up) says so of the services that are not
+    /// abandoned, and the database can be read.
     #[must_use]
-    pub fn of(counts: Option<&Counts>, gallery: &Gallery) -> Self {
+    pub fn of(counts: Option<&Counts>, view: &View) -> Self {
         let Some(counts) = counts else {
-            let headline = match gallery.age() {
+            let headline = match view.age {
                 Some(_) => "The services’ states are not known at present",
                 None => "The services’ states are not known yet",
             };
             return Self::new("unknown", "no data".to_owned(), headline.to_owned());
         };
         let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::Unseen));
-        let (unknown, enabled) = (counts.get(Urgency::Unknown), counts.enabled());
-        let also = match unseen {
-            0 => String::new(),
-            1 => "; 1 more fails unseen".to_owned(),
-            _ => format!("; {unseen} more fail unseen"),
+        let untold = counts.get(Urgency::Unknown) + counts.hidden;
+        let short = match (down, unseen, untold) {
+            (0, 0, 0) | (1.., _, _) => format!("{down} down"),
+            (0, 0, _) => format!("{untold} unknown"),
+            (0, _, _) => format!("{unseen} fail unseen"),
         };
-        let short = format!("{down} down");
-        if down > 0 {
-            let are = if down == 1 { "is" } else { "are" };
-            let headline = format!("{down} of {enabled} services {are} down{also}");
-            Self::new("down", short, headline)
+        let kind = if down > 0 {
+            "down"
         } else if unseen > 0 {
-            let fail = if unseen == 1 { "fails" } else { "fail" };
-            let headline =
-                format!("{unseen} of {enabled} services {fail}, though Cinder lists all as up");
-            Self::new("unseen", format!("{unseen} fail unseen"), headline)
-        } else if unknown > 0 {
-            let headline = format!("No service is known to be down; of {unknown} it can’t be told");
-            Self::new("unknown", short, headline)
-        } else if enabled == 0 {
-            let headline = "There is no enabled service".to_owned();
-            Self::new("unknown", short, headline)
+            "unseen"
+        } else if counts.is_all_up() && view.outage.is_none() {
+            "up"
         } else {
-            let headline = match enabled {
-                1 => "The one enabled service is up".to_owned(),
-                _ => format!("All {enabled} enabled services are up"),
-            };
-            Self::new("up", short, headline)
-        }
+            "unknown"
+        };
+        let headline = match view.outage.and(view.age) {
+            Some(age) => {
+                let headline = counts.headline(Tense::Past);
+                format!("{headline}, {} ago", words::span(age))
+            }
+            None => counts.headline(Tense::Present),
+        };
+        Self::new(kind, short, headline)
     }
 
     fn new(kind: &'static str, short: String, headline: String) -> Self {
@@ -93,6 +98,90 @@ impl Condition {
             kind,
             short,
             headline,
+        }
+    }
+}
+
+impl Counts {
+    /// Returns whether there are enabled services, and all of them are known and up.
+    fn is_all_up(&self) -> bool {
+        let well = self.get(Urgency::Up) + self.get(Urgency::Warning);
+        well > 0 && well == self.enabled() && self.hidden == 0
+    }
+
+    /// Returns how the services are doing, the worst first.
+    fn headline(&self, tense: Tense) -> String {
+        let (down, unseen) = (self.get(Urgency::Down), self.get(Urgency::Unseen));
+        let (unknown, enabled) = (self.get(Urgency::Unknown), self.enabled());
+        let unseen = match (down, unseen) {
+            (_, 0) => None,
+            (0, 1) => Some(format!(
+                "1 of {enabled} services fails, though Cinder lists it as up"
+            )),
+            (0, _) => Some(format!(
+                "{unseen} of {enabled} services fail, though Cinder lists them as up"
+            )),
+            (_, 1) => Some("1 more fails, though Cinder lists it as up".to_owned()),
+            (_, _) => Some(format!(
+                "{unseen} more fail, though Cinder lists them as up"
+            )),
+        };
+        let well = (down == 0 && unseen.is_none()).then(|| self.without_failures(tense));
+        let is_said = well.is_some() && unknown == 0 && enabled > 0;
+        let hidden =
+            (self.hidden > 0 && !is_said).then(|| format!("{} can’t be read", self.rows()));
+        let parts = [
+            (down > 0).then(|| format!("{down} of {enabled} services {} down", tense.be(down))),
+            unseen,
+            well,
+            (unknown > 0).then(|| format!("of {unknown} it can’t be told")),
+            hidden,
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        parts.join("; ")
+    }
+
+    /// Returns the number of rows that hide services, in words.
+    fn rows(&self) -> String {
+        match self.hidden {
+            1 => "1 row".to_owned(),
+            rows => format!("{rows} rows"),
+        }
+    }
+
+    /// Returns how the services are doing when none is known to fail.
+    fn without_failures(&self, tense: Tense) -> String {
+        let (hidden, enabled) = (self.hidden, self.enabled());
+        match (self.get(Urgency::Unknown), hidden, enabled) {
+            (0, _, 0) if self.get(Urgency::Abandoned) > 0 => {
+                "No enabled service has reported within a week".to_owned()
+            }
+            (0, _, 0) => "There is no enabled service".to_owned(),
+            (0, 0, 1) => format!("The one enabled service {} up", tense.be(1)),
+            (0, 0, _) => format!("All {enabled} enabled services {} up", tense.be(enabled)),
+            (0, _, _) => {
+                let are = tense.be(2);
+                format!("{} can’t be read; all others {are} up", self.rows())
+            }
+            _ => format!("No service {} known to be down", tense.be(1)),
+        }
+    }
+}
+
+/// Whether a picture is of now, or of a database that can no longer be read.
+#[derive(Debug, Clone, Copy)]
+enum Tense {
+    Present,
+    Past,
+}
+
+impl Tense {
+    fn be(self, count: usize) -> &'static str {
+        match (self, count) {
+            (Self::Present, 1) => "is",
+            (Self::Present, _) => "are",
+            (Self::Past, 1) => "was",
+            (Self::Past, _) => "were",
         }
     }
 }
@@ -108,10 +197,9 @@ pub struct Trouble {
 
 /// Returns what keeps a picture from being read, if anything does.
 #[must_use]
-pub fn trouble(gallery: &Gallery) -> Option<Trouble> {
-    let age = gallery.age();
-    let limit = gallery.stale_after();
-    let Some(Outage { since, class }) = gallery.outage() else {
+pub fn trouble(view: &View) -> Option<Trouble> {
+    let (age, limit) = (view.age, view.stale_after);
+    let Some(Outage { since, class }) = view.outage else {
         let text = match age {
             Some(age) if age < limit => return None,
             Some(age) => format!(
@@ -120,7 +208,7 @@ pub fn trouble(gallery: &Gallery) -> Option<Trouble> {
             ),
             None => format!(
                 "The exporter started {} ago; the first reading of the database is under way.",
-                words::span(gallery.uptime())
+                words::span(view.uptime)
             ),
         };
         let remedy = "A reading takes as long as the timeouts allow.";
@@ -130,7 +218,7 @@ pub fn trouble(gallery: &Gallery) -> Option<Trouble> {
     let text = match age {
         None => format!(
             "The database has not been read since the exporter started {} ago: {what}.",
-            words::span(gallery.uptime())
+            words::span(view.uptime)
         ),
         Some(age) if age < limit => format!(
             "The database has not been readable for {}: {what}. States are as of {} ago, and withheld when they are {} old.",
@@ -188,46 +276,196 @@ fn explain(class: Class) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::time::Duration;
 
-    use super::*;
+    use chrono::TimeDelta;
+    use tokio::time::Instant;
 
-    fn check(counts: [usize; 6], kind: &str, headline: &str) {
-        let gallery = Gallery::new(Duration::from_secs(30));
-        let condition = Condition::of(Some(&Counts(counts)), &gallery);
+    use super::*;
+    use crate::heartbeat::liveness::Intervals;
+    use crate::heartbeat::service::{HostTime, Reading, Service, Stamp, fixture};
+    use crate::heartbeat::skew::Quantum;
+    use crate::listing;
+    use crate::picture::Gallery;
+
+    const VIEW: View = View {
+        picture: None,
+        age: Some(Duration::from_secs(3)),
+        outage: None,
+        stale_after: Duration::from_secs(30),
+        uptime: Duration::from_secs(3),
+    };
+
+    fn check(services: [usize; 7], hidden: usize, kind: &str, headline: &str) {
+        let condition = Condition::of(Some(&Counts { services, hidden }), &VIEW);
         assert_eq!(
             (condition.kind, condition.headline.as_str()),
             (kind, headline)
         );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_worst_is_said_first() {
-        check([2, 0, 1, 1, 3, 9], "down", "2 of 7 services are down");
-        check(
-            [1, 2, 0, 0, 0, 0],
-            "down",
-            "1 of 3 services is down; 2 more fail unseen",
-        );
-        check(
-            [0, 1, 0, 0, 1, 0],
-            "unseen",
-            "1 of 2 services fails, though Cinder lists all as up",
-        );
-        check(
-            [0, 0, 1, 0, 1, 0],
-            "unknown",
-            "No service is known to be down; of 1 it can’t be told",
-        );
-        check([0, 0, 0, 0, 0, 4], "unknown", "There is no enabled service");
-        check([0, 0, 0, 1, 1, 4], "up", "All 2 enabled services are up");
+    #[test]
+    fn the_worst_is_said_first_and_all_of_it() {
+        for (services, hidden, kind, headline) in [
+            ([2, 0, 0, 1, 3, 5, 9], 0, "down", "2 of 6 services are down"),
+            (
+                [2, 0, 1, 1, 3, 0, 9],
+                0,
+                "down",
+                "2 of 7 services are down; of 1 it can’t be told",
+            ),
+            (
+                [1, 2, 3, 0, 0, 0, 0],
+                1,
+                "down",
+                "1 of 6 services is down; 2 more fail, though Cinder lists them as up; of 3 it can’t be told; \
+                 1 row can’t be read",
+            ),
+            (
+                [0, 1, 0, 0, 1, 0, 0],
+                0,
+                "unseen",
+                "1 of 2 services fails, though Cinder lists it as up",
+            ),
+            (
+                [0, 2, 1, 0, 1, 0, 0],
+                0,
+                "unseen",
+                "2 of 4 services fail, though Cinder lists them as up; of 1 it can’t be told",
+            ),
+            (
+                [0, 0, 1, 0, 1, 0, 0],
+                2,
+                "unknown",
+                "No service is known to be down; of 1 it can’t be told; 2 rows can’t be read",
+            ),
+            (
+                [0, 0, 0, 0, 1, 0, 0],
+                1,
+                "unknown",
+                "1 row can’t be read; all others are up",
+            ),
+            (
+                [0, 0, 0, 0, 3, 0, 0],
+                2,
+                "unknown",
+                "2 rows can’t be read; all others are up",
+            ),
+            (
+                [0, 0, 0, 0, 0, 0, 4],
+                1,
+                "unknown",
+                "There is no enabled service; 1 row can’t be read",
+            ),
+            (
+                [0, 0, 0, 0, 0, 0, 4],
+                0,
+                "unknown",
+                "There is no enabled service",
+            ),
+            (
+                [0, 0, 0, 0, 0, 14, 4],
+                0,
+                "unknown",
+                "No enabled service has reported within a week",
+            ),
+            (
+                [0, 0, 0, 1, 1, 14, 4],
+                0,
+                "up",
+                "All 2 enabled services are up",
+            ),
+        ] {
+            check(services, hidden, kind, headline);
+        }
+    }
+
+    #[test]
+    fn what_was_up_before_the_database_went_away_is_not_said_to_be_up() {
+        let outage = Outage {
+            since: Instant::now(),
+            class: Class::Connect,
+        };
+        let view = View {
+            outage: Some(outage),
+            ..VIEW
+        };
+        for (services, kind, headline) in [
+            (
+                [0, 0, 0, 0, 1, 0, 0],
+                "unknown",
+                "The one enabled service was up, 3 s ago",
+            ),
+            (
+                [2, 0, 0, 0, 1, 0, 0],
+                "down",
+                "2 of 3 services were down, 3 s ago",
+            ),
+        ] {
+            let counts = Counts {
+                services,
+                hidden: 0,
+            };
+            let condition = Condition::of(Some(&counts), &view);
+            assert_eq!(
+                (condition.kind, condition.headline.as_str()),
+                (kind, headline)
+            );
+        }
+    }
+
+    /// A picture of services with these ages, and so many rows that can't be read.
+    fn snapshot(ages: &[Option<i64>], rejected: usize) -> Snapshot {
+        let now = fixture::now("2026-03-30 00:54:14");
+        let services: Vec<Service> = (0..)
+            .zip(ages)
+            .map(|(id, age)| Service {
+                id,
+                updated_at: age.map_or(Stamp::Unreadable, |age| {
+                    Stamp::At(HostTime(now.0 - TimeDelta::seconds(age)))
+                }),
+                ..fixture::service("cinder-volume", &format!("block{id}"))
+            })
+            .collect();
+        let reading = Reading {
+            now,
+            quantum: Quantum::MICROSECOND,
+            rows: services.len() + rejected,
+            services,
+            clusters: vec![],
+            rejected: vec![],
+        };
+        let intervals = Intervals {
+            service_down_time: TimeDelta::seconds(60),
+            report_interval: TimeDelta::seconds(10),
+        };
+        Snapshot::new(reading, intervals, HashMap::new(), None)
+    }
+
+    #[test]
+    fn the_headline_is_green_only_where_the_command_line_says_that_all_are_up() {
+        for (ages, rejected, up) in [
+            (&[Some(5), Some(5)][..], 0, Some(true)),
+            (&[Some(5)], 1, None),
+            (&[Some(5), None], 0, None),
+            (&[Some(5), Some(500)], 0, Some(false)),
+            (&[Some(500)], 1, Some(false)),
+            (&[], 0, None),
+            (&[], 1, None),
+        ] {
+            let snapshot = snapshot(ages, rejected);
+            assert_eq!(listing::all_up(&snapshot), up, "{ages:?}");
+            let condition = Condition::of(Some(&Counts::of(&snapshot)), &VIEW);
+            assert_eq!(condition.kind == "up", up == Some(true), "{condition:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_picture_it_is_said_why_and_since_when() {
-        let gallery = Gallery::new(Duration::from_secs(30));
+        let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         let text = || {
-            trouble(&gallery)
+            trouble(&gallery.view())
                 .map(|trouble| trouble.text)
                 .unwrap_or_default()
         };
@@ -242,7 +480,7 @@ mod tests {
             text(),
             "The database has not been read since the exporter started 2 min 12 s ago: login refused."
         );
-        let condition = Condition::of(None, &gallery);
+        let condition = Condition::of(None, &gallery.view());
         assert_eq!(condition.short, "no data");
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::asset;
-use super::chart::Budget;
+use super::chart::{self, Budget};
 use super::condition::{self, Condition, Counts, Trouble};
 use super::documentation::{self, DOCUMENTATION};
 use super::query::Query;
@@ -23,6 +23,9 @@ const PAGE_ROWS: usize = 100;
 /// Services that are explained on top at most; the table has all.
 const MOST_URGENT: usize = 12;
 
+/// Seconds between two refreshes of a page without scripts, at least.
+const LEAST_RELOAD: u64 = 60;
+
 /// A filter by state, with a link that sets it.
 #[derive(Debug)]
 struct Chip {
@@ -33,12 +36,21 @@ struct Chip {
     chosen: bool,
 }
 
+/// Services that need somebody and are not explained on top.
+#[derive(Debug)]
+struct Further {
+    /// How many, and what they do.
+    text: String,
+    link: String,
+}
+
 /// What is known of the services, where anything is.
 #[derive(Debug)]
 struct Services<'a> {
     urgent: Vec<Row<'a>>,
-    /// Urgent ones that are not explained on top.
-    further: usize,
+    further: Vec<Further>,
+    /// Urgent ones, on top or not.
+    needing: usize,
     rows: Vec<Row<'a>>,
     chips: Vec<Chip>,
     binaries: BTreeSet<&'a str>,
@@ -66,12 +78,16 @@ struct Page<'a> {
     condition: Condition,
     trouble: Option<Trouble>,
     services: Option<Services<'a>>,
-    down: usize,
     age_seconds: Option<u64>,
     /// Milliseconds between two refreshes.
     refresh: u128,
-    /// The same in whole seconds, for a page without scripts.
-    refresh_seconds: u64,
+    /// Seconds between two refreshes of a page without scripts; `None` where that would take a filter from whoever
+    /// types it.
+    reload: Option<u64>,
+    /// This page once more, for a page without scripts.
+    again: String,
+    /// Milliseconds from which on what is shown is too old to be true.
+    stale_after: u128,
     metrics: &'a str,
     query: &'a Query,
 }
@@ -79,22 +95,25 @@ struct Page<'a> {
 /// Returns the page.
 #[must_use]
 pub fn render(site: &Site, query: &Query) -> String {
-    let picture = site.gallery.latest();
-    let counts = picture
-        .as_ref()
-        .map(|picture| Counts::of(&picture.snapshot));
+    let view = site.gallery.view();
+    let picture = view.picture.as_deref();
+    let counts = picture.map(|picture| Counts::of(&picture.snapshot));
     let services = picture
-        .as_deref()
         .zip(counts)
         .map(|(picture, counts)| services(picture, &counts, query, &site.gallery));
     let page = Page {
-        condition: Condition::of(counts.as_ref(), &site.gallery),
-        trouble: condition::trouble(&site.gallery),
+        condition: Condition::of(counts.as_ref(), &view),
+        trouble: condition::trouble(&view),
+        age_seconds: view
+            .age
+            .filter(|_| services.is_some())
+            .map(|age| age.as_secs()),
         services,
-        down: counts.map_or(0, |counts| counts.get(Urgency::Down)),
-        age_seconds: site.gallery.age().map(|age| age.as_secs()),
         refresh: site.poll_interval.as_millis().max(1_000),
-        refresh_seconds: site.poll_interval.as_secs().max(5),
+        reload: (*query == Query::parse(None))
+            .then(|| site.poll_interval.as_secs().max(LEAST_RELOAD)),
+        again: query.link(query.state, query.page),
+        stale_after: view.stale_after.as_millis(),
         metrics: site.telemetry_path.trim_start_matches('/'),
         query,
     };
@@ -108,7 +127,17 @@ impl Page<'_> {
     }
 
     fn suspect_runbook() -> String {
-        documentation::address("OpenStackHeartbeatReferenceClockSuspect")
+        documentation::address(documentation::SUSPECT)
+    }
+
+    /// What differs between two pages when there is something to announce.
+    fn mood(&self) -> String {
+        let trouble = self.trouble.as_ref().map_or("", |trouble| trouble.remedy);
+        format!("{} {} {trouble}", self.condition.kind, self.condition.short)
+    }
+
+    fn unknown_icon() -> String {
+        asset::address("unknown.svg")
     }
 
     fn icon(&self) -> String {
@@ -149,10 +178,12 @@ fn services<'a>(
         // It stands on top already.
         if urgent.iter().any(|explained| explained.id == row.id) {
             row.advice = None;
+            row.runbook = None;
         }
     }
     Services {
-        further: counts.get(Urgency::Down) + counts.get(Urgency::Unseen) - urgent.len(),
+        further: further(counts, &urgent),
+        needing: counts.get(Urgency::Down) + counts.get(Urgency::Unseen),
         urgent,
         rows: shown,
         chips: chips(counts, query),
@@ -190,11 +221,33 @@ fn ordered(snapshot: &Snapshot, shows: impl Fn(&ServiceStatus) -> bool) -> Vec<&
 }
 
 fn rows<'a>(shown: &[&'a ServiceStatus], snapshot: &Snapshot, gallery: &Gallery) -> Vec<Row<'a>> {
-    let hours = gallery.hours(shown.iter().map(|status| status.service.id));
+    let hours = gallery.hours(shown.iter().map(|status| &status.service));
     shown
         .iter()
         .zip(&hours)
         .map(|(status, hour)| Row::new(status, hour.as_ref(), snapshot))
+        .collect()
+}
+
+/// Returns what to say of the urgent services that `shown` leaves out, one by one urgency.
+fn further(counts: &Counts, shown: &[Row]) -> Vec<Further> {
+    [Urgency::Down, Urgency::Unseen]
+        .into_iter()
+        .filter_map(|urgency| {
+            let explained = shown.iter().filter(|row| row.urgency == urgency).count();
+            let count = counts.get(urgency) - explained;
+            let what = match (urgency, count) {
+                (_, 0) => return None,
+                (Urgency::Down, 1) => "is down",
+                (Urgency::Down, _) => "are down",
+                (_, 1) => "fails unseen",
+                (_, _) => "fail unseen",
+            };
+            Some(Further {
+                text: format!("{count} more {what}"),
+                link: Query::default().link(Some(urgency), 1),
+            })
+        })
         .collect()
 }
 
@@ -222,6 +275,7 @@ fn label(urgency: Urgency) -> &'static str {
         Urgency::Unknown => "unknown",
         Urgency::Warning => "worth a look",
         Urgency::Up => "up",
+        Urgency::Abandoned => "abandoned",
         Urgency::Disabled => "disabled",
     }
 }

@@ -29,6 +29,8 @@ pub struct Query {
     pub binary: Option<String>,
     /// `q`: a part of the binary, host, zone or cluster, in any case.
     pub text: Option<String>,
+    /// The same in lower case.
+    needle: Option<String>,
     /// `page`, the first being 1; it may lie beyond the last.
     pub page: usize,
     /// What was not understood, as sentences.
@@ -43,26 +45,38 @@ impl Query {
             page: 1,
             ..Self::default()
         };
+        let (mut state, mut page) = (None, None);
         for (name, value) in pairs(query.unwrap_or_default()) {
             let value = value.trim();
             if value.is_empty() {
                 continue;
             }
-            let value: String = value.chars().take(LONGEST).collect();
+            let value = Some(value.chars().take(LONGEST).collect());
             match name.as_ref() {
-                "state" => parsed.set_state(&value),
-                "binary" => parsed.binary = Some(value),
-                "q" => parsed.text = Some(value),
-                "page" => match value.parse() {
-                    Ok(page) if page > 0 => parsed.page = page,
-                    _ => parsed
-                        .complaints
-                        .push(format!("There is no page “{value}”; this is the first.")),
-                },
+                "state" => state = value,
+                "binary" => parsed.binary = value,
+                "q" => parsed.text = value,
+                "page" => page = value,
                 _ => {}
             }
         }
+        parsed.needle = parsed.text.as_ref().map(|text| text.to_lowercase());
+        if let Some(state) = state {
+            parsed.set_state(&state);
+        }
+        if let Some(page) = page {
+            parsed.set_page(&page);
+        }
         parsed
+    }
+
+    fn set_page(&mut self, value: &str) {
+        match value.parse() {
+            Ok(page) if page > 0 => self.page = page,
+            _ => self
+                .complaints
+                .push(format!("There is no page “{value}”; this is the first.")),
+        }
     }
 
     fn set_state(&mut self, value: &str) {
@@ -91,8 +105,7 @@ impl Query {
                 .binary
                 .as_ref()
                 .is_none_or(|binary| *binary == service.binary)
-            && self.text.as_ref().is_none_or(|text| {
-                let text = text.to_lowercase();
+            && self.needle.as_ref().is_none_or(|needle| {
                 [
                     Some(&service.host),
                     Some(&service.binary),
@@ -101,7 +114,7 @@ impl Query {
                 ]
                 .into_iter()
                 .flatten()
-                .any(|field| field.to_lowercase().contains(&text))
+                .any(|field| field.to_lowercase().contains(needle))
             })
     }
 
@@ -174,6 +187,10 @@ mod tests {
             assert_eq!(parsed.page, 1, "{query}");
         }
         assert_eq!(Query::parse(None), Query::parse(Some("")));
+        for (query, page, complaints) in [("page=3&page=x", 1, 1), ("page=x&page=3", 3, 0)] {
+            let parsed = Query::parse(Some(query));
+            assert_eq!((parsed.page, parsed.complaints.len()), (page, complaints));
+        }
         let long = format!("q={}", "a".repeat(70_000));
         let text = Query::parse(Some(&long)).text.unwrap_or_default();
         assert_eq!(text.len(), LONGEST);

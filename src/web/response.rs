@@ -8,14 +8,13 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
-use crate::metrics::gzip;
 use crate::picture::Encoding;
 
 /// Two parts: what was rendered once a poll, and what was rendered for this answer.
 pub(super) type Body = Full<bytes::buf::Chain<Bytes, Bytes>>;
 
 /// Nothing but our own files, and no word of a script or a style in the page itself.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) const JSON: &str = "application/json";
@@ -31,7 +30,7 @@ pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
         status,
         "text/plain; charset=utf-8",
         Bytes::from_static(text.as_bytes()),
-        Bytes::new(),
+        Bytes::from_static(b"\n"),
     )
 }
 
@@ -63,10 +62,4 @@ pub(super) fn response(
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-pub(super) fn compressed(text: &[u8]) -> (Bytes, Bytes) {
-    let opening = gzip::open(b"");
-    let rest = gzip::close(&opening, text);
-    (opening.bytes, rest)
 }

@@ -13,13 +13,14 @@ use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::query::{self, Query};
-use super::response::{Body, JSON, compressed, error, mark, plain, response};
+use super::response::{Body, JSON, error, mark, plain, response};
 use super::server::Site;
 use super::{asset, negotiation, page};
 use crate::listing;
 use crate::metrics::{exposition, gzip};
-use crate::picture::Encoding;
+use crate::picture::{Encoding, Selection};
 
+const API: &str = "/api/";
 const SERVICES: &str = "/api/v1/services";
 
 /// What a path leads to.
@@ -69,15 +70,17 @@ impl<'a> Route<'a> {
 pub(super) async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
     let route = Route::of(request.uri().path(), site);
     let name = route.as_ref().map_or("other", |(_, name)| *name);
+    let refusal = if request.uri().path().starts_with(API) {
+        error
+    } else {
+        plain
+    };
     let response = match route {
-        None => plain(
-            StatusCode::NOT_FOUND,
-            "not found; see / for what there is\n",
-        ),
+        None => refusal(StatusCode::NOT_FOUND, "not found; see / for what there is"),
         Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
-            let mut response = plain(
+            let mut response = refusal(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD are answered here\n",
+                "only GET and HEAD are answered here",
             );
             response
                 .headers_mut()
@@ -93,15 +96,15 @@ pub(super) async fn answer(site: &Site, request: &Request<()>) -> Response<Body>
 async fn dispatch(site: &Site, request: &Request<()>, route: &Route<'_>) -> Response<Body> {
     match route {
         Route::Page => status_page(site, request),
-        Route::Healthy => plain(StatusCode::OK, "healthy\n"),
-        Route::Ready if *site.polls.borrow() > 0 => plain(StatusCode::OK, "ready\n"),
+        Route::Healthy => plain(StatusCode::OK, "healthy"),
+        Route::Ready if *site.polls.borrow() > 0 => plain(StatusCode::OK, "ready"),
         Route::Ready => plain(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the first poll has not ended yet\n",
+            "the first poll has not ended yet",
         ),
         Route::Metrics => metrics(site, request),
         Route::Services => services(site, request).await,
-        Route::Service { binary, host } => service(site, binary, host),
+        Route::Service { binary, host } => service(site, request, binary, host),
         Route::Asset(asset) => file(asset, request),
     }
 }
@@ -130,7 +133,7 @@ fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
             (opening.bytes.clone(), gzip::close(opening, own.as_bytes()))
         }
         (None, Encoding::Identity) => (Bytes::new(), own.into()),
-        (None, Encoding::Gzip) => compressed(own.as_bytes()),
+        (None, Encoding::Gzip) => (gzip::whole(own.as_bytes()), Bytes::new()),
     };
     let mut response = response(StatusCode::OK, format.content_type(), first, second);
     mark(&mut response, encoding, "Accept, Accept-Encoding");
@@ -139,12 +142,17 @@ fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
 
 fn status_page(site: &Site, request: &Request<()>) -> Response<Body> {
     let page = page::render(site, &Query::parse(request.uri().query()));
+    text(request, "text/html; charset=utf-8", page)
+}
+
+/// Answers with what was rendered for this request alone.
+fn text(request: &Request<()>, content_type: &'static str, text: String) -> Response<Body> {
     let encoding = encoding(request);
-    let (first, second) = match encoding {
-        Encoding::Identity => (page.into(), Bytes::new()),
-        Encoding::Gzip => compressed(page.as_bytes()),
+    let body = match encoding {
+        Encoding::Identity => text.into(),
+        Encoding::Gzip => gzip::whole(text.as_bytes()),
     };
-    let mut response = response(StatusCode::OK, "text/html; charset=utf-8", first, second);
+    let mut response = response(StatusCode::OK, content_type, body, Bytes::new());
     mark(&mut response, encoding, "Accept-Encoding");
     response
 }
@@ -155,30 +163,32 @@ async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
         return withheld();
     };
     let mut names = query::pairs(request.uri().query().unwrap_or_default());
-    let only_down = names.any(|(name, _)| name == "down");
+    let selection = if names.any(|(name, _)| name == "down") {
+        Selection::Down
+    } else {
+        Selection::All
+    };
     let encoding = encoding(request);
-    // Ten thousand services take a while, and scrapes must not wait for it.
-    let work = tokio::task::spawn_blocking(move || {
-        let text = listing::json(&picture.snapshot, |status| {
-            !only_down || listing::is_down(status)
-        });
-        match encoding {
-            Encoding::Identity => (text.into(), Bytes::new()),
-            Encoding::Gzip => compressed(text.as_bytes()),
-        }
-    });
-    let Ok((first, second)) = work.await else {
+    let rendered = picture.rendered_json(selection, encoding).cloned();
+    let json = if let Some(json) = rendered {
+        Ok(json)
+    } else {
+        // Ten thousand services take a while, and scrapes must not wait for it.
+        let work = move || picture.json(selection, encoding).clone();
+        tokio::task::spawn_blocking(work).await
+    };
+    let Ok(json) = json else {
         return error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the services could not be listed; this is a mistake in the exporter, please report it",
         );
     };
-    let mut response = response(StatusCode::OK, JSON, first, second);
+    let mut response = response(StatusCode::OK, JSON, json, Bytes::new());
     mark(&mut response, encoding, "Accept-Encoding");
     response
 }
 
-fn service(site: &Site, binary: &str, host: &str) -> Response<Body> {
+fn service(site: &Site, request: &Request<()>, binary: &str, host: &str) -> Response<Body> {
     let Some(picture) = site.gallery.latest() else {
         return withheld();
     };
@@ -194,18 +204,22 @@ fn service(site: &Site, binary: &str, host: &str) -> Response<Body> {
         );
     };
     let status = &services[index];
-    let hours = site.gallery.hours([status.service.id]);
+    let hours = site.gallery.hours([&status.service]);
     let hour = hours.first().and_then(Option::as_ref);
-    let text = listing::detail::json(status, hour, &picture.snapshot);
-    response(StatusCode::OK, JSON, text.into(), Bytes::new())
+    let json = listing::detail::json(status, hour, &picture.snapshot);
+    text(request, JSON, json)
 }
 
 fn file(asset: &'static asset::Asset, request: &Request<()>) -> Response<Body> {
-    let tag = format!("\"{}\"", asset.version);
-    let known = header(request, IF_NONE_MATCH).contains(&tag);
     let encoding = encoding(request);
+    // A strong tag is one of bytes, and these differ.
+    let tag = match encoding {
+        Encoding::Identity => format!("\"{}\"", asset.version),
+        Encoding::Gzip => format!("\"{}-gzip\"", asset.version),
+    };
+    let known = header(request, IF_NONE_MATCH).contains(&tag);
     let mut response = if known {
-        plain(StatusCode::NOT_MODIFIED, "")
+        response(StatusCode::NOT_MODIFIED, JSON, Bytes::new(), Bytes::new())
     } else {
         let bytes = match encoding {
             Encoding::Identity => Bytes::from_static(asset.text),
@@ -225,7 +239,7 @@ fn file(asset: &'static asset::Asset, request: &Request<()>) -> Response<Body> {
         "no-cache"
     };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
-    let tag = HeaderValue::try_from(tag).expect("it is eight digits in quotes");
+    let tag = HeaderValue::try_from(tag).expect("it is digits, a hyphen and letters in quotes");
     headers.insert(ETAG, tag);
     let sent = if known { Encoding::Identity } else { encoding };
     mark(&mut response, sent, "Accept-Encoding");

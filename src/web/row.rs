@@ -32,7 +32,9 @@ pub struct Row<'a> {
     pub reason: Option<&'static str>,
     /// The scheduler's view where it differs from the API's.
     pub scheduler: Option<&'static str>,
-    /// When the state began.
+    /// What it has been since then.
+    pub lasting: &'static str,
+    /// When that began.
     pub since: Option<String>,
     /// Apparent age of the last heartbeat.
     pub heartbeat: String,
@@ -83,6 +85,7 @@ impl<'a> Row<'a> {
             state: words::state(status, urgency),
             reason: words::remark(status, urgency),
             scheduler: words::scheduler(status),
+            lasting: words::lasting(status, urgency),
             since: hour.map(|hour| words::since(hour.since, snapshot.now.0)),
             heartbeat: words::heartbeat(status),
             stamp: status
@@ -96,7 +99,7 @@ impl<'a> Row<'a> {
             hour: hour.map(words::hour).unwrap_or_default(),
             advice: advice::advice(status, snapshot),
             disabled_reason: service.disabled_reason.as_deref(),
-            runbook: documentation::runbook(status),
+            runbook: documentation::runbook(status, budget),
             json: format!(
                 "api/v1/services/{}/{}",
                 encoded(&service.binary),

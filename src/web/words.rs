@@ -1,6 +1,5 @@
 //! How the page says states, times and numbers.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::{NaiveDateTime, TimeDelta};
@@ -10,16 +9,18 @@ use crate::heartbeat::history::{Hour, Since};
 use crate::heartbeat::service::Stamp;
 use crate::heartbeat::snapshot::ServiceStatus;
 use crate::heartbeat::state::State;
-use crate::heartbeat::urgency::Urgency;
+use crate::heartbeat::urgency::{Doubt, Urgency};
 use crate::listing;
 
 pub(super) fn place(status: &ServiceStatus) -> String {
     let service = &status.service;
-    let mut place = service.availability_zone.clone().unwrap_or_default();
-    if let Some(cluster) = &service.cluster_name {
-        let _ = write!(place, ", cluster {cluster}");
-    }
-    place
+    let cluster = service.cluster_name.as_ref();
+    let parts = [
+        service.availability_zone.clone(),
+        cluster.map(|cluster| format!("cluster {cluster}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join(", ")
 }
 
 pub(super) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
@@ -28,21 +29,36 @@ pub(super) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
         (Urgency::Unseen, _) => "fails unseen",
         (Urgency::Unknown, _) => "unknown",
         (Urgency::Warning | Urgency::Up, _) => "up",
+        (Urgency::Abandoned, _) => "abandoned",
         (Urgency::Disabled, Some(true)) => "disabled, up",
         (Urgency::Disabled, Some(false)) => "disabled, down",
         (Urgency::Disabled, None) => "disabled",
     }
 }
 
+/// Returns what a service has been since its state began, which is not when somebody disabled it.
+pub(super) fn lasting(status: &ServiceStatus, urgency: Urgency) -> &'static str {
+    match (urgency, status.up) {
+        (Urgency::Disabled | Urgency::Abandoned, Some(true)) => "up",
+        (Urgency::Disabled | Urgency::Abandoned, Some(false)) => "down",
+        (Urgency::Disabled | Urgency::Abandoned, None) => "unknown",
+        _ => state(status, urgency),
+    }
+}
+
 pub(super) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'static str> {
     match (status.observed.reason, urgency) {
+        (_, Urgency::Abandoned) => Some("last seen over a week ago"),
         (Some(Reason::ClockSkew), _) => Some("clock skew"),
         (Some(Reason::Stopped), _) => Some("stopped"),
         (Some(Reason::SlowReports), _) => Some("slow reports"),
         (Some(Reason::NeverReported), _) => Some("never reported"),
         (Some(Reason::Undetermined), _) => Some("reason not known yet"),
-        (None, Urgency::Warning) if status.observed.writers.is_some() => Some("several writers"),
-        (None, Urgency::Warning) => Some("clock is off"),
+        (None, Urgency::Warning) => Doubt::of(status).map(|doubt| match doubt {
+            Doubt::SharedRow => "several writers",
+            Doubt::Clock => "clock is off",
+            Doubt::Duplicates => "several rows of this name",
+        }),
         (None, Urgency::Unknown) => Some("its time can’t be read"),
         (None, _) => None,
     }
@@ -131,7 +147,8 @@ pub(super) fn span(span: Duration) -> String {
 mod tests {
     use super::*;
     use crate::heartbeat::history::MINUTES;
-    use crate::heartbeat::service::fixture;
+    use crate::heartbeat::service::{Service, fixture};
+    use crate::heartbeat::snapshot::Observed;
 
     #[test]
     fn a_beginning_is_said_by_the_databases_clock_and_with_its_doubt() {
@@ -146,6 +163,44 @@ mod tests {
         ] {
             assert_eq!(since(began, now), expected);
         }
+    }
+
+    #[test]
+    fn a_place_is_what_is_known_of_it() {
+        for (zone, cluster, expected) in [
+            (Some("az1"), Some("c1@ceph"), "az1, cluster c1@ceph"),
+            (None, Some("c1@ceph"), "cluster c1@ceph"),
+            (Some("az1"), None, "az1"),
+            (None, None, ""),
+        ] {
+            let mut service = fixture::service("cinder-volume", "block1");
+            service.availability_zone = zone.map(str::to_owned);
+            service.cluster_name = cluster.map(str::to_owned);
+            assert_eq!(place(&disabled(service)), expected);
+        }
+    }
+
+    /// A disabled service that is down.
+    fn disabled(service: Service) -> ServiceStatus {
+        ServiceStatus {
+            service: Service {
+                disabled: true,
+                ..service
+            },
+            up: Some(false),
+            up_for_scheduler: Some(false),
+            last_heartbeat: None,
+            heartbeat_age: None,
+            duplicates: 0,
+            observed: Observed::default(),
+        }
+    }
+
+    #[test]
+    fn a_disabled_service_is_not_said_to_be_disabled_since_it_is_down() {
+        let status = disabled(fixture::service("cinder-volume", "block1"));
+        assert_eq!(state(&status, Urgency::Disabled), "disabled, down");
+        assert_eq!(lasting(&status, Urgency::Disabled), "down");
     }
 
     #[test]

@@ -139,6 +139,15 @@ fn files_are_kept_by_browsers_as_long_as_they_are_the_same() {
         assert_eq!(changed.status, 200);
         let gzip = exporter.request("GET", &path, &[("Accept-Encoding", "gzip")]);
         assert_eq!(unpacked(&gzip), named.body);
+        // A strong tag is one of bytes: that of the one is not known as the other.
+        assert_ne!(gzip.headers["etag"], other.headers["etag"]);
+        for (tag, status) in [(&gzip, 304), (&other, 200)] {
+            let headers = [
+                ("Accept-Encoding", "gzip"),
+                ("If-None-Match", tag.headers["etag"].as_str()),
+            ];
+            assert_eq!(exporter.request("GET", &path, &headers).status, status);
+        }
     }
 }
 
@@ -161,6 +170,95 @@ fn the_page_and_the_json_are_compressed_for_who_takes_it() {
     let services = exporter.request("GET", "/api/v1/services", &accept);
     let services: Value = serde_json::from_slice(&unpacked(&services)).unwrap();
     assert_eq!(services["services"][0]["host"], "block1");
+    let down = exporter.request("GET", "/api/v1/services?down", &accept);
+    let down: Value = serde_json::from_slice(&unpacked(&down)).unwrap();
+    assert_eq!(down["services"], Value::Array(vec![]));
+    let path = "/api/v1/services/cinder-volume/block1";
+    let service = unpacked(&exporter.request("GET", path, &accept));
+    let service: Value = serde_json::from_slice(&service).unwrap();
+    assert_eq!(service["service"]["host"], "block1");
+}
+
+#[test]
+fn what_is_refused_below_api_is_refused_in_json() {
+    let exporter = exporter(&[("block1", 5)]);
+    for (method, path, status) in [
+        ("GET", "/api/v1/services/cinder-volume/nobody", 404),
+        ("GET", "/api/v1/services/cinder-volume/%ff%fe", 404),
+        ("GET", "/api/v1/services/cinder-volume", 404),
+        ("GET", "/api/v2/services", 404),
+        ("POST", "/api/v1/services", 405),
+    ] {
+        let answer = exporter.request(method, path, &[]);
+        assert_eq!(answer.status, status, "{path}");
+        assert!(json(&answer)["error"].is_string(), "{path}");
+    }
+    let elsewhere = exporter.get("/nowhere").headers;
+    assert!(elsewhere["content-type"].starts_with("text/plain"));
+}
+
+#[test]
+fn the_page_is_green_only_where_the_command_line_says_that_all_are_up() {
+    let database = database(&[("block1", 5)]);
+    database.insert(&[("host", "NULL"), ("updated_at", &database.now(-5))]);
+    let exporter = Exporter::start(&database.url(), &[]);
+    exporter.wait_for_services();
+    let page = exporter.get("/");
+    for text in [
+        "<p class=\"headline unknown\">",
+        "1 row can’t be read; all others are up",
+        "unknown.svg",
+    ] {
+        assert!(page.text().contains(text), "{text}: {}", page.text());
+    }
+}
+
+#[test]
+fn rows_that_were_forgotten_do_not_hide_an_outage() {
+    let day = 24 * 3_600;
+    let forgotten: Vec<String> = (0..14).map(|i| format!("gone{i:02}")).collect();
+    let mut services: Vec<(&str, i64)> = forgotten
+        .iter()
+        .map(|host| (host.as_str(), 400 * day))
+        .collect();
+    services.extend([("up", 5), ("zdown", 500)]);
+    let exporter = exporter(&services);
+    let page = exporter.get("/");
+    assert!(page.text().contains("1 of 2 services is down<"));
+    assert_eq!(page.text().matches("<li class=\"card ").count(), 1);
+    let hosts = hosts(page.text());
+    assert_eq!(hosts[..3], ["zdown", "up", "gone00"]);
+    let abandoned = exporter.get("/?state=abandoned");
+    assert_eq!(self::hosts(abandoned.text()).len(), 14);
+    assert!(
+        abandoned
+            .text()
+            .contains("runbooks/OpenStackServiceAbandoned.md")
+    );
+    // Cinder's verdict stays what it is.
+    let down = json(&exporter.get("/api/v1/services?down"));
+    assert_eq!(down["services"].as_array().unwrap().len(), 15);
+}
+
+#[test]
+fn more_than_a_page_of_urgent_ones_is_linked_by_urgency() {
+    let hosts: Vec<String> = (0..14).map(|i| format!("block{i:02}")).collect();
+    let services: Vec<(&str, i64)> = hosts.iter().map(|host| (host.as_str(), 500)).collect();
+    let exporter = exporter(&services);
+    let page = exporter.get("/");
+    assert!(
+        page.text()
+            .contains("<a href=\"?state=down\">2 more are down</a>")
+    );
+}
+
+#[test]
+fn rows_of_one_name_are_worth_a_look() {
+    let exporter = exporter(&[("block1", 5), ("block1", 900)]);
+    let page = exporter.get("/?state=warning");
+    for text in ["several rows of this name", "2 rows have its name"] {
+        assert!(page.text().contains(text), "{text}: {}", page.text());
+    }
 }
 
 #[test]
@@ -256,6 +354,7 @@ fn names_break_out_of_neither_the_page_nor_the_json() {
     for raw in ["<script>alert", "<img", "' onmouseover", "</table><h1>"] {
         assert!(!page.text().contains(raw), "{raw}");
     }
+    assert!(page.text().contains("{{ 7 * 7 }}"));
     let all = json(&exporter.get("/api/v1/services"));
     for host in hostile {
         let found = all["services"].as_array().unwrap();
@@ -270,7 +369,13 @@ fn names_break_out_of_neither_the_page_nor_the_json() {
         let path = format!("/api/v1/services/cinder-volume/{encoded}");
         assert_eq!(json(&exporter.get(&path))["service"]["host"], host);
     }
-    for link in page.text().split("href=\"api/v1/services/").skip(1) {
+    let links: Vec<&str> = page
+        .text()
+        .split("href=\"api/v1/services/")
+        .skip(1)
+        .collect();
+    assert_eq!(links.len(), hostile.len());
+    for link in links {
         let path = link.split('"').next().unwrap();
         assert_eq!(
             exporter.get(&format!("/api/v1/services/{path}")).status,

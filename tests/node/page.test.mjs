@@ -81,10 +81,10 @@ test("a refresh shows what changed and keeps scroll position, focus, input and s
     const top = () => page.locator("tr", { hasText: "host31" }).evaluate((row) => row.getBoundingClientRect().top);
     const scrolled = await top();
     // The last of all becomes the first, with a card on top.
-    database.execute("UPDATE services SET updated_at = '2020-01-01 00:00:00' WHERE host = 'host59'");
+    database.execute("UPDATE services SET updated_at = datetime('now', '-500 seconds') WHERE host = 'host59'");
     await page.locator(".headline", { hasText: "1 of 60 services is down" }).waitFor();
     assert.match(await page.title(), /^\(1 down\) /);
-    assert.equal(await page.locator("#announcement").innerText(), "1 service is down now.");
+    assert.equal(await page.locator("#announcement").innerText(), "1 of 60 services is down");
     assert.match(await page.locator(".card h3").innerText(), /cinder-volume on host59/);
     assert.match((await page.getByRole("rowheader").allInnerTexts())[0], /host59/);
     assert.equal(await page.getByRole("searchbox").inputValue(), "half typed");
@@ -93,7 +93,7 @@ test("a refresh shows what changed and keeps scroll position, focus, input and s
     assert.ok(Math.abs((await top()) - scrolled) < 2, `moved from ${scrolled} to ${await top()}`);
     // Focus within what changes.
     await page.getByRole("link", { name: "JSON of cinder-volume on host59" }).focus();
-    database.execute("UPDATE services SET updated_at = '2020-01-01 00:00:00' WHERE host = 'host01'");
+    database.execute("UPDATE services SET updated_at = datetime('now', '-500 seconds') WHERE host = 'host01'");
     await page.locator(".headline", { hasText: "2 of 60 services are down" }).waitFor();
     const focused = () => page.evaluate(() => document.activeElement.getAttribute("href"));
     assert.match(await focused(), /host59$/);
@@ -147,19 +147,147 @@ test("a refresh can be paused", async () => {
 test("a database that goes away is told from services that are down", async () => {
   const body = async (exporter, database) => {
     const page = await open(exporter.url);
+    await page.getByRole("searchbox").fill("half typed");
     database.execute("ALTER TABLE services RENAME TO elsewhere");
     await page.locator(".trouble", { hasText: "States are as of" }).waitFor();
     assert.equal(await page.getByRole("rowheader").count(), 1);
+    assert.match(await page.locator(".headline.unknown").innerText(), /^The one enabled service was up, \d+ s ago$/);
+    const announced = () => page.locator("#announcement").innerText();
+    assert.match(await announced(), /was up, \d+ s ago\. The database has not been readable/);
+    assert.match(await page.locator("#icon").getAttribute("href"), /unknown\.svg/);
     await page.locator(".trouble", { hasText: "a database, table or column is missing" }).waitFor();
     await page.locator(".trouble", { hasText: "withheld: the services may be up or down" }).waitFor();
     assert.equal(await page.getByRole("rowheader").count(), 0);
     assert.match(await page.title(), /^\(no data\)/);
+    assert.match(await announced(), /not known at present/);
     assert.deepEqual(await violations(page), []);
     database.execute("ALTER TABLE elsewhere RENAME TO services");
     await page.locator(".headline", { hasText: "The one enabled service is up" }).waitFor();
+    assert.equal(await page.getByRole("rowheader").count(), 1);
+    assert.equal(await page.getByRole("searchbox").inputValue(), "half typed");
+    assert.equal(await announced(), "The one enabled service is up");
     await page.finish();
   };
   await serving([{ host: "block1" }], body, "--poll.stale-after=6s");
+});
+
+test("a page that was opened without data shows the services as soon as there are any", async () => {
+  const body = async (exporter, database) => {
+    database.execute("ALTER TABLE services RENAME TO elsewhere");
+    const page = await open(exporter.url);
+    await page.locator(".headline", { hasText: "not known at present" }).waitFor();
+    await page.reload();
+    assert.equal(await page.getByRole("searchbox").count(), 0);
+    database.execute("ALTER TABLE elsewhere RENAME TO services");
+    await page.getByRole("rowheader", { name: /block1/ }).waitFor();
+    assert.equal(await page.getByRole("searchbox").count(), 1);
+    await page.finish();
+  };
+  await serving([{ host: "block1" }], body, "--poll.stale-after=6s");
+});
+
+test("a tab in the background goes on", async () => {
+  await serving([{ host: "block1" }], async (exporter, database) => {
+    const page = await open(exporter.url);
+    assert.match(await page.title(), /^\(0 down\) /);
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { get: () => true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    database.execute("UPDATE services SET updated_at = datetime('now', '-500 seconds')");
+    await page.waitForFunction(() => document.title.startsWith("(1 down)"));
+    assert.match(await page.locator("#icon").getAttribute("href"), /down\.svg/);
+    await page.finish();
+  });
+});
+
+test("an old picture is marked as old, whatever keeps a new one away", async () => {
+  const body = async (exporter) => {
+    const page = await open(exporter.url);
+    await page.getByRole("button", { name: "Pause refresh" }).click();
+    await page.waitForFunction(() => document.title.startsWith("(stale)"));
+    assert.match(await page.locator("#lost").innerText(), /refresh is paused, and what is shown is old.*\d+ s old/);
+    assert.equal(await page.locator("body.stale").count(), 1);
+    assert.match(await page.locator("#icon").getAttribute("href"), /unknown\.svg/);
+    assert.deepEqual(await violations(page), []);
+    await page.getByRole("button", { name: "Resume refresh" }).click();
+    await page.waitForFunction(() => document.title.startsWith("(0 down)"));
+    assert.equal(await page.locator("#lost").isVisible(), false);
+    assert.match(await page.locator("#icon").getAttribute("href"), /up\.svg/);
+    await page.finish();
+  };
+  await serving([{ host: "block1" }], body, "--poll.stale-after=6s");
+});
+
+test("an older answer does not overwrite a newer one", async () => {
+  await serving([{ host: "block1" }], async (exporter) => {
+    const page = await open(exporter.url, { expectErrors: true });
+    let first;
+    const held = new Promise((resolve) => (first = resolve));
+    await page.route(exporter.url, async (route) => {
+      if (first) {
+        first(route);
+        first = undefined;
+      } else await route.continue();
+    });
+    const route = await held;
+    const old = (await (await fetch(exporter.url)).text()).replaceAll("The one enabled service is up", "Of old");
+    const newer = page.waitForResponse(exporter.url);
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await newer;
+    // It may be aborted already, which is as good.
+    await route.fulfill({ body: old, contentType: "text/html" }).catch(() => {});
+    await page.waitForTimeout(300);
+    assert.equal(await page.locator(".headline").innerText(), "The one enabled service is up");
+    assert.equal(await page.locator("#lost").isVisible(), false);
+    await page.finish();
+  });
+});
+
+test("after an upgrade an open page is loaded anew, unless something is half typed", async () => {
+  await serving([{ host: "block1" }], async (exporter) => {
+    const page = await open(exporter.url);
+    await page.getByRole("searchbox").fill("half typed");
+    await page.route(exporter.url, async (route) => {
+      if (route.request().resourceType() !== "fetch") return route.continue();
+      const body = (await (await fetch(exporter.url)).text()).replace("refresh.js?v=", "refresh.js?v=0");
+      return route.fulfill({ body, contentType: "text/html" });
+    });
+    await page.waitForResponse(exporter.url);
+    await page.waitForTimeout(300);
+    assert.equal(await page.getByRole("searchbox").inputValue(), "half typed");
+    const loaded = page.waitForEvent("load");
+    await page.getByRole("searchbox").fill("");
+    await loaded;
+    await page.finish();
+  });
+});
+
+test("drawings have edges that can be seen", async () => {
+  const body = async (exporter) => {
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open(exporter.url, { colorScheme });
+      const low = await page.evaluate(() => {
+        const channels = (color) => color.match(/[\d.]+/g).slice(0, 3).map((c) => c / 255);
+        const light = (color) =>
+          channels(color)
+            .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+            .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+        const ground = light(getComputedStyle(document.querySelector("table")).backgroundColor);
+        const found = [...document.querySelectorAll(".strip rect, .axis rect, .axis path")].map((shape) => {
+          const { stroke, fill } = getComputedStyle(shape);
+          const other = light(stroke === "none" ? fill : stroke);
+          const contrast = (Math.max(ground, other) + 0.05) / (Math.min(ground, other) + 0.05);
+          return [shape.getAttribute("class"), contrast];
+        });
+        return found.filter(([, contrast]) => contrast < 3).concat(found.length > 5 ? [] : ["nothing drawn"]);
+      });
+      assert.deepEqual(low, [], colorScheme);
+      await page.finish();
+    }
+  };
+  // A clock ahead is proven at once, and so drawn.
+  await serving([{ host: "block1" }, { host: "ahead", age: -75 }], body);
 });
 
 test("hostile names are text and nothing else", async () => {
@@ -337,7 +465,18 @@ describe("the demonstration", { concurrency: 1 }, () => {
     const page = await open(demo.url, { javaScriptEnabled: false });
     assert.equal(await page.getByRole("rowheader").count(), 6);
     assert.equal(await page.locator("#pause").isVisible(), false);
-    assert.equal(await page.locator('meta[http-equiv="refresh"]').getAttribute("content"), "5");
+    // Loading anew takes from whoever fills in the form what is typed: seldom, and not where a filter is in use.
+    const meta = page.locator('meta[http-equiv="refresh"]');
+    assert.equal(await meta.getAttribute("content"), "60");
+    assert.match(await page.locator("header").innerText(), /loads anew every 60 s/);
+    await page.getByRole("searchbox").fill("block2");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.waitForURL(/q=block2/);
+    assert.equal(await meta.count(), 0);
+    assert.match(await page.locator("header").innerText(), /does not load anew by itself/);
+    await page.getByRole("link", { name: "Refresh" }).click();
+    assert.match(page.url(), /q=block2/);
+    assert.equal(await page.getByRole("rowheader").count(), 2);
     await page.finish();
   });
 });

@@ -2,11 +2,36 @@
 
 use super::*;
 use crate::heartbeat::cause::Reason;
+use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::service::fixture;
 use crate::heartbeat::snapshot::Observed;
 
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
 fn at(second: i64) -> Monotonic {
     Monotonic(TimeDelta::seconds(second))
+}
+
+fn picture(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
+    Arc::new(Snapshot {
+        now: fixture::now("2026-03-30 00:54:14"),
+        intervals: Intervals {
+            service_down_time: TimeDelta::seconds(60),
+            report_interval: TimeDelta::seconds(10),
+        },
+        rows: services.len(),
+        services,
+        clusters: vec![],
+        rejected: vec![],
+        reference_clock_suspect: false,
+        clock_jump: None,
+    })
+}
+
+fn named(host: &str, state: State) -> ServiceStatus {
+    let mut status = status(state);
+    host.clone_into(&mut status.service.host);
+    status
 }
 
 fn status(state: State) -> ServiceStatus {
@@ -35,11 +60,16 @@ fn status(state: State) -> ServiceStatus {
 
 /// The hour that ends at `end`, after these pictures.
 fn hour(pictures: &[(i64, State)], end: i64) -> Hour {
-    let mut history = History::default();
+    hour_of(POLL_INTERVAL, pictures, end)
+}
+
+fn hour_of(poll_interval: Duration, pictures: &[(i64, State)], end: i64) -> Hour {
+    let mut history = History::new(poll_interval);
     for &(second, state) in pictures {
-        history.record(at(second), &[status(state)]);
+        history.record(at(second), &picture(vec![status(state)]));
     }
-    history.hour(1, at(end)).unwrap()
+    let service = fixture::service("cinder-volume", "block1");
+    history.hour(&service, at(end)).unwrap()
 }
 
 /// A letter a minute, the last ones, as many as there are expected.
@@ -114,7 +144,13 @@ fn a_state_begins_when_it_was_seen_to_and_not_with_another_reason() {
             exactly(4),
         ),
         (&[(0, State::Up), (61, State::Stopped)], at_least(0)),
-        (&[(0, State::Stopped), (900, State::Stopped)], at_least(900)),
+        (&[(0, State::Stopped), (60, State::Stopped)], at_least(60)),
+        // Nobody saw whether it lasted.
+        (&[(0, State::Stopped), (900, State::Stopped)], at_least(0)),
+        (
+            &[(0, State::Up), (5, State::Stopped), (66, State::Stopped)],
+            at_least(0),
+        ),
         (&[(0, State::Stopped), (5, State::Up)], exactly(0)),
     ] {
         assert_eq!(hour(pictures, 900).since, expected, "{pictures:?}");
@@ -122,17 +158,57 @@ fn a_state_begins_when_it_was_seen_to_and_not_with_another_reason() {
 }
 
 #[test]
-fn a_row_that_vanished_is_forgotten() {
-    let mut history = History::default();
-    history.record(at(0), &[status(State::Stopped)]);
-    history.record(at(5), &[]);
-    assert_eq!(history.hour(1, at(5)), None);
-    history.record(at(10), &[status(State::Stopped)]);
-    let since = history.hour(1, at(10)).unwrap().since;
-    assert_eq!(since, Since::AtLeast(TimeDelta::zero()));
+fn pictures_may_be_two_and_a_half_intervals_apart() {
+    let pictures = [(0, State::Up), (300, State::Stopped)];
+    for (poll_interval, expected) in [
+        (120, Since::Exactly(TimeDelta::zero())),
+        (119, Since::AtLeast(TimeDelta::zero())),
+    ] {
+        let poll_interval = Duration::from_secs(poll_interval);
+        assert_eq!(hour_of(poll_interval, &pictures, 300).since, expected);
+    }
 }
 
 #[test]
-fn a_row_takes_little_room() {
-    assert!(size_of::<(i64, Trace)>() <= 56);
+fn a_service_that_vanished_is_forgotten_and_the_others_keep_their_hours() {
+    let hosts = |hosts: &[(&str, State)]| {
+        let named = hosts.iter().map(|(host, state)| named(host, *state));
+        picture(named.collect())
+    };
+    let mut history = History::new(POLL_INTERVAL);
+    history.record(at(0), &hosts(&[("b", State::Up), ("d", State::Up)]));
+    history.record(at(5), &hosts(&[("b", State::Stopped), ("d", State::Up)]));
+    // One goes, one comes before all, and one after.
+    let last = [("a", State::Up), ("d", State::Stopped), ("e", State::Up)];
+    history.record(at(10), &hosts(&last));
+    let since = |host| {
+        let service = fixture::service("cinder-volume", host);
+        history.hour(&service, at(10)).map(|hour| hour.since)
+    };
+    let zero = TimeDelta::zero();
+    assert_eq!(since("a"), Some(Since::AtLeast(zero)));
+    assert_eq!(since("b"), None);
+    assert_eq!(since("d"), Some(Since::Exactly(zero)));
+    assert_eq!(since("e"), Some(Since::AtLeast(zero)));
+    history.record(at(15), &hosts(&[("b", State::Stopped)]));
+    let b = fixture::service("cinder-volume", "b");
+    let hour = history.hour(&b, at(15)).unwrap();
+    assert_eq!(hour.since, Since::AtLeast(zero));
+}
+
+#[test]
+fn another_row_of_the_same_name_goes_on_with_its_hour() {
+    let mut history = History::new(POLL_INTERVAL);
+    history.record(at(0), &picture(vec![status(State::Up)]));
+    history.record(at(5), &picture(vec![status(State::Stopped)]));
+    let mut other = status(State::Stopped);
+    other.service.id = 2;
+    history.record(at(10), &picture(vec![other.clone()]));
+    let hour = history.hour(&other.service, at(10)).unwrap();
+    assert_eq!(hour.since, Since::Exactly(TimeDelta::seconds(5)));
+}
+
+#[test]
+fn a_service_takes_little_room() {
+    assert!(size_of::<Trace>() <= 48);
 }

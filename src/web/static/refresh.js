@@ -3,17 +3,23 @@
 "use strict";
 
 (() => {
-  const interval = Number(document.body.dataset.refresh);
+  const { refresh: period, staleAfter, staleIcon } = document.body.dataset;
+  const interval = Number(period);
   const lost = document.getElementById("lost");
   const pause = document.getElementById("pause");
   const announcement = document.getElementById("announcement");
+  const icon = document.getElementById("icon");
   let paused = false;
   let failing = false;
   let timer;
+  // The request under way: an older answer must not overwrite a newer one.
+  let asking;
   let arrived = Date.now();
   let title = document.title;
+  let image = icon.getAttribute("href");
 
   const picture = () => document.getElementById("picture").dataset;
+  const mood = () => document.getElementById("condition").dataset.mood;
 
   // Makes `old` equal to `fresh`. Children with an id are found again wherever they went.
   function morph(old, fresh) {
@@ -53,8 +59,9 @@
   }
 
   function show(fresh) {
-    const before = Number(picture().down);
+    const before = mood();
     const focused = document.activeElement;
+    showServices(fresh);
     for (const region of document.querySelectorAll("[data-live]")) {
       const other = fresh.getElementById(region.id);
       if (other) morph(region, other);
@@ -64,39 +71,62 @@
       focused.focus({ preventScroll: true });
     }
     title = fresh.title;
-    document.getElementById("icon").href = fresh.getElementById("icon").getAttribute("href");
-    const now = Number(picture().down);
-    if (now !== before) {
-      announcement.textContent = now === 1 ? "1 service is down now." : `${now} services are down now.`;
+    image = fresh.getElementById("icon").getAttribute("href");
+    if (mood() !== before) {
+      const said = document.querySelectorAll("#condition .headline, #condition .trouble strong");
+      announcement.textContent = [...said].map((element) => element.textContent.trim()).join(". ");
     }
   }
 
-  // Between a page with services and one without, more differs than the live regions.
-  function isAlike(fresh) {
-    return Boolean(fresh.getElementById("table")) === Boolean(document.getElementById("table"));
+  // While nothing is known of the services, their part of the page is hidden, with what was typed into its form.
+  function showServices(fresh) {
+    const here = document.getElementById("all");
+    const there = fresh.getElementById("all");
+    if (here) here.hidden = !there;
+    else if (there) document.getElementById("main").append(document.importNode(there, true));
+    document.getElementById("skip").hidden = !there;
   }
 
+  // Another build has other files, and what it sends is made for these.
+  function isOutdated(fresh) {
+    const files = (page) =>
+      [...page.querySelectorAll("script[src], link[rel=stylesheet]")].map(
+        (element) => element.getAttribute("src") ?? element.getAttribute("href"),
+      );
+    return String(files(fresh)) !== String(files(document));
+  }
+
+  // Whether a form holds what was not sent yet, and loading anew would lose it.
+  function isTyped() {
+    return [...document.querySelectorAll("form input")].some((input) => input.value !== input.defaultValue);
+  }
+
+  // Browsers slow this down in a tab that is hidden, whose title and icon are to be seen all the same.
   async function refresh() {
     clearTimeout(timer);
-    if (paused || document.hidden) return;
+    asking?.abort();
+    asking = undefined;
+    if (paused) return;
+    const mine = new AbortController();
+    asking = mine;
+    const limit = setTimeout(() => mine.abort(), Math.max(interval, 5000));
     try {
-      const answer = await fetch(location.href, {
-        cache: "no-store",
-        signal: AbortSignal.timeout(Math.max(interval, 5000)),
-      });
+      const answer = await fetch(location.href, { cache: "no-store", signal: mine.signal });
       if (!answer.ok) throw new Error(`it answers ${answer.status}`);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!fresh.getElementById("picture")) throw new Error("something else answers");
-      if (paused) return;
+      if (mine !== asking) return;
       failing = false;
       arrived = Date.now();
-      if (isAlike(fresh)) show(fresh);
-      else location.reload();
+      if (isOutdated(fresh) && !isTyped()) location.reload();
+      else show(fresh);
     } catch {
+      if (mine !== asking) return;
       failing = true;
+    } finally {
+      clearTimeout(limit);
     }
     tick();
-    clearTimeout(timer);
     timer = setTimeout(refresh, interval);
   }
 
@@ -107,23 +137,30 @@
     const seconds = Number(picture().age || 0) + passed;
     const age = document.getElementById("age");
     if (age) age.textContent = seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
-    lost.hidden = !failing;
-    if (failing && lost.dataset.said === undefined) {
-      lost.dataset.said = "";
-      lost.textContent = "Connection to the exporter lost: what is shown may no longer be true. ";
-      const detail = document.createElement("span");
-      // The number counts, and is not to be read out each second.
-      detail.setAttribute("aria-live", "off");
-      lost.append(detail);
-    }
-    if (failing) {
-      lost.lastChild.textContent = known ? `The picture is ${seconds} s old.` : "";
-    } else {
-      delete lost.dataset.said;
-    }
-    document.body.classList.toggle("stale", failing);
-    const wanted = failing ? "(connection lost) OpenStack heartbeats" : paused ? `${title} (paused)` : title;
+    const stale = known && seconds * 1000 >= Number(staleAfter);
+    warn(failing, stale, known ? `The picture is ${seconds} s old.` : "");
+    document.body.classList.toggle("stale", failing || stale);
+    let wanted = paused ? `${title} (paused)` : title;
+    if (stale) wanted = "(stale) OpenStack heartbeats";
+    if (failing) wanted = "(connection lost) OpenStack heartbeats";
     if (document.title !== wanted) document.title = wanted;
+    const shown = failing || stale ? staleIcon : image;
+    if (icon.getAttribute("href") !== shown) icon.setAttribute("href", shown);
+  }
+
+  function warn(failing, stale, detail) {
+    lost.hidden = !failing && !stale;
+    let cause = "";
+    if (stale) cause = paused ? "The refresh is paused, and what is shown is old. " : "What is shown is old. ";
+    if (failing) cause = "Connection to the exporter lost: what is shown may no longer be true. ";
+    if (cause !== (lost.dataset.said ?? "")) {
+      lost.dataset.said = cause;
+      const counting = document.createElement("span");
+      // The number counts, and is not to be read out each second.
+      counting.setAttribute("aria-live", "off");
+      lost.replaceChildren(cause, counting);
+    }
+    if (cause) lost.lastChild.textContent = detail;
   }
 
   pause.hidden = false;
@@ -133,7 +170,10 @@
     tick();
     refresh();
   });
-  document.addEventListener("visibilitychange", refresh);
+  document.addEventListener("visibilitychange", () => {
+    tick();
+    refresh();
+  });
   addEventListener("pageshow", (event) => event.persisted && refresh());
   addEventListener("online", refresh);
   setInterval(tick, 1000);
