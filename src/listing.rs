@@ -220,7 +220,8 @@ fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
         writers: observed.writers,
         report_count: service.report_count,
         cluster: service.cluster_name.as_deref(),
-        frozen: service.frozen,
+        // The column means something for this one alone.
+        frozen: service.frozen.filter(|_| service.binary == "cinder-volume"),
         disabled_reason: service.disabled_reason.as_deref(),
         reason: observed.reason.map(Reason::as_str),
         advice: advice::advice(status, snapshot),

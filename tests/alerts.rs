@@ -219,14 +219,15 @@ fn alertmanager_takes_the_example_and_sends_each_severity_where_it_belongs() {
 }
 
 /// Tests that promtool runs at once: most changes are found by the first few.
-const AT_ONCE: usize = 5;
+const AT_ONCE: usize = 3;
+
+/// Of the changes every so many is tried, since all take ten minutes; with `HEARTBEAT_TEST_ALL_CHANGES` set, each.
+const SOME: usize = 5;
 
 /// A rule with one thing changed.
 struct Mutant {
     what: String,
     rules: String,
-    /// The alert that it belongs to; none for a recording rule, on which any may rest.
-    alert: Option<String>,
 }
 
 /// Changes to expressions: thresholds, matchers, aggregations and the operators between them.
@@ -346,7 +347,6 @@ fn mutants() -> Vec<Mutant> {
             .min()
             .unwrap_or(rule.len());
         let annotations = rule.find("\n    annotations:").unwrap_or(rule.len());
-        let alert = rule.contains("- alert:").then(|| name.to_owned());
         let mut change = |range: std::ops::Range<usize>, changes: &[(&str, &[&str])]| {
             // Operators stand at the ends of lines as well.
             let part = rule[range.clone()].replace('\n', " ");
@@ -359,7 +359,6 @@ fn mutants() -> Vec<Mutant> {
                         mutants.push(Mutant {
                             what: format!("{name}, line {line}: {old:?} for {new:?}"),
                             rules,
-                            alert: alert.clone(),
                         });
                     }
                 }
@@ -371,66 +370,41 @@ fn mutants() -> Vec<Mutant> {
     mutants
 }
 
-/// The tests in parts, of which a mutant has to fail one: those of its own alert come first, the slow ones last.
-struct Parts {
-    head: String,
-    quick: Vec<String>,
-    slow: Vec<String>,
+/// Returns the tests as several files, those that look at a day last, with fewer evaluations.
+fn parts() -> Vec<String> {
+    let text = text(TESTS);
+    let mut blocks = text.split("\n- name: ");
+    let head = blocks.next().unwrap();
+    let blocks = blocks.map(|block| format!("\n- name: {block}"));
+    let (slow, quick): (Vec<String>, Vec<String>) =
+        blocks.partition(|block| block.contains("\n  interval: 60s\n"));
+    let quick = quick
+        .chunks(AT_ONCE)
+        .map(|some| format!("{head}{}\n", some.concat()));
+    let seldom = head.replace("evaluation_interval: 15s", "evaluation_interval: 1m");
+    assert_ne!(seldom, head);
+    let slow = format!("{seldom}{}\n", slow.concat());
+    quick.chain([slow]).collect()
 }
 
-impl Parts {
-    fn read() -> Self {
-        let text = text(TESTS);
-        let mut blocks = text.split("\n- name: ");
-        let head = blocks.next().unwrap().to_owned();
-        let blocks = blocks.map(|block| format!("\n- name: {block}"));
-        let (slow, quick) = blocks.partition(|block| block.contains("\n  interval: 60s\n"));
-        Self { head, quick, slow }
-    }
-
-    /// Returns test files, to be run until one fails.
-    fn for_mutant(&self, mutant: &Mutant) -> Vec<String> {
-        let is_own = |block: &&String| {
-            let own = |alert: &String| block.contains(alert);
-            mutant.alert.as_ref().is_some_and(own)
-        };
-        let (own, others): (Vec<&String>, Vec<&String>) = self.quick.iter().partition(is_own);
-        let order: Vec<&String> = own.into_iter().chain(others).collect();
-        let mut files: Vec<String> = order
-            .chunks(AT_ONCE)
-            .map(|some| self.file(some, "15s"))
-            .collect();
-        // An alert that they do not mention is of no matter to them.
-        let slow: Vec<&String> = self.slow.iter().collect();
-        if mutant.alert.is_none() || slow.iter().any(is_own) {
-            files.push(self.file(&slow, "1m"));
-        }
-        files
-    }
-
-    fn file(&self, blocks: &[&String], interval: &str) -> String {
-        let head = self.head.replace(
-            "evaluation_interval: 15s",
-            &format!("evaluation_interval: {interval}"),
-        );
-        let blocks: Vec<&str> = blocks.iter().map(|block| block.as_str()).collect();
-        format!("{head}\n{}\n", blocks.concat())
-    }
-}
-
-/// Returns whether some test fails.
-fn is_found(mutant: &Mutant, parts: &Parts) -> bool {
+/// Returns whether some test fails. What fails goes to the front: it is likely to find the next change as well.
+fn is_found(mutant: &Mutant, parts: &mut [String]) -> bool {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(RULES), &mutant.rules).unwrap();
-    parts.for_mutant(mutant).iter().any(|tests| {
-        let file = folder.path().join(TESTS);
+    let file = folder.path().join(TESTS);
+    let fails = |tests: &String| {
         fs::write(&file, tests).unwrap();
         let output = Command::new("promtool")
             .args(["test", "rules"])
             .arg(&file)
             .output();
         !output.unwrap().status.success()
-    })
+    };
+    let found = parts.iter().position(fails);
+    if let Some(at) = found.filter(|at| at + 1 < parts.len()) {
+        parts[..=at].rotate_right(1);
+    }
+    found.is_some()
 }
 
 #[test]
@@ -441,21 +415,29 @@ fn whatever_is_changed_in_a_rule_some_test_fails() {
         mutants.retain(|mutant| !(mutant.what.starts_with(rule) && mutant.what.contains(change)));
         assert!(mutants.len() < all, "{rule} has no {change} ({reason})");
     }
-    let parts = Parts::read();
-    assert!(mutants.len() > 200, "only {} changes", mutants.len());
+    let parts = parts();
+    assert!(mutants.len() > 300, "only {} changes", mutants.len());
     let unchanged = Mutant {
         what: String::new(),
         rules: bundle::RULES.to_owned(),
-        alert: None,
     };
-    assert!(!is_found(&unchanged, &parts), "the tests fail as they are");
+    assert!(
+        !is_found(&unchanged, &mut parts.clone()),
+        "the tests fail as they are"
+    );
 
+    let step = match std::env::var("HEARTBEAT_TEST_ALL_CHANGES") {
+        Ok(_) => 1,
+        Err(_) => SOME,
+    };
+    let mutants: Vec<Mutant> = mutants.into_iter().step_by(step).collect();
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().unwrap().get();
     let work = || {
+        let mut parts = parts.clone();
         let mut missed = Vec::new();
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if !is_found(mutant, &parts) {
+            if !is_found(mutant, &mut parts) {
                 missed.push(mutant.what.clone());
             }
         }
