@@ -204,7 +204,8 @@ fn shows_the_trouble(dashboard: &Dashboard) {
     );
     assert_eq!(dashboard.value(18, "E"), Some(-7.0));
     let annotation = &dashboard.json["annotations"]["list"][0]["target"]["expr"];
-    let alerts = dashboard.prometheus.query(annotation.as_str().unwrap());
+    let annotation = dashboard.fill(annotation.as_str().unwrap());
+    let alerts = dashboard.prometheus.query(&annotation);
     assert!(
         alerts.iter().any(|alert| alert.labels["host"] == "stopped"),
         "{alerts:?}"

@@ -65,7 +65,7 @@ impl<'a> Dashboard<'a> {
         }
     }
 
-    fn fill(&self, text: &str) -> String {
+    pub(super) fn fill(&self, text: &str) -> String {
         let fill = |text: String, (name, value): &(&str, String)| text.replace(name, value);
         let filled = self.variables.iter().fold(text.to_owned(), fill);
         assert!(!filled.contains('$'), "{filled}");
