@@ -304,12 +304,22 @@ const EQUIVALENT: &[(&str, &str, &str)] = &[
         "it is asked whether there is one, whatever it says",
     ),
     (
-        "service:openstack_service_clock_skew_seconds:proven",
+        "service:openstack_service_clock_skew_seconds:proven,",
+        "\"max without\" for \"min without\"",
+        "it is asked whether there is one, whatever it says",
+    ),
+    (
+        "service:openstack_service_heartbeat_age_seconds:down,",
+        "\"max without\" for \"min without\"",
+        "it is asked whether there is one, whatever it says",
+    ),
+    (
+        "service:openstack_service_clock_skew_seconds:proven_now",
         "\" > \" for \" >= \"",
         "a bound of 0 is within every limit",
     ),
     (
-        "service:openstack_service_clock_skew_seconds:proven",
+        "service:openstack_service_clock_skew_seconds:proven_now",
         "\" < \" for \" <= \"",
         "a bound of 0 is within every limit",
     ),
