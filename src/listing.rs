@@ -163,7 +163,11 @@ pub fn json(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Stri
         reference_clock_suspect: snapshot.reference_clock_suspect,
         services: services.map(|status| entry(status, snapshot)).collect(),
     };
-    let mut text = serde_json::to_string_pretty(&page).expect("texts and numbers are always JSON");
+    document(&page)
+}
+
+fn document(page: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(page).expect("texts and numbers are always JSON");
     text.push('\n');
     text
 }
@@ -220,8 +224,7 @@ fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
         writers: observed.writers,
         report_count: service.report_count,
         cluster: service.cluster_name.as_deref(),
-        // The column means something for this one alone.
-        frozen: service.frozen.filter(|_| service.binary == "cinder-volume"),
+        frozen: service.frozen_backend(),
         disabled_reason: service.disabled_reason.as_deref(),
         reason: observed.reason.map(Reason::as_str),
         advice: advice::advice(status, snapshot),

@@ -245,33 +245,14 @@ impl Gallery {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
-    use chrono::TimeDelta;
 
     use super::*;
+    use crate::heartbeat::fixture;
     use crate::heartbeat::history::MINUTES;
-    use crate::heartbeat::liveness::Intervals;
-    use crate::heartbeat::service::{Reading, fixture};
-    use crate::heartbeat::skew::Quantum;
 
     fn picture() -> Picture {
-        let reading = Reading {
-            now: fixture::now("2026-03-30 00:54:14"),
-            quantum: Quantum::MICROSECOND,
-            services: vec![fixture::service("cinder-volume", "block1")],
-            clusters: vec![],
-            rejected: vec![],
-            rows: 1,
-        };
-        let intervals = Intervals {
-            service_down_time: TimeDelta::seconds(60),
-            report_interval: TimeDelta::seconds(10),
-        };
-        Picture::new(
-            Snapshot::new(reading, intervals, HashMap::new(), None),
-            Instant::now(),
-        )
+        let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
+        Picture::new(fixture::snapshot(reading), Instant::now())
     }
 
     #[tokio::test(start_paused = true)]

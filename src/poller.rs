@@ -353,7 +353,7 @@ fn clock_offset(database: DatabaseTime, asked: DateTime<Utc>, round_trip: Durati
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::service::fixture;
+    use crate::heartbeat::fixture;
 
     #[test]
     fn the_offset_is_positive_when_the_database_is_ahead() {

@@ -136,20 +136,9 @@ fn reading(heartbeats: &[Heartbeat], at: f64) -> Reading {
         id: 1,
         binary: "cinder-volume".to_owned(),
         host: "block1".to_owned(),
-        topic: None,
         report_count: i64::try_from(seen).unwrap_or_default(),
         updated_at: Stamp::At(HostTime(time(heartbeat.stamp))),
-        created_at: Stamp::Never,
-        disabled: false,
-        disabled_reason: None,
-        frozen: None,
-        availability_zone: None,
-        cluster_name: None,
-        uuid: None,
-        rpc_current_version: None,
-        object_current_version: None,
-        replication_status: None,
-        active_backend_id: None,
+        ..Service::default()
     };
     let services: Vec<Service> = heartbeats[..seen].last().map(service).into_iter().collect();
     Reading {

@@ -239,16 +239,15 @@ async fn observe(
     let mut last = None;
     loop {
         // What is known already is worth more than the failure of a later poll.
-        match (reader.read().await, &last) {
-            (Ok(polled), _) => last = Some(tracker.observe(polled.reading, polled.read)),
-            (Err(error), None) => return Err(error),
-            (Err(_), Some(_)) => {}
+        match reader.read().await {
+            Ok(polled) => last = Some(tracker.observe(polled.reading, polled.read)),
+            Err(error) if last.is_none() => return Err(error),
+            Err(_) => {}
         }
-        match last.take() {
-            Some(snapshot) if listing::is_explained(&snapshot) || Instant::now() >= deadline => {
-                return Ok(snapshot);
-            }
-            snapshot => last = snapshot,
+        let is_enough =
+            |snapshot: &mut Snapshot| listing::is_explained(snapshot) || Instant::now() >= deadline;
+        if let Some(snapshot) = last.take_if(is_enough) {
+            return Ok(snapshot);
         }
         tokio::time::sleep(poller::dithered(Duration::from_secs(1))).await;
     }

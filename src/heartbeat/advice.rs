@@ -138,33 +138,24 @@ fn seconds(span: TimeDelta) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::liveness::Intervals;
-    use crate::heartbeat::service::fixture;
+    use crate::heartbeat::fixture;
+
     use crate::heartbeat::skew::Bounds;
     use crate::heartbeat::snapshot::Observed;
 
     fn check(age: i64, observed: Observed, suspect: bool, expected: &str) {
         let status = ServiceStatus {
-            service: fixture::service("cinder-volume", "block1"),
-            up: Some(age.abs() <= 60),
             up_for_scheduler: Some(age <= 60),
-            last_heartbeat: None,
             heartbeat_age: Some(TimeDelta::seconds(age)),
-            duplicates: 0,
             observed,
+            ..fixture::status(
+                fixture::service("cinder-volume", "block1"),
+                Some(age.abs() <= 60),
+            )
         };
         let snapshot = Snapshot {
-            now: fixture::now("2026-03-30 00:54:14"),
-            intervals: Intervals {
-                service_down_time: TimeDelta::seconds(60),
-                report_interval: TimeDelta::seconds(10),
-            },
-            services: vec![],
-            clusters: vec![],
-            rows: 0,
-            rejected: vec![],
             reference_clock_suspect: suspect,
-            clock_jump: None,
+            ..fixture::snapshot(fixture::reading(vec![]))
         };
         assert_eq!(advice(&status, &snapshot).unwrap_or_default(), expected);
     }

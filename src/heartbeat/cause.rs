@@ -65,11 +65,9 @@ pub fn reason(
 ) -> Option<Reason> {
     let limit = intervals.service_down_time;
     let listed = liveness::is_up(service, now, intervals) == Some(true);
-    if service.updated_at == Stamp::Never {
-        return (!listed).then_some(Reason::NeverReported);
-    }
     let age = match service.updated_at {
-        Stamp::Never | Stamp::Unreadable => return None,
+        Stamp::Never => return (!listed).then_some(Reason::NeverReported),
+        Stamp::Unreadable => return None,
         Stamp::At(stamp) => apparent_age(now, stamp),
     };
     let (least, most) = skew.map_or((TimeDelta::zero(), None), |skew| skew.silence(answered));
@@ -111,13 +109,9 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::heartbeat::service::{HostTime, fixture};
+    use crate::heartbeat::fixture::{self, INTERVALS};
+    use crate::heartbeat::service::HostTime;
     use crate::heartbeat::skew::{Assumptions, Quantum, Read, Row};
-
-    const INTERVALS: Intervals = Intervals {
-        service_down_time: TimeDelta::seconds(60),
-        report_interval: TimeDelta::seconds(10),
-    };
 
     fn at(second: i64) -> Monotonic {
         Monotonic(TimeDelta::seconds(second))

@@ -95,7 +95,7 @@ pub fn is_cluster_up(latest: Option<HostTime>, now: DatabaseTime, intervals: &In
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::service::fixture;
+    use crate::heartbeat::fixture;
 
     const NOW: &str = "2026-03-30 00:54:14";
 

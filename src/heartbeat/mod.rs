@@ -5,6 +5,8 @@
 
 pub mod advice;
 pub mod cause;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod history;
 pub mod liveness;
 pub mod reference;

@@ -62,7 +62,7 @@ fn most_sharing<'a>(intervals: impl Iterator<Item = &'a (TimeDelta, TimeDelta)>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::service::fixture;
+    use crate::heartbeat::fixture;
     use crate::heartbeat::skew::ClockSkew;
     use crate::heartbeat::snapshot::Observed;
 
@@ -71,12 +71,6 @@ mod tests {
         let services: Vec<ServiceStatus> = hosts
             .iter()
             .map(|&(host, lower, upper)| ServiceStatus {
-                service: fixture::service("cinder-volume", host),
-                up: Some(true),
-                up_for_scheduler: Some(true),
-                last_heartbeat: None,
-                heartbeat_age: None,
-                duplicates: 0,
                 observed: Observed {
                     clock_skew: Some(ClockSkew {
                         estimate: None,
@@ -87,6 +81,7 @@ mod tests {
                     }),
                     ..Observed::default()
                 },
+                ..fixture::status(fixture::service("cinder-volume", host), Some(true))
             })
             .collect();
         assert_eq!(is_suspect(&services), suspect, "{hosts:?}");

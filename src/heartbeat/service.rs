@@ -26,9 +26,10 @@ pub fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
 }
 
 /// A nullable time column as it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Stamp {
     /// The column is NULL: the event never happened.
+    #[default]
     Never,
     /// The event's time by the host's clock.
     At(HostTime),
@@ -39,7 +40,7 @@ pub enum Stamp {
 /// One row of `services` that is not deleted.
 ///
 /// An optional column is `None` when it is NULL, unreadable, or missing from the release's schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Service {
     /// Primary key; a removed and recreated row has a new one.
     pub id: i64,
@@ -87,6 +88,13 @@ impl Service {
             Stamp::Never => self.created_at,
             stamp => stamp,
         }
+    }
+
+    /// Returns whether the backend is frozen; `None` where that is not known, and for programs without a backend,
+    /// whose rows have the column as well.
+    #[must_use]
+    pub fn frozen_backend(&self) -> Option<bool> {
+        self.frozen.filter(|_| self.binary == "cinder-volume")
     }
 }
 
@@ -161,39 +169,4 @@ pub struct Reading {
     pub rejected: Vec<Rejection>,
     /// Rows of `services` that are not deleted, the unreadable ones included.
     pub rows: usize,
-}
-
-#[cfg(test)]
-pub(crate) mod fixture {
-    //! Rows for the tests of this folder.
-
-    use super::*;
-
-    /// A time such as `2026-03-30 00:54:14` or `2026-03-30 00:54:14.25`.
-    pub(crate) fn now(text: &str) -> DatabaseTime {
-        DatabaseTime(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").unwrap())
-    }
-
-    /// A service that has reported, without times.
-    pub(crate) fn service(binary: &str, host: &str) -> Service {
-        Service {
-            id: 1,
-            binary: binary.to_owned(),
-            host: host.to_owned(),
-            topic: Some(binary.to_owned()),
-            report_count: 7,
-            updated_at: Stamp::Never,
-            created_at: Stamp::Never,
-            disabled: false,
-            disabled_reason: None,
-            frozen: None,
-            availability_zone: Some("nova".to_owned()),
-            cluster_name: None,
-            uuid: None,
-            rpc_current_version: None,
-            object_current_version: None,
-            replication_status: None,
-            active_backend_id: None,
-        }
-    }
 }

@@ -250,13 +250,7 @@ fn cluster_statuses(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::service::fixture;
-    use crate::heartbeat::skew::Quantum;
-
-    const INTERVALS: Intervals = Intervals {
-        service_down_time: TimeDelta::seconds(60),
-        report_interval: TimeDelta::seconds(10),
-    };
+    use crate::heartbeat::fixture::{self};
 
     /// A service whose heartbeat is so many seconds old.
     fn beating(id: i64, host: &str, age: i64) -> Service {
@@ -273,15 +267,10 @@ mod tests {
     }
 
     fn snapshot(services: Vec<Service>, clusters: Vec<Cluster>) -> Snapshot {
-        let reading = Reading {
-            now: now(),
-            quantum: Quantum::MICROSECOND,
-            rows: services.len(),
-            services,
+        fixture::snapshot(Reading {
             clusters,
-            rejected: Vec::new(),
-        };
-        Snapshot::new(reading, INTERVALS, HashMap::new(), None)
+            ..fixture::reading(services)
+        })
     }
 
     fn member(cluster: &str, service: Service) -> Service {

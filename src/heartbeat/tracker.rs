@@ -214,7 +214,8 @@ fn facts(service: &Service) -> u64 {
 mod tests {
     use super::*;
     use crate::heartbeat::cause::Reason;
-    use crate::heartbeat::service::{HostTime, fixture};
+    use crate::heartbeat::fixture;
+    use crate::heartbeat::service::HostTime;
     use crate::heartbeat::skew::Monotonic;
     use crate::heartbeat::snapshot::ServiceStatus;
 
@@ -229,16 +230,12 @@ mod tests {
 
     impl Reads {
         fn new() -> Self {
-            let intervals = Intervals {
-                service_down_time: TimeDelta::seconds(60),
-                report_interval: TimeDelta::seconds(10),
-            };
             let tolerances = Tolerances {
                 visibility_delay: TimeDelta::seconds(2),
                 max_drift_ppm: 500,
             };
             Self {
-                tracker: Tracker::new(intervals, tolerances),
+                tracker: Tracker::new(fixture::INTERVALS, tolerances),
                 at: TimeDelta::zero(),
                 database: fixture::now("2026-03-30 00:00:00"),
                 quantum: Quantum::MICROSECOND,

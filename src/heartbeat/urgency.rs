@@ -118,7 +118,7 @@ impl Doubt {
 mod tests {
     use super::*;
     use crate::heartbeat::cause::Reason;
-    use crate::heartbeat::service::fixture;
+    use crate::heartbeat::fixture;
     use crate::heartbeat::skew::ClockSkew;
     use crate::heartbeat::snapshot::Observed;
 
@@ -126,13 +126,8 @@ mod tests {
         let mut service = fixture::service("cinder-volume", "block1");
         service.disabled = disabled;
         let status = ServiceStatus {
-            service,
-            up,
-            up_for_scheduler: up,
-            last_heartbeat: None,
-            heartbeat_age: None,
-            duplicates: 0,
             observed,
+            ..fixture::status(service, up)
         };
         assert_eq!(Urgency::of(&status), expected, "{status:?}");
     }
@@ -189,18 +184,9 @@ mod tests {
         ] {
             let mut service = fixture::service("cinder-volume", "block1");
             service.disabled = disabled;
-            let status = ServiceStatus {
-                service,
-                up: Some(up),
-                up_for_scheduler: Some(up),
-                last_heartbeat: None,
-                heartbeat_age: Some(TimeDelta::seconds(age)),
-                duplicates: 0,
-                observed: Observed {
-                    reason: Some(reason),
-                    ..Observed::default()
-                },
-            };
+            let mut status = fixture::status(service, Some(up));
+            status.heartbeat_age = Some(TimeDelta::seconds(age));
+            status.observed.reason = Some(reason);
             assert_eq!(Urgency::of(&status), expected, "{status:?}");
         }
     }
@@ -227,15 +213,9 @@ mod tests {
             ..Observed::default()
         };
         check(Some(true), false, shared, Urgency::Warning);
-        let mut twice = ServiceStatus {
-            service: fixture::service("cinder-volume", "block1"),
-            up: Some(true),
-            up_for_scheduler: Some(true),
-            last_heartbeat: None,
-            heartbeat_age: None,
-            duplicates: 1,
-            observed: Observed::default(),
-        };
+        let service = fixture::service("cinder-volume", "block1");
+        let mut twice = fixture::status(service, Some(true));
+        twice.duplicates = 1;
         assert_eq!(Urgency::of(&twice), Urgency::Warning);
         assert_eq!(Doubt::of(&twice), Some(Doubt::Duplicates));
         twice.duplicates = 0;

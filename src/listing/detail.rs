@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::{Entry, entry, utc};
+use super::{Entry, document, entry, utc};
 use crate::heartbeat::history::{Hour, Since};
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::state::State;
@@ -48,9 +48,7 @@ pub fn json(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) ->
             states: hour.minutes.map(|minute| minute.map(State::as_str)).into(),
         }),
     };
-    let mut text = serde_json::to_string_pretty(&page).expect("texts and numbers are always JSON");
-    text.push('\n');
-    text
+    document(&page)
 }
 
 fn began(lasted: TimeDelta, snapshot: &Snapshot) -> String {

@@ -159,12 +159,7 @@ pub const SERVICE: &[Column<ServiceStatus>] = &[
             Kind::Gauge,
             "Whether the backend of a volume service is frozen (1) or not (0), as of the last poll.",
         ),
-        |status| {
-            let service = &status.service;
-            // The column exists for every service and means something for this one alone.
-            let frozen = service.frozen.filter(|_| service.binary == "cinder-volume");
-            frozen.map(Value::from)
-        },
+        |status| status.service.frozen_backend().map(Value::from),
     ),
     (
         service(

@@ -137,12 +137,8 @@ pub fn runs(hour: &Hour) -> Vec<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heartbeat::fixture::INTERVALS;
     use crate::heartbeat::history::{MINUTES, Since};
-
-    const INTERVALS: Intervals = Intervals {
-        service_down_time: TimeDelta::seconds(60),
-        report_interval: TimeDelta::seconds(10),
-    };
 
     fn chart(estimate: Option<i64>, lower: i64, upper: Option<i64>) -> SkewChart {
         let skew = ClockSkew {

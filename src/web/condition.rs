@@ -276,16 +276,17 @@ fn explain(class: Class) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+
     use std::time::Duration;
 
     use chrono::TimeDelta;
     use tokio::time::Instant;
 
     use super::*;
-    use crate::heartbeat::liveness::Intervals;
-    use crate::heartbeat::service::{HostTime, Reading, Service, Stamp, fixture};
-    use crate::heartbeat::skew::Quantum;
+    use crate::heartbeat::fixture;
+
+    use crate::heartbeat::service::{HostTime, Reading, Service, Stamp};
+
     use crate::listing;
     use crate::picture::Gallery;
 
@@ -428,19 +429,11 @@ mod tests {
                 ..fixture::service("cinder-volume", &format!("block{id}"))
             })
             .collect();
-        let reading = Reading {
-            now,
-            quantum: Quantum::MICROSECOND,
-            rows: services.len() + rejected,
-            services,
-            clusters: vec![],
-            rejected: vec![],
-        };
-        let intervals = Intervals {
-            service_down_time: TimeDelta::seconds(60),
-            report_interval: TimeDelta::seconds(10),
-        };
-        Snapshot::new(reading, intervals, HashMap::new(), None)
+        let rows = services.len() + rejected;
+        fixture::snapshot(Reading {
+            rows,
+            ..fixture::reading(services)
+        })
     }
 
     #[test]

@@ -55,15 +55,10 @@ mod tests {
 
     use super::*;
     use crate::bundle::RULES;
-    use crate::heartbeat::liveness::Intervals;
-    use crate::heartbeat::service::fixture;
+    use crate::heartbeat::fixture::{self, INTERVALS};
+
     use crate::heartbeat::skew::{Bounds, ClockSkew};
     use crate::heartbeat::snapshot::Observed;
-
-    const INTERVALS: Intervals = Intervals {
-        service_down_time: TimeDelta::seconds(60),
-        report_interval: TimeDelta::seconds(10),
-    };
 
     fn check(up: Option<bool>, observed: Observed, expected: Option<&str>) {
         check_age(up, observed, 500, expected);
@@ -71,13 +66,9 @@ mod tests {
 
     fn check_age(up: Option<bool>, observed: Observed, age: i64, expected: Option<&str>) {
         let status = ServiceStatus {
-            service: fixture::service("cinder-volume", "block1"),
-            up,
-            up_for_scheduler: up,
-            last_heartbeat: None,
             heartbeat_age: Some(TimeDelta::seconds(age)),
-            duplicates: 0,
             observed,
+            ..fixture::status(fixture::service("cinder-volume", "block1"), up)
         };
         let runbook = runbook(&status, Budget::of(&INTERVALS));
         assert_eq!(runbook, expected, "{status:?}");

@@ -155,8 +155,7 @@ pub fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::service::fixture;
-    use crate::heartbeat::snapshot::Observed;
+    use crate::heartbeat::fixture;
 
     #[test]
     fn filters_are_read_and_written_back() {
@@ -198,15 +197,8 @@ mod tests {
 
     #[test]
     fn a_text_is_found_in_any_case_and_in_every_name() {
-        let status = ServiceStatus {
-            service: fixture::service("cinder-volume", "Block1@Łódź"),
-            up: Some(true),
-            up_for_scheduler: Some(true),
-            last_heartbeat: None,
-            heartbeat_age: None,
-            duplicates: 0,
-            observed: Observed::default(),
-        };
+        let service = fixture::service("cinder-volume", "Block1@Łódź");
+        let status = fixture::status(service, Some(true));
         for (query, shown) in [
             ("q=block1", true),
             ("q=%C5%82%C3%B3D", true),

@@ -145,27 +145,15 @@ impl Skew {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
 
     use super::*;
-    use crate::heartbeat::liveness::Intervals;
-    use crate::heartbeat::service::{Reading, fixture};
-    use crate::heartbeat::skew::{Bounds, Quantum};
+    use crate::heartbeat::fixture;
+
+    use crate::heartbeat::skew::Bounds;
 
     fn snapshot() -> Snapshot {
-        let reading = Reading {
-            now: fixture::now("2026-03-30 00:54:14"),
-            quantum: Quantum::MICROSECOND,
-            services: vec![fixture::service("cinder-volume", "a/b@ж")],
-            clusters: vec![],
-            rejected: vec![],
-            rows: 1,
-        };
-        let intervals = Intervals {
-            service_down_time: TimeDelta::seconds(60),
-            report_interval: TimeDelta::seconds(10),
-        };
-        Snapshot::new(reading, intervals, HashMap::new(), None)
+        let reading = fixture::reading(vec![fixture::service("cinder-volume", "a/b@ж")]);
+        fixture::snapshot(reading)
     }
 
     #[test]

@@ -87,8 +87,7 @@ pub(super) fn heartbeat(status: &ServiceStatus) -> String {
 pub(super) fn since(since: Since, now: NaiveDateTime) -> String {
     let (Since::Exactly(lasted) | Since::AtLeast(lasted)) = since;
     let began = moment(now - lasted, now);
-    let lasted = listing::age(TimeDelta::seconds(lasted.num_seconds()));
-    let lasted = lasted.replace(".0 s", " s");
+    let lasted = span(lasted.to_std().unwrap_or_default());
     match since {
         Since::Exactly(_) => format!("since {began} UTC, for {lasted}"),
         Since::AtLeast(_) => format!("since before {began} UTC, for {lasted} at least"),
@@ -146,9 +145,9 @@ pub(super) fn span(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heartbeat::fixture;
     use crate::heartbeat::history::MINUTES;
-    use crate::heartbeat::service::{Service, fixture};
-    use crate::heartbeat::snapshot::Observed;
+    use crate::heartbeat::service::Service;
 
     #[test]
     fn a_beginning_is_said_by_the_databases_clock_and_with_its_doubt() {
@@ -182,18 +181,11 @@ mod tests {
 
     /// A disabled service that is down.
     fn disabled(service: Service) -> ServiceStatus {
-        ServiceStatus {
-            service: Service {
-                disabled: true,
-                ..service
-            },
-            up: Some(false),
-            up_for_scheduler: Some(false),
-            last_heartbeat: None,
-            heartbeat_age: None,
-            duplicates: 0,
-            observed: Observed::default(),
-        }
+        let disabled = Service {
+            disabled: true,
+            ..service
+        };
+        fixture::status(disabled, Some(false))
     }
 
     #[test]

@@ -256,20 +256,9 @@ fn service(updated_at: HostTime) -> Service {
         id: 1,
         binary: "cinder-volume".to_owned(),
         host: "block1".to_owned(),
-        topic: None,
         report_count: 1_000,
         updated_at: Stamp::At(updated_at),
-        created_at: Stamp::Never,
-        disabled: false,
-        disabled_reason: None,
-        frozen: None,
-        availability_zone: None,
-        cluster_name: None,
-        uuid: None,
-        rpc_current_version: None,
-        object_current_version: None,
-        replication_status: None,
-        active_backend_id: None,
+        ..Service::default()
     }
 }
 

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::liveness::Intervals;
-use crate::heartbeat::service::fixture;
-use crate::heartbeat::snapshot::Observed;
+use crate::heartbeat::fixture;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -14,17 +12,8 @@ fn at(second: i64) -> Monotonic {
 
 fn picture(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
     Arc::new(Snapshot {
-        now: fixture::now("2026-03-30 00:54:14"),
-        intervals: Intervals {
-            service_down_time: TimeDelta::seconds(60),
-            report_interval: TimeDelta::seconds(10),
-        },
-        rows: services.len(),
         services,
-        clusters: vec![],
-        rejected: vec![],
-        reference_clock_suspect: false,
-        clock_jump: None,
+        ..fixture::snapshot(fixture::reading(vec![]))
     })
 }
 
@@ -44,18 +33,9 @@ fn status(state: State) -> ServiceStatus {
         State::ClockSkew => Some(Reason::ClockSkew),
     };
     let up = (state != State::Unknown).then_some(state <= State::Unseen);
-    ServiceStatus {
-        service: fixture::service("cinder-volume", "block1"),
-        up,
-        up_for_scheduler: up,
-        last_heartbeat: None,
-        heartbeat_age: None,
-        duplicates: 0,
-        observed: Observed {
-            reason,
-            ..Observed::default()
-        },
-    }
+    let mut status = fixture::status(fixture::service("cinder-volume", "block1"), up);
+    status.observed.reason = reason;
+    status
 }
 
 /// The hour that ends at `end`, after these pictures.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::heartbeat::cause::{self, Reason};
-use crate::heartbeat::liveness::Intervals;
-use crate::heartbeat::service::{Stamp, fixture};
+use crate::heartbeat::fixture;
+use crate::heartbeat::service::Stamp;
 
 mod properties;
 mod shared_rows;
@@ -189,12 +189,8 @@ fn reason(skew: &Skew, stamp: HostTime, answered: Monotonic) -> Option<Reason> {
         updated_at: Stamp::At(stamp),
         ..fixture::service("cinder-volume", "block1")
     };
-    let intervals = Intervals {
-        service_down_time: TimeDelta::seconds(60),
-        report_interval: TimeDelta::seconds(10),
-    };
     let now = DatabaseTime(epoch() + answered.0);
-    cause::reason(&service, Some(skew), now, answered, &intervals)
+    cause::reason(&service, Some(skew), now, answered, &fixture::INTERVALS)
 }
 
 #[test]

@@ -7,18 +7,11 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::database::Class;
-use crate::heartbeat::liveness::Intervals;
-use crate::heartbeat::service::{
-    Cluster, Defect, HostTime, Reading, Rejection, Service, Stamp, fixture,
-};
+use crate::heartbeat::fixture::{self, INTERVALS};
+use crate::heartbeat::service::{Cluster, Defect, HostTime, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::skew::{Bounds, ClockSkew, Quantum};
 use crate::heartbeat::snapshot::Observed;
 use crate::metrics::telemetry::{ClockOffset, Telemetry};
-
-const INTERVALS: Intervals = Intervals {
-    service_down_time: TimeDelta::seconds(60),
-    report_interval: TimeDelta::seconds(10),
-};
 
 /// A picture with something in every family.
 fn snapshot() -> Snapshot {
