@@ -194,12 +194,9 @@ impl Poller {
         let started = Instant::now();
         match self.reader.read().await {
             Ok(polled) => {
-                let took = started.elapsed();
-                let clock = polled.clock;
-                let picture = self.publish(polled).await;
-                if let Some(snapshot) = picture.as_deref().map(|picture| &picture.snapshot) {
-                    self.telemetry.poll_succeeded(took, snapshot, clock);
-                    self.note_success(snapshot);
+                let picture = self.publish(polled, started.elapsed()).await;
+                if let Some(picture) = picture {
+                    self.note_success(&picture.snapshot);
                 }
                 dithered(self.interval)
             }
@@ -215,14 +212,16 @@ impl Poller {
     }
 
     /// Makes and shows the picture on a thread of its own: a hundred thousand rows take a while, and scrapes
-    /// must not wait for it.
-    async fn publish(&mut self, polled: Polled) -> Option<Arc<Picture>> {
-        let gallery = self.gallery.clone();
+    /// must not wait for it. `took` is the time that the poll took.
+    async fn publish(&mut self, polled: Polled, took: Duration) -> Option<Arc<Picture>> {
+        let (gallery, telemetry) = (self.gallery.clone(), self.telemetry.clone());
         // Should the work be lost, what is left is a tracker that remembers nothing.
         let forgetful = self.tracker.anew();
         let mut tracker = std::mem::replace(&mut self.tracker, forgetful);
         let work = tokio::task::spawn_blocking(move || {
             let snapshot = tracker.observe(polled.reading, polled.read);
+            // First, so that no page has services without the metrics of the poll that found them.
+            telemetry.poll_succeeded(took, &snapshot, polled.clock);
             let picture = gallery.show(Picture::new(snapshot, polled.taken));
             (tracker, picture)
         });
