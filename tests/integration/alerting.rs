@@ -83,15 +83,14 @@ impl Chain {
         let alertmanager = Alertmanager::start(&faster(&example(&inbox)));
         let rules = folder("rules").join("openstack-heartbeat.rules.yml");
         std::fs::write(&rules, faster(bundle::RULES)).unwrap();
-        let prometheus = Prometheus::with_configuration(&format!(
-            "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n\
-             rule_files: ['{}']\n\
-             alerting:\n  alertmanagers:\n  - static_configs:\n    - targets: ['{}']\n\
-             scrape_configs:\n- job_name: heartbeat\n  static_configs:\n  - targets: ['{}']\n",
+        let sections = format!(
+            "rule_files: ['{}']\n\
+             alerting:\n  alertmanagers:\n  - static_configs:\n    - targets: ['{}']\n",
             rules.display(),
-            alertmanager.address(),
-            exporter.address()
-        ));
+            alertmanager.address()
+        );
+        let prometheus =
+            Prometheus::with_configuration(&[exporter.address().to_string()], &sections);
         Self {
             inbox,
             _exporter: exporter,

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::process::Process;
 use super::{folder, free_port, wait_for};
 
 /// An Alertmanager; killed when dropped.
 pub(crate) struct Alertmanager {
-    child: Child,
+    process: Process,
     port: u16,
 }
 
@@ -24,19 +25,15 @@ impl Alertmanager {
         let config = folder.join("alertmanager.yml");
         std::fs::write(&config, text).unwrap();
         let port = free_port();
-        let log = std::fs::File::create(folder.join("log")).unwrap();
-        let child = Command::new("prometheus-alertmanager")
+        let mut command = Command::new("prometheus-alertmanager");
+        command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             // Alone, it has nobody to gossip with.
-            .arg("--cluster.listen-address=")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self { child, port }
+            .arg("--cluster.listen-address=");
+        let process = Process::start(&mut command, folder.join("log"));
+        Self { process, port }
     }
 
     /// Waits until it answers.
@@ -45,7 +42,7 @@ impl Alertmanager {
             "Alertmanager answers",
             Duration::from_secs(20),
             || self.ask(&["alert", "query"]).is_some(),
-            String::new,
+            || self.process.log(),
         );
     }
 
@@ -87,13 +84,6 @@ impl Alertmanager {
     /// Returns where Prometheus sends its alerts.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
-    }
-}
-
-impl Drop for Alertmanager {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Real Cinder: its configuration, its processes, and what its API and its command line say of the services.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use super::database::Database;
 use super::http::{self, Response};
-use super::{env, folder, free_port, server, wait_for};
+use super::process::Process;
+use super::{env, folder, free_port, wait_for};
 
 pub(crate) const SCHEDULER: &str = "cinder-scheduler";
 
@@ -93,7 +94,7 @@ impl Cinder {
              backend_url = file://{state}\n"
         );
         std::fs::write(folder.join("cinder.conf"), text).unwrap();
-        let api = Process::start("cinder-api", &folder, &[]);
+        let api = start("cinder-api", &folder, &[]);
         let cinder = Self { folder, port, api };
         wait_for(
             "cinder-api answers",
@@ -123,7 +124,7 @@ impl Cinder {
     /// Starts a cinder-scheduler that takes itself for a host of this name.
     pub(crate) fn scheduler(&self, host: &str) -> Process {
         let file = self.write_config(&format!("{host}.conf"), &format!("host = {host}"));
-        Process::start(SCHEDULER, &self.folder, &[&file])
+        start(SCHEDULER, &self.folder, &[&file])
     }
 
     /// Returns what `openstack volume service list` shows.
@@ -205,48 +206,10 @@ fn headers() -> [(&'static str, &'static str); 3] {
     ]
 }
 
-/// A process of Cinder, killed when dropped.
-pub(crate) struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    fn start(program: &str, folder: &Path, files: &[&str]) -> Self {
-        let log = folder.join(super::unique(program));
-        let file = std::fs::File::create(&log).unwrap();
-        let child = command(program, folder, files)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
-        Self { child, log }
-    }
-
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
-    }
-
-    pub(crate) fn signal(&self, signal: &str) {
-        server::signal(self.child.id(), signal);
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // cinder-api has a worker, which its parent would start again were it killed first.
-        let pid = self.child.id();
-        let workers = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        for worker in workers.unwrap_or_default().split_whitespace() {
-            let _ = Command::new("kill")
-                .args(["-KILL", worker])
-                .stderr(Stdio::null())
-                .status();
-        }
-    }
+/// Starts a program of Cinder.
+fn start(program: &str, folder: &Path, files: &[&str]) -> Process {
+    let log = folder.join(super::unique(program));
+    Process::start(&mut command(program, folder, files), log)
 }
 
 /// Returns the folder of Cinder's programs.

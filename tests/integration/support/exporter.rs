@@ -101,6 +101,22 @@ impl Exporter {
         self.request("GET", path, &[])
     }
 
+    /// Checks which status each method and path gives, and what goes with it.
+    pub(crate) fn answers(&self, cases: &[(&str, &str, u16)]) {
+        for &(method, path, status) in cases {
+            let response = self.request(method, path, &[]);
+            assert_eq!(response.status, status, "{method} {path}");
+            if method == "HEAD" {
+                assert!(response.body.is_empty(), "{path}");
+                assert_ne!(response.headers["content-length"], "0", "{path}");
+            }
+            if status == 405 {
+                assert_eq!(response.headers["allow"], "GET, HEAD");
+            }
+            assert_eq!(response.headers["x-content-type-options"], "nosniff");
+        }
+    }
+
     pub(crate) fn metrics(&self) -> Metrics {
         let response = self.get("/metrics");
         assert_eq!(response.status, 200);

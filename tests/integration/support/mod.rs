@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod exporter;
 pub(crate) mod http;
 pub(crate) mod pgbouncer;
+pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod server;
 pub(crate) mod writer;

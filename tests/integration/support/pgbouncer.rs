@@ -2,17 +2,18 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
+use super::process::Process;
 use super::{block_on, env, folder, free_port, wait_for};
 
 /// A pool for one user of one server; killed when dropped.
 pub(crate) struct PgBouncer {
-    child: Child,
+    process: Process,
     url: String,
 }
 
@@ -45,28 +46,22 @@ impl PgBouncer {
         );
         std::fs::write(&settings, text).unwrap();
 
-        let log = std::fs::File::create(folder.join("log")).unwrap();
         let mut command = Command::new("pgbouncer");
-        command
-            .arg(&settings)
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
+        command.arg(&settings).current_dir(&folder);
         // It refuses to run as root.
         let owner = std::fs::metadata(env("HEARTBEAT_TEST_POSTGRES_DATA")).unwrap();
         if std::fs::metadata("/proc/self").unwrap().uid() != owner.uid() {
             command.uid(owner.uid()).gid(owner.gid());
         }
         let pool = Self {
-            child: command.spawn().unwrap(),
+            process: Process::start(&mut command, folder.join("log")),
             url: format!("{scheme}://{credentials}@127.0.0.1:{port}/{database}"),
         };
         wait_for(
             "PgBouncer answers",
             Duration::from_secs(20),
             || pool.ask("SELECT 'there'").is_ok(),
-            || std::fs::read_to_string(folder.join("log")).unwrap_or_default(),
+            || pool.process.log(),
         );
         pool
     }
@@ -89,12 +84,5 @@ impl PgBouncer {
             client.close().await?;
             row.try_get(0)
         })
-    }
-}
-
-impl Drop for PgBouncer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

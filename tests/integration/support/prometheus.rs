@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::process::Process;
 use super::{folder, free_port, wait_for};
 
 /// A Prometheus; killed when dropped.
 pub(crate) struct Prometheus {
-    child: Child,
+    process: Process,
     port: u16,
-    log: PathBuf,
 }
 
 /// A series and its value.
@@ -27,37 +26,34 @@ pub(crate) struct Series {
 impl Prometheus {
     /// Starts one that scrapes an address every second, and waits until it has.
     pub(crate) fn start(target: SocketAddr) -> Self {
-        let prometheus = Self::with_configuration(&format!(
-            "global:\n  scrape_interval: 1s\n\
-             scrape_configs:\n- job_name: heartbeat\n  static_configs:\n  - targets: ['{target}']\n"
-        ));
+        let prometheus = Self::with_configuration(&[target.to_string()], "");
         prometheus.wait_for("Prometheus scrapes", |prometheus| {
             prometheus.value("up") == Some(1.0)
         });
         prometheus
     }
 
-    /// Starts one with this text for a `prometheus.yml`.
-    pub(crate) fn with_configuration(text: &str) -> Self {
+    /// Starts one that scrapes these addresses and evaluates rules every second, with more sections for its
+    /// `prometheus.yml`.
+    pub(crate) fn with_configuration(targets: &[String], sections: &str) -> Self {
+        let text = format!(
+            "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n{sections}\
+             scrape_configs:\n- job_name: heartbeat\n  static_configs:\n  - targets: {targets:?}\n"
+        );
         let folder = folder("prometheus");
         let config = folder.join("prometheus.yml");
-        let log = folder.join("log");
         let port = free_port();
         std::fs::write(&config, text).unwrap();
-        let file = std::fs::File::create(&log).unwrap();
-        let child = Command::new("prometheus")
+        let mut command = Command::new("prometheus");
+        command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
                 folder.join("data").display()
             ))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
-        Self { child, port, log }
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        let process = Process::start(&mut command, folder.join("log"));
+        Self { process, port }
     }
 
     /// Asks the HTTP API; nothing while it does not listen.
@@ -108,16 +104,9 @@ impl Prometheus {
             Duration::from_secs(40),
             || condition(self),
             || {
-                let log = std::fs::read_to_string(&self.log).unwrap();
+                let log = self.process.log();
                 format!("{log}{:?}", self.ask("targets", "state=active"))
             },
         );
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,0 +1,50 @@
+//! A program that runs beside the tests, with its output in a file.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use super::server;
+
+/// A process and what it says; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a command; `log` is a new file for all that it prints.
+    pub(crate) fn start(command: &mut Command, log: PathBuf) -> Self {
+        let file = std::fs::File::create(&log).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        server::signal(self.child.id(), signal);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // cinder-api has a worker, which its parent would start again were it killed first.
+        let pid = self.child.id();
+        let workers = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for worker in workers.unwrap_or_default().split_whitespace() {
+            let _ = Command::new("kill")
+                .args(["-KILL", worker])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
