@@ -155,8 +155,9 @@ impl Gallery {
         }
     }
 
-    /// Renders the picture in the formats in demand, shows it in place of the last, and returns it.
-    pub fn show(&self, picture: Picture) -> Arc<Picture> {
+    /// Renders the picture in the formats in demand, shows it in place of the last, and returns it. What `note`
+    /// does and the new picture are seen together by [`Gallery::with_latest`], or neither.
+    pub fn show(&self, picture: Picture, note: impl FnOnce()) -> Arc<Picture> {
         for format in Format::ALL {
             if self.in_demand(format, Encoding::Gzip) {
                 let _ = picture.gzip(format);
@@ -167,16 +168,20 @@ impl Gallery {
         let at = self.monotonic(picture.taken);
         self.history().record(at, &picture.snapshot);
         let picture = Arc::new(picture);
-        self.polled.send_replace(Polled {
-            picture: Some(picture.clone()),
-            outage: None,
+        self.polled.send_modify(|polled| {
+            note();
+            *polled = Polled {
+                picture: Some(picture.clone()),
+                outage: None,
+            };
         });
         picture
     }
 
     /// Notes a poll that failed, in place of [`Gallery::show`].
-    pub fn fail(&self, class: Class) {
+    pub fn fail(&self, class: Class, note: impl FnOnce()) {
         self.polled.send_modify(|polled| {
+            note();
             let since = polled
                 .outage
                 .map_or_else(Instant::now, |outage| outage.since);
@@ -193,10 +198,20 @@ impl Gallery {
         self.view().picture
     }
 
+    /// Returns the latest picture, and what `read` returns between two polls.
+    pub fn with_latest<T>(&self, read: impl FnOnce() -> T) -> (Option<Arc<Picture>>, T) {
+        let polled = self.polled.borrow();
+        let read = read();
+        (self.seen(polled.clone()).picture, read)
+    }
+
     /// Returns what there is to see, all of it at one moment.
     #[must_use]
     pub fn view(&self) -> View {
-        let Polled { picture, outage } = self.polled.borrow().clone();
+        self.seen(self.polled.borrow().clone())
+    }
+
+    fn seen(&self, Polled { picture, outage }: Polled) -> View {
         let age = picture.as_ref().map(|picture| picture.taken.elapsed());
         View {
             picture: picture.filter(|_| age.is_some_and(|age| age < self.stale_after)),
@@ -259,12 +274,12 @@ mod tests {
     async fn a_picture_is_withheld_at_the_limit() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert!(gallery.latest().is_none());
-        gallery.show(picture());
+        gallery.show(picture(), || {});
         tokio::time::advance(Duration::from_millis(29_999)).await;
         assert!(gallery.latest().is_some());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(gallery.latest().is_none());
-        gallery.show(picture());
+        gallery.show(picture(), || {});
         assert!(gallery.latest().is_some());
     }
 
@@ -272,13 +287,13 @@ mod tests {
     async fn an_outage_lasts_from_its_first_failure_to_the_next_picture() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert_eq!(gallery.view().outage, None);
-        gallery.fail(Class::Connect);
+        gallery.fail(Class::Connect, || {});
         let since = Instant::now();
         tokio::time::advance(Duration::from_secs(5)).await;
-        gallery.fail(Class::Timeout);
+        gallery.fail(Class::Timeout, || {});
         let class = Class::Timeout;
         assert_eq!(gallery.view().outage, Some(Outage { since, class }));
-        gallery.show(picture());
+        gallery.show(picture(), || {});
         assert_eq!(gallery.view().outage, None);
     }
 
@@ -286,7 +301,7 @@ mod tests {
     async fn a_withheld_picture_keeps_its_age_and_its_hour() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert_eq!(gallery.view().age, None);
-        gallery.show(picture());
+        gallery.show(picture(), || {});
         tokio::time::advance(Duration::from_mins(2)).await;
         assert_eq!(gallery.view().age, Some(Duration::from_mins(2)));
         let shown = fixture::service("cinder-volume", "block1");
@@ -302,13 +317,13 @@ mod tests {
     async fn what_was_asked_for_lately_is_ready_and_nothing_else() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         gallery.ask(Format::OpenMetrics, Encoding::Gzip);
-        gallery.show(picture());
+        gallery.show(picture(), || {});
         let shown = gallery.latest().unwrap();
         assert!(shown.gzip[Format::OpenMetrics as usize].get().is_some());
         assert!(shown.text[Format::Text as usize].get().is_none());
 
         tokio::time::advance(REMEMBERED).await;
-        gallery.show(picture());
+        gallery.show(picture(), || {});
         let shown = gallery.latest().unwrap();
         assert!(shown.gzip[Format::OpenMetrics as usize].get().is_none());
         assert!(shown.text[Format::OpenMetrics as usize].get().is_none());

@@ -201,8 +201,10 @@ impl Poller {
                 dithered(self.interval)
             }
             Err(error) => {
-                self.telemetry.poll_failed(started.elapsed(), error.class());
-                self.gallery.fail(error.class());
+                let class = error.class();
+                let took = started.elapsed();
+                self.gallery
+                    .fail(class, || self.telemetry.poll_failed(took, class));
                 let times = self.note_failure(&error);
                 let doubled = FIRST_RETRY * 2_u32.saturating_pow(times.min(16) - 1);
                 // Counted from the end of the attempt: a server that is slow to refuse gets its pause too.
@@ -220,9 +222,11 @@ impl Poller {
         let mut tracker = std::mem::replace(&mut self.tracker, forgetful);
         let work = tokio::task::spawn_blocking(move || {
             let snapshot = tracker.observe(polled.reading, polled.read);
-            // First, so that no page has services without the metrics of the poll that found them.
-            telemetry.poll_succeeded(took, &snapshot, polled.clock);
-            let picture = gallery.show(Picture::new(snapshot, polled.taken));
+            let picture = Picture::new(snapshot, polled.taken);
+            let snapshot = picture.snapshot.clone();
+            // No page has services without the metrics of the poll that found them, or the other way round.
+            let note = || telemetry.poll_succeeded(took, &snapshot, polled.clock);
+            let picture = gallery.show(picture, note);
             (tracker, picture)
         });
         match work.await {

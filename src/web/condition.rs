@@ -467,7 +467,7 @@ mod tests {
             text(),
             "The exporter started 2 s ago; the first reading of the database is under way."
         );
-        gallery.fail(Class::Auth);
+        gallery.fail(Class::Auth, || {});
         tokio::time::advance(Duration::from_secs(130)).await;
         assert_eq!(
             text(),

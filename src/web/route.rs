@@ -124,8 +124,8 @@ fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
     let format = negotiation::format(Some(&header(request, ACCEPT)));
     let encoding = encoding(request);
     site.gallery.ask(format, encoding);
-    let picture = site.gallery.latest();
-    let own = exposition::telemetry(&site.telemetry.gather(), format);
+    let (picture, own) = site.gallery.with_latest(|| site.telemetry.gather());
+    let own = exposition::telemetry(&own, format);
     let (first, second) = match (picture, encoding) {
         (Some(picture), Encoding::Identity) => (picture.text(format).clone(), own.into()),
         (Some(picture), Encoding::Gzip) => {
