@@ -463,6 +463,14 @@ pub const HTTP_REQUESTS: Metric = Metric {
     help: "HTTP requests answered, by path and status code; unknown paths count as `other`.",
 };
 
+/// Connections closed before their client did so.
+pub const HTTP_DISMISSED: Metric = Metric {
+    name: "openstack_heartbeat_http_connections_closed_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: "HTTP connections that the exporter closed: crowded (too many clients), slow_request, slow_reader, idle.",
+};
+
 const fn process(name: &'static str, kind: Kind, help: &'static str) -> Metric {
     Metric {
         name,
@@ -535,6 +543,7 @@ pub const TELEMETRY: &[Metric] = &[
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
     HTTP_REQUESTS,
+    HTTP_DISMISSED,
     PROCESS_CPU,
     PROCESS_OPEN_FDS,
     PROCESS_MAX_FDS,

@@ -38,6 +38,7 @@ pub struct Telemetry {
     reference_suspect: IntGaugeVec,
     clock_jumps: IntCounterVec,
     http_requests: IntCounterVec,
+    http_dismissed: IntCounterVec,
 }
 
 /// How far the database's clock is from the exporter's.
@@ -77,6 +78,7 @@ impl Telemetry {
             reference_suspect: registering.integers(&table::REFERENCE_SUSPECT)?,
             clock_jumps: registering.counters(&table::CLOCK_JUMPS)?,
             http_requests: registering.counters(&table::HTTP_REQUESTS)?,
+            http_dismissed: registering.counters(&table::HTTP_DISMISSED)?,
             registry: registry.clone(),
         };
         telemetry.database_up.with_label_values(&[database]).set(0);
@@ -174,6 +176,13 @@ impl Telemetry {
         self.http_requests
             .with_label_values(&[path, code.to_string().as_str()])
             .inc();
+    }
+
+    /// Counts connections that were closed before their clients did so, none to begin with; `reason` is one of a few.
+    pub fn dismissed(&self, reason: &str, connections: u64) {
+        self.http_dismissed
+            .with_label_values(&[reason])
+            .inc_by(connections);
     }
 
     /// Returns the current value of everything, sorted by name.

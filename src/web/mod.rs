@@ -3,6 +3,8 @@
 pub mod asset;
 pub mod chart;
 pub mod condition;
+pub mod crowd;
+mod descriptors;
 pub mod documentation;
 pub mod negotiation;
 pub mod page;
@@ -11,4 +13,5 @@ mod response;
 mod route;
 pub mod row;
 pub mod server;
+mod watched;
 mod words;

@@ -9,26 +9,29 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio_io_timeout::TimeoutStream;
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::route;
+use super::crowd::{Crowd, Place, Reason};
+use super::watched::{Answers, Watched};
+use super::{descriptors, route};
 use crate::config::listen_address::ListenAddress;
 use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
 
-/// Connections served at once; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 512;
-/// Time for a client to send a request's head, the time between two requests included.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for a client to take some more of an answer.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections served at once, where there are descriptors for as many.
+const MAX_CONNECTIONS: usize = 2000;
+/// Connections that wait to be accepted; of more than that, clients try again after a second.
+const BACKLOG: i32 = 4096;
+/// Time between two looks for clients that take too long.
+const LOOK: Duration = Duration::from_secs(1);
 /// Most bytes of a request's head.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// Most bytes of an answer that the system keeps for a client who does not take them, instead of some megabytes.
+const SEND_BUFFER: usize = 256 * 1024;
 /// Time for answers to finish at shutdown.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, such as for want of descriptors, which only time can mend.
@@ -54,7 +57,7 @@ pub struct Site {
 /// # Errors
 /// Those of the system: a name that does not resolve, a port in use.
 pub async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
-    match &address.host {
+    let listener = match &address.host {
         Some(host) => TcpListener::bind((host.as_str(), address.port)).await,
         None => match TcpListener::bind(("::", address.port)).await {
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
@@ -62,24 +65,35 @@ pub async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
             }
             bound => bound,
         },
-    }
+    }?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
 }
 
 /// Serves all listeners until `shutdown` turns true, then lets answers under way finish, for five seconds at
 /// most.
 pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::Receiver<bool>) {
     let graceful = Arc::new(GracefulShutdown::new());
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let crowd = Arc::new(Crowd::new(descriptors::for_clients(MAX_CONNECTIONS)));
+    for reason in Reason::ALL {
+        site.telemetry.dismissed(reason.as_str(), 0);
+    }
     let mut accepting = tokio::task::JoinSet::new();
     for listener in listeners {
         accepting.spawn(accept(
             listener,
             site.clone(),
-            connections.clone(),
+            crowd.clone(),
             graceful.clone(),
             shutdown.clone(),
         ));
     }
+    let looking = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            crowd.dismiss_overdue();
+        }
+    });
     while accepting.join_next().await.is_some() {}
     let graceful =
         Arc::into_inner(graceful).expect("the accepting tasks, which held the others, have ended");
@@ -89,32 +103,26 @@ pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::
     {
         warn!("some clients did not take their answer in time; closing their connections");
     }
+    looking.abort();
 }
 
 async fn accept(
     listener: TcpListener,
     site: Arc<Site>,
-    connections: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     graceful: Arc<GracefulShutdown>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut stop = pin!(shutdown.wait_for(|stop| *stop));
     loop {
-        let permit = tokio::select! {
-            permit = connections.clone().acquire_owned() => permit.expect("the semaphore is never closed"),
-            _ = &mut stop => return,
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = &mut stop => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = serve(stream, site.clone(), graceful.watcher());
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(permit);
-                });
+            Ok((stream, peer)) => {
+                let place = crowd.enter(peer.ip());
+                tokio::spawn(stay(stream, place, site.clone(), graceful.watcher()));
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -124,21 +132,36 @@ async fn accept(
     }
 }
 
-async fn serve(stream: TcpStream, site: Arc<Site>, watcher: Watcher) {
+/// Serves a connection to its end, or until it has to go.
+async fn stay(stream: TcpStream, place: Place, site: Arc<Site>, watcher: Watcher) {
+    let telemetry = site.telemetry.clone();
+    tokio::select! {
+        () = serve(stream, &place, site, watcher) => {}
+        reason = place.member.dismissal() => {
+            telemetry.dismissed(reason.as_str(), 1);
+            debug!(reason = reason.as_str(), "a client's connection was closed");
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, place: &Place, site: Arc<Site>, watcher: Watcher) {
     // A page is written in two parts, the second of which must not wait for an acknowledgement of the first.
     let _ = stream.set_nodelay(true);
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
+    let answers = Answers::new(place.member.clone());
+    let stream = Watched::new(stream, answers.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let site = site.clone();
+        let (site, answer) = (site.clone(), answers.begin());
         // Nobody has anything to tell us in a body.
         let request = request.map(drop);
-        async move { Ok::<_, Infallible>(route::answer(&site, &request).await) }
+        async move {
+            let response = route::answer(&site, &request).await;
+            Ok::<_, Infallible>(response.map(|body| answer.until_sent(body)))
+        }
     });
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let connection = http1::Builder::new()
-        // Without a timer hyper ignores the timeout.
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        // The crowd looks at the time that a head takes.
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     if let Err(error) = watcher.watch(connection).await {

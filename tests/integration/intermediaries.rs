@@ -1,5 +1,5 @@
 //! What stands between the exporter and the rows, or between it and its readers: pools, impostors, collations,
-//! half of the grants, readers that do not read, a name server that says nothing.
+//! half of the grants, a name server that says nothing.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 use openstack_heartbeat_exporter::database::Class;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program, run};
 use crate::support::pgbouncer::PgBouncer;
-use crate::support::{block_on, env, folder, http, wait_for};
+use crate::support::{env, folder};
 
 /// Short limits, so that a test need not wait for the defaults.
 const QUICK: &[&str] = &[
@@ -353,85 +351,6 @@ fn a_database_that_is_closed_to_the_public_names_the_grant() {
         |database| format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"),
         "GRANT CONNECT ON DATABASE",
     );
-}
-
-/// As many connections as the exporter serves at once. Even a limit of 1,024 descriptors leaves room for them.
-const CONNECTIONS: usize = 512;
-
-/// Pages that each of them asks for at once: more than the system's buffers take.
-const PAGES: usize = 4;
-
-/// Asks for the metrics several times, and takes little of the answers.
-async fn slow_reader(exporter: &Exporter) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut stream = socket.connect(exporter.address()).await.unwrap();
-    let requests = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(PAGES);
-    stream.write_all(requests.as_bytes()).await.unwrap();
-    stream
-}
-
-/// Returns how many bytes are left to read, the connection's end being orderly or not.
-async fn read_to_end(stream: &mut TcpStream) -> usize {
-    let mut buffer = vec![0; 1 << 16];
-    let mut total = 0;
-    while let Ok(1..) = stream
-        .read(&mut buffer)
-        .await
-        .inspect(|count| total += count)
-    {}
-    total
-}
-
-#[test]
-fn readers_that_do_not_read_lose_their_place() {
-    let database = Database::new(Engine::Sqlite);
-    database.insert(&[]);
-    database.execute(&[
-        "INSERT INTO services (host, \"binary\", topic, report_count, created_at, updated_at, disabled, deleted) \
-         WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
-         SELECT 'block' || i, \"binary\", topic, report_count, created_at, updated_at, disabled, deleted \
-         FROM n, services",
-    ]);
-    let exporter = Exporter::start(&database.url(), &[]);
-    let metrics = exporter.wait_for_services();
-    let page = metrics.0.len();
-    assert!(page > 2_000_000, "{page}");
-    let descriptors = |metrics: &Metrics| metrics.value("process_open_fds", &[]).unwrap();
-    let at_rest = descriptors(&metrics);
-    let mut readers = block_on(async {
-        let mut readers = Vec::new();
-        for _ in 0..CONNECTIONS {
-            readers.push(slow_reader(&exporter).await);
-        }
-        readers
-    });
-
-    let started = Instant::now();
-    wait_for(
-        "health is answered again",
-        Duration::from_secs(40),
-        || {
-            let answer = http::request(exporter.address(), "GET", "/-/healthy", &[]);
-            answer.is_ok_and(|response| response.status == 200)
-        },
-        || exporter.log(),
-    );
-    eprintln!("health is answered after {:?}", started.elapsed());
-    let metrics = exporter.wait_for("the others have lost their place too", |metrics| {
-        descriptors(metrics) < at_rest + 5.0
-    });
-    assert_eq!(metrics.count("openstack_service_up"), 3000);
-    // None got all it asked for: they were a hindrance indeed.
-    block_on(async {
-        for reader in readers.iter_mut().step_by(50) {
-            let got = read_to_end(reader).await;
-            assert!(got < PAGES * page, "{got} of {PAGES} * {page}");
-        }
-    });
-    let before = polls(&metrics);
-    exporter.wait_for("polls go on", |metrics| polls(metrics) > before);
-    assert_eq!(exporter.terminate().code(), Some(0));
 }
 
 /// Runs what follows where only this name server is known, which takes queries and never answers.

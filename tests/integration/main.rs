@@ -7,6 +7,7 @@
 )]
 
 mod alerting;
+mod attack;
 mod binary;
 mod cinder;
 mod dashboard;

@@ -1,0 +1,398 @@
+//! The clients that are connected: how long each may take, and who makes room for one more.
+//!
+//! Everybody is let in, so that a health check is answered whatever hundreds of others do; what is bounded is how
+//! many stay. A client that holds many connections loses its own before it costs another client one.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Time from the first byte of a request to the end of its head; on a new connection from its beginning, the
+/// handshake included.
+const ASKING: Duration = Duration::from_secs(10);
+/// Time for a client to take some more of an answer.
+const ANSWERING: Duration = Duration::from_secs(10);
+/// Time between two requests: longer than sensible scrape intervals, so that Prometheus keeps its connection.
+const IDLE: Duration = Duration::from_mins(2);
+
+/// What a connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It sends the head of a request, or has not begun with its first.
+    Asking,
+    /// It is sent an answer.
+    Answering,
+    /// It was answered, and has not asked again.
+    Idle,
+}
+
+/// Why a connection was closed before its client did so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It made room for another.
+    Crowded,
+    /// Its request took too long to arrive.
+    SlowRequest,
+    /// Its client did not take its answer.
+    SlowReader,
+    /// It asked for nothing for long.
+    Idle,
+}
+
+impl Reason {
+    /// All, in the order of the exposition.
+    pub const ALL: [Self; 4] = [
+        Self::Crowded,
+        Self::SlowRequest,
+        Self::SlowReader,
+        Self::Idle,
+    ];
+
+    /// Returns the value of the label `reason`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Crowded => "crowded",
+            Self::SlowRequest => "slow_request",
+            Self::SlowReader => "slow_reader",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+/// What a connection is at, and since when; of an answer: since when nothing of it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What it is at.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Instant,
+}
+
+impl Moment {
+    /// Returns why the connection is to be closed now, `None` if it may stay. The limits are inclusive.
+    #[must_use]
+    pub fn overdue(self, now: Instant) -> Option<Reason> {
+        let (limit, reason) = match self.phase {
+            Phase::Asking => (ASKING, Reason::SlowRequest),
+            Phase::Answering => (ANSWERING, Reason::SlowReader),
+            Phase::Idle => (IDLE, Reason::Idle),
+        };
+        (now.saturating_duration_since(self.since) >= limit).then_some(reason)
+    }
+}
+
+/// Returns the connections that make room, `most` of them at most: of the addresses with the most connections, those
+/// that are longest without an answer to take; only after these, those that are longest without taking some.
+pub fn least_missed<K: Copy + Ord>(
+    connections: impl Iterator<Item = (K, IpAddr, Moment)> + Clone,
+    most: usize,
+) -> Vec<K> {
+    let mut held = HashMap::<IpAddr, usize>::new();
+    for (_, peer, _) in connections.clone() {
+        *held.entry(network(peer)).or_default() += 1;
+    }
+    let ranked = connections.map(|(key, peer, moment)| {
+        let others = held.get(&network(peer)).copied().unwrap_or_default();
+        let answered = moment.phase == Phase::Answering;
+        (Reverse(others), answered, moment.since, key)
+    });
+    let mut ranked: Vec<_> = ranked.collect();
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(.., key)| key).take(most).collect()
+}
+
+/// Returns what one client has to itself: an address of IPv4, a network of 64 bits of IPv6.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// All connections.
+#[derive(Debug)]
+pub struct Crowd {
+    most: usize,
+    members: Mutex<Members>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    next: u64,
+    present: HashMap<u64, Arc<Member>>,
+}
+
+/// One connection, as it is seen by its stream and by the crowd.
+#[derive(Debug)]
+pub struct Member {
+    peer: IpAddr,
+    moment: Mutex<Moment>,
+    dismissed: OnceLock<Reason>,
+    notify: Notify,
+}
+
+/// A place in the crowd, given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    crowd: Arc<Crowd>,
+    key: u64,
+    /// Its connection.
+    pub member: Arc<Member>,
+}
+
+impl Crowd {
+    /// An empty one, of `most` connections at most.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            members: Mutex::default(),
+        }
+    }
+
+    /// Lets a client in, and dismisses others if there are too many; these no longer count.
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
+        let mut members = self.members();
+        if members.present.len() >= self.most {
+            let seen = members.present.iter();
+            let seen = seen.map(|(key, member)| (*key, member.peer, member.moment()));
+            // Several, so that not every one of a flood makes us look at all.
+            for key in least_missed(seen, (self.most / 16).max(1)) {
+                if let Some(member) = members.present.remove(&key) {
+                    member.dismiss(Reason::Crowded);
+                }
+            }
+        }
+        let key = members.next;
+        members.next += 1;
+        let member = Arc::new(Member::new(peer));
+        members.present.insert(key, member.clone());
+        Place {
+            crowd: self.clone(),
+            key,
+            member,
+        }
+    }
+
+    /// Dismisses those who take too long.
+    pub fn dismiss_overdue(&self) {
+        let now = Instant::now();
+        for member in self.members().present.values() {
+            if let Some(reason) = member.moment().overdue(now) {
+                member.dismiss(reason);
+            }
+        }
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Member {
+    fn new(peer: IpAddr) -> Self {
+        Self {
+            peer,
+            moment: Mutex::new(Moment {
+                phase: Phase::Asking,
+                since: Instant::now(),
+            }),
+            dismissed: OnceLock::new(),
+            notify: Notify::new(),
+        }
+    }
+
+    /// Returns what it is at.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        *self.locked()
+    }
+
+    /// Notes that it is at something from now on.
+    pub fn begin(&self, phase: Phase) {
+        let since = Instant::now();
+        *self.locked() = Moment { phase, since };
+    }
+
+    /// Notes that its client took some of an answer, or sent some of a request.
+    pub fn progress(&self, phase: Phase) {
+        let mut moment = self.locked();
+        match (moment.phase, phase) {
+            (Phase::Answering, Phase::Answering) => moment.since = Instant::now(),
+            (Phase::Idle, Phase::Asking) => {
+                let since = Instant::now();
+                *moment = Moment { phase, since };
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits until it is to be closed, and returns why.
+    pub async fn dismissal(&self) -> Reason {
+        loop {
+            if let Some(reason) = self.dismissed.get() {
+                return *reason;
+            }
+            self.notify.notified().await;
+        }
+    }
+
+    fn dismiss(&self, reason: Reason) {
+        // The first reason counts.
+        let _ = self.dismissed.set(reason);
+        self.notify.notify_one();
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Moment> {
+        self.moment.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.crowd.members().present.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ATTACKER: &str = "203.0.113.7";
+
+    /// Checks who makes room: each connection is an address, a phase, and the seconds that it has lasted.
+    fn check(connections: &[(&str, Phase, u64)], goes: usize) {
+        let now = Instant::now() + Duration::from_mins(5);
+        let seen = connections.iter().enumerate();
+        let seen = seen.map(|(index, (peer, phase, seconds))| {
+            let since = now - Duration::from_secs(*seconds);
+            let phase = *phase;
+            (index, peer.parse().unwrap(), Moment { phase, since })
+        });
+        assert_eq!(least_missed(seen, 1), [goes], "{connections:?}");
+    }
+
+    #[test]
+    fn who_holds_most_connections_loses_one() {
+        use Phase::{Answering, Asking, Idle};
+        check(
+            &[
+                ("192.0.2.1", Idle, 90),
+                (ATTACKER, Asking, 1),
+                (ATTACKER, Asking, 2),
+            ],
+            2,
+        );
+        check(
+            &[
+                ("192.0.2.1", Idle, 90),
+                (ATTACKER, Answering, 9),
+                (ATTACKER, Asking, 0),
+            ],
+            2,
+        );
+        check(
+            &[
+                ("192.0.2.1", Asking, 9),
+                (ATTACKER, Answering, 1),
+                (ATTACKER, Answering, 2),
+            ],
+            2,
+        );
+    }
+
+    #[test]
+    fn of_as_many_the_one_that_waits_longest_goes_and_answers_stay() {
+        use Phase::{Answering, Asking, Idle};
+        check(
+            &[
+                ("192.0.2.1", Answering, 9),
+                ("192.0.2.2", Idle, 1),
+                ("192.0.2.3", Asking, 0),
+            ],
+            1,
+        );
+        check(
+            &[("192.0.2.1", Answering, 9), ("192.0.2.2", Answering, 1)],
+            0,
+        );
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client_and_mapped_addresses_are_ipv4() {
+        use Phase::Idle;
+        check(
+            &[
+                ("192.0.2.1", Idle, 9),
+                ("2001:db8::1", Idle, 1),
+                ("2001:db8::2", Idle, 2),
+            ],
+            2,
+        );
+        check(
+            &[
+                ("2001:db8::1", Idle, 9),
+                ("192.0.2.1", Idle, 1),
+                ("::ffff:192.0.2.1", Idle, 2),
+            ],
+            2,
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_are_inclusive_and_count_from_progress() {
+        let crowd = Arc::new(Crowd::new(9));
+        let place = crowd.enter(ATTACKER.parse().unwrap());
+        let member = &place.member;
+        let overdue = || member.moment().overdue(Instant::now());
+        for (phase, limit, reason) in [
+            (Phase::Asking, ASKING, Reason::SlowRequest),
+            (Phase::Answering, ANSWERING, Reason::SlowReader),
+            (Phase::Idle, IDLE, Reason::Idle),
+        ] {
+            member.begin(phase);
+            let instant = Duration::from_millis(1);
+            tokio::time::advance(limit.saturating_sub(instant)).await;
+            assert_eq!(overdue(), None);
+            tokio::time::advance(instant).await;
+            assert_eq!(overdue(), Some(reason));
+        }
+        // A first byte begins a request, and further ones do not prolong it.
+        member.progress(Phase::Asking);
+        tokio::time::advance(ASKING / 2).await;
+        member.progress(Phase::Asking);
+        tokio::time::advance(ASKING / 2).await;
+        assert_eq!(overdue(), Some(Reason::SlowRequest));
+        // Each part of an answer that is taken gives time for the next.
+        member.begin(Phase::Answering);
+        tokio::time::advance(ANSWERING).await;
+        member.progress(Phase::Answering);
+        assert_eq!(overdue(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_more_than_there_is_room_for_dismisses_one_and_no_more() {
+        let crowd = Arc::new(Crowd::new(2));
+        let first = crowd.enter(ATTACKER.parse().unwrap());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let second = crowd.enter(ATTACKER.parse().unwrap());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let third = crowd.enter("192.0.2.1".parse().unwrap());
+        assert_eq!(first.member.dismissal().await, Reason::Crowded);
+        drop(first);
+        let fourth = crowd.enter("192.0.2.1".parse().unwrap());
+        assert_eq!(second.member.dismissal().await, Reason::Crowded);
+        for staying in [&third, &fourth] {
+            assert_eq!(staying.member.dismissed.get(), None);
+        }
+        drop(third);
+        let _fifth = crowd.enter("192.0.2.1".parse().unwrap());
+        assert_eq!(fourth.member.dismissed.get(), None);
+    }
+}
