@@ -58,6 +58,7 @@ type Outcome = Result<ExitCode, Failure>;
 /// Runs the program with the process's own arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    keep_memory_private();
     let arguments: Vec<_> = std::env::args_os().collect();
     // A monitoring script must not take a misspelt flag of `services` for services that are down.
     let wrong = if arguments
@@ -85,6 +86,16 @@ pub fn main() -> ExitCode {
         }
         ExitCode::from(failure.code)
     })
+}
+
+/// Forbids core dumps, and other programs of the same user to read the memory: it holds the password.
+fn keep_memory_private() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // Where a sandbox forbids that, the password is as safe as it was.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }
 
 fn run(matches: &ArgMatches) -> Outcome {

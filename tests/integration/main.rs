@@ -17,5 +17,6 @@ mod intermediaries;
 mod oslo;
 mod page;
 mod prometheus;
+mod secrets;
 mod skew;
 mod support;
