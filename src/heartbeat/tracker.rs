@@ -68,6 +68,20 @@ impl Tracker {
         Self::new(self.intervals, self.tolerances)
     }
 
+    /// Goes on by other settings; what was learnt is kept, as far as it does not rest on the old ones, see
+    /// [`Skew::assume`].
+    pub fn adopt(&mut self, intervals: Intervals, tolerances: Tolerances) {
+        self.intervals = intervals;
+        self.tolerances = tolerances;
+        let Some(quantum) = self.quantum else {
+            return;
+        };
+        let assumptions = self.assumptions(quantum);
+        for skew in self.rows.values_mut().filter_map(|row| row.skew.as_mut()) {
+            skew.assume(assumptions);
+        }
+    }
+
     /// Learns from a reading, which must not be older than the last, and returns the picture that it gives.
     pub fn observe(&mut self, mut reading: Reading, read: Read) -> Snapshot {
         // Another engine behind the same address keeps other fractions: what was proven does not hold for it.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use chrono::TimeDelta;
 
+use super::super::listen_address::ListenAddress;
 use super::super::reader::duration;
 use super::*;
 
@@ -89,13 +90,12 @@ fn without_anything_else_the_defaults_hold() {
     assert_eq!(settings.connect_timeout, Duration::from_secs(3));
     assert_eq!(settings.query_timeout, Duration::from_secs(5));
     assert_eq!(settings.telemetry_path, "/metrics");
-    assert_eq!(
-        settings.listen,
-        [ListenAddress {
-            host: None,
-            port: 10390
-        }]
-    );
+    let everywhere = ListenAddress {
+        host: None,
+        port: 10390,
+    };
+    assert_eq!(settings.listen, Listen::Addresses(vec![everywhere]));
+    assert!(!settings.enable_lifecycle);
     assert_eq!(
         value(&settings, "poll.interval"),
         ("5s".to_owned(), "default".to_owned())
@@ -155,7 +155,10 @@ fn a_list_of_a_stronger_layer_replaces_the_weaker_one() {
     .yaml("web: {listen-address: [':7', ':8', ':9']}\n")
     .load()
     .unwrap();
-    let addresses: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+    let Listen::Addresses(addresses) = settings.listen else {
+        panic!("{:?}", settings.listen);
+    };
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["127.0.0.1:1", "[::1]:2"]);
 }
 
