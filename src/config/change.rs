@@ -1,6 +1,6 @@
 //! What differs between two configurations, and what of it can be taken up while running.
 
-use super::key::KEYS;
+use super::key::{KEYS, Uptake};
 use super::settings::Settings;
 
 /// The names of the settings that differ, in the order of the help.
@@ -18,13 +18,14 @@ impl Change {
     pub fn between(started: &Settings, current: &Settings, new: &Settings) -> Self {
         let mut change = Self::default();
         for key in KEYS {
-            if key.fixed && values(started, key.name).ne(values(new, key.name)) {
-                change.restart.push(key.name);
-            }
             // What is hidden differs unseen.
             let hidden = key.secret && current.url != new.url;
-            if !key.fixed && (hidden || values(current, key.name).ne(values(new, key.name))) {
-                change.taken.push(key.name);
+            let (in_force, names) = match key.uptake {
+                Uptake::Reload => (current, &mut change.taken),
+                Uptake::Restart => (started, &mut change.restart),
+            };
+            if hidden || values(in_force, key.name).ne(values(new, key.name)) {
+                names.push(key.name);
             }
         }
         change

@@ -16,12 +16,21 @@ pub struct Key {
     pub secret: bool,
     /// Whether it is `true` or `false`, and its flag alone says `true`.
     pub switch: bool,
-    /// Whether a change takes a restart; everything else is taken up by a reload.
-    pub fixed: bool,
+    /// What it takes for a change to be in force.
+    pub uptake: Uptake,
     /// The heading in the help.
     pub group: &'static str,
     /// One sentence.
     pub help: &'static str,
+}
+
+/// What it takes for a change of a setting to be in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uptake {
+    /// Loading the configuration anew.
+    Reload,
+    /// Starting anew.
+    Restart,
 }
 
 const CINDER: &str = "Cinder";
@@ -45,7 +54,7 @@ const fn key(
         list: false,
         secret: false,
         switch: false,
-        fixed: false,
+        uptake: Uptake::Reload,
         group,
         help,
     }
@@ -56,13 +65,16 @@ const fn list(key: Key) -> Key {
 }
 
 const fn fixed(key: Key) -> Key {
-    Key { fixed: true, ..key }
+    Key {
+        uptake: Uptake::Restart,
+        ..key
+    }
 }
 
 const fn switch(group: &'static str, name: &'static str, help: &'static str) -> Key {
     Key {
         switch: true,
-        fixed: true,
+        uptake: Uptake::Restart,
         ..key(group, name, "BOOLEAN", Some("false"), help)
     }
 }

@@ -438,6 +438,35 @@ mod tests {
     }
 
     #[test]
+    fn other_settings_forget_nothing_and_a_longer_delay_widens_what_was_proven() {
+        for (delay, report_interval, wider) in [(2, 10, 0.0), (2, 20, 0.0), (7, 10, 5.0)] {
+            let mut reads = Reads::new();
+            let (_, upper) = bounds(&reads.minute(1, 0));
+            let intervals = Intervals {
+                service_down_time: TimeDelta::seconds(90),
+                report_interval: TimeDelta::seconds(report_interval),
+            };
+            let tolerances = Tolerances {
+                visibility_delay: TimeDelta::seconds(delay),
+                ..reads.tracker.tolerances
+            };
+            reads.tracker.adopt(intervals, tolerances);
+            // Read again before the next heartbeat.
+            let service = Service {
+                updated_at: Stamp::At(HostTime(reads.database.0 + TimeDelta::seconds(60))),
+                report_count: 106,
+                ..reads.service(1, 0)
+            };
+            let snapshot = reads.read(vec![service]);
+            assert_eq!(snapshot.intervals, intervals);
+            let (_, after) = bounds(&snapshot.services[0]);
+            assert!((after - upper - wider).abs() < 0.1, "{upper} to {after}");
+            let (lower, upper) = bounds(&reads.minute(1, 0));
+            assert!(lower <= 0.0 && upper >= 0.0, "{lower} to {upper}");
+        }
+    }
+
+    #[test]
     fn a_row_without_a_time_is_not_observed() {
         let mut reads = Reads::new();
         let status = reads

@@ -1,4 +1,4 @@
-//! What systemd is told, and what it passes: sd_notify(3), its watchdog, and sockets.
+//! What systemd is told, and what it passes: `sd_notify(3)`, its watchdog, and sockets.
 //!
 //! Without systemd none of this does anything: who listens is named by environment variables that it sets.
 

@@ -34,7 +34,7 @@ impl Pulse {
     /// Ends when there are no more polls.
     pub async fn report(mut self, watchdog: Option<Duration>, tell: impl Fn(&[NotifyState])) {
         let mut ticks = watchdog.map(|limit| {
-            // As often as sd_watchdog_enabled(3) has it.
+            // As often as sd_watchdog_enabled has it.
             let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks

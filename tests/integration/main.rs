@@ -16,5 +16,7 @@ mod intermediaries;
 mod oslo;
 mod page;
 mod prometheus;
+mod reload;
 mod skew;
 mod support;
+mod systemd;

@@ -370,3 +370,55 @@ fn listen_addresses_are_a_host_and_a_port() {
         assert_eq!(shown.as_deref(), expected, "{text}");
     }
 }
+
+#[test]
+fn the_password_credential_counts_where_there_is_no_other() {
+    use secrecy::ExposeSecret as _;
+    let folder = tempfile::tempdir().unwrap();
+    let name = "openstack-heartbeat-exporter.database-password";
+    std::fs::write(folder.path().join(name), "c\n").unwrap();
+    let other = folder.path().join("other");
+    std::fs::write(&other, "f\n").unwrap();
+    let directory = shown(folder.path());
+    for (url, file, password, used) in [
+        ("mysql://u@h/cinder", "", "c", true),
+        ("mysql://u:p@h/cinder", "", "p", false),
+        ("mysql://u@h/cinder", "f", "f", false),
+    ] {
+        let variables = [
+            ("OPENSTACK_HEARTBEAT_DATABASE_URL", url.to_owned()),
+            ("CREDENTIALS_DIRECTORY", directory.clone()),
+        ];
+        let mut flags = Flags::default();
+        if !file.is_empty() {
+            let key = key::find("database.password-file").unwrap();
+            flags.layer.add(key, shown(&other), "a test");
+        }
+        // The layers outlive this loop's variables.
+        let variables: &'static _ = Box::leak(Box::new(variables));
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, text)| text.clone())
+        };
+        let settings = load(flags, variable, std::iter::empty()).unwrap();
+        let found = settings.url.password.unwrap();
+        assert_eq!(found.expose_secret(), password);
+        let warned = settings
+            .warnings
+            .iter()
+            .any(|warning| warning.contains(name));
+        assert_eq!(warned, !used, "{:?}", settings.warnings);
+    }
+}
+
+#[test]
+fn a_switch_is_true_or_false() {
+    let yaml = |text| Case::new(&[URL], &[]).yaml(text).load();
+    let settings = yaml("web: {enable-lifecycle: true, systemd-socket: true}\n").unwrap();
+    assert!(settings.enable_lifecycle);
+    assert_eq!(settings.listen, Listen::Systemd);
+    assert_eq!(
+        yaml("web.enable-lifecycle: yes\n").unwrap_err(),
+        ["DIR/s.yaml:1: `web.enable-lifecycle` is `yes`, which is not true or false"]
+    );
+}
