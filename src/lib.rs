@@ -48,11 +48,12 @@
 //! - [`picture`]: the latest snapshot as bytes, when it is too old to be shown, and the hour before it.
 //! - [`metrics`]: one table of all metrics, the text formats, the exporter's own metrics.
 //! - [`web`]: routes, limits, shutdown, and the status page.
+//! - [`pulse`]: how the exporter is doing, for systemd.
 //! - [`config`]: layers of configuration, and where each value came from.
 //! - [`listing`]: the services as a table, JSON, CSV.
 //! - [`demo`]: a simulated Cinder.
 //! - [`bundle`]: the files that the program brings along.
-//! - [`lifecycle`], [`systemd`]: the configuration in force and how it is replaced; what systemd is told and passes.
+//! - [`systemd`], [`lifecycle`]: what systemd is told and passes; the configuration in force and how it is replaced.
 //! - [`cli`], [`serve`], [`logging`]: commands, flags and exit codes; the life of the server; the log.
 
 pub mod bundle;
@@ -68,6 +69,7 @@ pub mod metrics;
 pub mod picture;
 pub mod plan;
 pub mod poller;
+pub mod pulse;
 pub mod serve;
 pub mod systemd;
 pub mod web;

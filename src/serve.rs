@@ -16,7 +16,7 @@ use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
 use crate::plan::Plan;
 use crate::poller::Poller;
-use crate::systemd::pulse::Pulse;
+use crate::pulse::Pulse;
 use crate::systemd::{self, socket};
 use crate::web::server::{self, Site};
 

@@ -2,7 +2,6 @@
 //!
 //! Without systemd none of this does anything: who listens is named by environment variables that it sets.
 
-pub mod pulse;
 pub mod socket;
 
 use sd_notify::NotifyState;
