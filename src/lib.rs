@@ -44,14 +44,16 @@
 //! - [`heartbeat::advice`], [`heartbeat::urgency`], [`heartbeat::history`]: what to do about it, what to do first, and
 //!   how the last hour was.
 //! - [`database`]: the statement in each dialect, and what each error of a driver means.
-//! - [`poller`]: when to poll and how to fail.
+//! - [`plan`], [`poller`]: what to poll, when, and how to fail.
 //! - [`picture`]: the latest snapshot as bytes, when it is too old to be shown, and the hour before it.
 //! - [`metrics`]: one table of all metrics, the text formats, the exporter's own metrics.
 //! - [`web`]: routes, limits, shutdown, and the status page.
+//! - [`pulse`]: how the exporter is doing, for systemd.
 //! - [`config`]: layers of configuration, and where each value came from.
 //! - [`listing`]: the services as a table, JSON, CSV.
 //! - [`demo`]: a simulated Cinder.
 //! - [`bundle`]: the files that the program brings along.
+//! - [`systemd`], [`lifecycle`]: what systemd is told and passes; the configuration in force and how it is replaced.
 //! - [`cli`], [`serve`], [`logging`]: commands, flags and exit codes; the life of the server; the log.
 
 pub mod bundle;
@@ -60,10 +62,14 @@ pub mod config;
 pub mod database;
 pub mod demo;
 pub mod heartbeat;
+pub mod lifecycle;
 pub mod listing;
 pub mod logging;
 pub mod metrics;
 pub mod picture;
+pub mod plan;
 pub mod poller;
+pub mod pulse;
 pub mod serve;
+pub mod systemd;
 pub mod web;

@@ -2,28 +2,29 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
+use std::sync::OnceLock;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::settings::{Log, LogFormat};
 
+/// What is logged, as long as the process lives.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Starts logging; a second call changes nothing.
 pub fn start(log: Log) {
-    // Drivers report at debug what we report ourselves, with statements that nobody asked for.
-    let level = LevelFilter::from_level(log.level);
-    let filter = Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target(env!("CARGO_CRATE_NAME"), level);
+    let (filter, handle) = reload::Layer::new(filter(log.level));
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let layer = match log.format {
         LogFormat::Logfmt => layer.event_format(Logfmt).boxed(),
@@ -33,8 +34,25 @@ pub fn start(log: Log) {
         .with(layer.with_filter(filter))
         .try_init();
     if started.is_ok() {
+        let _ = FILTER.set(handle);
         log_panics();
     }
+}
+
+/// Changes the least severity that is logged.
+pub fn set_level(level: Level) {
+    if let Some(handle) = FILTER.get() {
+        // It fails only where there is no log any more.
+        let _ = handle.reload(filter(level));
+    }
+}
+
+/// Drivers report at debug what we report ourselves, with statements that nobody asked for.
+fn filter(level: Level) -> Targets {
+    let level = LevelFilter::from_level(level);
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), level)
 }
 
 /// Logs panics like everything else; without this they would be lines of another format.

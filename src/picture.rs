@@ -119,15 +119,19 @@ pub struct View {
     pub outage: Option<Outage>,
     /// The age from which on a picture is withheld.
     pub stale_after: Duration,
+    /// The time between two polls.
+    pub poll_interval: Duration,
     /// How long the exporter has been there.
     pub uptime: Duration,
 }
 
 /// What the polls left.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Polled {
     picture: Option<Arc<Picture>>,
     outage: Option<Outage>,
+    stale_after: Duration,
+    poll_interval: Duration,
 }
 
 /// Holds the latest picture, for one that makes them and many that look.
@@ -135,7 +139,6 @@ struct Polled {
 pub struct Gallery {
     polled: watch::Sender<Polled>,
     history: Mutex<History>,
-    stale_after: Duration,
     /// Origin of the history's axis.
     started: Instant,
     /// When each format and encoding was last asked for, in milliseconds since `started`, plus one; 0: never.
@@ -147,12 +150,25 @@ impl Gallery {
     #[must_use]
     pub fn new(stale_after: Duration, poll_interval: Duration) -> Self {
         Self {
-            polled: watch::Sender::default(),
+            polled: watch::Sender::new(Polled {
+                picture: None,
+                outage: None,
+                stale_after,
+                poll_interval,
+            }),
             history: Mutex::new(History::new(poll_interval)),
-            stale_after,
             started: Instant::now(),
             asked: [const { [const { AtomicU64::new(0) }; 2] }; Format::ALL.len()],
         }
+    }
+
+    /// Changes what [`Gallery::new`] was told; the latest picture and the last hour are kept.
+    pub fn set_pace(&self, stale_after: Duration, poll_interval: Duration) {
+        self.history().set_pace(poll_interval);
+        self.polled.send_modify(|polled| {
+            polled.stale_after = stale_after;
+            polled.poll_interval = poll_interval;
+        });
     }
 
     /// Renders the picture in the formats in demand, shows it in place of the last, and returns it. What `note`
@@ -170,10 +186,8 @@ impl Gallery {
         let picture = Arc::new(picture);
         self.polled.send_modify(|polled| {
             note();
-            *polled = Polled {
-                picture: Some(picture.clone()),
-                outage: None,
-            };
+            polled.picture = Some(picture.clone());
+            polled.outage = None;
         });
         picture
     }
@@ -211,13 +225,20 @@ impl Gallery {
         self.seen(self.polled.borrow().clone())
     }
 
-    fn seen(&self, Polled { picture, outage }: Polled) -> View {
+    fn seen(&self, polled: Polled) -> View {
+        let Polled {
+            picture,
+            outage,
+            stale_after,
+            poll_interval,
+        } = polled;
         let age = picture.as_ref().map(|picture| picture.taken.elapsed());
         View {
-            picture: picture.filter(|_| age.is_some_and(|age| age < self.stale_after)),
+            picture: picture.filter(|_| age.is_some_and(|age| age < stale_after)),
             age,
             outage,
-            stale_after: self.stale_after,
+            stale_after,
+            poll_interval,
             uptime: self.started.elapsed(),
         }
     }
@@ -281,6 +302,18 @@ mod tests {
         assert!(gallery.latest().is_none());
         gallery.show(picture(), || {});
         assert!(gallery.latest().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_pace_holds_for_the_picture_that_is_there() {
+        let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
+        gallery.show(picture(), || {});
+        tokio::time::advance(Duration::from_secs(10)).await;
+        gallery.set_pace(Duration::from_secs(10), Duration::from_secs(2));
+        assert!(gallery.latest().is_none());
+        gallery.set_pace(Duration::from_secs(11), Duration::from_secs(2));
+        assert!(gallery.latest().is_some());
+        assert_eq!(gallery.view().poll_interval, Duration::from_secs(2));
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
@@ -18,6 +18,7 @@ use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::tracker::Tracker;
 use crate::metrics::telemetry::{ClockOffset, Telemetry};
 use crate::picture::{Gallery, Picture};
+use crate::plan::Plan;
 
 /// First wait after a failure; it doubles with each further one, up to the poll interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -34,6 +35,15 @@ pub struct Poller {
     telemetry: Arc<Telemetry>,
     tracker: Tracker,
     state: State,
+}
+
+/// A new plan, and who waits until it is adopted.
+#[derive(Debug)]
+pub struct Order {
+    /// What to do from now on.
+    pub plan: Plan,
+    /// Told between two polls; the first poll by the new plan follows at once.
+    pub adopted: oneshot::Sender<()>,
 }
 
 /// Asks one database, on one connection.
@@ -136,6 +146,17 @@ impl Reader {
         Ok((connection, Instant::now()))
     }
 
+    /// Asks another database from now on, or the same one in another way; on a new connection if anything differs.
+    async fn turn_to(&mut self, target: Target) {
+        if target == self.target {
+            return;
+        }
+        self.target = target;
+        if let Some((connection, _)) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+
     fn monotonic(&self, at: Instant) -> Monotonic {
         Monotonic(TimeDelta::from_std(at - self.origin).unwrap_or(TimeDelta::MAX))
     }
@@ -151,31 +172,36 @@ impl Reader {
 impl Poller {
     /// Makes a poller that shows its pictures in `gallery`; nothing is connected yet.
     #[must_use]
-    pub fn new(
-        reader: Reader,
-        tracker: Tracker,
-        interval: Duration,
-        gallery: Arc<Gallery>,
-        telemetry: Arc<Telemetry>,
-    ) -> Self {
+    pub fn new(plan: Plan, gallery: Arc<Gallery>, telemetry: Arc<Telemetry>) -> Self {
         Self {
-            reader,
-            interval,
+            tracker: Tracker::new(plan.intervals, plan.tolerances),
+            reader: Reader::new(plan.target),
+            interval: plan.poll_interval,
             gallery,
             telemetry,
-            tracker,
             state: State::Starting,
         }
     }
 
-    /// Polls until `shutdown` turns true, then closes the connection. Sends to `polled` after each poll, whether
-    /// it succeeded or not.
-    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>, polled: watch::Sender<u64>) {
+    /// Polls until `shutdown` turns true, then closes the connection. Adopts what is ordered between two polls.
+    /// Sends to `polled` after each poll, whether it succeeded or not.
+    pub async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        mut shutdown: watch::Receiver<bool>,
+        polled: watch::Sender<u64>,
+    ) {
         let mut next = Instant::now();
         loop {
-            tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
+            let order = tokio::select! {
+                () = tokio::time::sleep_until(next) => None,
+                Some(order) = orders.recv() => Some(order),
                 _ = shutdown.wait_for(|stop| *stop) => break,
+            };
+            if let Some(order) = order {
+                self.adopt(order.plan).await;
+                // Whoever waited may be gone.
+                let _ = order.adopted.send(());
             }
             let started = Instant::now();
             let pause = tokio::select! {
@@ -187,6 +213,16 @@ impl Poller {
             next = (started + pause).max(Instant::now());
         }
         self.reader.close().await;
+    }
+
+    /// Goes on by another plan. What was learnt is kept, and so is the connection, if it leads to the same source.
+    async fn adopt(&mut self, plan: Plan) {
+        self.reader.turn_to(plan.target).await;
+        self.tracker.adopt(plan.intervals, plan.tolerances);
+        self.interval = plan.poll_interval;
+        self.gallery.set_pace(plan.stale_after, plan.poll_interval);
+        self.telemetry
+            .configured(&plan.intervals, plan.poll_interval);
     }
 
     /// Polls once; returns the time from the start of this poll to that of the next.

@@ -2,20 +2,22 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
+use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use crate::config::listen_address::ListenAddress;
+use crate::config::listen_address::{Listen, ListenAddress};
 use crate::config::settings::Settings;
-use crate::database::Target;
-use crate::heartbeat::tracker::Tracker;
+use crate::lifecycle::{self, Lifecycle, Load, Reload};
 use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
-use crate::poller::{Poller, Reader};
+use crate::plan::Plan;
+use crate::poller::Poller;
+use crate::pulse::Pulse;
+use crate::systemd::{self, socket};
 use crate::web::server::{self, Site};
 
 /// Why serving could not begin.
@@ -32,6 +34,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The sockets that systemd passed can't be used.
+    #[error(transparent)]
+    Passed(#[from] socket::Error),
     /// The own metrics could not be registered.
     #[error("cannot register the exporter's own metrics")]
     Telemetry(#[from] prometheus::Error),
@@ -43,11 +48,15 @@ pub enum Error {
     Signals(#[from] io::Error),
 }
 
-/// Binds all addresses of the settings.
+/// Binds all addresses of the settings, or takes the sockets that systemd passed. Needs a runtime.
 ///
 /// # Errors
-/// [`Error::Bind`] for the first that can't be bound.
-pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Error> {
+/// [`Error::Bind`] for the first that can't be bound, and [`Error::Passed`].
+pub async fn bind(listen: &Listen, passed: ListenFd) -> Result<Vec<TcpListener>, Error> {
+    let addresses = match listen {
+        Listen::Addresses(addresses) => addresses,
+        Listen::Systemd => return Ok(socket::listeners(passed)?),
+    };
     let mut listeners = Vec::new();
     for address in addresses {
         let listener = server::bind(address).await.map_err(|source| Error::Bind {
@@ -64,21 +73,74 @@ pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Error
     Ok(listeners)
 }
 
-/// Polls and serves until SIGTERM or SIGINT.
+/// Polls and serves until SIGTERM or SIGINT. On SIGHUP, and on request where the settings allow it, `load` is asked
+/// for other settings.
 ///
 /// # Errors
 /// What prevents it from beginning, and [`Error::Ended`].
-pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), Error> {
+pub async fn run(settings: Settings, listeners: Vec<TcpListener>, load: Load) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let hangup = signal(SignalKind::hangup())?;
     let (stop, stopping) = watch::channel(false);
 
-    let target = Target::of(&settings);
+    let plan = Plan::of(&settings);
+    announce(&settings, &listeners)?;
+    let gallery = Arc::new(Gallery::new(plan.stale_after, plan.poll_interval));
+    let telemetry = Arc::new(Telemetry::new(
+        plan.target.layout.project,
+        &plan.intervals,
+        plan.poll_interval,
+        lifecycle::now(),
+    )?);
+    let (count, polls) = watch::channel(0);
+    let (reload, requests) = Reload::channel();
+    let site = Arc::new(Site {
+        gallery: gallery.clone(),
+        telemetry: telemetry.clone(),
+        telemetry_path: settings.telemetry_path.clone(),
+        reload: settings.enable_lifecycle.then_some(reload),
+        polls: polls.clone(),
+    });
+    let (orders, ordered) = mpsc::channel(1);
+    let lifecycle = Lifecycle::new(load, settings, orders, telemetry.clone());
+    let pulse = Pulse {
+        gallery: gallery.clone(),
+        telemetry: telemetry.clone(),
+        polls,
+        patience: lifecycle.patience(),
+    };
+    let poller = Poller::new(plan, gallery, telemetry);
+    let mut polling = tokio::spawn(poller.run(ordered, stopping.clone(), count));
+    let mut serving = tokio::spawn(server::run(listeners, site, stopping));
+    let mut reloading = tokio::spawn(lifecycle.run(hangup, requests));
+    let report = pulse.report(sd_notify::watchdog_enabled(), systemd::notify);
+    let reporting = tokio::spawn(report);
+    systemd::ready();
+
+    tokio::select! {
+        _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
+        _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
+        // An exporter that no longer polls, answers or reloads is better started anew.
+        _ = &mut polling => return Err(Error::Ended("polling")),
+        _ = &mut serving => return Err(Error::Ended("serving")),
+        _ = &mut reloading => return Err(Error::Ended("reloading")),
+    }
+    systemd::stopping();
+    // Requests that wait for a reload need not wait for its end.
+    reloading.abort();
+    reporting.abort();
+    stop.send_replace(true);
+    polling.await.map_err(|_| Error::Ended("polling"))?;
+    serving.await.map_err(|_| Error::Ended("serving"))
+}
+
+/// Logs what is odd about the settings, and where the exporter listens.
+fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error> {
     for warning in &settings.warnings {
         warn!("{warning}");
     }
-    for listener in &listeners {
+    for listener in listeners {
         info!(
             address = %listener.local_addr()?,
             database = %settings.url.redacted(),
@@ -86,56 +148,5 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>) -> Result<(), 
             "listening"
         );
     }
-    let gallery = Arc::new(Gallery::new(settings.stale_after, settings.poll_interval));
-    let telemetry = Arc::new(Telemetry::new(
-        target.layout.project,
-        &settings.intervals,
-        settings.poll_interval,
-        loaded(),
-    )?);
-    let (count, polls) = watch::channel(0);
-    let site = Arc::new(Site {
-        gallery: gallery.clone(),
-        telemetry: telemetry.clone(),
-        telemetry_path: settings.telemetry_path,
-        poll_interval: settings.poll_interval,
-        polls,
-    });
-    let poller = Poller::new(
-        Reader::new(target),
-        Tracker::new(settings.intervals, settings.tolerances),
-        settings.poll_interval,
-        gallery,
-        telemetry,
-    );
-    let mut polling = tokio::spawn(poller.run(stopping.clone(), count));
-    let mut serving = tokio::spawn(server::run(listeners, site, stopping));
-
-    let ignore_hangups = async {
-        while hangup.recv().await.is_some() {
-            warn!("the configuration is not read again while running; restart the exporter");
-        }
-    };
-    tokio::select! {
-        () = ignore_hangups => {}
-        _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
-        _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
-        // An exporter that no longer polls, or no longer answers, is better started anew.
-        _ = &mut polling => return Err(Error::Ended("polling")),
-        _ = &mut serving => return Err(Error::Ended("serving")),
-    }
-    stop.send_replace(true);
-    polling.await.map_err(|_| Error::Ended("polling"))?;
-    serving.await.map_err(|_| Error::Ended("serving"))
-}
-
-/// Returns the time since the Unix epoch, for the time when the configuration was loaded.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a point in time for people, from which nothing is computed"
-)]
-fn loaded() -> Duration {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
+    Ok(())
 }

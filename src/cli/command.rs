@@ -139,12 +139,19 @@ fn settings() -> impl Iterator<Item = Arg> {
         } else {
             ArgAction::Set
         };
-        Arg::new(key.name)
+        let flag = Arg::new(key.name)
             .long(key.name)
             .value_name(key.value_name)
             .action(action)
             .help_heading(key.group)
-            .help(help)
+            .help(help);
+        if key.switch {
+            flag.num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+        } else {
+            flag
+        }
     });
     std::iter::once(file).chain(flags)
 }

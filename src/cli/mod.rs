@@ -5,6 +5,7 @@ mod command;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -22,9 +23,10 @@ use crate::demo::Demo;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::tracker::Tracker;
+use crate::lifecycle::Load;
 use crate::metrics::table;
 use crate::poller::{self, Reader};
-use crate::{listing, logging, serve};
+use crate::{listing, logging, serve, systemd};
 
 /// The configuration is wrong, or what was asked for is not there.
 const WRONG: u8 = 1;
@@ -175,14 +177,17 @@ fn block_on<T>(
 }
 
 fn serve(matches: &ArgMatches) -> Outcome {
-    let settings = settings(matches, WRONG)?;
+    let flags = flags(matches);
+    let load: Load = Arc::new(move || Settings::load(flags.clone()));
+    let settings = load().map_err(|faults| Failure::configuration(&faults, WRONG))?;
     logging::start(settings.log);
+    let passed = systemd::socket::passed();
     // One thread renders and polls while the other answers.
     block_on(2, WRONG, async {
-        let listeners = serve::bind(&settings.listen)
+        let listeners = serve::bind(&settings.listen, passed)
             .await
             .map_err(|error| Failure::new(&error, WRONG))?;
-        serve::run(settings, listeners)
+        serve::run(settings, listeners, load)
             .await
             .map_err(|error| Failure::new(&error, WRONG))?;
         Ok(ExitCode::SUCCESS)
@@ -340,6 +345,7 @@ fn grants(matches: &ArgMatches) -> String {
 }
 
 fn demo(matches: &ArgMatches) -> Outcome {
+    let passed = systemd::socket::passed();
     block_on(2, WRONG, async {
         let demo = Demo::new()
             .await
@@ -353,12 +359,15 @@ fn demo(matches: &ArgMatches) -> Outcome {
                 "the demonstration",
             );
         }
-        let mut settings =
-            Settings::load_apart(flags).map_err(|faults| Failure::configuration(&faults, WRONG))?;
-        // They are about a real cloud's configuration.
-        settings.warnings.clear();
+        let load: Load = Arc::new(move || {
+            let mut settings = Settings::load_apart(flags.clone())?;
+            // They are about a real cloud's configuration.
+            settings.warnings.clear();
+            Ok(settings)
+        });
+        let settings = load().map_err(|faults| Failure::configuration(&faults, WRONG))?;
         logging::start(settings.log);
-        let listeners = serve::bind(&settings.listen)
+        let listeners = serve::bind(&settings.listen, passed)
             .await
             .map_err(|error| Failure::new(&error, WRONG))?;
         let mut text = String::from(
@@ -384,7 +393,7 @@ fn demo(matches: &ArgMatches) -> Outcome {
         let services = tokio::spawn(demo.run(async {
             let _ = stopped.await;
         }));
-        let served = serve::run(settings, listeners).await;
+        let served = serve::run(settings, listeners, load).await;
         drop(stop);
         let _ = services.await;
         served.map_err(|error| Failure::new(&error, WRONG))?;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::{fs, io};
 
 use percent_encoding::percent_decode_str;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::option_file::OptionFile;
 use super::tls::{self, Tls, TlsMode};
@@ -110,6 +110,29 @@ pub enum Error {
         path.display()
     )]
     OptionFile { path: PathBuf, source: io::Error },
+}
+
+/// Compares everything, the password included.
+impl PartialEq for DatabaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |url: &Self| {
+            let Self {
+                engine,
+                user,
+                password,
+                host,
+                port,
+                socket,
+                database,
+                tls,
+                ignored,
+            } = url.clone();
+            let password = password.map(|password| password.expose_secret().to_owned());
+            let account = (user, password, host, port);
+            (engine, account, socket, database, tls, ignored)
+        };
+        parts(self) == parts(other)
+    }
 }
 
 impl DatabaseUrl {

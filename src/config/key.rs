@@ -14,10 +14,23 @@ pub struct Key {
     pub list: bool,
     /// Whether its value must never be shown; such a setting has no flag, which would show in the process list.
     pub secret: bool,
+    /// Whether it is `true` or `false`, and its flag alone says `true`.
+    pub switch: bool,
+    /// What it takes for a change to be in force.
+    pub uptake: Uptake,
     /// The heading in the help.
     pub group: &'static str,
     /// One sentence.
     pub help: &'static str,
+}
+
+/// What it takes for a change of a setting to be in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uptake {
+    /// Loading the configuration anew.
+    Reload,
+    /// Starting anew.
+    Restart,
 }
 
 const CINDER: &str = "Cinder";
@@ -40,6 +53,8 @@ const fn key(
         default,
         list: false,
         secret: false,
+        switch: false,
+        uptake: Uptake::Reload,
         group,
         help,
     }
@@ -47,6 +62,21 @@ const fn key(
 
 const fn list(key: Key) -> Key {
     Key { list: true, ..key }
+}
+
+const fn fixed(key: Key) -> Key {
+    Key {
+        uptake: Uptake::Restart,
+        ..key
+    }
+}
+
+const fn switch(group: &'static str, name: &'static str, help: &'static str) -> Key {
+    Key {
+        switch: true,
+        uptake: Uptake::Restart,
+        ..key(group, name, "BOOLEAN", Some("false"), help)
+    }
 }
 
 /// Every setting, in the order of the help.
@@ -145,19 +175,29 @@ pub static KEYS: &[Key] = &[
         Some("500"),
         "Largest drift of a host's clock against the database's, in parts per million",
     ),
-    list(key(
+    fixed(list(key(
         WEB,
         "web.listen-address",
         "ADDRESS",
         Some(":10390"),
         "Address to listen on, such as :10390 or [::1]:10390; repeatable",
-    )),
-    key(
+    ))),
+    switch(
+        WEB,
+        "web.systemd-socket",
+        "Listen on the sockets that systemd passes, instead of on addresses",
+    ),
+    fixed(key(
         WEB,
         "web.telemetry-path",
         "PATH",
         Some("/metrics"),
         "Path of the metrics",
+    )),
+    switch(
+        WEB,
+        "web.enable-lifecycle",
+        "Reload the configuration on POST /-/reload, as on SIGHUP",
     ),
     key(
         LOG,
@@ -166,13 +206,13 @@ pub static KEYS: &[Key] = &[
         Some("info"),
         "Least severity to log: debug, info, warn or error",
     ),
-    key(
+    fixed(key(
         LOG,
         "log.format",
         "FORMAT",
         Some("logfmt"),
         "Format of the log on standard error: logfmt or json",
-    ),
+    )),
 ];
 
 /// Name of the setting that names the YAML file, and so can't stand in it.

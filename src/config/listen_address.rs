@@ -2,6 +2,15 @@
 
 use std::fmt;
 
+/// What to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// Addresses of our own, at least one.
+    Addresses(Vec<ListenAddress>),
+    /// The sockets that systemd passes.
+    Systemd,
+}
+
 /// An address to listen on; without a host all interfaces, by IPv6 and IPv4.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {

@@ -1,5 +1,7 @@
 //! Layers of configuration, how OpenStack writes its files, and the settings that result.
 
+pub mod change;
+mod credential;
 pub mod database_url;
 pub mod fault;
 pub mod ini;

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::database_url::DatabaseUrl;
 use super::fault::Fault;
 use super::layer::Item;
-use super::listen_address::ListenAddress;
+use super::listen_address::{Listen, ListenAddress};
 use super::oslo::Place;
 use super::settings::{Effective, Log, LogFormat, Settings};
 use crate::heartbeat::liveness::Intervals;
@@ -43,6 +43,14 @@ pub(super) fn read_secret(file: &Item, faults: &mut Vec<Fault>) -> Item {
     }
 }
 
+/// Where a password may be that is not in the URL.
+pub(super) struct Password {
+    /// Counts even where the URL has one.
+    pub(super) file: Option<Item>,
+    /// A file as well, which counts only where there is no other password.
+    pub(super) credential: Option<Item>,
+}
+
 /// Turns merged texts into values, noting every fault and every value.
 pub(super) struct Reader<'a> {
     pub(super) merged: &'a Config,
@@ -55,7 +63,7 @@ impl Reader<'_> {
     pub(super) fn settings(
         &mut self,
         url: Option<DatabaseUrl>,
-        password_file: Option<Item>,
+        password: Password,
         has_cinder: bool,
         mut warnings: Vec<String>,
     ) -> Option<Settings> {
@@ -78,9 +86,10 @@ impl Reader<'_> {
         }
         let listen = self.listen();
         let telemetry_path = self.telemetry_path();
+        let enable_lifecycle = self.boolean("web.enable-lifecycle");
         let log = self.log();
         let mut url = url?;
-        if let Some(password) = password_file.and_then(|file| self.password(&file)) {
+        if let Some(password) = self.password(password, &url, &mut warnings) {
             url.password = Some(password);
         }
         warnings.extend(url.ignored.iter().map(|option| {
@@ -104,6 +113,7 @@ impl Reader<'_> {
             stale_after: stale_after?,
             listen: listen?,
             telemetry_path: telemetry_path?,
+            enable_lifecycle: enable_lifecycle?,
             log: log?,
             effective: Vec::new(),
             warnings,
@@ -144,13 +154,29 @@ impl Reader<'_> {
         }
     }
 
-    fn password(&mut self, file: &Item) -> Option<SecretString> {
+    /// Returns the password that replaces the one of the URL, if any.
+    fn password(
+        &mut self,
+        Password { file, credential }: Password,
+        url: &DatabaseUrl,
+        warnings: &mut Vec<String>,
+    ) -> Option<SecretString> {
+        let file = match (file, credential) {
+            (None, Some(credential)) if url.password.is_none() => credential,
+            (file, credential) => {
+                warnings.extend(credential.map(|credential| {
+                    let origin = credential.origin;
+                    format!("the {origin} is not used: a password is given in a stronger place")
+                }));
+                file?
+            }
+        };
         self.note(
             "database.password-file",
             file.text.clone(),
             file.origin.clone(),
         );
-        let password = read_secret(file, &mut self.faults).text;
+        let password = read_secret(&file, &mut self.faults).text;
         (!password.is_empty()).then(|| password.into())
     }
 
@@ -211,7 +237,10 @@ impl Reader<'_> {
         )
     }
 
-    fn listen(&mut self) -> Option<Vec<ListenAddress>> {
+    fn listen(&mut self) -> Option<Listen> {
+        if self.boolean("web.systemd-socket")? {
+            return Some(Listen::Systemd);
+        }
         let name = "web.listen-address";
         let mut addresses = Vec::new();
         for item in self.many(name) {
@@ -223,7 +252,12 @@ impl Reader<'_> {
             );
             addresses.push(address?);
         }
-        (!addresses.is_empty()).then_some(addresses)
+        (!addresses.is_empty()).then_some(Listen::Addresses(addresses))
+    }
+
+    fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        let item = self.one(name)?;
+        self.parsed(name, &item, "true or false", |text| text.parse().ok())
     }
 
     fn telemetry_path(&mut self) -> Option<String> {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use config::Config;
 
+use super::credential;
 use super::database_url::DatabaseUrl;
 use super::fault::{Fault, hint};
 use super::key::{self, KEYS, Key};
 use super::layer::{Item, Layer};
-use super::listen_address::ListenAddress;
+use super::listen_address::Listen;
 use super::oslo::{OsloConfig, Place};
-use super::reader::{Reader, read_secret};
+use super::reader::{Password, Reader, read_secret};
 use super::yaml;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::tracker::Tolerances;
@@ -33,10 +34,12 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// Age at which a picture is withheld, at least three polls.
     pub stale_after: Duration,
-    /// Where to listen, at least one.
-    pub listen: Vec<ListenAddress>,
+    /// What to listen on.
+    pub listen: Listen,
     /// Path of the metrics, starting with a slash.
     pub telemetry_path: String,
+    /// Whether a request can reload the configuration.
+    pub enable_lifecycle: bool,
     /// How to log.
     pub log: Log,
     /// Every value with its origin, for people: secrets hidden.
@@ -75,7 +78,7 @@ pub struct Effective {
 }
 
 /// What the command line says.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// The values of flags.
     pub layer: Layer,
@@ -139,11 +142,15 @@ fn load(
     };
 
     let stronger = [&flags.layer, &environment, &file];
-    let given = strongest_url(&stronger, &mut faults);
+    let given = strongest_url(&stronger, &mut faults)
+        .or_else(|| credential::read(credential::URL, variable, &mut faults));
     let cinder = cinder_layer(&places, variable, given.is_none(), &mut faults);
     let given = given.or_else(|| cinder.get("database.url").first().cloned());
     let mut warnings = warnings(variables);
-    let password_file = password_file(&stronger, &mut warnings);
+    let password = Password {
+        file: password_file(&stronger, &mut warnings),
+        credential: credential::find(credential::PASSWORD, variable),
+    };
 
     let layers = [Layer::defaults(), cinder, file, environment, flags.layer];
     let merged = match merge(&layers) {
@@ -166,7 +173,7 @@ fn load(
         reader.note(name, path.display().to_string(), origin.clone());
     }
     let url = reader.database_url(given, &places);
-    let settings = reader.settings(url, password_file, !places.is_empty(), warnings);
+    let settings = reader.settings(url, password, !places.is_empty(), warnings);
     match settings {
         Some(settings) if reader.faults.is_empty() => Ok(Settings {
             effective: reader.effective,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 /// The tables of one OpenStack project.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The project's name, which is the value of the label `database`.
     pub project: &'static str,
@@ -19,7 +19,7 @@ pub struct Layout {
 }
 
 /// A table and what is read of it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Table {
     /// Name of the table, in the connection's database.
     pub name: &'static str,
@@ -30,7 +30,7 @@ pub struct Table {
 }
 
 /// A column and what it must hold.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Column {
     /// Name of the column.
     pub name: &'static str,

@@ -28,7 +28,7 @@ use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 
 /// Where the heartbeats are, and how long to wait for them.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Target {
     /// Address, credentials and TLS.
     pub url: DatabaseUrl,

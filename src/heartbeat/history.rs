@@ -70,12 +70,16 @@ impl History {
     /// and a half intervals between polls, apart: so long that one poll may fail.
     #[must_use]
     pub fn new(poll_interval: Duration) -> Self {
-        let limit = LEAST_LIMIT.max(poll_interval.saturating_mul(5) / 2);
         Self {
             traces: Vec::new(),
             latest: None,
-            limit: TimeDelta::from_std(limit).unwrap_or(TimeDelta::MAX),
+            limit: limit(poll_interval),
         }
+    }
+
+    /// Changes the interval between polls; what is remembered is kept.
+    pub fn set_pace(&mut self, poll_interval: Duration) {
+        self.limit = limit(poll_interval);
     }
 
     /// Adds a picture, which must not be older than the last.
@@ -201,6 +205,11 @@ fn place(minute: i64) -> (usize, u8) {
 /// Returns the minute of the axis in which a time lies.
 fn minute(at: Monotonic) -> i64 {
     at.0.num_seconds().div_euclid(60)
+}
+
+fn limit(poll_interval: Duration) -> TimeDelta {
+    let limit = LEAST_LIMIT.max(poll_interval.saturating_mul(5) / 2);
+    TimeDelta::from_std(limit).unwrap_or(TimeDelta::MAX)
 }
 
 #[cfg(test)]

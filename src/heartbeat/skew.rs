@@ -171,6 +171,26 @@ impl Skew {
         self.pace.restart();
     }
 
+    /// Goes on by other assumptions.
+    ///
+    /// A longer visibility delay widens what was proven at once. Nothing is forgotten, but where a bound rests on
+    /// the old assumptions the next heartbeat stands alone, so that what they proved does not last.
+    pub fn assume(&mut self, assumptions: Assumptions) {
+        let old = std::mem::replace(&mut self.assumptions, assumptions);
+        let comparable = Assumptions {
+            report_interval: old.report_interval,
+            ..assumptions
+        };
+        if comparable == old {
+            return;
+        }
+        let later = assumptions.visibility_delay - old.visibility_delay;
+        let later = later.max(TimeDelta::zero());
+        self.bounds.upper = self.bounds.upper.map(|upper| upper + later);
+        self.after = self.after.map(|after| after - later);
+        self.fresh = true;
+    }
+
     /// Learns from one more read of the row, which must not be older than the last.
     pub fn observe(&mut self, read: Read, row: Row) -> Observation {
         if row.report_count < self.row.report_count {

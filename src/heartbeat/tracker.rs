@@ -68,6 +68,20 @@ impl Tracker {
         Self::new(self.intervals, self.tolerances)
     }
 
+    /// Goes on by other settings; what was learnt is kept, as far as it does not rest on the old ones, see
+    /// [`Skew::assume`].
+    pub fn adopt(&mut self, intervals: Intervals, tolerances: Tolerances) {
+        self.intervals = intervals;
+        self.tolerances = tolerances;
+        let Some(quantum) = self.quantum else {
+            return;
+        };
+        let assumptions = self.assumptions(quantum);
+        for skew in self.rows.values_mut().filter_map(|row| row.skew.as_mut()) {
+            skew.assume(assumptions);
+        }
+    }
+
     /// Learns from a reading, which must not be older than the last, and returns the picture that it gives.
     pub fn observe(&mut self, mut reading: Reading, read: Read) -> Snapshot {
         // Another engine behind the same address keeps other fractions: what was proven does not hold for it.
@@ -421,6 +435,35 @@ mod tests {
         let service = reads.service(1, 0);
         let status = reads.read(vec![service]).services.pop().unwrap();
         assert_eq!(status.observed.clock_skew.unwrap().bounds.upper, None);
+    }
+
+    #[test]
+    fn other_settings_forget_nothing_and_a_longer_delay_widens_what_was_proven() {
+        for (delay, report_interval, wider) in [(2, 10, 0.0), (2, 20, 0.0), (7, 10, 5.0)] {
+            let mut reads = Reads::new();
+            let (_, upper) = bounds(&reads.minute(1, 0));
+            let intervals = Intervals {
+                service_down_time: TimeDelta::seconds(90),
+                report_interval: TimeDelta::seconds(report_interval),
+            };
+            let tolerances = Tolerances {
+                visibility_delay: TimeDelta::seconds(delay),
+                ..reads.tracker.tolerances
+            };
+            reads.tracker.adopt(intervals, tolerances);
+            // Read again before the next heartbeat.
+            let service = Service {
+                updated_at: Stamp::At(HostTime(reads.database.0 + TimeDelta::seconds(60))),
+                report_count: 106,
+                ..reads.service(1, 0)
+            };
+            let snapshot = reads.read(vec![service]);
+            assert_eq!(snapshot.intervals, intervals);
+            let (_, after) = bounds(&snapshot.services[0]);
+            assert!((after - upper - wider).abs() < 0.1, "{upper} to {after}");
+            let (lower, upper) = bounds(&reads.minute(1, 0));
+            assert!(lower <= 0.0 && upper >= 0.0, "{lower} to {upper}");
+        }
     }
 
     #[test]

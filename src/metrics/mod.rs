@@ -2,6 +2,7 @@
 
 pub mod exposition;
 pub mod gzip;
+pub mod loading;
 pub mod process;
 pub mod table;
 pub mod telemetry;

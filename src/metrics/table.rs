@@ -446,7 +446,7 @@ pub const RELOAD_SUCCESSFUL: Metric = Metric {
     name: "openstack_heartbeat_config_last_reload_successful",
     kind: Kind::Gauge,
     labels: &[],
-    help: "Whether the configuration was last loaded successfully (1) or not (0).",
+    help: "Whether the configuration was last loaded successfully (1), or was refused and the old one kept (0).",
 };
 /// When the configuration in force was loaded.
 pub const RELOAD_TIMESTAMP: Metric = Metric {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
+use super::loading::{Loading, Part};
 use super::process::ProcessCollector;
 use super::table::{self, Metric};
 use crate::database::Class;
@@ -39,6 +39,11 @@ pub struct Telemetry {
     clock_jumps: IntCounterVec,
     http_requests: IntCounterVec,
     http_dismissed: IntCounterVec,
+    service_down_time: GaugeVec,
+    scheduler_down_time: GaugeVec,
+    report_interval: GaugeVec,
+    poll_interval: GaugeVec,
+    loading: Loading,
 }
 
 /// How far the database's clock is from the exporter's.
@@ -79,6 +84,11 @@ impl Telemetry {
             clock_jumps: registering.counters(&table::CLOCK_JUMPS)?,
             http_requests: registering.counters(&table::HTTP_REQUESTS)?,
             http_dismissed: registering.counters(&table::HTTP_DISMISSED)?,
+            service_down_time: registering.gauges(&table::SERVICE_DOWN_TIME)?,
+            scheduler_down_time: registering.gauges(&table::SCHEDULER_DOWN_TIME)?,
+            report_interval: registering.gauges(&table::REPORT_INTERVAL)?,
+            poll_interval: registering.gauges(&table::POLL_INTERVAL)?,
+            loading: Loading::new(&registry)?,
             registry: registry.clone(),
         };
         telemetry.database_up.with_label_values(&[database]).set(0);
@@ -89,26 +99,8 @@ impl Telemetry {
                 .poll_failures
                 .with_label_values(&[database, class.as_str()]);
         }
-        for (metric, value) in [
-            (
-                &table::SERVICE_DOWN_TIME,
-                intervals.service_down_time.as_seconds_f64(),
-            ),
-            (
-                &table::SCHEDULER_DOWN_TIME,
-                intervals.scheduler_service_down_time().as_seconds_f64(),
-            ),
-            (
-                &table::REPORT_INTERVAL,
-                intervals.report_interval.as_seconds_f64(),
-            ),
-            (&table::POLL_INTERVAL, poll_interval.as_secs_f64()),
-        ] {
-            registering
-                .gauges(metric)?
-                .with_label_values(&[database])
-                .set(value);
-        }
+        telemetry.configured(intervals, poll_interval);
+        telemetry.config_loaded(Part::Settings, loaded);
         registering
             .integers(&table::BUILD_INFO)?
             .with_label_values(&[
@@ -117,14 +109,43 @@ impl Telemetry {
                 env!("BUILD_RUSTC"),
             ])
             .set(1);
-        let successful = IntGauge::with_opts(options(&table::RELOAD_SUCCESSFUL))?;
-        successful.set(1);
-        registry.register(Box::new(successful))?;
-        let timestamp = Gauge::with_opts(options(&table::RELOAD_TIMESTAMP))?;
-        timestamp.set(loaded.as_secs_f64());
-        registry.register(Box::new(timestamp))?;
         registry.register(Box::new(ProcessCollector))?;
         Ok(telemetry)
+    }
+
+    /// Notes the configuration in force.
+    pub fn configured(&self, intervals: &Intervals, poll_interval: Duration) {
+        for (gauges, span) in [
+            (&self.service_down_time, intervals.service_down_time),
+            (
+                &self.scheduler_down_time,
+                intervals.scheduler_service_down_time(),
+            ),
+            (&self.report_interval, intervals.report_interval),
+        ] {
+            gauges
+                .with_label_values(&[self.database])
+                .set(span.as_seconds_f64());
+        }
+        self.poll_interval
+            .with_label_values(&[self.database])
+            .set(poll_interval.as_secs_f64());
+    }
+
+    /// Notes that a part of the configuration was loaded, at a time since the Unix epoch.
+    pub fn config_loaded(&self, part: Part, at: Duration) {
+        self.loading.loaded(part, at);
+    }
+
+    /// Notes that a part of the configuration was refused, and the old one is kept.
+    pub fn config_refused(&self, part: Part) {
+        self.loading.refused(part);
+    }
+
+    /// Returns whether every part of the configuration was loaded when that was last tried.
+    #[must_use]
+    pub fn is_config_loaded(&self) -> bool {
+        self.loading.is_successful()
     }
 
     /// Notes a poll that succeeded.
@@ -235,6 +256,6 @@ fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 
-fn options(metric: &Metric) -> Opts {
+pub(super) fn options(metric: &Metric) -> Opts {
     Opts::new(metric.name, metric.help)
 }

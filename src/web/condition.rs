@@ -295,6 +295,7 @@ mod tests {
         age: Some(Duration::from_secs(3)),
         outage: None,
         stale_after: Duration::from_secs(30),
+        poll_interval: Duration::from_secs(5),
         uptime: Duration::from_secs(3),
     };
 

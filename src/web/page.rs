@@ -109,9 +109,9 @@ pub fn render(site: &Site, query: &Query) -> String {
             .filter(|_| services.is_some())
             .map(|age| age.as_secs()),
         services,
-        refresh: site.poll_interval.as_millis().max(1_000),
+        refresh: view.poll_interval.as_millis().max(1_000),
         reload: (*query == Query::parse(None))
-            .then(|| site.poll_interval.as_secs().max(LEAST_RELOAD)),
+            .then(|| view.poll_interval.as_secs().max(LEAST_RELOAD)),
         again: query.link(query.state, query.page),
         stale_after: view.stale_after.as_millis(),
         metrics: site.telemetry_path.trim_start_matches('/'),

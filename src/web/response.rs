@@ -25,13 +25,9 @@ pub(super) fn error(status: StatusCode, message: &'static str) -> Response<Body>
     response(status, JSON, body.into(), Bytes::new())
 }
 
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    response(
-        status,
-        "text/plain; charset=utf-8",
-        Bytes::from_static(text.as_bytes()),
-        Bytes::from_static(b"\n"),
-    )
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let end = Bytes::from_static(b"\n");
+    response(status, "text/plain; charset=utf-8", text.into(), end)
 }
 
 /// Notes how an answer is encoded, and by which headers it was chosen.

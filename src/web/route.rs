@@ -28,6 +28,7 @@ enum Route<'a> {
     Page,
     Healthy,
     Ready,
+    Reload,
     Metrics,
     Services,
     Service {
@@ -44,11 +45,22 @@ impl<'a> Route<'a> {
             "/" => Self::Page,
             "/-/healthy" => Self::Healthy,
             "/-/ready" => Self::Ready,
+            "/-/reload" => Self::Reload,
             SERVICES => Self::Services,
             path if path == site.telemetry_path => Self::Metrics,
             _ => return Self::below(path),
         };
         Some((route, path))
+    }
+
+    /// Returns the methods that are answered, and this in words, unless this one is.
+    fn forbids(&self, method: &Method) -> Option<(&'static str, &'static str)> {
+        match (self, method) {
+            (Self::Reload, &(Method::POST | Method::PUT)) => None,
+            (Self::Reload, _) => Some(("POST, PUT", "only POST and PUT are answered here")),
+            (_, &(Method::GET | Method::HEAD)) => None,
+            _ => Some(("GET, HEAD", "only GET and HEAD are answered here")),
+        }
     }
 
     fn below(path: &'a str) -> Option<(Self, &'a str)> {
@@ -77,17 +89,16 @@ pub(super) async fn answer(site: &Site, request: &Request<()>) -> Response<Body>
     };
     let response = match route {
         None => refusal(StatusCode::NOT_FOUND, "not found; see / for what there is"),
-        Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
-            let mut response = refusal(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD are answered here",
-            );
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            response
-        }
-        Some((route, _)) => dispatch(site, request, &route).await,
+        Some((route, _)) => match route.forbids(request.method()) {
+            Some((methods, message)) => {
+                let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, message);
+                response
+                    .headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static(methods));
+                response
+            }
+            None => dispatch(site, request, &route).await,
+        },
     };
     site.telemetry.answered(name, response.status().as_u16());
     response
@@ -102,6 +113,7 @@ async fn dispatch(site: &Site, request: &Request<()>, route: &Route<'_>) -> Resp
             StatusCode::SERVICE_UNAVAILABLE,
             "the first poll has not ended yet",
         ),
+        Route::Reload => reload(site).await,
         Route::Metrics => metrics(site, request),
         Route::Services => services(site, request).await,
         Route::Service { binary, host } => service(site, request, binary, host),
@@ -118,6 +130,33 @@ fn header(request: &Request<()>, name: HeaderName) -> String {
 
 fn encoding(request: &Request<()>) -> Encoding {
     negotiation::encoding(Some(&header(request, ACCEPT_ENCODING)))
+}
+
+/// Reloads the configuration, and answers when that is done or refused.
+async fn reload(site: &Site) -> Response<Body> {
+    let Some(reload) = &site.reload else {
+        return plain(
+            StatusCode::FORBIDDEN,
+            "a reload by request is not allowed; start the exporter with --web.enable-lifecycle, or send it SIGHUP",
+        );
+    };
+    match reload.request().await {
+        Some(Ok(change)) if change.restart.is_empty() => plain(StatusCode::OK, "reloaded"),
+        Some(Ok(change)) => {
+            let settings = change.restart.join(", ");
+            let text = format!("reloaded; a change of these settings takes a restart: {settings}");
+            plain(StatusCode::OK, text)
+        }
+        Some(Err(faults)) => {
+            let faults = faults.join("\n");
+            let text = format!("not reloaded, the old configuration is kept in full:\n{faults}");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+        }
+        None => plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the exporter is about to end",
+        ),
+    }
 }
 
 fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {

@@ -19,6 +19,7 @@ use super::crowd::{Crowd, Place, Reason};
 use super::watched::{Answers, Watched};
 use super::{descriptors, route};
 use crate::config::listen_address::ListenAddress;
+use crate::lifecycle::Reload;
 use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
 
@@ -46,8 +47,8 @@ pub struct Site {
     pub telemetry: Arc<Telemetry>,
     /// Path of the metrics.
     pub telemetry_path: String,
-    /// Time between two polls, after which the page is worth a new look.
-    pub poll_interval: Duration,
+    /// Has the configuration loaded anew; `None` unless a request may do so.
+    pub reload: Option<Reload>,
     /// Counts the polls made so far: with the first the exporter is ready.
     pub polls: watch::Receiver<u64>,
 }

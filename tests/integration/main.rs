@@ -17,6 +17,8 @@ mod intermediaries;
 mod oslo;
 mod page;
 mod prometheus;
+mod reload;
 mod secrets;
 mod skew;
 mod support;
+mod systemd;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use chrono::TimeDelta;
 
+use super::super::listen_address::ListenAddress;
 use super::super::reader::duration;
 use super::*;
 
@@ -89,13 +90,12 @@ fn without_anything_else_the_defaults_hold() {
     assert_eq!(settings.connect_timeout, Duration::from_secs(3));
     assert_eq!(settings.query_timeout, Duration::from_secs(5));
     assert_eq!(settings.telemetry_path, "/metrics");
-    assert_eq!(
-        settings.listen,
-        [ListenAddress {
-            host: None,
-            port: 10390
-        }]
-    );
+    let everywhere = ListenAddress {
+        host: None,
+        port: 10390,
+    };
+    assert_eq!(settings.listen, Listen::Addresses(vec![everywhere]));
+    assert!(!settings.enable_lifecycle);
     assert_eq!(
         value(&settings, "poll.interval"),
         ("5s".to_owned(), "default".to_owned())
@@ -155,7 +155,10 @@ fn a_list_of_a_stronger_layer_replaces_the_weaker_one() {
     .yaml("web: {listen-address: [':7', ':8', ':9']}\n")
     .load()
     .unwrap();
-    let addresses: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+    let Listen::Addresses(addresses) = settings.listen else {
+        panic!("{:?}", settings.listen);
+    };
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["127.0.0.1:1", "[::1]:2"]);
 }
 
@@ -366,4 +369,56 @@ fn listen_addresses_are_a_host_and_a_port() {
         let shown = ListenAddress::parse(text).map(|address| address.to_string());
         assert_eq!(shown.as_deref(), expected, "{text}");
     }
+}
+
+#[test]
+fn the_password_credential_counts_where_there_is_no_other() {
+    use secrecy::ExposeSecret as _;
+    let folder = tempfile::tempdir().unwrap();
+    let name = "openstack-heartbeat-exporter.database-password";
+    std::fs::write(folder.path().join(name), "c\n").unwrap();
+    let other = folder.path().join("other");
+    std::fs::write(&other, "f\n").unwrap();
+    let directory = shown(folder.path());
+    for (url, file, password, used) in [
+        ("mysql://u@h/cinder", "", "c", true),
+        ("mysql://u:p@h/cinder", "", "p", false),
+        ("mysql://u@h/cinder", "f", "f", false),
+    ] {
+        let variables = [
+            ("OPENSTACK_HEARTBEAT_DATABASE_URL", url.to_owned()),
+            ("CREDENTIALS_DIRECTORY", directory.clone()),
+        ];
+        let mut flags = Flags::default();
+        if !file.is_empty() {
+            let key = key::find("database.password-file").unwrap();
+            flags.layer.add(key, shown(&other), "a test");
+        }
+        // The layers outlive this loop's variables.
+        let variables: &'static _ = Box::leak(Box::new(variables));
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, text)| text.clone())
+        };
+        let settings = load(flags, variable, std::iter::empty()).unwrap();
+        let found = settings.url.password.unwrap();
+        assert_eq!(found.expose_secret(), password);
+        let warned = settings
+            .warnings
+            .iter()
+            .any(|warning| warning.contains(name));
+        assert_eq!(warned, !used, "{:?}", settings.warnings);
+    }
+}
+
+#[test]
+fn a_switch_is_true_or_false() {
+    let yaml = |text| Case::new(&[URL], &[]).yaml(text).load();
+    let settings = yaml("web: {enable-lifecycle: true, systemd-socket: true}\n").unwrap();
+    assert!(settings.enable_lifecycle);
+    assert_eq!(settings.listen, Listen::Systemd);
+    assert_eq!(
+        yaml("web.enable-lifecycle: yes\n").unwrap_err(),
+        ["DIR/s.yaml:1: `web.enable-lifecycle` is `yes`, which is not true or false"]
+    );
 }

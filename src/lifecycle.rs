@@ -1,0 +1,189 @@
+//! The configuration in force, and how another takes its place while the exporter runs.
+//!
+//! A configuration is taken as a whole or not at all. One reload runs at a time, and everybody who asks meanwhile
+//! is answered by the next one, which begins after the question.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::Signal;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, info, warn};
+
+use crate::config::change::Change;
+use crate::config::fault::Fault;
+use crate::config::settings::Settings;
+use crate::database::chain;
+use crate::metrics::loading::Part;
+use crate::metrics::telemetry::Telemetry;
+use crate::plan::Plan;
+use crate::poller::Order;
+use crate::{logging, systemd};
+
+/// What became of a reload: what changed, or everything that is wrong.
+pub type Answer = Result<Change, Vec<String>>;
+
+/// Loads the settings from where they were loaded at the start.
+pub type Load = Arc<dyn Fn() -> Result<Settings, Vec<Fault>> + Send + Sync>;
+
+/// Questions that wait while a reload runs; more wait to be put.
+const QUEUE: usize = 16;
+
+/// The way to have the configuration loaded anew.
+#[derive(Debug, Clone)]
+pub struct Reload(mpsc::Sender<oneshot::Sender<Answer>>);
+
+/// Who asks for reloads.
+#[derive(Debug)]
+pub struct Requests(mpsc::Receiver<oneshot::Sender<Answer>>);
+
+impl Reload {
+    /// Returns both ends of the way.
+    #[must_use]
+    pub fn channel() -> (Self, Requests) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), Requests(receiver))
+    }
+
+    /// Has the configuration loaded anew and waits until that is done; `None` when the exporter is about to end.
+    pub async fn request(&self) -> Option<Answer> {
+        let (sender, answer) = oneshot::channel();
+        self.0.send(sender).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// Holds the configuration in force.
+pub struct Lifecycle {
+    load: Load,
+    started: Arc<Settings>,
+    current: Arc<Settings>,
+    poller: mpsc::Sender<Order>,
+    telemetry: Arc<Telemetry>,
+    /// How long the watchdog waits for a poll.
+    patience: watch::Sender<Duration>,
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("current", &self.current)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Lifecycle {
+    /// Takes over the settings that the exporter was started with.
+    #[must_use]
+    pub fn new(
+        load: Load,
+        settings: Settings,
+        poller: mpsc::Sender<Order>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let settings = Arc::new(settings);
+        Self {
+            load,
+            started: settings.clone(),
+            patience: watch::Sender::new(Plan::of(&settings).patience()),
+            current: settings,
+            poller,
+            telemetry,
+        }
+    }
+
+    /// Returns how long a poll may take in the configuration in force.
+    #[must_use]
+    pub fn patience(&self) -> watch::Receiver<Duration> {
+        self.patience.subscribe()
+    }
+
+    /// Reloads at each signal and each request, until nobody is left who could ask.
+    pub async fn run(mut self, mut signal: Signal, mut requests: Requests) {
+        loop {
+            let mut asking = Vec::new();
+            tokio::select! {
+                Some(()) = signal.recv() => {}
+                Some(request) = requests.0.recv() => asking.push(request),
+                else => return,
+            }
+            while let Ok(request) = requests.0.try_recv() {
+                asking.push(request);
+            }
+            systemd::reloading();
+            let answer = self.reload().await;
+            systemd::ready();
+            for request in asking {
+                // Whoever asked may be gone.
+                let _ = request.send(answer.clone());
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Answer {
+        let load = self.load.clone();
+        // Files may lie on a network.
+        match tokio::task::spawn_blocking(move || load()).await {
+            Ok(Ok(settings)) => Ok(self.adopt(settings).await),
+            Ok(Err(faults)) => Err(self.refuse(faults.iter().map(|fault| chain(fault)).collect())),
+            Err(error) => {
+                let mistake = "this is a mistake in the exporter, please report it with the log";
+                Err(self.refuse(vec![format!("{error}; {mistake}")]))
+            }
+        }
+    }
+
+    fn refuse(&self, faults: Vec<String>) -> Vec<String> {
+        for fault in &faults {
+            error!(fault, "the new configuration is wrong");
+        }
+        error!(
+            faults = faults.len(),
+            "the configuration was not reloaded, and the old one is kept in full"
+        );
+        self.telemetry.config_refused(Part::Settings);
+        faults
+    }
+
+    async fn adopt(&mut self, settings: Settings) -> Change {
+        let change = Change::between(&self.started, &self.current, &settings);
+        for warning in &settings.warnings {
+            warn!("{warning}");
+        }
+        logging::set_level(settings.log.level);
+        let plan = Plan::of(&settings);
+        if plan != Plan::of(&self.current) {
+            self.patience.send_replace(plan.patience());
+            let (adopted, done) = oneshot::channel();
+            // A poller that has ended has nothing to adopt.
+            if self.poller.send(Order { plan, adopted }).await.is_ok() {
+                let _ = done.await;
+            }
+        }
+        self.current = Arc::new(settings);
+        self.telemetry.config_loaded(Part::Settings, now());
+        let changed = change.taken.join(", ");
+        if changed.is_empty() {
+            info!("the configuration was reloaded; nothing new is in force");
+        } else {
+            info!(changed, "the configuration was reloaded");
+        }
+        if !change.restart.is_empty() {
+            let settings = change.restart.join(", ");
+            warn!(settings, "a change of these settings takes a restart");
+        }
+        change
+    }
+}
+
+/// Returns the time since the Unix epoch.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a point in time for people, from which nothing is computed"
+)]
+pub(crate) fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}

@@ -1,0 +1,306 @@
+//! Another configuration while the exporter runs: what is taken up, what is kept, and what is refused.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::bundle;
+use openstack_heartbeat_exporter::config::database_url::Engine;
+
+use crate::support::database::Database;
+use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::prometheus::Prometheus;
+use crate::support::writer::{BINARY, Clock, Writer};
+use crate::support::{folder, wait_for};
+
+const SUCCESSFUL: &str = "openstack_heartbeat_config_last_reload_successful";
+const TIMESTAMP: &str = "openstack_heartbeat_config_last_reload_success_timestamp_seconds";
+const CANARY: &str = "s3cret-canary";
+
+/// A YAML file, and an exporter of an SQLite database with one service that reads it.
+struct Case {
+    file: PathBuf,
+    exporter: Exporter,
+}
+
+impl Case {
+    fn start(settings: &str, arguments: &[&str]) -> Self {
+        let database = Database::new(Engine::Sqlite);
+        database.insert(&[]);
+        let file = folder("reload").join("settings.yml");
+        std::fs::write(&file, settings).unwrap();
+        let mut command = program(&["serve", "--poll.interval=200ms", "--config.file"]);
+        command.arg(&file).args(arguments);
+        command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", database.url());
+        let exporter = Exporter::spawn(&mut command);
+        exporter.wait_for_services();
+        Self { file, exporter }
+    }
+
+    /// Writes other settings and returns status and text of a reload by request.
+    fn reload(&self, settings: &str) -> (u16, String) {
+        std::fs::write(&self.file, settings).unwrap();
+        let response = self.exporter.request("POST", "/-/reload", &[]);
+        (response.status, response.text().to_owned())
+    }
+}
+
+fn value(metrics: &Metrics, name: &str) -> f64 {
+    metrics.value(name, &[]).unwrap()
+}
+
+#[test]
+fn a_signal_takes_up_another_cinder_conf_and_keeps_the_connection() {
+    let database = Database::new(Engine::MySql);
+    database.insert(&[("updated_at", &database.now(-100))]);
+    let conf = folder("reload").join("cinder.conf");
+    let write = |seconds: u32| {
+        let text = format!("[DEFAULT]\nservice_down_time = {seconds}\n");
+        std::fs::write(&conf, text).unwrap();
+    };
+    write(60);
+    let (user, url) = database.user("heart-beat");
+    let grants = database.grants(&user);
+    database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    let flag = format!("--cinder.config-file={}", conf.display());
+    let exporter = Exporter::start(&url, &[&flag]);
+    let up = |metrics: &Metrics| metrics.service("openstack_service_up", BINARY, "block1");
+    let before = exporter.wait_for_services();
+    assert_eq!(up(&before), Some(0.0));
+    let connection = connections(&database, &user);
+    assert_eq!(connection.len(), 1);
+
+    write(600);
+    exporter.signal("HUP");
+    let after = exporter.wait_for("the service is up", |metrics| up(metrics) == Some(1.0));
+    let down_time = "openstack_heartbeat_service_down_time_seconds";
+    assert_eq!(
+        (value(&before, down_time), value(&after, down_time)),
+        (60.0, 600.0)
+    );
+    assert!(value(&after, TIMESTAMP) > value(&before, TIMESTAMP));
+    let polls = "openstack_heartbeat_poll_duration_seconds_count";
+    assert!(value(&after, polls) > value(&before, polls));
+    assert_eq!(connections(&database, &user), connection);
+    assert!(
+        exporter.log().contains("changed=cinder.service-down-time"),
+        "{}",
+        exporter.log()
+    );
+}
+
+/// Returns the numbers of a user's connections.
+fn connections(database: &Database, user: &str) -> Vec<i64> {
+    use sqlx::Connection as _;
+    crate::support::block_on(async {
+        let url = database.superuser_url();
+        let mut connection = sqlx::mysql::MySqlConnection::connect(&url).await.unwrap();
+        let sql = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = ?";
+        let query = sqlx::query_scalar(sql).bind(user.to_owned());
+        let numbers = query.fetch_all(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        numbers
+    })
+}
+
+#[test]
+fn a_rotated_password_is_taken_up_and_nothing_is_forgotten() {
+    for engine in [Engine::MySql, Engine::Postgres] {
+        rotate(engine);
+    }
+}
+
+fn rotate(engine: Engine) {
+    let database = Database::new(engine);
+    let writer = Writer::every(
+        Duration::from_secs(1),
+        &database,
+        "block1",
+        Clock::new(0, 0),
+        Duration::ZERO,
+    );
+    let (user, url) = database.user("old-password");
+    let grants = database.grants(&user);
+    database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    let file = folder("reload").join("password");
+    std::fs::write(&file, "old-password\n").unwrap();
+    let yaml = file.with_extension("yml");
+    let url = url.replace(":old-password@", "@");
+    let (shown, flag) = (file.display(), format!("--config.file={}", yaml.display()));
+    let settings = format!("database: {{url: '{url}', password-file: '{shown}'}}\n");
+    std::fs::write(&yaml, settings).unwrap();
+    let mut command = program(&["serve", "--poll.interval=200ms", &flag]);
+    let exporter = Exporter::spawn(command.arg("--web.enable-lifecycle"));
+
+    let upper = "openstack_service_clock_skew_upper_bound_seconds";
+    let bound = |metrics: &Metrics| metrics.service(upper, BINARY, "block1");
+    exporter.wait_for("the clock is bounded", |metrics| bound(metrics).is_some());
+    // A tracker that had forgotten would never find the bound again.
+    writer.stop();
+    let account = match engine {
+        Engine::MySql => format!("USER '{user}'@'%' IDENTIFIED BY"),
+        _ => format!("ROLE {user} PASSWORD"),
+    };
+    let kill = match engine {
+        Engine::MySql => format!("KILL USER '{user}'"),
+        _ => format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"
+        ),
+    };
+    database.execute(&[&format!("ALTER {account} 'new-password'"), &kill]);
+    let failed = exporter.wait_for_failure("auth");
+
+    std::fs::write(&file, "new-password\n").unwrap();
+    let response = exporter.request("POST", "/-/reload", &[]);
+    assert_eq!(response.status, 200, "{}", response.text());
+    let after = exporter.wait_for("the database is back", |metrics| {
+        metrics.database_up() == Some(1.0)
+    });
+    let kept = |metrics: &Metrics| bound(metrics).unwrap();
+    assert!(
+        (kept(&failed) - kept(&after)).abs() < 1.0,
+        "{engine:?}\n{}\n{}",
+        failed.0,
+        after.0
+    );
+    let beats =
+        |metrics: &Metrics| metrics.service("openstack_service_heartbeats_total", BINARY, "block1");
+    assert_eq!(beats(&failed), beats(&after));
+    let failures = |metrics: &Metrics| {
+        let name = "openstack_heartbeat_poll_failures_total";
+        metrics.value(name, &[("class", "auth")]).unwrap()
+    };
+    assert!(failures(&after) >= failures(&failed));
+    for password in ["old-password", "new-password"] {
+        assert!(!exporter.log().contains(password), "{}", exporter.log());
+    }
+}
+
+#[test]
+fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
+    let case = Case::start(
+        "cinder: {service-down-time: 90}\n",
+        &["--web.enable-lifecycle"],
+    );
+    let before = case.exporter.metrics();
+    let prometheus = Prometheus::start(case.exporter.address());
+    let wrong = format!(
+        "cinder: {{service-down-time: 120, report-interval: often}}\nlog.level: loud\n\
+         database: {{url: 'mysql://u:{CANARY}@h:x/cinder', passwort: '{CANARY}'}}\n"
+    );
+    let (status, text) = case.reload(&wrong);
+    assert_eq!(status, 500);
+    wait_for(
+        "the log says so",
+        Duration::from_secs(10),
+        || case.exporter.log().contains("kept in full"),
+        || case.exporter.log(),
+    );
+    for fault in ["often", "loud", "database.passwort"] {
+        assert!(text.contains(fault), "{text}");
+        assert!(
+            case.exporter.log().contains(fault),
+            "{}",
+            case.exporter.log()
+        );
+    }
+    assert!(!text.contains(CANARY), "{text}");
+    assert!(
+        !case.exporter.log().contains(CANARY),
+        "{}",
+        case.exporter.log()
+    );
+    let metrics = case.exporter.metrics();
+    assert!(value(&metrics, SUCCESSFUL) < 0.5);
+    let down_time = "openstack_heartbeat_service_down_time_seconds";
+    for name in [TIMESTAMP, down_time] {
+        assert_eq!(metrics.value(name, &[]), before.value(name, &[]), "{name}");
+    }
+    // The alert as it is shipped, but for its patience.
+    let (_, rule) = bundle::RULES
+        .split_once("- alert: OpenStackHeartbeatConfigReloadFailed\n    expr: ")
+        .unwrap();
+    let expression = rule.lines().next().unwrap();
+    prometheus.wait_for("the alert holds", |prometheus| {
+        !prometheus.query(expression).is_empty()
+    });
+
+    let (status, text) = case.reload("cinder: {service-down-time: 120}\n");
+    assert_eq!((status, text.as_str()), (200, "reloaded\n"));
+    let metrics = case.exporter.metrics();
+    assert!(value(&metrics, SUCCESSFUL) > 0.5);
+    assert!(value(&metrics, TIMESTAMP) > value(&before, TIMESTAMP));
+    assert_eq!(metrics.value(down_time, &[]), Some(120.0));
+    prometheus.wait_for("the alert is over", |prometheus| {
+        prometheus.query(expression).is_empty()
+    });
+}
+
+#[test]
+fn a_request_reloads_only_where_that_is_allowed_and_by_two_methods() {
+    let case = Case::start("cinder: {service-down-time: 90}\n", &[]);
+    for method in ["POST", "PUT"] {
+        let response = case.exporter.request(method, "/-/reload", &[]);
+        assert_eq!(response.status, 403);
+        assert!(response.text().contains("--web.enable-lifecycle"));
+    }
+    let case = Case::start("", &["--web.enable-lifecycle"]);
+    for method in ["GET", "HEAD", "DELETE"] {
+        let response = case.exporter.request(method, "/-/reload", &[]);
+        assert_eq!(response.status, 405, "{method}");
+        assert_eq!(response.headers["allow"], "POST, PUT");
+    }
+    for method in ["POST", "PUT"] {
+        let response = case.exporter.request(method, "/-/reload", &[]);
+        assert_eq!(response.status, 200, "{method}");
+    }
+    let metrics = case.exporter.metrics();
+    let counted = |code| {
+        let labels = [("path", "/-/reload"), ("code", code)];
+        metrics.value("openstack_heartbeat_http_requests_total", &labels)
+    };
+    assert_eq!((counted("405"), counted("200")), (Some(3.0), Some(2.0)));
+}
+
+#[test]
+fn what_takes_a_restart_is_named_and_the_rest_is_taken_up() {
+    let case = Case::start("", &["--web.enable-lifecycle"]);
+    let (status, text) = case.reload(
+        "log: {level: error, format: json}\nweb.telemetry-path: /other\npoll.stale-after: 99s\n",
+    );
+    assert_eq!(status, 200);
+    assert!(
+        text.contains("takes a restart: web.telemetry-path, log.format"),
+        "{text}"
+    );
+    assert_eq!(case.exporter.get("/other").status, 404);
+    assert_eq!(case.exporter.get("/metrics").status, 200);
+    let page = case.exporter.get("/");
+    assert!(page.text().contains("99000"), "{}", page.text());
+
+    let (status, _) = case.reload("web.telemetry-path: /other\n");
+    assert_eq!(status, 200);
+    wait_for(
+        "the log says so, since it has its old level again",
+        Duration::from_secs(10),
+        || case.exporter.log().contains("takes a restart"),
+        || case.exporter.log(),
+    );
+    let log = case.exporter.log();
+    assert_eq!(log.matches("was reloaded").count(), 1, "{log}");
+}
+
+#[test]
+fn reloads_that_are_asked_for_at_once_are_all_answered() {
+    let case = Case::start("", &["--web.enable-lifecycle"]);
+    let address = case.exporter.address();
+    let clients: Vec<_> = (0..40)
+        .map(|_| {
+            std::thread::spawn(move || {
+                crate::support::http::request(address, "POST", "/-/reload", &[])
+            })
+        })
+        .collect();
+    for client in clients {
+        assert_eq!(client.join().unwrap().unwrap().status, 200);
+    }
+}
