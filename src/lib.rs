@@ -47,7 +47,7 @@
 //! - [`plan`], [`poller`]: what to poll, when, and how to fail.
 //! - [`picture`]: the latest snapshot as bytes, when it is too old to be shown, and the hour before it.
 //! - [`metrics`]: one table of all metrics, the text formats, the exporter's own metrics.
-//! - [`web`]: routes, limits, shutdown, and the status page.
+//! - [`web`]: routes, limits, shutdown, the status page, and, in [`web::access`], who is answered.
 //! - [`pulse`]: how the exporter is doing, for systemd.
 //! - [`config`]: layers of configuration, and where each value came from.
 //! - [`listing`]: the services as a table, JSON, CSV.

@@ -19,6 +19,7 @@ use crate::metrics::loading::Part;
 use crate::metrics::telemetry::Telemetry;
 use crate::plan::Plan;
 use crate::poller::Order;
+use crate::web::access::Access;
 use crate::{logging, systemd};
 
 /// What became of a reload: what changed, or everything that is wrong.
@@ -57,6 +58,7 @@ impl Reload {
 /// Holds the configuration in force.
 pub struct Lifecycle {
     load: Load,
+    access: Arc<Access>,
     started: Arc<Settings>,
     current: Arc<Settings>,
     poller: mpsc::Sender<Order>,
@@ -78,6 +80,7 @@ impl Lifecycle {
     #[must_use]
     pub fn new(
         load: Load,
+        access: Arc<Access>,
         settings: Settings,
         poller: mpsc::Sender<Order>,
         telemetry: Arc<Telemetry>,
@@ -85,6 +88,7 @@ impl Lifecycle {
         let settings = Arc::new(settings);
         Self {
             load,
+            access,
             started: settings.clone(),
             patience: watch::Sender::new(Plan::of(&settings).patience()),
             current: settings,
@@ -122,19 +126,28 @@ impl Lifecycle {
     }
 
     async fn reload(&mut self) -> Answer {
-        let load = self.load.clone();
+        let (load, access) = (self.load.clone(), self.access.clone());
+        let work = move || {
+            let settings = load().map_err(|faults| (Part::Settings, faults))?;
+            access.reload().map_err(|faults| (Part::Web, faults))?;
+            Ok(settings)
+        };
         // Files may lie on a network.
-        match tokio::task::spawn_blocking(move || load()).await {
+        match tokio::task::spawn_blocking(work).await {
             Ok(Ok(settings)) => Ok(self.adopt(settings).await),
-            Ok(Err(faults)) => Err(self.refuse(faults.iter().map(|fault| chain(fault)).collect())),
+            Ok(Err((part, faults))) => {
+                let faults = faults.iter().map(|fault| chain(fault)).collect();
+                Err(self.refuse(part, faults))
+            }
             Err(error) => {
                 let mistake = "this is a mistake in the exporter, please report it with the log";
-                Err(self.refuse(vec![format!("{error}; {mistake}")]))
+                let fault = format!("{error}; {mistake}");
+                Err(self.refuse(Part::Settings, vec![fault]))
             }
         }
     }
 
-    fn refuse(&self, faults: Vec<String>) -> Vec<String> {
+    fn refuse(&self, part: Part, faults: Vec<String>) -> Vec<String> {
         for fault in &faults {
             error!(fault, "the new configuration is wrong");
         }
@@ -142,7 +155,7 @@ impl Lifecycle {
             faults = faults.len(),
             "the configuration was not reloaded, and the old one is kept in full"
         );
-        self.telemetry.config_refused(Part::Settings);
+        self.telemetry.config_refused(part);
         faults
     }
 
@@ -162,7 +175,9 @@ impl Lifecycle {
             }
         }
         self.current = Arc::new(settings);
-        self.telemetry.config_loaded(Part::Settings, now());
+        for part in [Part::Settings, Part::Web] {
+            self.telemetry.config_loaded(part, now());
+        }
         let changed = change.taken.join(", ");
         if changed.is_empty() {
             info!("the configuration was reloaded; nothing new is in force");

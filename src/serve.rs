@@ -12,12 +12,14 @@ use tracing::{info, warn};
 use crate::config::listen_address::{Listen, ListenAddress};
 use crate::config::settings::Settings;
 use crate::lifecycle::{self, Lifecycle, Load, Reload};
+use crate::metrics::loading::Part;
 use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
 use crate::plan::Plan;
 use crate::poller::Poller;
 use crate::pulse::Pulse;
 use crate::systemd::{self, socket};
+use crate::web::access::Access;
 use crate::web::server::{self, Site};
 
 /// Why serving could not begin.
@@ -73,12 +75,17 @@ pub async fn bind(listen: &Listen, passed: ListenFd) -> Result<Vec<TcpListener>,
     Ok(listeners)
 }
 
-/// Polls and serves until SIGTERM or SIGINT. On SIGHUP, and on request where the settings allow it, `load` is asked
-/// for other settings.
+/// Polls and serves, to whom `access` lets in, until SIGTERM or SIGINT. On SIGHUP, and on request where the settings
+/// allow it, `load` is asked for other settings.
 ///
 /// # Errors
 /// What prevents it from beginning, and [`Error::Ended`].
-pub async fn run(settings: Settings, listeners: Vec<TcpListener>, load: Load) -> Result<(), Error> {
+pub async fn run(
+    settings: Settings,
+    listeners: Vec<TcpListener>,
+    load: Load,
+    access: Access,
+) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;
@@ -93,6 +100,16 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>, load: Load) ->
         plan.poll_interval,
         lifecycle::now(),
     )?);
+    let access = Arc::new(access);
+    let noted = telemetry.clone();
+    let note = move |successful| {
+        if successful {
+            noted.config_loaded(Part::Web, lifecycle::now());
+        } else {
+            noted.config_refused(Part::Web);
+        }
+    };
+    tokio::spawn(access.clone().watch(stopping.clone(), note));
     let (count, polls) = watch::channel(0);
     let (reload, requests) = Reload::channel();
     let site = Arc::new(Site {
@@ -100,10 +117,11 @@ pub async fn run(settings: Settings, listeners: Vec<TcpListener>, load: Load) ->
         telemetry: telemetry.clone(),
         telemetry_path: settings.telemetry_path.clone(),
         reload: settings.enable_lifecycle.then_some(reload),
+        access: access.clone(),
         polls: polls.clone(),
     });
     let (orders, ordered) = mpsc::channel(1);
-    let lifecycle = Lifecycle::new(load, settings, orders, telemetry.clone());
+    let lifecycle = Lifecycle::new(load, access, settings, orders, telemetry.clone());
     let pulse = Pulse {
         gallery: gallery.clone(),
         telemetry: telemetry.clone(),

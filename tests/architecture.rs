@@ -24,6 +24,7 @@ fn what_decides_knows_no_runtime_no_driver_and_no_http() {
         root.join("web/documentation.rs"),
         root.join("web/query.rs"),
         root.join("web/row.rs"),
+        root.join("web/san.rs"),
         root.join("web/words.rs"),
     ];
     let named = files.len();

@@ -26,6 +26,7 @@ use crate::heartbeat::tracker::Tracker;
 use crate::lifecycle::Load;
 use crate::metrics::table;
 use crate::poller::{self, Reader};
+use crate::web::access::Access;
 use crate::{listing, logging, serve, systemd};
 
 /// The configuration is wrong, or what was asked for is not there.
@@ -176,10 +177,17 @@ fn block_on<T>(
     result
 }
 
+/// Reads the web configuration file, if the settings name one.
+fn access(settings: &Settings) -> Result<Access, Failure> {
+    Access::new(settings.web_config.clone())
+        .map_err(|faults| Failure::configuration(&faults, WRONG))
+}
+
 fn serve(matches: &ArgMatches) -> Outcome {
     let flags = flags(matches);
     let load: Load = Arc::new(move || Settings::load(flags.clone()));
     let settings = load().map_err(|faults| Failure::configuration(&faults, WRONG))?;
+    let access = access(&settings)?;
     logging::start(settings.log);
     let passed = systemd::socket::passed();
     // One thread renders and polls while the other answers.
@@ -187,7 +195,7 @@ fn serve(matches: &ArgMatches) -> Outcome {
         let listeners = serve::bind(&settings.listen, passed)
             .await
             .map_err(|error| Failure::new(&error, WRONG))?;
-        serve::run(settings, listeners, load)
+        serve::run(settings, listeners, load, access)
             .await
             .map_err(|error| Failure::new(&error, WRONG))?;
         Ok(ExitCode::SUCCESS)
@@ -299,6 +307,7 @@ fn check_config(matches: &ArgMatches) -> Outcome {
     }
     write(&text, WRONG)?;
     warn(&settings);
+    access(&settings)?;
     if matches.get_flag("connect") {
         logging::start(settings.log);
         let target = Target::of(&settings);
@@ -366,6 +375,7 @@ fn demo(matches: &ArgMatches) -> Outcome {
             Ok(settings)
         });
         let settings = load().map_err(|faults| Failure::configuration(&faults, WRONG))?;
+        let access = access(&settings)?;
         logging::start(settings.log);
         let listeners = serve::bind(&settings.listen, passed)
             .await
@@ -393,7 +403,7 @@ fn demo(matches: &ArgMatches) -> Outcome {
         let services = tokio::spawn(demo.run(async {
             let _ = stopped.await;
         }));
-        let served = serve::run(settings, listeners, load).await;
+        let served = serve::run(settings, listeners, load, access).await;
         drop(stop);
         let _ = services.await;
         served.map_err(|error| Failure::new(&error, WRONG))?;

@@ -16,6 +16,13 @@ pub enum Fault {
         name: String,
         nearest: Option<&'static str>,
     },
+    #[error("{origin}: unknown key{}; {}", shown(name), web_hint(*nearest, known))]
+    UnknownWebKey {
+        origin: String,
+        name: String,
+        nearest: Option<&'static str>,
+        known: &'static [&'static str],
+    },
     #[error("{origin}: {what}")]
     Syntax { origin: String, what: String },
     #[error("{origin}: `{name}` is `{text}`, which is not {expected}")]
@@ -77,6 +84,14 @@ pub enum Fault {
 pub(super) fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(
         || "`check-config` lists those there are".to_owned(),
+        |name| format!("did you mean `{name}`?"),
+    )
+}
+
+/// Returns what to say after an unknown key of the web configuration file.
+fn web_hint(nearest: Option<&str>, known: &[&str]) -> String {
+    nearest.map_or_else(
+        || format!("here there are {}", known.join(", ")),
         |name| format!("did you mean `{name}`?"),
     )
 }

@@ -199,6 +199,13 @@ pub static KEYS: &[Key] = &[
         "web.enable-lifecycle",
         "Reload the configuration on POST /-/reload, as on SIGHUP",
     ),
+    fixed(key(
+        WEB,
+        "web.config.file",
+        "FILE",
+        None,
+        "TLS, users and a rate limit, in the format of Prometheus's exporter-toolkit; read again when it changes",
+    )),
     key(
         LOG,
         "log.level",

@@ -1,5 +1,6 @@
 //! How merged texts become typed settings.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -87,6 +88,7 @@ impl Reader<'_> {
         let listen = self.listen();
         let telemetry_path = self.telemetry_path();
         let enable_lifecycle = self.boolean("web.enable-lifecycle");
+        let web_config = self.web_config();
         let log = self.log();
         let mut url = url?;
         if let Some(password) = self.password(password, &url, &mut warnings) {
@@ -114,6 +116,7 @@ impl Reader<'_> {
             listen: listen?,
             telemetry_path: telemetry_path?,
             enable_lifecycle: enable_lifecycle?,
+            web_config,
             log: log?,
             effective: Vec::new(),
             warnings,
@@ -276,6 +279,13 @@ impl Reader<'_> {
         )
     }
 
+    fn web_config(&mut self) -> Option<PathBuf> {
+        let name = "web.config.file";
+        let item = self.one(name)?;
+        self.note(name, item.text.clone(), item.origin);
+        Some(item.text.into())
+    }
+
     fn log(&mut self) -> Option<Log> {
         let level = self.one("log.level")?;
         let format = self.one("log.format")?;
@@ -377,10 +387,11 @@ fn item(value: &Value) -> Item {
     }
 }
 
+/// The longest duration: a year is more than any setting needs, and keeps sums of them from overflowing.
+pub(super) const MOST: Duration = Duration::from_hours(8784);
+
 /// Parses a duration; a number without a unit is seconds, as in cinder.conf.
 pub(super) fn duration(text: &str) -> Option<Duration> {
-    // A year is more than any of these needs, and keeps sums of them from overflowing.
-    const MOST: Duration = Duration::from_hours(8784);
     text.parse()
         .map(Duration::from_secs)
         .or_else(|_| humantime::parse_duration(text))

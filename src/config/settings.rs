@@ -40,6 +40,8 @@ pub struct Settings {
     pub telemetry_path: String,
     /// Whether a request can reload the configuration.
     pub enable_lifecycle: bool,
+    /// The web configuration file, relative to the working directory.
+    pub web_config: Option<PathBuf>,
     /// How to log.
     pub log: Log,
     /// Every value with its origin, for people: secrets hidden.

@@ -1,6 +1,8 @@
 //! HTTP: routes, limits and shutdown; what the answers say is decided elsewhere.
 
+pub mod access;
 pub mod asset;
+pub mod auth;
 pub mod chart;
 pub mod condition;
 pub mod crowd;
@@ -9,9 +11,12 @@ pub mod documentation;
 pub mod negotiation;
 pub mod page;
 pub mod query;
+pub mod rate_limit;
 mod response;
 mod route;
 pub mod row;
+pub mod san;
 pub mod server;
+pub mod tls;
 mod watched;
 mod words;

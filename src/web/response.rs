@@ -2,9 +2,10 @@
 
 use bytes::{Buf as _, Bytes};
 use http_body_util::Full;
+use hyper::body::Body as _;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
@@ -28,6 +29,15 @@ pub(super) fn error(status: StatusCode, message: &'static str) -> Response<Body>
 pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     let end = Bytes::from_static(b"\n");
     response(status, "text/plain; charset=utf-8", text.into(), end)
+}
+
+/// Returns an answer as HEAD has it, which hyper takes care of for HTTP/1 alone.
+pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    *response.body_mut() = Full::new(Bytes::new().chain(Bytes::new()));
+    response
 }
 
 /// Notes how an answer is encoded, and by which headers it was chosen.

@@ -87,7 +87,21 @@ pub(super) async fn answer(site: &Site, request: &Request<()>) -> Response<Body>
     } else {
         plain
     };
-    let response = match route {
+    let rules = site.access.rules();
+    // Who restarts a program that does not answer has no password; and these two tell nothing else.
+    let is_open = matches!(route, Some((Route::Healthy | Route::Ready, _)));
+    let checked = if is_open {
+        Ok(())
+    } else {
+        site.access.check(&rules, request).await
+    };
+    let mut response = match route {
+        _ if let Err(refused) = checked => {
+            let mut response = refusal(refused.status(), refused.message());
+            let (name, value) = refused.header();
+            response.headers_mut().insert(name, value);
+            response
+        }
         None => refusal(StatusCode::NOT_FOUND, "not found; see / for what there is"),
         Some((route, _)) => match route.forbids(request.method()) {
             Some((methods, message)) => {
@@ -100,6 +114,7 @@ pub(super) async fn answer(site: &Site, request: &Request<()>) -> Response<Body>
             None => dispatch(site, request, &route).await,
         },
     };
+    rules.dress(&mut response);
     site.telemetry.answered(name, response.status().as_u16());
     response
 }

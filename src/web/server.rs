@@ -5,19 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{io, pin::pin};
 
-use hyper::Request;
+use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+use super::access::Access;
 use super::crowd::{Crowd, Place, Reason};
-use super::watched::{Answers, Watched};
-use super::{descriptors, route};
+use super::response::{self, Body};
+use super::watched::{Answers, Sent, Watched};
+use super::{descriptors, route, tls};
 use crate::config::listen_address::ListenAddress;
 use crate::lifecycle::Reload;
 use crate::metrics::telemetry::Telemetry;
@@ -31,6 +35,10 @@ const BACKLOG: i32 = 4096;
 const LOOK: Duration = Duration::from_secs(1);
 /// Most bytes of a request's head.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// The same for HTTP/2, where it is counted after decompression.
+const MAX_HEADER_LIST: u32 = 32 * 1024;
+/// Requests at once on a connection of HTTP/2.
+const MAX_STREAMS: u32 = 32;
 /// Most bytes of an answer that the system keeps for a client who does not take them, instead of some megabytes.
 const SEND_BUFFER: usize = 256 * 1024;
 /// Time for answers to finish at shutdown.
@@ -49,6 +57,8 @@ pub struct Site {
     pub telemetry_path: String,
     /// Has the configuration loaded anew; `None` unless a request may do so.
     pub reload: Option<Reload>,
+    /// What is asked of clients.
+    pub access: Arc<Access>,
     /// Counts the polls made so far: with the first the exporter is ready.
     pub polls: watch::Receiver<u64>,
 }
@@ -114,6 +124,7 @@ async fn accept(
     graceful: Arc<GracefulShutdown>,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    let stopping = shutdown.clone();
     let mut stop = pin!(shutdown.wait_for(|stop| *stop));
     loop {
         let accepted = tokio::select! {
@@ -123,7 +134,8 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 let place = crowd.enter(peer.ip());
-                tokio::spawn(stay(stream, place, site.clone(), graceful.watcher()));
+                let watcher = graceful.watcher();
+                tokio::spawn(stay(stream, place, site.clone(), watcher, stopping.clone()));
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -134,10 +146,16 @@ async fn accept(
 }
 
 /// Serves a connection to its end, or until it has to go.
-async fn stay(stream: TcpStream, place: Place, site: Arc<Site>, watcher: Watcher) {
+async fn stay(
+    stream: TcpStream,
+    place: Place,
+    site: Arc<Site>,
+    watcher: Watcher,
+    shutdown: watch::Receiver<bool>,
+) {
     let telemetry = site.telemetry.clone();
     tokio::select! {
-        () = serve(stream, &place, site, watcher) => {}
+        () = serve(stream, &place, site, watcher, shutdown) => {}
         reason = place.member.dismissal() => {
             telemetry.dismissed(reason.as_str(), 1);
             debug!(reason = reason.as_str(), "a client's connection was closed");
@@ -145,27 +163,78 @@ async fn stay(stream: TcpStream, place: Place, site: Arc<Site>, watcher: Watcher
     }
 }
 
-async fn serve(stream: TcpStream, place: &Place, site: Arc<Site>, watcher: Watcher) {
+/// Serves a connection, secured as the rules of this moment ask for.
+async fn serve(
+    stream: TcpStream,
+    place: &Place,
+    site: Arc<Site>,
+    watcher: Watcher,
+    mut shutdown: watch::Receiver<bool>,
+) {
     // A page is written in two parts, the second of which must not wait for an acknowledgement of the first.
     let _ = stream.set_nodelay(true);
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
     let answers = Answers::new(place.member.clone());
-    let stream = Watched::new(stream, answers.clone());
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (site, answer) = (site.clone(), answers.begin());
-        // Nobody has anything to tell us in a body.
-        let request = request.map(drop);
-        async move {
-            let response = route::answer(&site, &request).await;
-            Ok::<_, Infallible>(response.map(|body| answer.until_sent(body)))
-        }
-    });
+    let stream = Box::pin(Watched::new(stream, answers.clone()));
+    let Some(config) = site.access.rules().tls() else {
+        return http1(stream, site, answers, watcher).await;
+    };
+    let accepted = tokio::select! {
+        accepted = tls::accept(config, stream) => accepted,
+        // Who has not asked yet is not waited for.
+        _ = shutdown.wait_for(|stop| *stop) => return,
+    };
+    match accepted {
+        Ok(stream) if tls::is_http2(&stream) => http2(stream, site, answers, watcher).await,
+        Ok(stream) => http1(stream, site, answers, watcher).await,
+        Err(error) => debug!(%error, "a client's connection could not be secured"),
+    }
+}
+
+async fn http1<S>(stream: S, site: Arc<Site>, answers: Answers, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         // The crowd looks at the time that a head takes.
         .header_read_timeout(None)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        .serve_connection(TokioIo::new(stream), service_fn(answering(site, answers)));
     if let Err(error) = watcher.watch(connection).await {
         debug!(%error, "a client's connection ended early");
+    }
+}
+
+async fn http2<S>(stream: S, site: Arc<Site>, answers: Answers, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    answers.multiplex();
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .serve_connection(TokioIo::new(stream), service_fn(answering(site, answers)));
+    if let Err(error) = watcher.watch(connection).await {
+        debug!(%error, "a client's connection ended early");
+    }
+}
+
+/// Returns what answers the requests of one connection.
+fn answering(
+    site: Arc<Site>,
+    answers: Answers,
+) -> impl Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Sent<Body>>, Infallible>> {
+    move |request| {
+        let (site, answer) = (site.clone(), answers.begin());
+        // Nobody has anything to tell us in a body.
+        let request = request.map(drop);
+        Box::pin(async move {
+            let response = route::answer(&site, &request).await;
+            let response = match *request.method() {
+                Method::HEAD => response::without_body(response),
+                _ => response,
+            };
+            Ok(response.map(|body| answer.until_sent(body)))
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Frame, SizeHint};
@@ -16,6 +16,7 @@ use super::crowd::{Member, Phase};
 pub(super) struct Answers {
     member: Arc<Member>,
     under_way: Arc<AtomicUsize>,
+    multiplexed: Arc<AtomicBool>,
 }
 
 /// One of them, until it is dropped.
@@ -27,7 +28,13 @@ impl Answers {
         Self {
             member,
             under_way: Arc::default(),
+            multiplexed: Arc::default(),
         }
+    }
+
+    /// Notes that not all that arrives belongs to a request, as with HTTP/2.
+    pub(super) fn multiplex(&self) {
+        self.multiplexed.store(true, Ordering::Relaxed);
     }
 
     /// Notes that a request has arrived.
@@ -103,7 +110,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
+        let read = buffer.filled().len() > before;
+        if read && !self.answers.multiplexed.load(Ordering::Relaxed) {
             self.answers.member.progress(Phase::Asking);
         }
         Poll::Ready(Ok(()))
@@ -137,7 +145,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        let Answers { member, under_way } = &self.answers;
+        let Answers {
+            member, under_way, ..
+        } = &self.answers;
         if under_way.load(Ordering::Relaxed) == 0 && member.moment().phase == Phase::Answering {
             member.begin(Phase::Idle);
         }

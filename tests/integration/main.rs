@@ -22,3 +22,4 @@ mod secrets;
 mod skew;
 mod support;
 mod systemd;
+mod web_config;

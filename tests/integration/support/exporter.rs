@@ -170,6 +170,17 @@ impl Exporter {
         self.wait()
     }
 
+    /// Sends SIGTERM and returns all that was logged until the end, which must be an orderly one.
+    pub(crate) fn terminate_for_log(self) -> String {
+        let log = self.log.clone();
+        assert!(self.terminate().success());
+        let wait = Duration::from_secs(10);
+        // Then whoever collected it has seen its end.
+        let is_whole = || Arc::strong_count(&log) == 1;
+        wait_for("the log is whole", wait, is_whole, String::new);
+        log.lock().unwrap().clone()
+    }
+
     /// Waits for the end, which must come within ten seconds.
     pub(crate) fn wait(mut self) -> ExitStatus {
         let mut status = None;

@@ -1,6 +1,7 @@
 //! What the tests share: databases made from Cinder's own schema, servers of their own, the exporter's process.
 
 pub(crate) mod alertmanager;
+pub(crate) mod certificate;
 pub(crate) mod cinder;
 pub(crate) mod database;
 pub(crate) mod exporter;

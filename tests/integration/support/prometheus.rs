@@ -36,9 +36,14 @@ impl Prometheus {
     /// Starts one that scrapes these addresses and evaluates rules every second, with more sections for its
     /// `prometheus.yml`.
     pub(crate) fn with_configuration(targets: &[String], sections: &str) -> Self {
+        Self::with_job(targets, sections, "")
+    }
+
+    /// The same, with more lines for the job that scrapes, indented by two.
+    pub(crate) fn with_job(targets: &[String], sections: &str, job: &str) -> Self {
         let text = format!(
             "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n{sections}\
-             scrape_configs:\n- job_name: heartbeat\n  static_configs:\n  - targets: {targets:?}\n"
+             scrape_configs:\n- job_name: heartbeat\n{job}  static_configs:\n  - targets: {targets:?}\n"
         );
         let folder = folder("prometheus");
         let config = folder.join("prometheus.yml");

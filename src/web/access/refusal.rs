@@ -1,0 +1,68 @@
+//! Why a request is not answered, in the words of HTTP.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+
+/// Why a request is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There were too many; after this time one will be answered.
+    RateLimit(Duration),
+    /// No user, or not the user's password.
+    Login,
+    /// Too many passwords wait to be checked.
+    Busy,
+}
+
+impl Refusal {
+    /// Returns the status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::RateLimit(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Login => StatusCode::UNAUTHORIZED,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Returns a sentence for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::RateLimit(_) => "too many requests; see rate_limit in the web configuration file",
+            Self::Login => "a user and a password are asked for, and these are not right",
+            Self::Busy => "too many logins are being checked; ask again",
+        }
+    }
+
+    /// Returns the header that tells a client what to do: a whole number of seconds to wait, or how to log in.
+    #[must_use]
+    pub fn header(self) -> (HeaderName, HeaderValue) {
+        match self {
+            Self::RateLimit(wait) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                (RETRY_AFTER, seconds.into())
+            }
+            Self::Login => {
+                let realm = r#"Basic realm="openstack-heartbeat-exporter", charset="UTF-8""#;
+                (WWW_AUTHENTICATE, HeaderValue::from_static(realm))
+            }
+            Self::Busy => (RETRY_AFTER, 1.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        for (milliseconds, expected) in [(1, "1"), (1_000, "1"), (1_001, "2")] {
+            let refusal = Refusal::RateLimit(Duration::from_millis(milliseconds));
+            assert_eq!(refusal.header().1, expected);
+        }
+    }
+}

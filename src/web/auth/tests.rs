@@ -1,0 +1,175 @@
+use std::time::Duration;
+
+use super::*;
+
+const COST: u32 = 4;
+
+fn users(users: &[(&str, &str, u32)]) -> Users {
+    users
+        .iter()
+        .map(|(name, password, cost)| {
+            let hash = bcrypt::hash(password, *cost).unwrap();
+            ((*name).to_owned(), PasswordHash::parse(&hash).unwrap())
+        })
+        .collect()
+}
+
+fn request(header: &str) -> Request<()> {
+    let request = Request::builder().header(AUTHORIZATION, header);
+    request.body(()).unwrap()
+}
+
+fn basic(user: &str, password: &str) -> Request<()> {
+    request(&format!(
+        "Basic {}",
+        STANDARD.encode(format!("{user}:{password}"))
+    ))
+}
+
+#[tokio::test]
+async fn only_a_users_own_password_is_right() {
+    let users = users(&[
+        ("a", "right", COST),
+        ("b", "other:with colon", COST),
+        ("c", "", COST),
+    ]);
+    let desk = Desk::new().unwrap();
+    for _ in 0..2 {
+        for (user, password, expected) in [
+            ("a", "right", Verdict::Granted),
+            ("a", "wrong", Verdict::Denied),
+            ("a", "", Verdict::Denied),
+            ("b", "other:with colon", Verdict::Granted),
+            ("b", "right", Verdict::Denied),
+            ("c", "", Verdict::Granted),
+            ("nobody", "right", Verdict::Denied),
+            ("nobody", "other:with colon", Verdict::Denied),
+            ("nobody", "", Verdict::Denied),
+        ] {
+            let verdict = desk.check(&users, &basic(user, password)).await;
+            assert_eq!(verdict, expected, "{user} {password}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_login_is_denied() {
+    let users = users(&[("a", "right", COST)]);
+    let desk = Desk::new().unwrap();
+    let right = STANDARD.encode("a:right");
+    for (header, expected) in [
+        (format!("Basic {right}"), Verdict::Granted),
+        (format!("bASIC {right}"), Verdict::Granted),
+        (format!("Bearer {right}"), Verdict::Denied),
+        (format!("Basic{right}"), Verdict::Denied),
+        (format!("Basic {right}=="), Verdict::Denied),
+        (format!("Basic {}", STANDARD.encode("a")), Verdict::Denied),
+        (
+            format!("Basic {}", STANDARD.encode(b"\xff:right")),
+            Verdict::Denied,
+        ),
+        ("Basic".to_owned(), Verdict::Denied),
+        (String::new(), Verdict::Denied),
+    ] {
+        assert_eq!(
+            desk.check(&users, &request(&header)).await,
+            expected,
+            "{header}"
+        );
+    }
+    let none = Request::builder().body(()).unwrap();
+    assert_eq!(desk.check(&users, &none).await, Verdict::Denied);
+}
+
+#[tokio::test]
+async fn a_changed_password_makes_the_old_one_wrong_and_who_is_no_user_is_forgotten() {
+    let desk = Desk::new().unwrap();
+    let before = users(&[("a", "old", COST), ("b", "old", COST)]);
+    for user in ["a", "b"] {
+        let verdict = desk.check(&before, &basic(user, "old")).await;
+        assert_eq!(verdict, Verdict::Granted);
+    }
+    let after = users(&[("a", "new", COST)]);
+    desk.keep(&after);
+    assert_eq!(desk.with_known(|known| known.right.len()), 1);
+    for (user, password, expected) in [
+        ("a", "old", Verdict::Denied),
+        ("b", "old", Verdict::Denied),
+        ("a", "new", Verdict::Granted),
+    ] {
+        let verdict = desk.check(&after, &basic(user, password)).await;
+        assert_eq!(verdict, expected, "{user} {password}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_known_waits_for_nobody_and_the_queue_has_an_end() {
+    let users = users(&[("a", "right", COST)]);
+    let desk = Arc::new(Desk::new().unwrap());
+    let right = basic("a", "right");
+    assert_eq!(desk.check(&users, &right).await, Verdict::Granted);
+    // Somebody's password takes forever.
+    let turn = desk.turn.clone().acquire_owned().await.unwrap();
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..MAX_WAITING {
+        let (desk, users) = (desk.clone(), users.clone());
+        let request = basic("a", &format!("wrong {number}"));
+        waiting.spawn(async move { desk.check(&users, &request).await });
+    }
+    while desk.places.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let one_more = basic("a", "one more");
+    assert_eq!(desk.check(&users, &one_more).await, Verdict::Busy);
+    assert_eq!(desk.check(&users, &right).await, Verdict::Granted);
+    drop(turn);
+    while let Some(verdict) = waiting.join_next().await {
+        assert_eq!(verdict.unwrap(), Verdict::Denied);
+    }
+    assert_eq!(desk.places.available_permits(), MAX_WAITING);
+    assert_eq!(desk.check(&users, &one_more).await, Verdict::Denied);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_keeps_no_place() {
+    let users = users(&[("a", "right", COST)]);
+    let desk = Desk::new().unwrap();
+    let turn = desk.turn.clone().acquire_owned().await.unwrap();
+    let request = basic("a", "wrong");
+    let check = tokio::time::timeout(Duration::from_millis(1), desk.check(&users, &request));
+    assert!(check.await.is_err());
+    drop(turn);
+    assert_eq!(desk.places.available_permits(), MAX_WAITING);
+    assert_eq!(desk.turn.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_remembered_up_to_a_number_and_displace_no_right_one() {
+    let users = users(&[("a", "right", COST)]);
+    let desk = Desk::new().unwrap();
+    assert_eq!(
+        desk.check(&users, &basic("a", "right")).await,
+        Verdict::Granted
+    );
+    for number in 0..MAX_WRONG + 10 {
+        let wrong = basic("nobody", &number.to_string());
+        assert_eq!(desk.check(&users, &wrong).await, Verdict::Denied);
+    }
+    let known = |known: &mut Known| (known.right.len(), known.wrong.len());
+    assert_eq!(desk.with_known(known), (1, MAX_WRONG));
+}
+
+#[tokio::test]
+async fn a_user_who_does_not_exist_costs_what_an_existing_one_does() {
+    let users = users(&[("cheap", "x", 4), ("dear", "x", 5)]);
+    let desk = Desk::new().unwrap();
+    let mut costs = std::collections::BTreeSet::new();
+    for number in 0..100 {
+        let name = format!("nobody {number}");
+        let hash = desk.stand_in(&users, &name).unwrap();
+        assert_eq!(desk.stand_in(&users, &name), Some(hash));
+        costs.insert(hash.as_str()[4..6].to_owned());
+    }
+    assert_eq!(costs.into_iter().collect::<Vec<_>>(), ["04", "05"]);
+    assert_eq!(desk.stand_in(&Users::new(), "nobody"), None);
+}

@@ -1,0 +1,149 @@
+//! The alternative names of a certificate, as texts: just enough of X.509 to find them.
+//!
+//! The certificate has been taken apart by webpki before, which however does not give out addresses of either kind.
+//! What can't be read has no names.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const SEQUENCE: u8 = 0x30;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const OCTET_STRING: u8 = 0x04;
+/// The field `extensions` of a certificate.
+const EXTENSIONS: u8 = 0xa3;
+const EMAIL: u8 = 0x81;
+const DNS: u8 = 0x82;
+const URI: u8 = 0x86;
+const IP: u8 = 0x87;
+
+/// `subjectAltName`, 2.5.29.17.
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+
+/// Returns the names of hosts, mailboxes, addresses and resources that a certificate (DER) is made out to.
+///
+/// They are written as exporter-toolkit writes them: an IPv6 address in its shortest form, everything else as it is.
+#[must_use]
+pub fn of(certificate: &[u8]) -> Vec<String> {
+    extension(certificate)
+        .map(|names| items(names).filter_map(name).collect())
+        .unwrap_or_default()
+}
+
+fn name((tag, value): (u8, &[u8])) -> Option<String> {
+    match tag {
+        EMAIL | DNS | URI => std::str::from_utf8(value).ok().map(str::to_owned),
+        IP => {
+            let address = if let Ok(bytes) = <[u8; 4]>::try_from(value) {
+                IpAddr::from(Ipv4Addr::from(bytes))
+            } else {
+                IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?))
+            };
+            Some(address.to_canonical().to_string())
+        }
+        _ => None,
+    }
+}
+
+/// Finds the list of names.
+fn extension(certificate: &[u8]) -> Option<&[u8]> {
+    let certificate = only(certificate, SEQUENCE)?;
+    let body = find(certificate, SEQUENCE)?;
+    let extensions = only(find(body, EXTENSIONS)?, SEQUENCE)?;
+    let value = items(extensions).find_map(|(_, extension)| {
+        let id = find(extension, OBJECT_IDENTIFIER)?;
+        (id == SUBJECT_ALT_NAME).then(|| find(extension, OCTET_STRING))?
+    })?;
+    only(value, SEQUENCE)
+}
+
+/// Returns what is in the first item, if it has this tag.
+fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let (found, value) = items(bytes).next()?;
+    (found == tag).then_some(value)
+}
+
+/// Returns what is in the first item that has this tag.
+fn find(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let mut items = items(bytes);
+    items
+        .find(|(found, _)| *found == tag)
+        .map(|(_, value)| value)
+}
+
+/// Returns the items that follow each other, each with its tag, up to the first that can't be read.
+fn items(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (tag, rest) = bytes.split_first()?;
+        let (first, rest) = rest.split_first()?;
+        // A length below 128 is the byte itself; else the byte says how many bytes the length has.
+        let (length, rest) = match usize::from(*first) {
+            short @ ..0x80 => (short, rest),
+            long => {
+                let (digits, rest) = rest.split_at_checked(long - 0x80)?;
+                if digits.len() > 4 {
+                    return None;
+                }
+                let length = digits
+                    .iter()
+                    .fold(0, |sum, digit| sum << 8 | usize::from(*digit));
+                (length, rest)
+            }
+        };
+        let (value, rest) = rest.split_at_checked(length)?;
+        bytes = rest;
+        Some((*tag, value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, SanType};
+
+    fn certificate(names: Vec<SanType>) -> Vec<u8> {
+        let mut parameters = CertificateParams::default();
+        parameters.subject_alt_names = names;
+        let key = KeyPair::generate().unwrap();
+        parameters.self_signed(&key).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn all_kinds_of_names_are_found_and_addresses_are_in_the_shortest_form() {
+        let long = format!("{}.example.org", "x".repeat(60));
+        let certificate = certificate(vec![
+            SanType::DnsName("prometheus.example.org".try_into().unwrap()),
+            SanType::DnsName(long.as_str().try_into().unwrap()),
+            SanType::Rfc822Name("ops@example.org".try_into().unwrap()),
+            SanType::URI("spiffe://example.org/prometheus".try_into().unwrap()),
+            SanType::IpAddress("192.0.2.1".parse().unwrap()),
+            SanType::IpAddress("2001:db8:0:0:0:0:0:1".parse().unwrap()),
+            SanType::IpAddress("::ffff:192.0.2.2".parse().unwrap()),
+        ]);
+        let expected = [
+            "prometheus.example.org",
+            &long,
+            "ops@example.org",
+            "spiffe://example.org/prometheus",
+            "192.0.2.1",
+            "2001:db8::1",
+            "192.0.2.2",
+        ];
+        assert_eq!(of(&certificate), expected);
+    }
+
+    #[test]
+    fn what_has_no_names_or_is_cut_off_has_none_and_panics_never() {
+        assert!(of(&certificate(Vec::new())).is_empty());
+        let whole = certificate(vec![SanType::DnsName("a.example.org".try_into().unwrap())]);
+        for end in 0..whole.len() {
+            assert!(of(&whole[..end]).is_empty(), "{end}");
+        }
+        for position in 0..whole.len() {
+            for byte in [0, 0x7f, 0x80, 0x84, 0x88, 0xff] {
+                let mut broken = whole.clone();
+                broken[position] = byte;
+                // Nothing can be said about what it finds, but that it comes to an end.
+                assert!(of(&broken).len() < whole.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What the server and its clients must prove to each other: a web configuration as rustls takes it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::{CertificateDer, UnixTime};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
+use tokio_rustls::rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+};
+use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{
+    self, CertificateError, DigitallySignedStruct, DistinguishedName, ProtocolVersion,
+    RootCertStore, ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+};
+use tokio_rustls::server::TlsStream;
+
+use super::san;
+use crate::config::fault::Fault;
+use crate::config::web::tls::{ClientAuth, Tls, Version};
+
+/// Time for a client to end the handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for a client that was refused to read so.
+const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Most bytes that are read of a client that was refused.
+const MAX_UNREAD: u64 = 64 * 1024;
+
+/// The name of HTTP/2 in a handshake.
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// Secures a connection.
+///
+/// # Errors
+/// The client proved nothing, or took longer than ten seconds, or is gone.
+pub async fn accept<S>(config: Arc<ServerConfig>, stream: S) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let handshake = async {
+        let accepted = TlsAcceptor::from(config).accept(stream).into_fallible();
+        match accepted.await {
+            Ok(stream) => Ok(stream),
+            Err((error, stream)) => {
+                part(stream).await;
+                Err(error)
+            }
+        }
+    };
+    tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
+        .await
+        .map_err(io::Error::from)?
+}
+
+/// Lets a client read why it was refused.
+///
+/// A socket that is closed with something unread resets the connection, and what was said last is lost: the client
+/// would be told that the peer hung up, rather than that its certificate is not accepted.
+async fn part<S>(mut stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if stream.shutdown().await.is_ok() {
+        let mut unread = stream.take(MAX_UNREAD);
+        let mut nowhere = tokio::io::sink();
+        let gone = tokio::io::copy(&mut unread, &mut nowhere);
+        // Whether it was read, nobody needs to know.
+        let _ = tokio::time::timeout(PARTING_TIMEOUT, gone).await;
+    }
+}
+
+/// Returns whether client and server agreed on HTTP/2.
+#[must_use]
+pub fn is_http2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
+}
+
+/// Reads certificates and keys, and returns what a server needs.
+///
+/// # Errors
+/// Every file that can't be read or holds something else, and what does not go together.
+pub fn server_config(tls: &Tls, http2: bool) -> Result<ServerConfig, Vec<Fault>> {
+    let certificates = tls.certificate.certificates();
+    let key = tls.key.key();
+    let provider = Arc::new(provider(tls));
+    let verifier = verifier(tls, &provider);
+    let (certificates, key, verifier) = match (certificates, key, verifier) {
+        (Ok(certificates), Ok(key), Ok(verifier)) => (certificates, key, verifier),
+        (certificates, key, verifier) => {
+            let faults = [certificates.err(), key.err(), verifier.err()];
+            return Err(faults.into_iter().flatten().collect());
+        }
+    };
+    let fault = |what: String| {
+        let origin = tls.origin.clone();
+        vec![Fault::Syntax { origin, what }]
+    };
+    let versions: Vec<&SupportedProtocolVersion> =
+        [(Version::Tls12, &TLS12), (Version::Tls13, &TLS13)]
+            .into_iter()
+            .filter(|(version, _)| (tls.min_version..=tls.max_version).contains(version))
+            .map(|(_, version)| version)
+            .collect();
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions)
+        .map_err(|error| {
+            fault(format!(
+                "these versions, cipher suites and curves can't be used together: {error}"
+            ))
+        })?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(certificates, key)
+        .map_err(|error| {
+            fault(format!(
+                "the certificate and the key can't be used: {error}"
+            ))
+        })?;
+    config.ignore_client_order = tls.server_order;
+    config.alpn_protocols = if http2 {
+        vec![HTTP2, HTTP1]
+    } else {
+        vec![HTTP1]
+    }
+    .into_iter()
+    .map(<[u8]>::to_vec)
+    .collect();
+    if tls.client_auth != ClientAuth::None {
+        // A session that goes on is not verified again: who is no longer let in would come in by it.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(config)
+}
+
+/// Returns the cryptography with what was chosen of it, in the order given.
+fn provider(tls: &Tls) -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    if let Some(chosen) = &tls.cipher_suites {
+        let is_tls13 =
+            |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_3;
+        provider.cipher_suites.retain(is_tls13);
+        provider.cipher_suites.extend(chosen);
+    }
+    if !tls.curves.is_empty() {
+        let all = provider.kx_groups;
+        let find = |curve| all.iter().copied().find(|group| group.name() == curve);
+        provider.kx_groups = tls.curves.iter().filter_map(|curve| find(*curve)).collect();
+    }
+    provider
+}
+
+fn verifier(
+    tls: &Tls,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Fault> {
+    if tls.client_auth == ClientAuth::None {
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    }
+    let authority = match &tls.client_ca {
+        None => None,
+        Some(source) => {
+            let mut roots = RootCertStore::empty();
+            let fault = |error: &dyn std::fmt::Display| Fault::Syntax {
+                origin: source.origin.clone(),
+                what: format!("a certificate of the client_ca can't be used: {error}"),
+            };
+            for certificate in source.certificates()? {
+                roots.add(certificate).map_err(|error| fault(&error))?;
+            }
+            let builder =
+                WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+            Some(builder.build().map_err(|error| fault(&error))?)
+        }
+    };
+    Ok(Arc::new(Clients {
+        is_required: tls.client_auth.requires(),
+        authority,
+        allowed_sans: tls.allowed_sans.clone(),
+        algorithms: provider.signature_verification_algorithms,
+    }))
+}
+
+/// What is asked of clients, where something is.
+#[derive(Debug)]
+struct Clients {
+    is_required: bool,
+    /// Verifies who vouches for a certificate; `None`: nobody needs to.
+    authority: Option<Arc<dyn ClientCertVerifier>>,
+    allowed_sans: Option<Vec<String>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClientCertVerifier for Clients {
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_required
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        let authority = self.authority.as_ref();
+        authority.map_or(&[], |authority| authority.root_hint_subjects())
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        if let Some(authority) = &self.authority {
+            authority.verify_client_cert(certificate, intermediates, now)?;
+        }
+        if let Some(allowed) = &self.allowed_sans {
+            let mut names = san::of(certificate).into_iter();
+            if !names.any(|name| allowed.contains(&name)) {
+                return Err(CertificateError::ApplicationVerificationFailure.into());
+            }
+        }
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
