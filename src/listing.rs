@@ -32,7 +32,7 @@ const SUSPECT: &str = "\nMost hosts share one clock skew: it is rather the clock
                        its reads lag.\n";
 
 /// What is listed of a service, by the names of Cinder's API and of our metrics.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Entry<'a> {
     binary: &'a str,
     host: &'a str,
@@ -144,10 +144,21 @@ pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Str
 /// Returns comma-separated values with a line of headings (RFC 4180), with the fields of [`json`].
 #[must_use]
 pub fn csv(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
+    let shown = snapshot.services.iter().filter(|status| shown(status));
+    let text = lines(shown.map(|status| entry(status, snapshot)));
+    if text.is_empty() {
+        // The headings come with the first row, even an empty one.
+        let heading = lines([Entry::default()]);
+        return heading.split_inclusive('\n').take(1).collect();
+    }
+    text
+}
+
+fn lines<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for status in snapshot.services.iter().filter(|status| shown(status)) {
+    for entry in entries {
         writer
-            .serialize(entry(status, snapshot))
+            .serialize(entry)
             .expect("flat rows of one type are written to memory");
     }
     let bytes = writer.into_inner().expect("flushing memory can't fail");

@@ -59,5 +59,5 @@ pub(crate) fn reading(services: Vec<Service>) -> Reading {
 
 /// The picture that a reading gives, of rows that were never observed before.
 pub(crate) fn snapshot(reading: Reading) -> Snapshot {
-    Snapshot::new(reading, INTERVALS, HashMap::new(), None)
+    Snapshot::new(reading, INTERVALS, HashMap::new(), None, None)
 }

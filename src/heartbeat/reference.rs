@@ -1,16 +1,76 @@
 //! Whose clock is off: when most hosts seem to share one skew, it is rather the reference's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 
+use super::service::{DatabaseTime, Service};
 use super::skew::Bounds;
-use super::snapshot::ServiceStatus;
+use super::snapshot::{Observed, ServiceStatus};
 
 /// A skew beyond this, on one side, is more than what synchronised clocks and a busy database explain.
 const BEYOND: TimeDelta = TimeDelta::seconds(2);
 /// Fewer hosts are no majority worth the name.
 const FEWEST_HOSTS: usize = 3;
+
+/// The clock that every verdict is made by: the database's.
+///
+/// After a failover it may be another machine's, an hour off. Cinder's API does not look at it, and so it alone
+/// must not take services down, nor bring them up: what it says holds only where the clock as it was before the
+/// jump says the same, until most hosts have [confirmed](is_confirmed) the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference {
+    /// What the database's clock shows.
+    pub now: DatabaseTime,
+    /// By how much it jumped since hosts last confirmed it, if it did; positive: forward.
+    pub unconfirmed_jump: Option<TimeDelta>,
+}
+
+impl Reference {
+    /// Returns what a rule says; `None` also where the clock from before an unconfirmed jump says something else.
+    pub fn verdict(&self, rule: impl Fn(DatabaseTime) -> Option<bool>) -> Option<bool> {
+        let verdict = rule(self.now);
+        match self.unconfirmed_jump {
+            Some(jump) if rule(DatabaseTime(self.now.0 - jump)) != verdict => None,
+            _ => verdict,
+        }
+    }
+}
+
+/// Returns whether more than half of the hosts that report agree with the database's clock: their skew is bounded,
+/// and not proven to be beyond two seconds.
+///
+/// Hosts all of whose services are proven to be silent for longer than `limit` do not count.
+#[must_use]
+pub fn is_confirmed(
+    services: &[Service],
+    observed: &HashMap<i64, Observed>,
+    limit: TimeDelta,
+) -> bool {
+    let mut hosts: BTreeMap<&str, bool> = BTreeMap::new();
+    for service in services {
+        let Some(observed) = observed.get(&service.id) else {
+            continue;
+        };
+        if observed
+            .silence_least
+            .is_some_and(|silence| silence <= limit)
+        {
+            let agrees = observed.clock_skew.is_some_and(|skew| {
+                skew.bounds.lower <= BEYOND
+                    && skew.bounds.upper.is_some_and(|upper| upper >= -BEYOND)
+            });
+            *hosts.entry(host(service)).or_default() |= agrees;
+        }
+    }
+    let agreeing = hosts.values().filter(|agrees| **agrees).count();
+    agreeing * 2 > hosts.len()
+}
+
+/// Returns the host of a service, without its backend.
+fn host(service: &Service) -> &str {
+    service.host.split('@').next().unwrap_or_default()
+}
 
 /// Returns whether more than half of at least three hosts share a skew that is proven to be beyond two seconds on
 /// one side: then the database's clock is off, or its reads lag, and not each of these hosts.
@@ -29,8 +89,7 @@ pub fn is_suspect(services: &[ServiceStatus]) -> bool {
         else {
             continue;
         };
-        let host = status.service.host.split('@').next().unwrap_or_default();
-        let agreed = hosts.entry(host).or_insert((lower, upper));
+        let agreed = hosts.entry(host(&status.service)).or_insert((lower, upper));
         *agreed = (agreed.0.max(lower), agreed.1.min(upper));
     }
     let ahead = hosts.values().filter(|(lower, _)| *lower > BEYOND);

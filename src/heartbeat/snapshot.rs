@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::cause::Reason;
 use super::liveness::{self, Intervals};
-use super::reference;
+use super::reference::{self, Reference};
 use super::service::{
     Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp, apparent_age,
 };
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub reference_clock_suspect: bool,
     /// By how much the database's clock jumped since the last reading, if it did; positive: forward.
     pub clock_jump: Option<TimeDelta>,
+    /// By how much it jumped since hosts last confirmed it, see [`Reference`].
+    pub unconfirmed_jump: Option<TimeDelta>,
 }
 
 /// What was learnt of a row over time.
@@ -62,9 +64,9 @@ pub struct Observed {
 pub struct ServiceStatus {
     /// The row, the freshest one where several share binary and host.
     pub service: Service,
-    /// As the API lists it, see [`liveness::is_up`].
+    /// As the API lists it, see [`liveness::is_up`] and [`Reference::verdict`].
     pub up: Option<bool>,
-    /// As the scheduler sees it, see [`liveness::is_up_for_scheduler`].
+    /// As the scheduler sees it, see [`liveness::is_up_for_scheduler`] and [`Reference::verdict`].
     pub up_for_scheduler: Option<bool>,
     /// `updated_at or created_at` by the service host's clock; `None` when both are NULL or it is unreadable.
     pub last_heartbeat: Option<HostTime>,
@@ -82,7 +84,7 @@ pub struct ClusterStatus {
     /// The row.
     pub cluster: Cluster,
     /// As the API lists it, see [`liveness::is_cluster_up`]; `None` when no member's time proves it up and one
-    /// is unreadable.
+    /// is unreadable, or in doubt, see [`Reference::verdict`].
     pub up: Option<bool>,
     /// Members, whatever their binary, as `Cluster.num_hosts` counts them.
     pub hosts: usize,
@@ -98,6 +100,7 @@ impl Snapshot {
         intervals: Intervals,
         observed: HashMap<i64, Observed>,
         clock_jump: Option<TimeDelta>,
+        unconfirmed_jump: Option<TimeDelta>,
     ) -> Self {
         let Reading {
             now,
@@ -108,14 +111,19 @@ impl Snapshot {
             rows,
         } = reading;
         rejected.sort_unstable();
-        let clusters = cluster_statuses(clusters, &services, now, &intervals);
-        let services = service_statuses(services, observed, now, &intervals);
+        let reference = Reference {
+            now,
+            unconfirmed_jump,
+        };
+        let clusters = cluster_statuses(clusters, &services, reference, &intervals);
+        let services = service_statuses(services, observed, reference, &intervals);
         Self {
             now,
             intervals,
             rows,
             reference_clock_suspect: reference::is_suspect(&services),
             clock_jump,
+            unconfirmed_jump,
             clusters,
             services,
             rejected,
@@ -142,7 +150,7 @@ impl Snapshot {
 fn service_statuses(
     mut services: Vec<Service>,
     mut observed: HashMap<i64, Observed>,
-    now: DatabaseTime,
+    reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ServiceStatus> {
     // The freshest row of a name comes first; of two equally fresh the younger, so that the choice is stable.
@@ -162,7 +170,7 @@ fn service_statuses(
             }
             _ => {
                 let observed = observed.remove(&service.id).unwrap_or_default();
-                statuses.push(service_status(service, observed, now, intervals));
+                statuses.push(service_status(service, observed, reference, intervals));
             }
         }
     }
@@ -180,19 +188,26 @@ fn freshness(service: &Service) -> (u8, Option<HostTime>) {
 
 fn service_status(
     service: Service,
-    observed: Observed,
-    now: DatabaseTime,
+    mut observed: Observed,
+    reference: Reference,
     intervals: &Intervals,
 ) -> ServiceStatus {
     let last_heartbeat = match service.last_heartbeat() {
         Stamp::At(stamp) => Some(stamp),
         Stamp::Never | Stamp::Unreadable => None,
     };
+    let up = reference.verdict(|now| liveness::is_up(&service, now, intervals));
+    let up_for_scheduler =
+        reference.verdict(|now| liveness::is_up_for_scheduler(&service, now, intervals));
+    if up.is_none() {
+        // There is no reason for what is not known.
+        observed.reason = None;
+    }
     ServiceStatus {
-        up: liveness::is_up(&service, now, intervals),
-        up_for_scheduler: liveness::is_up_for_scheduler(&service, now, intervals),
+        up,
+        up_for_scheduler,
         last_heartbeat,
-        heartbeat_age: last_heartbeat.map(|stamp| apparent_age(now, stamp)),
+        heartbeat_age: last_heartbeat.map(|stamp| apparent_age(reference.now, stamp)),
         duplicates: 0,
         observed,
         service,
@@ -205,13 +220,13 @@ struct Members {
     hosts: usize,
     hosts_down: usize,
     latest: Option<HostTime>,
-    unreadable: bool,
+    unknown: bool,
 }
 
 fn cluster_statuses(
     mut clusters: Vec<Cluster>,
     services: &[Service],
-    now: DatabaseTime,
+    reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ClusterStatus> {
     clusters.sort_unstable_by(|a, b| (&a.binary, &a.name).cmp(&(&b.binary, &b.name)));
@@ -223,9 +238,9 @@ fn cluster_statuses(
         };
         let cluster = members.entry(name).or_default();
         cluster.hosts += 1;
-        match liveness::is_member_down(service, now, intervals) {
+        match reference.verdict(|now| liveness::is_member_down(service, now, intervals)) {
             Some(down) => cluster.hosts_down += usize::from(down),
-            None => cluster.unreadable = true,
+            None => cluster.unknown = true,
         }
         if let Stamp::At(stamp) = service.updated_at {
             cluster.latest = cluster.latest.max(Some(stamp));
@@ -236,9 +251,10 @@ fn cluster_statuses(
         .into_iter()
         .map(|cluster| {
             let members = members.get(cluster.name.as_str()).unwrap_or(&nobody);
-            let up = liveness::is_cluster_up(members.latest, now, intervals);
+            let rule = |now| Some(liveness::is_cluster_up(members.latest, now, intervals));
+            let up = reference.verdict(rule);
             ClusterStatus {
-                up: (up || !members.unreadable).then_some(up),
+                up: up.filter(|up| *up || !members.unknown),
                 hosts: members.hosts,
                 hosts_down: members.hosts_down,
                 cluster,

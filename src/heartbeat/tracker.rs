@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 
 use super::cause;
 use super::liveness::Intervals;
+use super::reference;
 use super::service::{DatabaseTime, Reading, Service, Stamp};
 use super::skew::{Assumptions, Observation, Quantum, Read, Row, Skew};
 use super::snapshot::{Observed, Snapshot};
@@ -36,6 +37,10 @@ pub struct Tracker {
     /// By primary key: a row that was removed and made anew is another row.
     rows: HashMap<i64, Tracked>,
     last: Option<(Read, DatabaseTime)>,
+    /// By how much the database's clock jumped since hosts last confirmed it, see [`Reference`].
+    ///
+    /// [`Reference`]: super::reference::Reference
+    unconfirmed_jump: Option<TimeDelta>,
 }
 
 /// A row as it was last seen, and what its heartbeats proved.
@@ -59,6 +64,7 @@ impl Tracker {
             quantum: None,
             rows: HashMap::new(),
             last: None,
+            unconfirmed_jump: None,
         }
     }
 
@@ -110,7 +116,19 @@ impl Tracker {
             })
             .collect();
         // What is left in `before` has vanished, and is forgotten with it.
-        Snapshot::new(reading, self.intervals, observed, jump)
+        if let Some(jump) = jump {
+            let jumped = self.unconfirmed_jump.unwrap_or_default() + jump;
+            // A clock that jumped back is the one that was.
+            self.unconfirmed_jump = (jumped.abs() > JUMP).then_some(jumped);
+        }
+        if self.unconfirmed_jump.is_some() {
+            let limit = self.intervals.service_down_time;
+            if reference::is_confirmed(&reading.services, &observed, limit) {
+                self.unconfirmed_jump = None;
+            }
+        }
+        let unconfirmed_jump = self.unconfirmed_jump;
+        Snapshot::new(reading, self.intervals, observed, jump, unconfirmed_jump)
     }
 
     /// Learns from one row. One that a lagging replica shows as it was before is put back to what was last
@@ -352,6 +370,69 @@ mod tests {
                 "{after_lower} to {after_upper}"
             );
             assert_eq!(status.observed.clock_steps, Some(0));
+        }
+    }
+
+    /// Reads four hosts whose clocks are right, while the database's is so many seconds ahead, and one that stopped
+    /// long ago; for a minute.
+    fn minute_of_five(reads: &mut Reads, ahead: i64) -> Vec<Snapshot> {
+        let right = reads.database;
+        let mut snapshots = Vec::new();
+        for _ in 0..12 {
+            let mut services: Vec<Service> = (1..=4).map(|id| reads.service(id, 0)).collect();
+            services.push(Service {
+                id: 5,
+                updated_at: Stamp::At(HostTime(right.0 - TimeDelta::minutes(10))),
+                ..fixture::service("cinder-volume", "stopped")
+            });
+            reads.database.0 = right.0 + TimeDelta::seconds(ahead);
+            snapshots.push(reads.read(services));
+            reads.database = right;
+        }
+        snapshots
+    }
+
+    fn verdicts(snapshot: &Snapshot) -> Vec<Option<bool>> {
+        snapshot.services.iter().map(|status| status.up).collect()
+    }
+
+    #[test]
+    fn a_clock_that_jumped_takes_no_service_down_until_hosts_confirm_it() {
+        let (up, unknown) = (Some(true), None);
+        let alive = |verdict| [verdict, verdict, verdict, verdict, Some(false)];
+        for ahead in [3_600, -3_600] {
+            let mut reads = Reads::new();
+            for snapshot in minute_of_five(&mut reads, 0) {
+                assert_eq!(verdicts(&snapshot), alive(up));
+            }
+            // Another server, whose clock no host confirms: only what both clocks say is known.
+            for snapshot in minute_of_five(&mut reads, ahead) {
+                assert_eq!(verdicts(&snapshot), alive(unknown), "{ahead}");
+                assert_eq!(snapshot.services[0].observed.reason, None);
+                assert!(snapshot.services[4].observed.reason.is_some());
+            }
+            for snapshot in minute_of_five(&mut reads, 0) {
+                assert_eq!(verdicts(&snapshot), alive(up), "{ahead}");
+                assert_eq!(snapshot.unconfirmed_jump, None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_is_confirmed_by_the_next_heartbeats() {
+        for ahead in [3_600, -3_600] {
+            let mut reads = Reads::new();
+            // It was wrong from the start, as the controllers' may be: then these verdicts are Cinder's.
+            let before = minute_of_five(&mut reads, ahead).pop().unwrap();
+            assert_eq!(verdicts(&before)[..4], [Some(false); 4]);
+            let after = minute_of_five(&mut reads, 0);
+            // Backward, hosts confirm it at once.
+            let first = if ahead > 0 { Some(true) } else { None };
+            assert_eq!(verdicts(&after[0])[..4], [first; 4]);
+            for snapshot in &after[3..] {
+                assert_eq!(verdicts(snapshot)[..4], [Some(true); 4], "{ahead}");
+                assert_eq!(snapshot.unconfirmed_jump, None);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use hyper::{Response, StatusCode};
 use crate::picture::Encoding;
 
 /// Two parts: what was rendered once a poll, and what was rendered for this answer.
-pub(super) type Body = Full<bytes::buf::Chain<Bytes, Bytes>>;
+pub type Body = Full<bytes::buf::Chain<Bytes, Bytes>>;
 
 /// Nothing but our own files, and no word of a script or a style in the page itself.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \

@@ -78,8 +78,8 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Answers a request.
-pub(super) async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
+/// Answers a request: never with an error, but with a status that tells what is wrong.
+pub async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
     let route = Route::of(request.uri().path(), site);
     let name = route.as_ref().map_or("other", |(_, name)| *name);
     let refusal = if request.uri().path().starts_with(API) {

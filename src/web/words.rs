@@ -59,7 +59,11 @@ pub(super) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
             Doubt::Clock => "clock is off",
             Doubt::Duplicates => "several rows of this name",
         }),
-        (None, Urgency::Unknown) => Some("its time can’t be read"),
+        (None, Urgency::Unknown) => Some(if status.last_heartbeat.is_some() {
+            "the database’s clock jumped"
+        } else {
+            "its time can’t be read"
+        }),
         (None, _) => None,
     }
 }

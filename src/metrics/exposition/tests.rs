@@ -69,7 +69,7 @@ fn snapshot() -> Snapshot {
             },
         ],
     };
-    Snapshot::new(reading, INTERVALS, observed(), None)
+    Snapshot::new(reading, INTERVALS, observed(), None, None)
 }
 
 /// What was learnt of some rows: everything of one, and causality's bound alone of another.
@@ -212,7 +212,7 @@ fn an_empty_picture_has_no_lines() {
     };
     assert_eq!(
         services(
-            &Snapshot::new(reading, INTERVALS, HashMap::new(), None),
+            &Snapshot::new(reading, INTERVALS, HashMap::new(), None, None),
             Format::OpenMetrics
         ),
         ""
