@@ -14,9 +14,10 @@ use tracing::{error, info, warn};
 use crate::config::change::Change;
 use crate::config::fault::Fault;
 use crate::config::settings::Settings;
-use crate::database::chain;
+use crate::database::{Class, Target, chain};
 use crate::metrics::loading::Part;
 use crate::metrics::telemetry::Telemetry;
+use crate::picture::Gallery;
 use crate::plan::Plan;
 use crate::poller::Order;
 use crate::web::access::Access;
@@ -63,6 +64,7 @@ pub struct Lifecycle {
     current: Arc<Settings>,
     poller: mpsc::Sender<Order>,
     telemetry: Arc<Telemetry>,
+    gallery: Arc<Gallery>,
     /// How long the watchdog waits for a poll.
     patience: watch::Sender<Duration>,
 }
@@ -84,6 +86,7 @@ impl Lifecycle {
         settings: Settings,
         poller: mpsc::Sender<Order>,
         telemetry: Arc<Telemetry>,
+        gallery: Arc<Gallery>,
     ) -> Self {
         let settings = Arc::new(settings);
         Self {
@@ -94,6 +97,7 @@ impl Lifecycle {
             current: settings,
             poller,
             telemetry,
+            gallery,
         }
     }
 
@@ -103,13 +107,25 @@ impl Lifecycle {
         self.patience.subscribe()
     }
 
-    /// Reloads at each signal and each request, until nobody is left who could ask.
-    pub async fn run(mut self, mut signal: Signal, mut requests: Requests) {
+    /// Reloads at each signal and each request, until nobody is left who could ask; and when the database refuses a
+    /// password that was replaced meanwhile. `polls` changes with each poll.
+    pub async fn run(
+        mut self,
+        mut signal: Signal,
+        mut requests: Requests,
+        mut polls: watch::Receiver<u64>,
+    ) {
         loop {
             let mut asking = Vec::new();
             tokio::select! {
                 Some(()) = signal.recv() => {}
                 Some(request) = requests.0.recv() => asking.push(request),
+                Ok(()) = polls.changed() => {
+                    if !self.is_login_outdated().await {
+                        continue;
+                    }
+                    info!("the database refuses a login that was replaced meanwhile");
+                }
                 else => return,
             }
             while let Ok(request) = requests.0.try_recv() {
@@ -123,6 +139,21 @@ impl Lifecycle {
                 let _ = request.send(answer.clone());
             }
         }
+    }
+
+    /// Returns whether the database refuses the login in force, and another one stands where that came from: a
+    /// password that was rotated may be known here later than to the database.
+    async fn is_login_outdated(&self) -> bool {
+        let outage = self.gallery.view().outage;
+        if outage.is_none_or(|outage| outage.class != Class::Auth) {
+            return false;
+        }
+        let load = self.load.clone();
+        // What is wrong with the settings is said when somebody asks for them.
+        let Ok(Ok(settings)) = tokio::task::spawn_blocking(move || load()).await else {
+            return false;
+        };
+        Target::of(&settings) != Target::of(&self.current)
     }
 
     async fn reload(&mut self) -> Answer {

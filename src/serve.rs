@@ -121,17 +121,24 @@ pub async fn run(
         polls: polls.clone(),
     });
     let (orders, ordered) = mpsc::channel(1);
-    let lifecycle = Lifecycle::new(load, access, settings, orders, telemetry.clone());
+    let lifecycle = Lifecycle::new(
+        load,
+        access,
+        settings,
+        orders,
+        telemetry.clone(),
+        gallery.clone(),
+    );
     let pulse = Pulse {
         gallery: gallery.clone(),
         telemetry: telemetry.clone(),
-        polls,
+        polls: polls.clone(),
         patience: lifecycle.patience(),
     };
     let poller = Poller::new(plan, gallery, telemetry);
     let mut polling = tokio::spawn(poller.run(ordered, stopping.clone(), count));
     let mut serving = tokio::spawn(server::run(listeners, site, stopping));
-    let mut reloading = tokio::spawn(lifecycle.run(hangup, requests));
+    let mut reloading = tokio::spawn(lifecycle.run(hangup, requests, polls));
     let report = pulse.report(sd_notify::watchdog_enabled(), systemd::notify);
     let reporting = tokio::spawn(report);
     systemd::ready();

@@ -17,7 +17,7 @@ const FEWEST_HOSTS: usize = 3;
 ///
 /// After a failover it may be another machine's, an hour off. Cinder's API does not look at it, and so it alone
 /// must not take services down, nor bring them up: what it says holds only where the clock as it was before the
-/// jump says the same, until most hosts have [confirmed](is_confirmed) the new one.
+/// jump says the same, until most hosts have confirmed the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference {
     /// What the database's clock shows.
@@ -42,7 +42,7 @@ impl Reference {
 ///
 /// Hosts all of whose services are proven to be silent for longer than `limit` do not count.
 #[must_use]
-pub fn is_confirmed(
+pub(super) fn is_confirmed(
     services: &[Service],
     observed: &HashMap<i64, Observed>,
     limit: TimeDelta,

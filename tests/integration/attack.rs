@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::database::Database;
 use crate::support::exporter::Exporter;
+use crate::support::process::resident;
 use crate::support::{block_on, http};
 
 const SERVICES: usize = 1000;
@@ -48,12 +49,7 @@ fn exporter() -> (Database, Exporter) {
     raise_descriptors();
     let database = Database::new(Engine::Sqlite);
     database.insert(&[]);
-    database.execute(&[&format!(
-        "INSERT INTO services (host, \"binary\", topic, report_count, created_at, updated_at, disabled, deleted) \
-         WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {SERVICES}) \
-         SELECT 'block' || i, \"binary\", topic, report_count, created_at, updated_at, disabled, deleted \
-         FROM n, services"
-    )]);
+    database.multiply(SERVICES);
     let exporter = Exporter::start(&database.url(), &[]);
     exporter.wait_for_services();
     (database, exporter)
@@ -126,18 +122,6 @@ impl fmt::Display for Figures {
     }
 }
 
-fn resident(exporter: &Exporter) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", exporter.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes: u64 = line
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
-    kibibytes << 10
-}
-
 /// Scrapes and asks for health until `ended`.
 fn observe(exporter: &Exporter, ended: &AtomicBool) -> Figures {
     let mut figures = Figures::default();
@@ -153,7 +137,7 @@ fn observe(exporter: &Exporter, ended: &AtomicBool) -> Figures {
         figures.checks.push(started.elapsed());
         assert_eq!(health.status, 200);
 
-        figures.memory = figures.memory.max(resident(exporter));
+        figures.memory = figures.memory.max(resident(exporter.id()));
         std::thread::sleep(Duration::from_millis(50));
     }
     figures

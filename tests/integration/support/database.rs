@@ -14,6 +14,7 @@ use super::{block_on, env, folder, unique};
 pub(crate) const ENGINES: [Engine; 3] = [Engine::MySql, Engine::Postgres, Engine::Sqlite];
 
 /// A database of its own for one test.
+#[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) engine: Engine,
     /// Name on the server, or file.
@@ -162,6 +163,31 @@ impl Database {
             names.join(", "),
             values.join(", ")
         )]);
+    }
+
+    /// Adds services like the one that there is, on `block2` and so on, until there are so many.
+    pub(crate) fn multiply(&self, count: usize) {
+        let binary = if self.engine == Engine::MySql {
+            "`binary`"
+        } else {
+            "\"binary\""
+        };
+        let rest =
+            format!("{binary}, topic, report_count, created_at, updated_at, disabled, deleted");
+        let host = if self.engine == Engine::MySql {
+            "concat('block', i)"
+        } else {
+            "'block' || i"
+        };
+        // MariaDB recurses a thousand times at most.
+        for first in (2..=count).step_by(500) {
+            let last = count.min(first + 499);
+            self.execute(&[&format!(
+                "INSERT INTO services (host, {rest}) \
+                 WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last}) \
+                 SELECT {host}, {rest} FROM n, services WHERE host = 'block1'"
+            )]);
+        }
     }
 
     /// Adds a cluster.

@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod pgbouncer;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod writer;
 

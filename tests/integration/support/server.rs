@@ -1,5 +1,6 @@
 //! A database server of a test's own, to be killed, stopped and started again.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -12,6 +13,9 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 
 use super::{block_on, env, folder, free_port, wait_for};
+
+/// Debian's libfaketime for programs with threads; the linker finds the folder of this architecture.
+const FAKE_CLOCK: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 
 /// Sends a signal to a process; returns whether the process is still there.
 pub(crate) fn signal(pid: u32, name: &str) -> bool {
@@ -58,6 +62,11 @@ impl Server {
 
     /// Starts the server on its data and waits until it answers.
     pub(crate) fn restart(&mut self) {
+        self.restart_ahead(0);
+    }
+
+    /// The same, as a server whose clock is so many seconds ahead.
+    pub(crate) fn restart_ahead(&mut self, seconds: i64) {
         assert!(self.child.is_none(), "the server runs");
         let data = self.folder.join("data");
         let owner = std::fs::metadata(&data).unwrap();
@@ -86,6 +95,12 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
+        if seconds != 0 {
+            command
+                .env("LD_PRELOAD", FAKE_CLOCK)
+                .env("FAKETIME", format!("{seconds:+}"))
+                .env("DONT_FAKE_MONOTONIC", "1");
+        }
         // A server that runs as the user that started the tests needs no change of user.
         if std::fs::metadata("/proc/self").unwrap().uid() != owner.uid() {
             command.uid(owner.uid()).gid(owner.gid());
@@ -130,6 +145,22 @@ impl Server {
         }
         // What PostgreSQL would take for a server that still runs.
         let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
+    }
+
+    /// Ends the server as its administrator does.
+    pub(crate) fn shut_down(&mut self) {
+        let mut child = self.child.take().unwrap();
+        // PostgreSQL's fast shutdown; MariaDB takes TERM.
+        let name = match self.engine {
+            Engine::MySql => "TERM",
+            _ => "INT",
+        };
+        signal(child.id(), name);
+        assert!(child.wait().unwrap().success());
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// Stops the server's processes, so that its sockets stay open and nothing answers.

@@ -1,0 +1,97 @@
+//! What several targets have in common.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use openstack_heartbeat_exporter::config::settings::{Flags, Settings};
+use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
+use openstack_heartbeat_exporter::listing;
+use openstack_heartbeat_exporter::metrics::exposition::{self, Format};
+use secrecy::ExposeSecret as _;
+use serde::de::IgnoredAny;
+use tempfile::TempDir;
+
+/// A password that no output may show.
+pub const PASSWORD: &str = "c4n4ry-p4ssw0rd";
+
+/// A folder in memory, so that ten million files wear out no disk.
+static FOLDER: LazyLock<TempDir> =
+    LazyLock::new(|| TempDir::new_in("/dev/shm").expect("there is memory to write to"));
+
+/// Returns the path of a file of this process.
+pub fn scratch(name: &str) -> PathBuf {
+    FOLDER.path().join(name)
+}
+
+/// Writes a file of this process, and returns its path.
+pub fn file(name: &str, contents: &[u8]) -> PathBuf {
+    let path = scratch(name);
+    fs::write(&path, contents).expect("the folder is ours");
+    path
+}
+
+/// Loads settings as the program does at its start; what is wrong with them is put into words, as it would be.
+///
+/// `text` is what they are loaded from: where the [`PASSWORD`] is in it once, as a password, nothing may show it.
+pub fn load(flags: Flags, text: &[u8]) {
+    match Settings::load(flags) {
+        Ok(settings) => {
+            let password = settings.url.password.as_ref();
+            let text = String::from_utf8_lossy(text);
+            if text.matches(PASSWORD).count() == 1
+                && password.is_some_and(|password| password.expose_secret() == PASSWORD)
+            {
+                assert_hidden(&format!("{settings:?}"));
+                assert_hidden(&settings.url.redacted());
+            }
+        }
+        Err(faults) => {
+            assert!(!faults.is_empty());
+            for fault in faults {
+                assert!(!fault.to_string().is_empty());
+            }
+        }
+    }
+}
+
+/// Asserts that a text does not show the [`PASSWORD`].
+pub fn assert_hidden(text: &str) {
+    assert!(!text.contains(PASSWORD), "the password is shown: {text}");
+}
+
+/// Puts a snapshot into both formats of the metrics, and asserts what holds of each sample and of each skew.
+pub fn expose(snapshot: &Snapshot) {
+    for format in Format::ALL {
+        let page = exposition::services(snapshot, format);
+        for line in page.lines().filter(|line| !line.starts_with('#')) {
+            let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
+            assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
+            assert!(series.ends_with('}') || !series.contains('{'), "{line}");
+        }
+    }
+    for status in &snapshot.services {
+        if let Some(skew) = status.observed.clock_skew
+            && let Some(upper) = skew.bounds.upper
+        {
+            assert!(skew.bounds.lower <= upper, "{status:?}");
+            let estimate = skew.estimate.expect("there are both bounds");
+            assert!(
+                (skew.bounds.lower..=upper).contains(&estimate),
+                "{status:?}"
+            );
+        }
+    }
+}
+
+/// Lists a snapshot's services in every way there is, and asserts that what should be JSON is.
+pub fn list(snapshot: &Snapshot) {
+    for status in &snapshot.services {
+        let detail = listing::detail::json(status, None, snapshot);
+        serde_json::from_str::<IgnoredAny>(&detail).expect("it is JSON");
+    }
+    let list = listing::json(snapshot, |_| true);
+    serde_json::from_str::<IgnoredAny>(&list).expect("it is JSON");
+    assert!(!listing::csv(snapshot, |_| true).is_empty());
+    assert!(!listing::table(snapshot, |_| true).is_empty());
+}

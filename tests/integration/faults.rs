@@ -1,0 +1,548 @@
+//! All that can happen to a database, one after the other, to one exporter that goes on by itself.
+//!
+//! Meanwhile services beat, and somebody looks all the time: a service that beats is never shown as down, nor one
+//! that stopped as up; what is shown is never older than `poll.stale_after`; and there is one connection at most.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use openstack_heartbeat_exporter::config::database_url::Engine;
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+use tokio::time::Instant;
+
+use crate::support::database::Database;
+use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::proxy::{Proxy, Way};
+use crate::support::server::Server;
+use crate::support::{block_on, folder};
+
+const STALE_AFTER: Duration = Duration::from_secs(3);
+
+/// Services that beat each second, on hosts of their own.
+const BEATING: [&str; 4] = ["block1", "block2", "block3", "block4"];
+const STOPPED: &str = "stopped";
+
+/// By what name the exporter knows the database's server.
+const NAME: &str = "database.test";
+
+/// A server, a database on it, and what an exporter needs to reach it: a proxy, a name and a password.
+struct World {
+    engine: Engine,
+    server: Server,
+    database: Database,
+    proxy: Proxy,
+    user: String,
+    passwords: u32,
+    password_file: PathBuf,
+    names: PathBuf,
+    /// Sessions that hold what the exporter needs.
+    sessions: Vec<Session>,
+}
+
+/// A session of the superuser.
+enum Session {
+    MySql(MySqlConnection),
+    Postgres(PgConnection),
+}
+
+impl Session {
+    fn open(database: &Database) -> Option<Self> {
+        let url = database.superuser_url();
+        block_on(async {
+            match database.engine {
+                Engine::MySql => MySqlConnection::connect(&url).await.ok().map(Self::MySql),
+                _ => PgConnection::connect(&url).await.ok().map(Self::Postgres),
+            }
+        })
+    }
+
+    fn execute(&mut self, statement: &str) -> Result<(), sqlx::Error> {
+        let statement = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
+        block_on(async {
+            match self {
+                Self::MySql(session) => statement.execute(session).await.map(drop),
+                Self::Postgres(session) => statement.execute(session).await.map(drop),
+            }
+        })
+    }
+}
+
+impl World {
+    /// Starts everything, and an exporter.
+    fn start(engine: Engine) -> (Self, Exporter) {
+        let server = Server::start(engine);
+        let database = Database::on(engine, &server.url());
+        for host in BEATING {
+            let frozen = database.boolean(false);
+            database.insert(&[("host", &format!("'{host}'")), ("frozen", frozen)]);
+        }
+        let long_ago = database.now(-600);
+        database.insert(&[("host", "'stopped'"), ("updated_at", &long_ago)]);
+
+        let (user, url) = database.user("password-0");
+        let grants = database.grants(&user);
+        database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+        let proxy = Proxy::start(server.address());
+        let scheme = url.split_once("://").unwrap().0;
+        let url = format!("{scheme}://{user}@{NAME}:{}/{}", proxy.port, database.name);
+
+        let folder = folder("faults");
+        let password_file = folder.join("password");
+        std::fs::write(&password_file, "password-0\n").unwrap();
+        let names = folder.join("hosts");
+        std::fs::write(&names, format!("127.0.0.1 {NAME}\n")).unwrap();
+        std::fs::write(folder.join("nsswitch.conf"), "hosts: files\n").unwrap();
+        let serve = program(&[
+            "serve",
+            "--poll.interval=200ms",
+            "--poll.stale-after=3s",
+            "--database.connect-timeout=1s",
+            "--database.query-timeout=1s",
+            "--cinder.report-interval=1",
+            &format!("--database.password-file={}", password_file.display()),
+        ]);
+        // In a namespace of its own the exporter resolves names by our file.
+        let script = "mount --bind \"$0/hosts\" /etc/hosts && mount --bind \"$0/nsswitch.conf\" /etc/nsswitch.conf && \
+                      exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+            .arg(&folder)
+            .arg(serve.get_program())
+            .args(serve.get_args())
+            .env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
+        let world = Self {
+            engine,
+            server,
+            database,
+            proxy,
+            user,
+            passwords: 0,
+            password_file,
+            names,
+            sessions: Vec::new(),
+        };
+        (world, Exporter::spawn(&mut command))
+    }
+
+    fn is_mysql(&self) -> bool {
+        self.engine == Engine::MySql
+    }
+
+    /// Ends the exporter's session at the server.
+    fn end_session(&self) {
+        let user = &self.user;
+        let statement = if self.is_mysql() {
+            format!("KILL USER '{user}'")
+        } else {
+            format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"
+            )
+        };
+        self.database.execute(&[&statement]);
+    }
+}
+
+/// Lets the services beat until `ended`, by this machine's clock, whatever happens to the server.
+fn beat(database: &Database, ended: &AtomicBool) {
+    let mut session = None;
+    let mut next = Instant::now();
+    while !ended.load(Ordering::Relaxed) {
+        session = session.or_else(|| Session::open(database));
+        let update = format!(
+            "UPDATE services SET report_count = report_count + 1, updated_at = '{}' WHERE host LIKE 'block%'",
+            now().format("%Y-%m-%d %H:%M:%S%.6f")
+        );
+        let beaten = session
+            .as_mut()
+            .map(|session: &mut Session| session.execute(&update));
+        if matches!(beaten, Some(Ok(()))) {
+            next = (next + Duration::from_secs(1)).max(Instant::now());
+        } else {
+            session = None;
+            next = Instant::now() + Duration::from_millis(100);
+        }
+        std::thread::sleep(next - Instant::now());
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the hosts of the services have this machine's clock"
+)]
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}
+
+/// What somebody sees who looks all the time.
+#[derive(Debug, Default)]
+struct Seen {
+    looks: u32,
+    /// The longest time for which the services were shown as of one poll.
+    longest_frozen: Duration,
+    /// The longest time for which a service that beats was not shown as up.
+    longest_unknown: Duration,
+}
+
+/// Somebody who looks.
+struct Observer<'a> {
+    exporter: &'a Exporter,
+    /// Port of the database, as the exporter has it.
+    port: u16,
+    /// What was shown last as the time of the last poll, and since when.
+    polled: (Option<f64>, Instant),
+    /// When all services that beat were last shown as up.
+    up: Instant,
+}
+
+impl Observer<'_> {
+    /// Looks once, and asserts what must always hold.
+    fn look(&mut self, seen: &Mutex<Seen>) {
+        let metrics = self.exporter.metrics();
+        let up = |host| metrics.service("openstack_service_up", "cinder-volume", host);
+        for host in BEATING {
+            let message = "beats and is shown as down";
+            assert_ne!(up(host), Some(0.0), "{host} {message}\n{}", metrics.0);
+        }
+        let message = "a service that stopped is shown as up";
+        assert_ne!(up(STOPPED), Some(1.0), "{message}\n{}", metrics.0);
+        let last = metrics.value("openstack_heartbeat_last_poll_timestamp_seconds", &[]);
+        if last != self.polled.0 {
+            self.polled = (last, Instant::now());
+        }
+        let mut seen = seen.lock().unwrap();
+        if metrics.count("openstack_service_info") > 0 {
+            seen.longest_frozen = seen.longest_frozen.max(self.polled.1.elapsed());
+            // What a machine with other work to do adds.
+            let limit = STALE_AFTER + Duration::from_secs(2);
+            assert!(seen.longest_frozen < limit, "{seen:?}\n{}", metrics.0);
+        }
+        if BEATING.iter().all(|host| up(host) == Some(1.0)) {
+            self.up = Instant::now();
+        }
+        seen.longest_unknown = seen.longest_unknown.max(self.up.elapsed());
+        seen.looks += 1;
+        let connections = self.connections();
+        let log = self.exporter.log();
+        assert!(connections <= 1, "{connections} connections\n{log}");
+    }
+
+    /// Returns how many connections to the database the exporter has, or waits for.
+    fn connections(&self) -> usize {
+        let table = format!("/proc/{}/net/tcp", self.exporter.id());
+        let table = std::fs::read_to_string(table).unwrap();
+        let remote = format!("0100007F:{:04X}", self.port);
+        let is_ours = |line: &&str| {
+            let mut fields = line.split_whitespace().skip(2);
+            let (address, state) = (fields.next(), fields.next());
+            // ESTABLISHED and SYN_SENT.
+            address == Some(remote.as_str()) && matches!(state, Some("01" | "02"))
+        };
+        table.lines().filter(is_ours).count()
+    }
+}
+
+/// Something that happens to the database, and how that is mended.
+struct Fault {
+    name: &'static str,
+    /// How polls fail, in one of these ways at least; in no particular one if there is none.
+    classes: &'static [&'static str],
+    strike: fn(&mut World),
+    /// What is seen while it lasts.
+    meanwhile: fn(&Metrics) -> bool,
+    /// For how long it lasts, at least.
+    lasts: Duration,
+    mend: fn(&mut World),
+}
+
+/// The database can't be read, and what is known of the services is too old to be shown.
+fn is_withheld(metrics: &Metrics) -> bool {
+    metrics.database_up() == Some(0.0) && metrics.count("openstack_service_info") == 0
+}
+
+fn all_shown(metrics: &Metrics) -> bool {
+    let up = |host| metrics.service("openstack_service_up", "cinder-volume", host);
+    BEATING.iter().all(|host| up(host) == Some(1.0))
+        && up(STOPPED) == Some(0.0)
+        && metrics.database_up() == Some(1.0)
+}
+
+/// The database is read, its clock is an hour off, which is said, and no verdict rests on it.
+fn is_clock_suspect(metrics: &Metrics) -> bool {
+    let offset = metrics.value("openstack_heartbeat_database_clock_offset_seconds", &[]);
+    let up = |host| metrics.service("openstack_service_up", "cinder-volume", host);
+    offset.is_some_and(|offset| (3590.0..3610.0).contains(&offset.abs()))
+        && metrics.value("openstack_heartbeat_reference_clock_suspect", &[]) == Some(1.0)
+        && BEATING.iter().all(|host| up(host).is_none())
+        && up(STOPPED) == Some(0.0)
+}
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "killed",
+        classes: &["connect"],
+        strike: |world| world.server.kill(),
+        meanwhile: is_withheld,
+        lasts: Duration::ZERO,
+        mend: |world| world.server.restart(),
+    },
+    Fault {
+        name: "stopped",
+        classes: &["timeout"],
+        strike: |world| world.server.stop(),
+        meanwhile: is_withheld,
+        lasts: Duration::ZERO,
+        mend: |world| world.server.go_on(),
+    },
+    Fault {
+        name: "restarted",
+        classes: &["connect"],
+        strike: |world| {
+            world.server.shut_down();
+            world.server.restart();
+        },
+        meanwhile: all_shown,
+        lasts: Duration::ZERO,
+        mend: |_| {},
+    },
+    Fault {
+        name: "refusing",
+        classes: &["connect"],
+        strike: |world| world.proxy.set(Way::Refusing),
+        meanwhile: is_withheld,
+        lasts: Duration::ZERO,
+        mend: |world| world.proxy.set(Way::Open),
+    },
+    Fault {
+        name: "out of connections",
+        classes: &["connect", "auth"],
+        strike: |world| {
+            if world.is_mysql() {
+                world.database.execute(&["SET GLOBAL max_connections = 10"]);
+                // The exporter may be faster than we are, but not each time.
+                for _ in 0..5 {
+                    while let Some(session) = Session::open(&world.database) {
+                        world.sessions.push(session);
+                    }
+                    let end = format!("KILL USER '{}'", world.user);
+                    world.sessions[0].execute(&end).unwrap();
+                }
+            } else {
+                let limit = format!("ALTER ROLE {} CONNECTION LIMIT 0", world.user);
+                world.database.execute(&[&limit]);
+                world.end_session();
+            }
+        },
+        meanwhile: is_withheld,
+        lasts: Duration::ZERO,
+        mend: |world| {
+            world.sessions.clear();
+            if world.is_mysql() {
+                std::thread::sleep(Duration::from_millis(200));
+                world
+                    .database
+                    .execute(&["SET GLOBAL max_connections = 300"]);
+            } else {
+                let limit = format!("ALTER ROLE {} CONNECTION LIMIT -1", world.user);
+                world.database.execute(&[&limit]);
+            }
+        },
+    },
+    Fault {
+        name: "table locked",
+        classes: &["timeout"],
+        strike: |world| {
+            let mut session = Session::open(&world.database).unwrap();
+            let lock = if world.is_mysql() {
+                "LOCK TABLES services WRITE"
+            } else {
+                "BEGIN; LOCK TABLE services IN ACCESS EXCLUSIVE MODE"
+            };
+            session.execute(lock).unwrap();
+            world.sessions.push(session);
+        },
+        meanwhile: is_withheld,
+        lasts: Duration::from_secs(20),
+        mend: |world| world.sessions.clear(),
+    },
+    Fault {
+        name: "a byte a second",
+        classes: &["timeout"],
+        strike: |world| world.proxy.set(Way::Slow),
+        meanwhile: is_withheld,
+        lasts: Duration::ZERO,
+        mend: |world| world.proxy.set(Way::Open),
+    },
+    Fault {
+        name: "dropped silently",
+        classes: &["timeout"],
+        strike: |world| world.proxy.set(Way::Silent),
+        meanwhile: is_withheld,
+        lasts: Duration::ZERO,
+        mend: |world| world.proxy.set(Way::Open),
+    },
+    Fault {
+        name: "name unknown",
+        classes: &["connect"],
+        strike: |world| {
+            std::fs::write(&world.names, "").unwrap();
+            world.end_session();
+        },
+        meanwhile: is_withheld,
+        lasts: Duration::ZERO,
+        mend: |world| std::fs::write(&world.names, format!("127.0.0.1 {NAME}\n")).unwrap(),
+    },
+    Fault {
+        name: "password rotated",
+        classes: &["auth"],
+        strike: |world| {
+            world.passwords += 1;
+            let (user, password) = (&world.user, format!("password-{}", world.passwords));
+            let statement = if world.is_mysql() {
+                format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'")
+            } else {
+                format!("ALTER ROLE {user} PASSWORD '{password}'")
+            };
+            world.database.execute(&[&statement]);
+            world.end_session();
+        },
+        meanwhile: is_withheld,
+        lasts: Duration::ZERO,
+        mend: |world| {
+            let password = format!("password-{}\n", world.passwords);
+            std::fs::write(&world.password_file, password).unwrap();
+        },
+    },
+    Fault {
+        name: "table altered",
+        classes: &["query"],
+        strike: |world| {
+            world
+                .database
+                .execute(&["ALTER TABLE services DROP COLUMN frozen"]);
+        },
+        meanwhile: |metrics| metrics.count("openstack_service_frozen") == 0 && all_shown(metrics),
+        lasts: Duration::ZERO,
+        mend: |world| {
+            let add = "ALTER TABLE services ADD COLUMN frozen BOOLEAN";
+            world.database.execute(&[add]);
+            // A column that is added is granted to nobody.
+            let grants = world.database.grants(&world.user);
+            let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+            world.database.execute(&grants);
+        },
+    },
+    Fault {
+        name: "another server, an hour ahead",
+        classes: &["connect"],
+        strike: |world| another_server(world, 3600),
+        meanwhile: is_clock_suspect,
+        lasts: Duration::from_secs(5),
+        mend: |world| another_server(world, 0),
+    },
+    Fault {
+        name: "another server, an hour behind",
+        classes: &["connect"],
+        strike: |world| another_server(world, -3600),
+        meanwhile: is_clock_suspect,
+        lasts: Duration::from_secs(5),
+        mend: |world| another_server(world, 0),
+    },
+];
+
+/// Has a server answer whose clock is so many seconds ahead, on the same rows.
+fn another_server(world: &mut World, ahead: i64) {
+    world.server.shut_down();
+    world.server.restart_ahead(ahead);
+}
+
+fn failures(metrics: &Metrics, class: &str) -> f64 {
+    let labels = [("class", class)];
+    let name = "openstack_heartbeat_poll_failures_total";
+    metrics.value(name, &labels).unwrap()
+}
+
+fn check(engine: Engine) {
+    let (mut world, exporter) = World::start(engine);
+    let (ended, seen) = (AtomicBool::new(false), Mutex::new(Seen::default()));
+    let writers = world.database.clone();
+    let port = world.proxy.port;
+    std::thread::scope(|scope| {
+        // Whatever ends this scope ends the others.
+        let ending = Ending(&ended);
+        scope.spawn(|| beat(&writers, &ended));
+        exporter.wait_for("the services are shown", all_shown);
+        let observing = scope.spawn(|| {
+            let mut observer = Observer {
+                exporter: &exporter,
+                port,
+                polled: (None, Instant::now()),
+                up: Instant::now(),
+            };
+            while !ended.load(Ordering::Relaxed) {
+                observer.look(&seen);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        // Long enough for a heartbeat of each service to be on the disk, and its clock to be known.
+        std::thread::sleep(Duration::from_secs(5));
+        for fault in FAULTS {
+            let before = exporter.metrics();
+            *seen.lock().unwrap() = Seen::default();
+            let struck = Instant::now();
+            (fault.strike)(&mut world);
+            exporter.wait_for(fault.name, |metrics| {
+                fault
+                    .classes
+                    .iter()
+                    .any(|class| failures(metrics, class) > failures(&before, class))
+            });
+            exporter.wait_for(fault.name, fault.meanwhile);
+            std::thread::sleep(fault.lasts.saturating_sub(struck.elapsed()));
+            (fault.mend)(&mut world);
+            let mended = Instant::now();
+            exporter.wait_for(&format!("{}: recovery", fault.name), all_shown);
+            let recovered = mended.elapsed();
+            assert!(!observing.is_finished(), "{}", fault.name);
+            let seen = seen.lock().unwrap();
+            eprintln!(
+                "{engine:?}: {}: {:.1} s, shown again {:.1} s later; longest without a verdict {:.1} s, longest as of \
+                 one poll {:.1} s; {} looks",
+                fault.name,
+                (mended - struck).as_secs_f64(),
+                recovered.as_secs_f64(),
+                seen.longest_unknown.as_secs_f64(),
+                seen.longest_frozen.as_secs_f64(),
+                seen.looks,
+            );
+            assert!(seen.looks > 0);
+        }
+        drop(ending);
+        observing.join().unwrap();
+    });
+    assert!(exporter.terminate().success());
+}
+
+/// Tells the other threads that it is over, even by a panic.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_exporter_on_mariadb_gets_over_everything() {
+    check(Engine::MySql);
+}
+
+#[test]
+fn an_exporter_on_postgresql_gets_over_everything() {
+    check(Engine::Postgres);
+}
