@@ -1,25 +1,6 @@
-//! A web configuration file, from its text to what the server asks of clients.
 #![no_main]
 
-use std::path::Path;
-
 use libfuzzer_sys::fuzz_target;
-use openstack_heartbeat_exporter::config::web;
-use openstack_heartbeat_exporter::web::tls;
+use openstack_heartbeat_exporter_fuzz::web_config;
 
-fuzz_target!(|text: &str| {
-    let (config, _) = web::read(Path::new("/nowhere/web.yml"), text);
-    let faults = match config {
-        Ok(config) => match config.tls {
-            Some(tls) => tls::server_config(&tls, config.http2).err(),
-            None => None,
-        },
-        Err(faults) => {
-            assert!(!faults.is_empty());
-            Some(faults)
-        }
-    };
-    for fault in faults.unwrap_or_default() {
-        assert!(!fault.to_string().is_empty());
-    }
-});
+fuzz_target!(|text: &str| web_config::run(text));

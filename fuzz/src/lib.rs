@@ -1,4 +1,15 @@
-//! What several targets have in common.
+//! What the targets do with their inputs, and what several of them have in common.
+//!
+//! The test `fuzz` of the exporter includes this file as well.
+
+pub mod accept;
+pub mod cinder_conf;
+pub mod columns;
+pub mod database_url;
+pub mod request;
+pub mod rows;
+pub mod settings;
+pub mod web_config;
 
 use std::fs;
 use std::path::PathBuf;

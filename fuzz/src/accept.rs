@@ -1,0 +1,16 @@
+//! The headers by which a client says what it reads.
+
+use openstack_heartbeat_exporter::metrics::exposition::Format;
+use openstack_heartbeat_exporter::picture::Encoding;
+use openstack_heartbeat_exporter::web::negotiation::{encoding, format};
+
+/// Asks what a header accepts.
+pub fn run(header: &str) {
+    let lower = header.to_ascii_lowercase();
+    if format(Some(header)) == Format::OpenMetrics {
+        assert!(lower.contains("application/openmetrics-text"));
+    }
+    if encoding(Some(header)) == Encoding::Gzip {
+        assert!(lower.contains("gzip") || lower.contains('*'));
+    }
+}

@@ -1,0 +1,123 @@
+//! A request: its target in the first line, then Accept, Accept-Encoding and If-None-Match, a line each.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta};
+use http_body_util::BodyExt as _;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH,
+};
+use hyper::{Request, Uri};
+use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
+use openstack_heartbeat_exporter::heartbeat::service::{
+    DatabaseTime, HostTime, Reading, Service, Stamp,
+};
+use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
+use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+use openstack_heartbeat_exporter::metrics::telemetry::Telemetry;
+use openstack_heartbeat_exporter::picture::{Gallery, Picture};
+use openstack_heartbeat_exporter::web::access::Access;
+use openstack_heartbeat_exporter::web::route;
+use openstack_heartbeat_exporter::web::server::Site;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
+
+/// Three services: one up, one down, one with a name that tries to be markup.
+fn site() -> Site {
+    let intervals = Intervals {
+        service_down_time: TimeDelta::seconds(60),
+        report_interval: TimeDelta::seconds(10),
+    };
+    let now = DateTime::from_timestamp(1_774_832_000, 0)
+        .expect("a time")
+        .naive_utc();
+    let service = |id, binary: &str, host: &str, age| Service {
+        id,
+        binary: binary.to_owned(),
+        host: host.to_owned(),
+        report_count: 7,
+        updated_at: Stamp::At(HostTime(now - TimeDelta::seconds(age))),
+        ..Service::default()
+    };
+    let services = vec![
+        service(1, "cinder-scheduler", "control1", 3),
+        service(2, "cinder-volume", "block1@ceph", 300),
+        service(3, "cinder-backup", "<script>alert('\"&')</script>", 90),
+    ];
+    let reading = Reading {
+        now: DatabaseTime(now),
+        quantum: Quantum::TRUNCATED,
+        rows: services.len(),
+        services,
+        clusters: Vec::new(),
+        rejected: Vec::new(),
+    };
+    let tolerances = Tolerances {
+        visibility_delay: TimeDelta::seconds(2),
+        max_drift_ppm: 500,
+    };
+    let at = Monotonic(TimeDelta::zero());
+    let read = Read {
+        sent: at,
+        answered: at,
+    };
+    let snapshot = Tracker::new(intervals, tolerances).observe(reading, read);
+    let poll_interval = Duration::from_secs(5);
+    let day = Duration::from_secs(86_400);
+    let gallery = Gallery::new(365 * day, poll_interval);
+    gallery.show(Picture::new(snapshot, Instant::now()), || {});
+    let telemetry = Telemetry::new("cinder", &intervals, poll_interval, Duration::ZERO);
+    let (_, polls) = watch::channel(1);
+    Site {
+        gallery: Arc::new(gallery),
+        telemetry: Arc::new(telemetry.expect("the metrics are registered")),
+        telemetry_path: "/metrics".to_owned(),
+        reload: None,
+        access: Arc::new(Access::new(None).expect("there is no file to read")),
+        polls,
+    }
+}
+
+static SITE: LazyLock<Site> = LazyLock::new(site);
+
+/// Has a request answered.
+pub fn run(bytes: &[u8]) {
+    let mut lines = bytes.split(|&byte| byte == b'\n');
+    let Ok(uri) = Uri::try_from(lines.next().unwrap_or_default()) else {
+        return;
+    };
+    let mut request = Request::new(());
+    *request.uri_mut() = uri;
+    for (name, value) in [ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH]
+        .into_iter()
+        .zip(lines)
+    {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            request.headers_mut().insert(name, value);
+        }
+    }
+    let response = RUNTIME.block_on(route::answer(&SITE, &request));
+    let status = response.status().as_u16();
+    assert!(
+        [200, 304, 403, 404, 405].contains(&status),
+        "{status} for {request:?}"
+    );
+    let headers = response.headers();
+    let is_page = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind == "text/html; charset=utf-8");
+    let is_plain = !headers.contains_key(CONTENT_ENCODING);
+    let Ok(body) = RUNTIME.block_on(response.into_body().collect());
+    if is_page && is_plain {
+        let page = String::from_utf8(body.to_bytes().into()).expect("the page is UTF-8");
+        // The page's own script has attributes; that of the service, and whatever is asked for, must not be one.
+        assert!(!page.contains("<script>"), "{request:?}");
+        let open = page.matches("<input").count();
+        assert_eq!(open, 1, "{request:?}");
+    }
+}

@@ -1,0 +1,159 @@
+//! A few polls of a few rows, from what was decoded to all that is published.
+
+use super::{expose, list};
+use arbitrary::Arbitrary;
+use chrono::{DateTime, NaiveDateTime, TimeDelta};
+use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
+use openstack_heartbeat_exporter::heartbeat::service::{
+    Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp,
+};
+use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
+use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+
+#[derive(Debug, Arbitrary)]
+enum Time {
+    Never,
+    Unreadable,
+    /// Seconds from now.
+    Near(i8),
+    /// Microseconds since 1970.
+    Any(i64),
+    Earliest,
+    Latest,
+}
+
+impl Time {
+    fn stamp(&self, now: NaiveDateTime) -> Stamp {
+        let time = match self {
+            Self::Never => return Stamp::Never,
+            Self::Unreadable => return Stamp::Unreadable,
+            Self::Near(seconds) => now + TimeDelta::seconds((*seconds).into()),
+            Self::Any(micros) => DateTime::from_timestamp_micros(*micros)
+                .map_or(NaiveDateTime::MAX, |time| time.naive_utc()),
+            Self::Earliest => NaiveDateTime::MIN,
+            Self::Latest => NaiveDateTime::MAX,
+        };
+        Stamp::At(HostTime(time))
+    }
+}
+
+#[derive(Debug, Arbitrary)]
+struct Row {
+    id: u8,
+    binary: String,
+    host: String,
+    report_count: i64,
+    updated_at: Time,
+    created_at: Time,
+    disabled: bool,
+    disabled_reason: Option<String>,
+    frozen: Option<bool>,
+    cluster_name: Option<String>,
+}
+
+#[derive(Debug, Arbitrary)]
+struct Poll {
+    /// Milliseconds since the last.
+    pause: u32,
+    round_trip: u16,
+    /// Seconds by which the database's clock is set meanwhile.
+    set: i16,
+    services: Vec<Row>,
+    clusters: Vec<(String, String, bool)>,
+    rejected: u8,
+}
+
+#[derive(Debug, Arbitrary)]
+pub struct Story {
+    service_down_time: u16,
+    report_interval: u16,
+    visibility_delay: u16,
+    max_drift_ppm: u16,
+    quantum: u8,
+    polls: Vec<Poll>,
+}
+
+impl Poll {
+    fn reading(&self, now: NaiveDateTime, quantum: Quantum) -> Reading {
+        let services: Vec<Service> = self
+            .services
+            .iter()
+            .map(|row| Service {
+                id: row.id.into(),
+                binary: row.binary.clone(),
+                host: row.host.clone(),
+                report_count: row.report_count,
+                updated_at: row.updated_at.stamp(now),
+                created_at: row.created_at.stamp(now),
+                disabled: row.disabled,
+                disabled_reason: row.disabled_reason.clone(),
+                frozen: row.frozen,
+                cluster_name: row.cluster_name.clone(),
+                ..Service::default()
+            })
+            .collect();
+        let rejection = Rejection {
+            table: "services",
+            defect: Defect::NullHost,
+            id: None,
+        };
+        Reading {
+            now: DatabaseTime(now),
+            quantum,
+            rows: services.len() + usize::from(self.rejected),
+            clusters: self
+                .clusters
+                .iter()
+                .map(|(binary, name, disabled)| Cluster {
+                    binary: binary.clone(),
+                    name: name.clone(),
+                    disabled: *disabled,
+                })
+                .collect(),
+            rejected: vec![rejection; self.rejected.into()],
+            services,
+        }
+    }
+}
+
+/// Tells a story of polls.
+pub fn run(story: &Story) {
+    let intervals = Intervals {
+        service_down_time: TimeDelta::seconds(story.service_down_time.max(1).into()),
+        report_interval: TimeDelta::seconds(story.report_interval.max(1).into()),
+    };
+    let tolerances = Tolerances {
+        visibility_delay: TimeDelta::milliseconds(story.visibility_delay.into()),
+        max_drift_ppm: story.max_drift_ppm.into(),
+    };
+    let quanta = [
+        Quantum::MICROSECOND,
+        Quantum::TRUNCATED,
+        Quantum::ROUNDED,
+        Quantum::UNKNOWN,
+    ];
+    let quantum = quanta[usize::from(story.quantum) % quanta.len()];
+    let mut tracker = Tracker::new(intervals, tolerances);
+    let mut last = None;
+    let mut at = TimeDelta::zero();
+    let mut clock = DateTime::from_timestamp(1_774_832_000, 0)
+        .expect("a time")
+        .naive_utc();
+    for poll in story.polls.iter().take(8) {
+        let pause = TimeDelta::milliseconds(poll.pause.into());
+        at += pause;
+        clock += pause + TimeDelta::seconds(poll.set.into());
+        let sent = Monotonic(at);
+        at += TimeDelta::milliseconds(poll.round_trip.into());
+        let read = Read {
+            sent,
+            answered: Monotonic(at),
+        };
+        let snapshot = tracker.observe(poll.reading(clock, quantum), read);
+        expose(&snapshot);
+        last = Some(snapshot);
+    }
+    if let Some(last) = last {
+        list(&last);
+    }
+}
