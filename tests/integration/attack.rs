@@ -5,22 +5,27 @@
 //! `HEARTBEAT_TEST_SECONDS=60` each attack lasts a minute.
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
+use crate::support::certificate::Authority;
 use crate::support::database::Database;
 use crate::support::exporter::Exporter;
 use crate::support::process::resident;
-use crate::support::{block_on, http};
+use crate::support::{block_on, folder, wait_for};
 
 const SERVICES: usize = 1000;
 
@@ -31,6 +36,9 @@ const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 const MOST_MEMORY: u64 = 160 << 20;
 
 const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
+
+/// What Prometheus knows and attackers don't.
+const PASSWORD: &str = "a-long-random-one";
 
 fn duration() -> Duration {
     let seconds = std::env::var("HEARTBEAT_TEST_SECONDS");
@@ -45,47 +53,71 @@ fn raise_descriptors() {
 }
 
 /// An exporter of a thousand services.
-fn exporter() -> (Database, Exporter) {
+fn exporter(flags: &[&str]) -> (Database, Exporter) {
     raise_descriptors();
     let database = Database::new(Engine::Sqlite);
     database.insert(&[]);
     database.multiply(SERVICES);
-    let exporter = Exporter::start(&database.url(), &[]);
-    exporter.wait_for_services();
+    let exporter = Exporter::start(&database.url(), flags);
     (database, exporter)
 }
 
-/// A connection that is kept from scrape to scrape, as Prometheus keeps it.
-struct Prometheus(BufReader<std::net::TcpStream>);
+/// How a client speaks with the exporter.
+struct Client {
+    address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
+    /// Lines of the head, each with its end.
+    headers: String,
+}
 
-impl Prometheus {
-    fn connect(address: SocketAddr) -> Self {
-        let stream = std::net::TcpStream::connect(address).unwrap();
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+type Connection = BufReader<Box<dyn Stream>>;
+
+impl Client {
+    fn connect(&self) -> Connection {
+        let stream = std::net::TcpStream::connect(self.address).unwrap();
         let limit = Some(Duration::from_secs(10));
         stream.set_read_timeout(limit).unwrap();
-        Self(BufReader::new(stream))
+        BufReader::new(match &self.tls {
+            None => Box::new(stream),
+            Some(config) => Box::new(StreamOwned::new(handshake(config), stream)),
+        })
     }
 
-    /// Scrapes once; the connection must still be there.
-    fn scrape(&mut self) -> Vec<u8> {
-        self.0.get_mut().write_all(SCRAPE.as_bytes()).unwrap();
-        let mut length = None;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            let read = self.0.read_line(&mut line).unwrap();
-            assert!(read > 0, "the connection of Prometheus was closed");
-            if let Some(value) = line.strip_prefix("content-length: ") {
-                length = value.trim_end().parse().ok();
-            }
-            if line == "\r\n" {
-                break;
-            }
+    /// Asks once; returns status and body. The connection must still be there.
+    fn get(&self, connection: &mut Connection, path: &str) -> (u16, Vec<u8>) {
+        let headers = &self.headers;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        connection.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = connection.read_line(&mut head).unwrap();
+            assert!(read > 0, "the connection was closed: {head}");
         }
-        let mut body = vec![0; length.unwrap()];
-        self.0.read_exact(&mut body).unwrap();
-        body
+        let mut body = vec![0; length(&head)];
+        connection.read_exact(&mut body).unwrap();
+        (status(&head), body)
     }
+}
+
+/// Returns the state of a connection that is to be secured.
+fn handshake(config: &Arc<ClientConfig>) -> ClientConnection {
+    ClientConnection::new(Arc::clone(config), "localhost".try_into().unwrap()).unwrap()
+}
+
+/// Returns the status of an answer with this head.
+fn status(head: &str) -> u16 {
+    head[9..12].parse().unwrap()
+}
+
+/// Returns the length of the body of an answer with this head.
+fn length(head: &str) -> usize {
+    let value = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    value.expect("an answer tells its length").parse().unwrap()
 }
 
 /// What Prometheus and a health check saw.
@@ -123,19 +155,23 @@ impl fmt::Display for Figures {
 }
 
 /// Scrapes and asks for health until `ended`.
-fn observe(exporter: &Exporter, ended: &AtomicBool) -> Figures {
+fn observe(exporter: &Exporter, client: &Client, ended: &AtomicBool) -> Figures {
     let mut figures = Figures::default();
-    let mut prometheus = Prometheus::connect(exporter.address());
+    // Kept from scrape to scrape, as Prometheus keeps it.
+    let mut prometheus = client.connect();
+    // A login that is new waits for its turn, as it would at any time.
+    assert_eq!(client.get(&mut prometheus, "/metrics").0, 200);
     while !ended.load(Ordering::Relaxed) {
         let started = Instant::now();
-        let page = prometheus.scrape();
+        let (status, page) = client.get(&mut prometheus, "/metrics");
         figures.scrapes.push(started.elapsed());
+        assert_eq!(status, 200);
         assert!(page.len() > 10_000, "{}", page.len());
 
         let started = Instant::now();
-        let health = http::request(exporter.address(), "GET", "/-/healthy", &[]).unwrap();
+        let (status, _) = client.get(&mut client.connect(), "/-/healthy");
         figures.checks.push(started.elapsed());
-        assert_eq!(health.status, 200);
+        assert_eq!(status, 200);
 
         figures.memory = figures.memory.max(resident(exporter.id()));
         std::thread::sleep(Duration::from_millis(50));
@@ -146,13 +182,14 @@ fn observe(exporter: &Exporter, ended: &AtomicBool) -> Figures {
 /// Lets `attack` go on for its time, and checks that nobody else suffers from it.
 fn check<F: Future<Output = ()> + Send + 'static>(
     exporter: &Exporter,
+    client: &Client,
     name: &str,
     attackers: usize,
     attack: impl Fn(SocketAddr) -> F,
 ) {
     let ended = Arc::new(AtomicBool::new(false));
     let figures = std::thread::scope(|scope| {
-        let observing = scope.spawn(|| observe(exporter, &ended));
+        let observing = scope.spawn(|| observe(exporter, client, &ended));
         block_on(async {
             let mut tasks = tokio::task::JoinSet::new();
             for _ in 0..attackers {
@@ -261,14 +298,100 @@ async fn pipeline(address: SocketAddr) {
     }
 }
 
+/// Begins a TLS handshake, and leaves it there.
+async fn half_handshake(address: SocketAddr, config: Arc<ClientConfig>) {
+    loop {
+        let mut stream = connect(address).await;
+        let mut hello = Vec::new();
+        handshake(&config).write_tls(&mut hello).unwrap();
+        let mut answer = [0; 1000];
+        if stream.write_all(&hello).await.is_ok() {
+            while let Ok(1..) = stream.read(&mut answer).await {}
+        }
+    }
+}
+
+/// Tries passwords, each once the one before was refused.
+async fn guess(address: SocketAddr, config: Arc<ClientConfig>) {
+    let connector = TlsConnector::from(config);
+    loop {
+        let stream = connect(address).await;
+        let Ok(stream) = connector
+            .connect("localhost".try_into().unwrap(), stream)
+            .await
+        else {
+            continue;
+        };
+        let mut stream = tokio::io::BufReader::new(stream);
+        loop {
+            let login = BASE64.encode(format!("prometheus:{}", fastrand::u64(..)));
+            let request = format!(
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {login}\r\n\r\n"
+            );
+            if stream.write_all(request.as_bytes()).await.is_err() {
+                break;
+            }
+            let mut head = String::new();
+            while let Ok(1..) = stream.read_line(&mut head).await
+                && !head.ends_with("\r\n\r\n")
+            {}
+            if head.is_empty() {
+                break;
+            }
+            assert!([401, 503].contains(&status(&head)), "{head}");
+            let mut body = vec![0; length(&head)];
+            stream.read_exact(&mut body).await.unwrap();
+        }
+    }
+}
+
 #[test]
 fn prometheus_is_served_whatever_others_do() {
-    let (_database, exporter) = exporter();
-    check(&exporter, "scrapers", 1000, scrape);
-    check(&exporter, "slow heads", 3000, slow_head);
-    check(&exporter, "slow readers", 1000, slow_reader);
-    check(&exporter, "idle connections", 10_000, idle);
-    check(&exporter, "oversized heads", 100, oversized_head);
-    check(&exporter, "pipelines", 200, pipeline);
+    let (_database, exporter) = exporter(&[]);
+    exporter.wait_for_services();
+    let client = Client {
+        address: exporter.address(),
+        tls: None,
+        headers: "Accept-Encoding: gzip\r\n".to_owned(),
+    };
+    check(&exporter, &client, "scrapers", 1000, scrape);
+    check(&exporter, &client, "slow heads", 3000, slow_head);
+    check(&exporter, &client, "slow readers", 1000, slow_reader);
+    check(&exporter, &client, "idle connections", 10_000, idle);
+    check(&exporter, &client, "oversized heads", 100, oversized_head);
+    check(&exporter, &client, "pipelines", 200, pipeline);
+    assert_eq!(exporter.terminate().code(), Some(0));
+}
+
+#[test]
+fn prometheus_is_served_over_tls_with_a_password_whatever_others_do() {
+    let folder = folder("attack");
+    let authority = Authority::new("the right authority");
+    authority.server(&folder);
+    let hash = bcrypt::hash(PASSWORD, 10).unwrap();
+    let text = format!(
+        "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\nbasic_auth_users:\n  prometheus: {hash}\n"
+    );
+    std::fs::write(folder.join("web.yml"), text).unwrap();
+    let flag = format!("--web.config.file={}", folder.join("web.yml").display());
+    let (_database, exporter) = exporter(&[&flag]);
+    let config = Arc::new(authority.trusting());
+    let login = BASE64.encode(format!("prometheus:{PASSWORD}"));
+    let client = Client {
+        address: exporter.address(),
+        tls: Some(Arc::clone(&config)),
+        headers: format!("Accept-Encoding: gzip\r\nAuthorization: Basic {login}\r\n"),
+    };
+    let has_services = || client.get(&mut client.connect(), "/metrics").1.len() > 10_000;
+    wait_for(
+        "the services",
+        Duration::from_secs(20),
+        has_services,
+        || exporter.log(),
+    );
+    let half_handshake = |address| half_handshake(address, Arc::clone(&config));
+    check(&exporter, &client, "half handshakes", 3000, half_handshake);
+    let guess = |address| guess(address, Arc::clone(&config));
+    check(&exporter, &client, "guessers of passwords", 200, guess);
     assert_eq!(exporter.terminate().code(), Some(0));
 }

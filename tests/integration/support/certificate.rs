@@ -6,6 +6,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     SanType,
 };
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// An authority that vouches for servers and clients.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -26,6 +27,15 @@ impl Authority {
     pub(crate) fn write(&self, path: &Path) -> PathBuf {
         std::fs::write(path, self.0.pem()).unwrap();
         path.to_owned()
+    }
+
+    /// Returns what a client needs to trust the authority, and no other.
+    pub(crate) fn trusting(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
     }
 
     /// Writes a server's certificate for 127.0.0.1 and localhost: `tls.crt` and `tls.key` in a folder.
