@@ -1,0 +1,231 @@
+"""The figures: what is done for each, and beside what it stands."""
+
+import gzip
+import os
+import statistics
+import subprocess
+import time
+
+import cloud
+import machine
+import subject
+from subject import GZIP, PLAIN
+
+# What is enough for a median that repeats, in seconds or times.
+LOAD, ROUNDS, POLLS = 2, 7, 40
+
+
+class Bench:
+    """What all figures need."""
+
+    def __init__(self, programs, servers, folder, report, smoke):
+        self.programs = programs
+        self.servers = servers
+        self.folder = folder
+        self.report = report
+        self.load, self.rounds, self.polls = (1, 1, 3) if smoke else (LOAD, ROUNDS, POLLS)
+        self.beats = 3 if smoke else 40
+        self.idle = 2 if smoke else 60
+
+    def exporter(self, url, *flags):
+        return subject.exporter(self.programs, self.folder, url, *flags)
+
+
+def scrape(bench, services):
+    """Median and 99th percentile of a scrape, beside a server that sends the same bytes from memory."""
+    for count in services:
+        with cloud.Cloud(bench.servers, count) as one, bench.exporter(one.url) as ours:
+            ours.wait_for(b"\nopenstack_service_up{")
+            pages = ours.get(PLAIN), ours.get(GZIP)
+            gzip.decompress(pages[1])
+            with subject.static_server(bench.programs, bench.folder, *pages) as static:
+                for name, headers in (("plain", PLAIN), ("gzip", GZIP)):
+                    results = alternate(bench, [ours, static], headers)
+                    for figure in ("median", "p99"):
+                        value, limit = ([result[figure] for result in each] for each in results)
+                        goal = "≤ 1.2"
+                        bench.report.add(
+                            f"scrape, {name}, {figure}", count, statistics.median(value), "µs",
+                            "static server", statistics.median(limit), goal,
+                        )
+
+
+def alternate(bench, subjects, headers, path="/metrics"):
+    """Asks one after the other, several times, so that what else the machine does hits all."""
+    results = [[] for _ in subjects]
+    for _ in range(bench.rounds):
+        for each, result in zip(subjects, results):
+            result.append(each.load(bench.load, headers, path))
+    return results
+
+
+def peers(bench, services):
+    """A scrape, and the memory, beside other exporters that publish four values of each service."""
+    for count in services:
+        with cloud.Cloud(bench.servers, count) as one:
+            all_peers = {
+                "prometheus-sql-exporter": lambda: subject.sql_exporter(one, bench.folder),
+                "query-exporter": lambda: subject.query_exporter(one, bench.folder, machine.PEERS),
+            }
+            for peer, start in all_peers.items():
+                process, sample = start()
+                with process, bench.exporter(one.url) as ours:
+                    process.wait_for(sample)
+                    ours.wait_for(b"\nopenstack_service_up{")
+                    # Once as Prometheus does, before anything is measured.
+                    process.get(GZIP)
+                    ours.get(GZIP)
+                    scraped = {
+                        "all metrics": (f"/metrics", "≤ 1/20"),
+                        "four values": (f"/metrics?{subject.FOUR}", "≤ 1/50"),
+                    }
+                    theirs, ours_all, ours_four = ([] for _ in range(3))
+                    for _ in range(bench.rounds):
+                        theirs.append(process.load(bench.load, GZIP))
+                        ours_all.append(ours.load(bench.load, GZIP))
+                        ours_four.append(ours.load(bench.load, GZIP, f"/metrics?{subject.FOUR}"))
+                    limit = statistics.median(each["median"] for each in theirs)
+                    for name, results in (("all metrics", ours_all), ("four values", ours_four)):
+                        value = statistics.median(each["median"] for each in results)
+                        goal = scraped[name][1] if count == 10_000 else None
+                        bench.report.add(f"scrape, gzip, {name}", count, value, "µs", peer, limit, goal)
+                    bench.report.add(
+                        "resident", count, ours.resident() / 1e6, "MB", peer, process.resident() / 1e6,
+                        "< 1/5" if count == 10_000 else None,
+                    )
+
+
+def poll(bench, services):
+    """Processor time of a poll, beside a SELECT of the same columns through the C client."""
+    for count in services:
+        with cloud.Cloud(bench.servers, count) as one:
+            for name, headers in (("not scraped", None), ("plain", PLAIN), ("gzip", GZIP)):
+                ours, limit = [], []
+                with bench.exporter(one.url, "--poll.interval=500ms") as exporter:
+                    exporter.wait_for(b"\nopenstack_service_up{")
+                    for _ in range(bench.rounds):
+                        if headers is not None:
+                            exporter.get(headers)
+                        ours.append(per_poll(bench, exporter))
+                        limit.append(client_time(bench, one, cloud.SELECT) - client_time(bench, one, "SELECT 1"))
+                value, limit = statistics.median(ours) * 1e3, statistics.median(limit) * 1e3
+                bench.report.add(f"poll, {name}", count, value, "ms of processor", "mariadb", limit, "≤ 2")
+
+
+def per_poll(bench, exporter):
+    """Returns the processor time of a poll in seconds, the mean of some polls."""
+    polls, before = poll_count(bench), exporter.processor()
+    time.sleep(max(bench.polls / bench.rounds, 1) * 0.5)
+    spent = exporter.processor() - before
+    done = poll_count(bench) - polls
+    return spent / max(done, 1)
+
+
+def poll_count(bench):
+    """Returns how many statements that read the database has answered: the polls, while nobody else reads."""
+    return status(bench, ["Com_select"])["Com_select"]
+
+
+def client_time(bench, one, sql):
+    """Returns the processor time of the C client for a statement, in seconds."""
+    command = bench.servers.client("--batch", "--skip-column-names", "--quick", "--execute", sql, one.name)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"mariadb: exit status {status}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def memory(bench, services):
+    """Resident memory once every service has been observed for long, scraped as Prometheus does."""
+    least = None
+    for count in services:
+        one = cloud.Cloud(bench.servers, count)
+        with bench.exporter(one.url, "--poll.interval=1s") as exporter:
+            exporter.wait_for(b"\nopenstack_service_up{")
+            for turn in range(bench.beats):
+                started = time.monotonic()
+                one.beat(0, 1)
+                exporter.get(GZIP)
+                time.sleep(max(0, 1.2 - (time.monotonic() - started)))
+            resident = exporter.resident()
+        if least is None:
+            least = (count, resident)
+            bench.report.add("resident", count, resident / 1e6, "MB", goal="≤ 20")
+        else:
+            each = (resident - least[1]) / (count - least[0])
+            bench.report.add("resident", count, resident / 1e6, "MB")
+            bench.report.add("resident, each service more", count, each / 1024, "KiB", goal="≤ 3")
+
+
+def database(bench, services):
+    """What a poll costs the database."""
+    counters = ("Bytes_sent", "Bytes_received", "Questions", "Connections", "Rows_sent")
+    for count in services:
+        one = cloud.Cloud(bench.servers, count)
+        with bench.exporter(one.url, "--poll.interval=1s") as exporter:
+            exporter.wait_for(b"\nopenstack_service_up{")
+            before, polls = status(bench, counters), poll_count(bench)
+            time.sleep(max(bench.polls / 8, 2))
+            after, done = status(bench, counters), poll_count(bench) - polls
+            probe = status(bench, counters)
+            # What the look itself costs is not the exporter's.
+            each = {
+                name: (after[name] - before[name] - (probe[name] - after[name])) / done for name in counters
+            }
+        # As the columns of the table are declared: four bytes of INT, five of DATETIME, one of TINYINT.
+        texts = cloud.COLUMNS.split(", ")
+        fixed = {"id": 4, "report_count": 4, "updated_at": 5, "created_at": 5, "disabled": 1, "frozen": 1}
+        size = " + ".join(str(fixed[name]) if name in fixed else f"IFNULL(LENGTH({name}), 0)" for name in texts)
+        least = float(bench.servers.query(f"SELECT SUM({size}) FROM services", one.name)[0][0])
+        report = bench.report
+        report.add("statements a poll", count, each["Questions"], "", goal="1")
+        report.add("connections a poll", count, each["Connections"], "", goal="0 new ones")
+        report.add("bytes a poll", count, each["Bytes_sent"], "bytes", "columns", least, "≤ 1.1")
+
+
+def status(bench, counters):
+    names = ", ".join(f"'{name}'" for name in counters)
+    rows = bench.servers.query(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
+    return {name: float(value) for name, value in rows}
+
+
+def start(bench, _):
+    """From exec to the first scrape that has services."""
+    one = cloud.Cloud(bench.servers, 100)
+    demo = bench.servers.environment["HEARTBEAT_TEST_SQLITE"]
+    file = bench.folder / "cinder.sqlite"
+    file.write_bytes(open(demo, "rb").read())
+    insert = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        "c.executemany('INSERT INTO services (host, \"binary\", report_count, disabled, deleted, updated_at) "
+        "VALUES (?, ?, 1, 0, 0, datetime())', [(f'host{i}', 'cinder-volume') for i in range(100)]); c.commit()"
+    )
+    subprocess.run(["python3", "-c", insert, file], check=True)
+    for name, url in (("MariaDB", one.url), ("SQLite", f"sqlite:///{file}")):
+        times = []
+        for _ in range(bench.rounds * 3):
+            with bench.exporter(url) as exporter:
+                times.append(exporter.wait_for(b"\nopenstack_service_up{") - exporter.started)
+        bench.report.add(f"start, {name}", 100, statistics.median(times) * 1e3, "ms", goal="≤ 150")
+
+
+def idle(bench, _):
+    """Processor time with fifty services and the default settings, scraped every fifteen seconds."""
+    with cloud.Cloud(bench.servers, 50) as one, bench.exporter(one.url) as exporter:
+        exporter.wait_for(b"\nopenstack_service_up{")
+        before, started = exporter.processor(), time.monotonic()
+        while time.monotonic() - started < bench.idle:
+            exporter.get(GZIP)
+            time.sleep(min(15, bench.idle))
+        share = (exporter.processor() - before) / (time.monotonic() - started)
+        bench.report.add("idle", 50, share * 100, "% of a core", goal="≤ 0.1")
+
+
+def binary(bench, _):
+    """The size of the program."""
+    size = bench.programs.exporter.stat().st_size
+    bench.report.add("binary", None, size / 1e6, "MB", goal="≤ 10")
+
+
+ALL = {each.__name__: each for each in (scrape, peers, poll, memory, database, start, idle, binary)}

@@ -1,0 +1,160 @@
+"""Programs under measurement: how each is started, asked, and looked at from outside."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+# As Prometheus asks.
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+PLAIN = {}
+GZIP = {"Accept": OPENMETRICS, "Accept-Encoding": "gzip"}
+
+
+class Subject:
+    """A process that serves /metrics on an address."""
+
+    def __init__(self, command, folder, environment=None, port=None):
+        self.started = time.monotonic()
+        self.log = open(folder / f"log.{os.urandom(4).hex()}", "w+b")
+        self.process = subprocess.Popen(
+            command, stdout=self.log, stderr=self.log, env={**os.environ, **(environment or {})}
+        )
+        self.port = port or int(self.wait_for_line(rb"127\.0\.0\.1:(\d+)"))
+
+    def wait_for_line(self, pattern):
+        while self.process.poll() is None and time.monotonic() - self.started < 60:
+            if found := re.search(pattern, pathlib.Path(self.log.name).read_bytes()):
+                return found[1]
+            time.sleep(0.001)
+        raise SystemExit(f"no {pattern}: {pathlib.Path(self.log.name).read_text()[-2000:]}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+
+    def get(self, headers=PLAIN, path="/metrics"):
+        """Returns the body of one answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 200:
+                raise SystemExit(f"{path}: {answer.status}")
+            return body
+        finally:
+            connection.close()
+
+    def wait_for(self, sample, seconds=120):
+        """Waits until /metrics has a line that begins like this, and returns when that was."""
+        while self.process.poll() is None and time.monotonic() - self.started < seconds:
+            try:
+                if sample in self.get():
+                    return time.monotonic()
+            except (ConnectionError, http.client.HTTPException):
+                pass
+            time.sleep(0.001)
+        raise SystemExit(f"no {sample}: {pathlib.Path(self.log.name).read_text()[-2000:]}")
+
+    def resident(self):
+        """Returns the resident memory in bytes."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def processor(self):
+        """Returns the processor time of all its threads so far, in seconds."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+
+    def load(self, seconds, headers=PLAIN, path="/metrics"):
+        """Asks again and again on one connection, by wrk; returns its figures."""
+        fields = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
+        command = ["wrk", "--threads=1", "--connections=1", f"--duration={seconds}s", "--timeout=30s"]
+        command += ["--script", HERE / "wrk.lua", *fields, f"http://127.0.0.1:{self.port}{path}"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        figures = json.loads(done.stdout.splitlines()[-1])
+        if figures["errors"] or not figures["answers"]:
+            raise SystemExit(f"wrk: {done.stdout}")
+        return figures
+
+
+def exporter(programs, folder, url, *flags):
+    return Subject(
+        [programs.exporter, "serve", "--web.listen-address=127.0.0.1:0", *flags],
+        folder,
+        {"OPENSTACK_HEARTBEAT_DATABASE_URL": url},
+    )
+
+
+def static_server(programs, folder, plain, gzip):
+    for name, content in (("plain", plain), ("gzip", gzip)):
+        (folder / name).write_bytes(content)
+    return Subject([programs.static_server, folder / "plain", folder / "gzip"], folder)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+# One of the peers has a label `host` of its own. Four values for each service: up, age, heartbeats, time of the last one; read anew as often as by default.
+PEER_SELECT = (
+    "SELECT `binary`, host AS service_host, ABS(TIMESTAMPDIFF(SECOND, updated_at, UTC_TIMESTAMP())) <= 60 AS up, "
+    "TIMESTAMPDIFF(SECOND, updated_at, UTC_TIMESTAMP()) AS age, report_count, "
+    "UNIX_TIMESTAMP(updated_at) AS updated FROM services WHERE deleted = 0"
+)
+# The same four of ours.
+FOUR = "&".join(
+    f"name[]=openstack_service_{name}"
+    for name in ("up", "heartbeat_age_seconds", "heartbeats_total", "last_heartbeat_timestamp_seconds")
+)
+
+
+def sql_exporter(cloud, folder):
+    """prometheus-sql-exporter of Debian."""
+    config = {
+        "jobs": [{
+            "name": "services",
+            "interval": "15s",
+            "connections": [f"mysql://bench:bench@tcp({cloud.servers.address})/{cloud.name}"],
+            "queries": [{
+                "name": "service",
+                "help": "Services",
+                "labels": ["binary", "service_host"],
+                "values": ["up", "age", "report_count", "updated"],
+                "query": PEER_SELECT,
+            }],
+        }]
+    }
+    (folder / "sql_exporter.yml").write_text(json.dumps(config))
+    port = free_port()
+    command = ["prometheus-sql-exporter", "-config.file", folder / "sql_exporter.yml"]
+    return Subject([*command, "-web.listen-address", f"127.0.0.1:{port}"], folder, port=port), b"\nsql_service{"
+
+
+def query_exporter(cloud, folder, peers):
+    """query-exporter of PyPI."""
+    names = ("up", "age", "report_count", "updated")
+    config = {
+        "databases": {"cinder": {"dsn": f"mysql+pymysql://bench:bench@{cloud.servers.address}/{cloud.name}"}},
+        "metrics": {
+            name: {"type": "gauge", "description": name, "labels": ["binary", "service_host"]} for name in names
+        },
+        "queries": {
+            "services": {"databases": ["cinder"], "metrics": list(names), "interval": 15, "sql": PEER_SELECT}
+        },
+    }
+    (folder / "query_exporter.yml").write_text(json.dumps(config))
+    port = free_port()
+    command = [peers / "bin" / "query-exporter", "--host", "127.0.0.1", "--port", str(port)]
+    return Subject([*command, "--config", folder / "query_exporter.yml"], folder, port=port), b"\nupdated{"
