@@ -123,7 +123,10 @@ pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Str
     for status in snapshot.services.iter().filter(|status| shown(status)) {
         table.add_row(row(status).map(|text| Cell::new(printable(&text))));
         if let Some(advice) = advice::advice(status, snapshot) {
-            let name = format!("{} on {}", status.service.binary, status.service.host);
+            let name = format!(
+                "{} on {}",
+                status.service.facts.binary, status.service.facts.host
+            );
             let _ = writeln!(advices, "\n{}: {}", printable(&name), printable(&advice));
         }
     }
@@ -185,14 +188,19 @@ fn document(page: &impl Serialize) -> String {
 
 fn row(status: &ServiceStatus) -> [String; 9] {
     let service = &status.service;
+    let facts = &service.facts;
     let updated_at = match service.updated_at {
         Stamp::At(stamp) => stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string(),
         Stamp::Never | Stamp::Unreadable => String::new(),
     };
     [
-        service.binary.clone(),
-        service.host.clone(),
-        service.availability_zone.clone().unwrap_or_default(),
+        facts.binary.to_string(),
+        facts.host.to_string(),
+        facts
+            .availability_zone
+            .as_deref()
+            .unwrap_or_default()
+            .to_owned(),
         enabled(status).to_owned(),
         state(status.up).unwrap_or("unknown").to_owned(),
         updated_at,
@@ -213,12 +221,13 @@ fn row(status: &ServiceStatus) -> [String; 9] {
 
 fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
     let service = &status.service;
+    let facts = &service.facts;
     let observed = &status.observed;
     let skew = observed.clock_skew;
     Entry {
-        binary: &service.binary,
-        host: &service.host,
-        zone: service.availability_zone.as_deref(),
+        binary: &facts.binary,
+        host: &facts.host,
+        zone: facts.availability_zone.as_deref(),
         status: enabled(status),
         state: state(status.up),
         state_for_scheduler: state(status.up_for_scheduler),
@@ -234,8 +243,8 @@ fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
         report_interval_seconds: observed.report_interval.map(seconds),
         writers: observed.writers,
         report_count: service.report_count,
-        cluster: service.cluster_name.as_deref(),
-        frozen: service.frozen_backend(),
+        cluster: facts.cluster_name.as_deref(),
+        frozen: facts.frozen_backend(),
         disabled_reason: service.disabled_reason.as_deref(),
         reason: observed.reason.map(Reason::as_str),
         advice: advice::advice(status, snapshot),

@@ -134,8 +134,6 @@ fn reading(heartbeats: &[Heartbeat], at: f64) -> Reading {
     let seen = heartbeats.partition_point(|heartbeat| heartbeat.visible <= at);
     let service = |heartbeat: &Heartbeat| Service {
         id: 1,
-        binary: "cinder-volume".to_owned(),
-        host: "block1".to_owned(),
         report_count: i64::try_from(seen).unwrap_or_default(),
         updated_at: Stamp::At(HostTime(time(heartbeat.stamp))),
         ..Service::default()

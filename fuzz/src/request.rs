@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::{Request, Uri};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
-    DatabaseTime, HostTime, Reading, Service, Stamp,
+    DatabaseTime, Facts, HostTime, Reading, Service, Stamp,
 };
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
@@ -38,10 +38,13 @@ fn site() -> Site {
         .naive_utc();
     let service = |id, binary: &str, host: &str, age| Service {
         id,
-        binary: binary.to_owned(),
-        host: host.to_owned(),
         report_count: 7,
         updated_at: Stamp::At(HostTime(now - TimeDelta::seconds(age))),
+        facts: Arc::new(Facts {
+            binary: binary.into(),
+            host: host.into(),
+            ..Facts::default()
+        }),
         ..Service::default()
     };
     let services = vec![

@@ -1,11 +1,13 @@
 //! A few polls of a few rows, from what was decoded to all that is published.
 
 use super::{expose, list};
+use std::sync::Arc;
+
 use arbitrary::Arbitrary;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
-    Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp,
+    Cluster, DatabaseTime, Defect, Facts, HostTime, Reading, Rejection, Service, Stamp,
 };
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
@@ -80,16 +82,18 @@ impl Poll {
             .iter()
             .map(|row| Service {
                 id: row.id.into(),
-                binary: row.binary.clone(),
-                host: row.host.clone(),
                 report_count: row.report_count,
                 updated_at: row.updated_at.stamp(now),
-                created_at: row.created_at.stamp(now),
                 disabled: row.disabled,
-                disabled_reason: row.disabled_reason.clone(),
-                frozen: row.frozen,
-                cluster_name: row.cluster_name.clone(),
-                ..Service::default()
+                disabled_reason: row.disabled_reason.as_deref().map(Into::into),
+                facts: Arc::new(Facts {
+                    binary: row.binary.as_str().into(),
+                    host: row.host.as_str().into(),
+                    created_at: row.created_at.stamp(now),
+                    frozen: row.frozen,
+                    cluster_name: row.cluster_name.as_deref().map(Into::into),
+                    ..Facts::default()
+                }),
             })
             .collect();
         let rejection = Rejection {

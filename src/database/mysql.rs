@@ -33,6 +33,7 @@ pub(super) struct Connection {
     session: MySqlConnection,
     statement: Arc<str>,
     quantum: Quantum,
+    memory: row::Memory,
     pub(super) left_out: Vec<&'static str>,
     /// As the server names it, quoted.
     account: String,
@@ -78,6 +79,7 @@ impl Connection {
             quantum: column_quantum(target, &mut connection).await?,
             session: connection,
             statement,
+            memory: row::Memory::default(),
             left_out: target.layout.left_out(&readable),
             account,
         })
@@ -86,7 +88,7 @@ impl Connection {
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
         let rows = query.fetch(&mut self.session);
-        let mut reading = row::collect(rows, self.quantum, |error| {
+        let mut reading = row::collect(rows, self.quantum, &mut self.memory, |error| {
             translate(target, error, &self.account)
         })
         .await?;
@@ -227,10 +229,11 @@ fn unify_cluster_names(reading: &mut Reading) {
         return;
     }
     for service in &mut reading.services {
-        if let Some(name) = &mut service.cluster_name
-            && let Some(spelling) = clusters.get(&folded(name))
+        if let Some(name) = service.facts.cluster_name.as_deref()
+            && let Some(&spelling) = clusters.get(&folded(name))
+            && spelling != name
         {
-            (*spelling).clone_into(name);
+            Arc::make_mut(&mut service.facts).cluster_name = Some(spelling.into());
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) struct Connection {
     session: PgConnection,
     statement: Arc<str>,
     quantum: Quantum,
+    memory: row::Memory,
     pub(super) left_out: Vec<&'static str>,
 }
 
@@ -77,6 +78,7 @@ impl Connection {
             session: connection,
             statement: in_transaction(target, &statement).into(),
             quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
+            memory: row::Memory::default(),
             left_out: target.layout.left_out(&readable),
         })
     }
@@ -84,7 +86,10 @@ impl Connection {
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::raw_sql(AssertSqlSafe(self.statement.clone()));
         let rows = query.fetch(&mut self.session);
-        row::collect(rows, self.quantum, |error| translate(target, error)).await
+        row::collect(rows, self.quantum, &mut self.memory, |error| {
+            translate(target, error)
+        })
+        .await
     }
 
     pub(super) async fn close(self) {

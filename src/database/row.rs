@@ -1,6 +1,10 @@
 //! How a row of the statement becomes a value, the same for every engine.
 //!
-//! Rows are decoded one by one and column by column: one bad value never costs more than its own row.
+//! Rows are decoded one by one and column by column: one bad value never costs more than its own row. Most of a row
+//! is the same from poll to poll, and what is the same is not made again.
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use futures_util::{Stream, TryStreamExt};
@@ -9,7 +13,7 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use super::Error;
 use super::layout::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
 use crate::heartbeat::service::{
-    Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp,
+    Cluster, DatabaseTime, Defect, Facts, HostTime, Reading, Rejection, Service, Stamp,
 };
 use crate::heartbeat::skew::Quantum;
 
@@ -46,7 +50,7 @@ pub(super) trait TimeColumn: Row {
 /// A row of any engine: a name for bounds, implemented for everything that meets them.
 pub(super) trait Decodable: TimeColumn {
     fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error>;
-    fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error>;
+    fn text(&self, column: usize) -> Result<Option<&str>, sqlx::Error>;
     fn boolean(&self, column: usize) -> Result<Option<bool>, sqlx::Error>;
 }
 
@@ -55,19 +59,71 @@ where
     R: TimeColumn,
     usize: ColumnIndex<R>,
     for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
-    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> &'r str: Decode<'r, R::Database> + Type<R::Database>,
     for<'r> bool: Decode<'r, R::Database> + Type<R::Database>,
 {
     fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
         self.try_get(column)
     }
 
-    fn text(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+    fn text(&self, column: usize) -> Result<Option<&str>, sqlx::Error> {
         self.try_get(column)
     }
 
     fn boolean(&self, column: usize) -> Result<Option<bool>, sqlx::Error> {
         self.try_get(column)
+    }
+}
+
+/// What was read last on a connection.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// By primary key, in this order.
+    facts: Vec<(i64, Arc<Facts>)>,
+    /// Where the last one was found: rows mostly come in the same order.
+    found: usize,
+    /// Texts, of which most stand in many rows.
+    texts: HashSet<Arc<str>>,
+}
+
+impl Memory {
+    /// Returns the facts of a row: the very ones that were last read of it, if they are the same.
+    fn recall(&mut self, id: i64, facts: &Facts<&str>) -> Arc<Facts> {
+        let is_next = |&(key, _): &(i64, _)| key == id;
+        let next = Some(self.found + 1).filter(|&next| self.facts.get(next).is_some_and(is_next));
+        let place = next.or_else(|| self.facts.binary_search_by_key(&id, |(key, _)| *key).ok());
+        if let Some(place) = place {
+            self.found = place;
+            let known = &self.facts[place].1;
+            if known.borrowed() == *facts {
+                return known.clone();
+            }
+        }
+        Arc::new(facts.to_shared(|text| self.shared(text)))
+    }
+
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(text.clone());
+        text
+    }
+
+    /// Remembers a reading instead of the one before.
+    fn learn(&mut self, services: &[Service]) {
+        let facts = services
+            .iter()
+            .map(|service| (service.id, service.facts.clone()));
+        self.facts.clear();
+        self.facts.extend(facts);
+        self.facts.sort_unstable_by_key(|(id, _)| *id);
+        self.found = 0;
+        // Texts that no row has any more.
+        if self.texts.len() > 2 * services.len() + 64 {
+            self.texts.retain(|text| Arc::strong_count(text) > 1);
+        }
     }
 }
 
@@ -78,6 +134,7 @@ where
 pub(super) async fn collect<R, S>(
     mut rows: S,
     quantum: Quantum,
+    memory: &mut Memory,
     translate: impl Fn(sqlx::Error) -> Error,
 ) -> Result<Reading, Error>
 where
@@ -85,7 +142,7 @@ where
     S: Stream<Item = Result<R, sqlx::Error>> + Unpin,
 {
     let mut now = None;
-    let mut services = Vec::new();
+    let mut services = Vec::with_capacity(memory.facts.len());
     let mut clusters = Vec::new();
     let mut rejected = Vec::new();
     let mut count = 0;
@@ -94,7 +151,7 @@ where
             Ok(Some(CLOCK_ROW)) => now = row.time(CLOCK).map_err(Error::Clock)?,
             Ok(Some(SERVICE_ROW)) => {
                 count += 1;
-                match service(&row, &mut rejected) {
+                match service(&row, memory, &mut rejected) {
                     Ok(service) => services.push(service),
                     Err(defect) => rejected.push(rejection(SERVICES, defect, &row)),
                 }
@@ -108,6 +165,7 @@ where
         }
     }
     let now = now.ok_or(Error::Clock(sqlx::Error::RowNotFound))?;
+    memory.learn(&services);
     Ok(Reading {
         now: DatabaseTime(now),
         quantum,
@@ -127,22 +185,18 @@ fn rejection(table: &'static str, defect: Defect, row: &impl Decodable) -> Rejec
 }
 
 /// Decodes a row of `services`; an unreadable time is noted in `rejected` and costs that time alone.
-fn service(row: &impl Decodable, rejected: &mut Vec<Rejection>) -> Result<Service, Defect> {
+fn service(
+    row: &impl Decodable,
+    memory: &mut Memory,
+    rejected: &mut Vec<Rejection>,
+) -> Result<Service, Defect> {
+    let id = required(row.integer(ID))?;
     let updated_at = stamp(row, UPDATED_AT);
-    let created_at = stamp(row, CREATED_AT);
-    let service = Service {
-        id: required(row.integer(ID))?,
+    let facts = Facts {
         binary: name(row, BINARY, Defect::NullBinary)?,
         host: name(row, HOST, Defect::NullHost)?,
         topic: optional(row.text(TOPIC)),
-        report_count: required(row.integer(REPORT_COUNT))?,
-        updated_at,
-        created_at,
-        disabled: row
-            .boolean(DISABLED)
-            .map_err(|_| Defect::UnreadableColumn)?
-            .unwrap_or(false),
-        disabled_reason: optional(row.text(DISABLED_REASON)),
+        created_at: stamp(row, CREATED_AT),
         frozen: optional(row.boolean(FROZEN)),
         availability_zone: optional(row.text(AVAILABILITY_ZONE)),
         cluster_name: optional(row.text(CLUSTER_NAME)),
@@ -152,21 +206,32 @@ fn service(row: &impl Decodable, rejected: &mut Vec<Rejection>) -> Result<Servic
         replication_status: optional(row.text(REPLICATION_STATUS)),
         active_backend_id: optional(row.text(ACTIVE_BACKEND_ID)),
     };
-    if [updated_at, created_at].contains(&Stamp::Unreadable) {
+    let report_count = required(row.integer(REPORT_COUNT))?;
+    let disabled = row
+        .boolean(DISABLED)
+        .map_err(|_| Defect::UnreadableColumn)?;
+    if [updated_at, facts.created_at].contains(&Stamp::Unreadable) {
         rejected.push(rejection(SERVICES, Defect::UnreadableTime, row));
     }
-    Ok(service)
+    Ok(Service {
+        id,
+        report_count,
+        updated_at,
+        disabled: disabled.unwrap_or(false),
+        disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| memory.shared(text)),
+        facts: memory.recall(id, &facts),
+    })
 }
 
 fn cluster(row: &impl Decodable) -> Result<Cluster, Defect> {
     Ok(Cluster {
-        binary: name(row, BINARY, Defect::NullBinary)?,
-        name: name(row, HOST, Defect::NullHost)?,
+        binary: name(row, BINARY, Defect::NullBinary)?.to_owned(),
+        name: name(row, HOST, Defect::NullHost)?.to_owned(),
         disabled: optional(row.boolean(DISABLED)).unwrap_or(false),
     })
 }
 
-fn name(row: &impl Decodable, column: usize, null: Defect) -> Result<String, Defect> {
+fn name<R: Decodable>(row: &R, column: usize, null: Defect) -> Result<&str, Defect> {
     row.text(column)
         .map_err(|_| Defect::UnreadableColumn)?
         .ok_or(null)
@@ -193,6 +258,33 @@ fn stamp(row: &impl Decodable, column: usize) -> Stamp {
 mod tests {
     use super::*;
     use crate::database::cinder::LAYOUT;
+    use crate::heartbeat::fixture;
+
+    #[test]
+    fn what_did_not_change_is_the_same_value_whatever_the_order_of_the_rows() {
+        let mut memory = Memory::default();
+        let services: Vec<Service> = (1..=3)
+            .map(|id| Service {
+                id,
+                ..fixture::service("cinder-volume", &format!("block{id}"))
+            })
+            .collect();
+        memory.learn(&services);
+        for id in [3, 1, 2, 3] {
+            let facts = services[usize::try_from(id).unwrap() - 1].facts.clone();
+            assert!(Arc::ptr_eq(&memory.recall(id, &facts.borrowed()), &facts));
+        }
+        let moved = Facts {
+            availability_zone: Some("elsewhere"),
+            ..services[0].facts.borrowed()
+        };
+        let recalled = memory.recall(1, &moved);
+        assert_eq!(recalled.borrowed(), moved);
+        // A row that is new, with the facts of another.
+        assert_eq!(memory.recall(4, &moved), recalled);
+        memory.learn(&[]);
+        assert_eq!(memory.recall(1, &moved), recalled);
+    }
 
     #[test]
     fn positions_are_those_of_the_layout() {

@@ -24,6 +24,7 @@ pub(super) struct Connection {
     session: SqliteConnection,
     statement: Arc<str>,
     quantum: Quantum,
+    memory: row::Memory,
     pub(super) left_out: Vec<&'static str>,
 }
 
@@ -66,6 +67,7 @@ impl Connection {
             statement,
             // Texts as SQLAlchemy writes them, with all six digits.
             quantum: Quantum::MICROSECOND,
+            memory: row::Memory::default(),
             left_out: target.layout.left_out(&readable),
         })
     }
@@ -73,7 +75,10 @@ impl Connection {
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
         let rows = query.fetch(&mut self.session);
-        row::collect(rows, self.quantum, |error| translate(target, error)).await
+        row::collect(rows, self.quantum, &mut self.memory, |error| {
+            translate(target, error)
+        })
+        .await
     }
 
     pub(super) async fn close(self) {

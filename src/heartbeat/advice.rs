@@ -38,7 +38,7 @@ pub fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
 }
 
 fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {
-    let host = &status.service.host;
+    let host = &status.service.facts.host;
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
         Reason::Stopped => stopped(status, snapshot.now.0, host),

@@ -216,9 +216,9 @@ mod tests {
         ] {
             let service = Service {
                 updated_at,
-                created_at: Stamp::At(stamp(-61)),
                 ..fixture::service("cinder-volume", "block1")
             };
+            let service = fixture::created(service, Stamp::At(stamp(-61)));
             let given = reason(&service, None, now, at(0), &INTERVALS);
             assert_eq!(given, expected, "{updated_at:?}");
         }
@@ -243,9 +243,9 @@ mod tests {
             let service = Service {
                 report_count,
                 updated_at,
-                created_at: Stamp::At(stamp(0)),
                 ..fixture::service("cinder-backup", "controller")
             };
+            let service = fixture::created(service, Stamp::At(stamp(0)));
             let given = |second: i64| {
                 let now = DatabaseTime(stamp(second).0);
                 reason(&service, Some(&skew), now, at(second), &INTERVALS)

@@ -1,11 +1,11 @@
 //! Services and pictures of them for tests, by Cinder's default intervals.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{NaiveDateTime, TimeDelta};
 
 use super::liveness::Intervals;
-use super::service::{DatabaseTime, Reading, Service};
+use super::service::{DatabaseTime, Facts, Reading, Service, Stamp};
 use super::skew::Quantum;
 use super::snapshot::{Observed, ServiceStatus, Snapshot};
 
@@ -23,13 +23,27 @@ pub(crate) fn now(text: &str) -> DatabaseTime {
 pub(crate) fn service(binary: &str, host: &str) -> Service {
     Service {
         id: 1,
-        binary: binary.to_owned(),
-        host: host.to_owned(),
-        topic: Some(binary.to_owned()),
         report_count: 7,
-        availability_zone: Some("nova".to_owned()),
+        facts: Arc::new(Facts {
+            binary: binary.into(),
+            host: host.into(),
+            topic: Some(binary.into()),
+            availability_zone: Some("nova".into()),
+            ..Facts::default()
+        }),
         ..Service::default()
     }
+}
+
+/// The same service with other facts.
+pub(crate) fn with(mut service: Service, change: impl FnOnce(&mut Facts)) -> Service {
+    change(Arc::make_mut(&mut service.facts));
+    service
+}
+
+/// The same service, created at another time.
+pub(crate) fn created(service: Service, created_at: Stamp) -> Service {
+    with(service, |facts| facts.created_at = created_at)
 }
 
 /// A service of which no more is known than whether it is up, for API and scheduler alike.
@@ -59,5 +73,6 @@ pub(crate) fn reading(services: Vec<Service>) -> Reading {
 
 /// The picture that a reading gives, of rows that were never observed before.
 pub(crate) fn snapshot(reading: Reading) -> Snapshot {
-    Snapshot::new(reading, INTERVALS, HashMap::new(), None, None)
+    let observed = vec![Observed::default(); reading.services.len()];
+    Snapshot::new(reading, INTERVALS, observed, None, None)
 }

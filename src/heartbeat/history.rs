@@ -138,7 +138,10 @@ impl History {
 
 /// Compares as the services of a [`Snapshot`] are sorted.
 fn by_name(a: &Service, b: &Service) -> Ordering {
-    (&a.binary, &a.host).cmp(&(&b.binary, &b.host))
+    if Arc::ptr_eq(&a.facts, &b.facts) {
+        return Ordering::Equal;
+    }
+    a.facts.name().cmp(&b.facts.name())
 }
 
 /// From one picture to the next.

@@ -162,11 +162,8 @@ mod tests {
     #[test]
     fn created_at_counts_for_the_api_and_not_for_the_scheduler() {
         let now = fixture::now(NOW);
-        let new = Service {
-            updated_at: Stamp::Never,
-            created_at: Stamp::At(before_now(30.0)),
-            ..fixture::service("cinder-backup", "controller")
-        };
+        let new = fixture::service("cinder-backup", "controller");
+        let new = fixture::created(new, Stamp::At(before_now(30.0)));
         assert_eq!(is_up(&new, now, &intervals(60, 10)), Some(true));
         assert_eq!(
             is_up_for_scheduler(&new, now, &intervals(60, 10)),
@@ -178,11 +175,7 @@ mod tests {
     #[test]
     fn a_row_without_any_time_is_down() {
         let now = fixture::now(NOW);
-        let row = Service {
-            updated_at: Stamp::Never,
-            created_at: Stamp::Never,
-            ..fixture::service("cinder-backup", "controller")
-        };
+        let row = fixture::service("cinder-backup", "controller");
         assert_eq!(is_up(&row, now, &intervals(60, 10)), Some(false));
         assert_eq!(
             is_up_for_scheduler(&row, now, &intervals(60, 10)),
@@ -196,9 +189,9 @@ mod tests {
         let now = fixture::now(NOW);
         let row = Service {
             updated_at: Stamp::Unreadable,
-            created_at: Stamp::At(before_now(5.0)),
             ..fixture::service("cinder-volume", "block1")
         };
+        let row = fixture::created(row, Stamp::At(before_now(5.0)));
         assert_eq!(is_up(&row, now, &intervals(60, 10)), None);
         assert_eq!(is_up_for_scheduler(&row, now, &intervals(60, 10)), None);
         assert_eq!(is_member_down(&row, now, &intervals(60, 10)), None);
@@ -209,10 +202,10 @@ mod tests {
         let now = fixture::now(NOW);
         let row = Service {
             disabled: true,
-            frozen: Some(true),
             updated_at: Stamp::At(before_now(5.0)),
             ..fixture::service("cinder-volume", "block1")
         };
+        let row = fixture::with(row, |facts| facts.frozen = Some(true));
         assert_eq!(is_up(&row, now, &intervals(60, 10)), Some(true));
         assert_eq!(
             is_up_for_scheduler(&row, now, &intervals(60, 10)),

@@ -1,6 +1,6 @@
 //! Whose clock is off: when most hosts seem to share one skew, it is rather the reference's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
@@ -42,16 +42,9 @@ impl Reference {
 ///
 /// Hosts all of whose services are proven to be silent for longer than `limit` do not count.
 #[must_use]
-pub(super) fn is_confirmed(
-    services: &[Service],
-    observed: &HashMap<i64, Observed>,
-    limit: TimeDelta,
-) -> bool {
+pub(super) fn is_confirmed(services: &[Service], observed: &[Observed], limit: TimeDelta) -> bool {
     let mut hosts: BTreeMap<&str, bool> = BTreeMap::new();
-    for service in services {
-        let Some(observed) = observed.get(&service.id) else {
-            continue;
-        };
+    for (service, observed) in services.iter().zip(observed) {
         if observed
             .silence_least
             .is_some_and(|silence| silence <= limit)
@@ -69,7 +62,7 @@ pub(super) fn is_confirmed(
 
 /// Returns the host of a service, without its backend.
 fn host(service: &Service) -> &str {
-    service.host.split('@').next().unwrap_or_default()
+    service.facts.host.split('@').next().unwrap_or_default()
 }
 
 /// Returns whether more than half of at least three hosts share a skew that is proven to be beyond two seconds on

@@ -3,6 +3,8 @@
 //! A row holds times stamped by the service's own host, and is read together with one time of the database.
 //! No relation between the two clocks is known. Both are UTC, with microseconds at most.
 
+use std::sync::Arc;
+
 use chrono::{NaiveDateTime, TimeDelta};
 
 use super::skew::Quantum;
@@ -38,44 +40,55 @@ pub enum Stamp {
 }
 
 /// One row of `services` that is not deleted.
-///
-/// An optional column is `None` when it is NULL, unreadable, or missing from the release's schema.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Service {
     /// Primary key; a removed and recreated row has a new one.
     pub id: i64,
-    /// Program, such as `cinder-volume`; part of the identity.
-    pub binary: String,
-    /// `HOST` or `HOST@BACKEND`; part of the identity.
-    pub host: String,
-    /// RPC topic.
-    pub topic: Option<String>,
     /// Number of heartbeats since the row was created: rises by one a heartbeat, and by nothing else.
     pub report_count: i64,
     /// Last write by a service, which is mostly, but not always, a heartbeat.
     pub updated_at: Stamp,
-    /// Creation of the row.
-    pub created_at: Stamp,
     /// Whether an operator disabled the service (NULL: not). It never enters a verdict.
     pub disabled: bool,
     /// The operator's reason.
-    pub disabled_reason: Option<String>,
+    pub disabled_reason: Option<Arc<str>>,
+    /// The rest: from poll to poll the same value as long as it does not change, so that it is cheap to keep, to
+    /// compare and to copy.
+    pub facts: Arc<Facts>,
+}
+
+/// What a row says beyond its heartbeats: nothing of it changes unless something else than a heartbeat is written,
+/// perhaps with another machine's clock.
+///
+/// Enable and disable are no part of it: they leave `updated_at` as it is (`service_update` in cinder/db/api.py), and
+/// so prove nothing of a clock. An optional column is `None` when it is NULL, unreadable, or missing from the
+/// release's schema. `T` is a text: shared, or borrowed from where it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts<T = Arc<str>> {
+    /// Program, such as `cinder-volume`; part of the identity.
+    pub binary: T,
+    /// `HOST` or `HOST@BACKEND`; part of the identity.
+    pub host: T,
+    /// RPC topic.
+    pub topic: Option<T>,
+    /// Creation of the row.
+    pub created_at: Stamp,
     /// Whether the backend is frozen; meant for `cinder-volume` alone. It never enters a verdict.
     pub frozen: Option<bool>,
     /// Availability zone.
-    pub availability_zone: Option<String>,
+    pub availability_zone: Option<T>,
     /// Active-active cluster, `CLUSTER@BACKEND`.
-    pub cluster_name: Option<String>,
+    pub cluster_name: Option<T>,
     /// Unique identity of the row since Pike.
-    pub uuid: Option<String>,
+    pub uuid: Option<T>,
     /// RPC version the service runs with.
-    pub rpc_current_version: Option<String>,
+    pub rpc_current_version: Option<T>,
     /// Object version the service runs with.
-    pub object_current_version: Option<String>,
+    pub object_current_version: Option<T>,
     /// Replication status; `cinder-volume` alone.
-    pub replication_status: Option<String>,
+    pub replication_status: Option<T>,
     /// Backend in use after a failover; `cinder-volume` alone.
-    pub active_backend_id: Option<String>,
+    pub active_backend_id: Option<T>,
 }
 
 impl Service {
@@ -85,16 +98,67 @@ impl Service {
     #[must_use]
     pub fn last_heartbeat(&self) -> Stamp {
         match self.updated_at {
-            Stamp::Never => self.created_at,
+            Stamp::Never => self.facts.created_at,
             stamp => stamp,
         }
+    }
+}
+
+impl Facts {
+    /// Returns binary and host, by which services are told apart and in the order of which they are shown.
+    #[must_use]
+    pub fn name(&self) -> (&str, &str) {
+        (&self.binary, &self.host)
     }
 
     /// Returns whether the backend is frozen; `None` where that is not known, and for programs without a backend,
     /// whose rows have the column as well.
     #[must_use]
     pub fn frozen_backend(&self) -> Option<bool> {
-        self.frozen.filter(|_| self.binary == "cinder-volume")
+        self.frozen.filter(|_| &*self.binary == "cinder-volume")
+    }
+
+    /// Returns the same, borrowed.
+    #[must_use]
+    pub fn borrowed(&self) -> Facts<&str> {
+        fn text(text: &Option<Arc<str>>) -> Option<&str> {
+            text.as_deref()
+        }
+        Facts {
+            binary: &self.binary,
+            host: &self.host,
+            topic: text(&self.topic),
+            created_at: self.created_at,
+            frozen: self.frozen,
+            availability_zone: text(&self.availability_zone),
+            cluster_name: text(&self.cluster_name),
+            uuid: text(&self.uuid),
+            rpc_current_version: text(&self.rpc_current_version),
+            object_current_version: text(&self.object_current_version),
+            replication_status: text(&self.replication_status),
+            active_backend_id: text(&self.active_backend_id),
+        }
+    }
+}
+
+impl Facts<&str> {
+    /// Returns the same with texts that last, each made by `shared`.
+    #[must_use]
+    pub fn to_shared(&self, mut shared: impl FnMut(&str) -> Arc<str>) -> Facts {
+        Facts {
+            binary: shared(self.binary),
+            host: shared(self.host),
+            topic: self.topic.map(&mut shared),
+            created_at: self.created_at,
+            frozen: self.frozen,
+            availability_zone: self.availability_zone.map(&mut shared),
+            cluster_name: self.cluster_name.map(&mut shared),
+            uuid: self.uuid.map(&mut shared),
+            rpc_current_version: self.rpc_current_version.map(&mut shared),
+            object_current_version: self.object_current_version.map(&mut shared),
+            replication_status: self.replication_status.map(&mut shared),
+            active_backend_id: self.active_backend_id.map(&mut shared),
+        }
     }
 }
 

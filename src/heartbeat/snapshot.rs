@@ -93,12 +93,12 @@ pub struct ClusterStatus {
 }
 
 impl Snapshot {
-    /// Returns the picture that one reading gives, along with what was learnt of each row by its primary key.
+    /// Returns the picture that one reading gives, along with what was learnt of each of its services.
     #[must_use]
     pub fn new(
         reading: Reading,
         intervals: Intervals,
-        observed: HashMap<i64, Observed>,
+        observed: Vec<Observed>,
         clock_jump: Option<TimeDelta>,
         unconfirmed_jump: Option<TimeDelta>,
     ) -> Self {
@@ -148,30 +148,23 @@ impl Snapshot {
 }
 
 fn service_statuses(
-    mut services: Vec<Service>,
-    mut observed: HashMap<i64, Observed>,
+    services: Vec<Service>,
+    observed: Vec<Observed>,
     reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ServiceStatus> {
+    let mut rows: Vec<(Service, Observed)> = services.into_iter().zip(observed).collect();
     // The freshest row of a name comes first; of two equally fresh the younger, so that the choice is stable.
-    services.sort_unstable_by(|a, b| {
-        (&a.binary, &a.host)
-            .cmp(&(&b.binary, &b.host))
+    rows.sort_unstable_by(|(a, _), (b, _)| {
+        (a.facts.name().cmp(&b.facts.name()))
             .then_with(|| freshness(b).cmp(&freshness(a)))
             .then_with(|| b.id.cmp(&a.id))
     });
-    let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
-    for service in services {
+    let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(rows.len());
+    for (service, observed) in rows {
         match statuses.last_mut() {
-            Some(last)
-                if last.service.binary == service.binary && last.service.host == service.host =>
-            {
-                last.duplicates += 1;
-            }
-            _ => {
-                let observed = observed.remove(&service.id).unwrap_or_default();
-                statuses.push(service_status(service, observed, reference, intervals));
-            }
+            Some(last) if last.service.facts.name() == service.facts.name() => last.duplicates += 1,
+            _ => statuses.push(service_status(service, observed, reference, intervals)),
         }
     }
     statuses
@@ -233,7 +226,7 @@ fn cluster_statuses(
     // Cinder joins members by the cluster's name alone (cinder/db/models.py), not by the binary.
     let mut members: HashMap<&str, Members> = HashMap::new();
     for service in services {
-        let Some(name) = service.cluster_name.as_deref() else {
+        let Some(name) = service.facts.cluster_name.as_deref() else {
             continue;
         };
         let cluster = members.entry(name).or_default();
@@ -290,10 +283,7 @@ mod tests {
     }
 
     fn member(cluster: &str, service: Service) -> Service {
-        Service {
-            cluster_name: Some(cluster.to_owned()),
-            ..service
-        }
+        fixture::with(service, |facts| facts.cluster_name = Some(cluster.into()))
     }
 
     fn cluster(name: &str) -> Cluster {
@@ -306,10 +296,8 @@ mod tests {
 
     #[test]
     fn services_are_sorted_by_binary_and_host() {
-        let scheduler = Service {
-            binary: "cinder-scheduler".to_owned(),
-            ..beating(3, "z", 0)
-        };
+        let binary = "cinder-scheduler".into();
+        let scheduler = fixture::with(beating(3, "z", 0), |facts| facts.binary = binary);
         let picture = snapshot(
             vec![beating(1, "b", 0), scheduler, beating(2, "a", 0)],
             vec![],

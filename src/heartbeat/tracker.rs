@@ -4,15 +4,14 @@
 //! that clock shifts what is published and nothing that is remembered; after one forward, which a suspended machine
 //! of ours looks like, nothing is published until the next heartbeat.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
 use super::cause;
 use super::liveness::Intervals;
 use super::reference;
-use super::service::{DatabaseTime, Reading, Service, Stamp};
+use super::service::{DatabaseTime, Facts, Reading, Service, Stamp};
 use super::skew::{Assumptions, Observation, Quantum, Read, Row, Skew};
 use super::snapshot::{Observed, Snapshot};
 
@@ -34,8 +33,8 @@ pub struct Tracker {
     intervals: Intervals,
     tolerances: Tolerances,
     quantum: Option<Quantum>,
-    /// By primary key: a row that was removed and made anew is another row.
-    rows: HashMap<i64, Tracked>,
+    /// Those of the last reading, in the order of their primary keys.
+    rows: Vec<Tracked>,
     last: Option<(Read, DatabaseTime)>,
     /// By how much the database's clock jumped since hosts last confirmed it, see [`Reference`].
     ///
@@ -46,8 +45,9 @@ pub struct Tracker {
 /// A row as it was last seen, and what its heartbeats proved.
 #[derive(Debug)]
 struct Tracked {
-    /// A hash of everything that no heartbeat writes, which takes less room than the row.
-    facts: u64,
+    /// Primary key: a row that was removed and made anew is another row.
+    id: i64,
+    facts: Arc<Facts>,
     /// `report_count` and `updated_at` as last accepted.
     heartbeat: (i64, Stamp),
     /// `None` until `updated_at` holds a time.
@@ -62,7 +62,7 @@ impl Tracker {
             intervals,
             tolerances,
             quantum: None,
-            rows: HashMap::new(),
+            rows: Vec::new(),
             last: None,
             unconfirmed_jump: None,
         }
@@ -83,7 +83,7 @@ impl Tracker {
             return;
         };
         let assumptions = self.assumptions(quantum);
-        for skew in self.rows.values_mut().filter_map(|row| row.skew.as_mut()) {
+        for skew in self.rows.iter_mut().filter_map(|row| row.skew.as_mut()) {
             skew.assume(assumptions);
         }
     }
@@ -98,24 +98,19 @@ impl Tracker {
         self.last = Some((read, reading.now));
         // The database's clock leaps forward as well when it is ours that stood still, with this machine.
         if jump.is_some_and(|jump| jump > TimeDelta::zero()) {
-            for skew in self.rows.values_mut().filter_map(|row| row.skew.as_mut()) {
+            for skew in self.rows.iter_mut().filter_map(|row| row.skew.as_mut()) {
                 skew.disturb();
             }
         }
 
-        let mut before = std::mem::take(&mut self.rows);
-        let observed: HashMap<i64, Observed> = reading
-            .services
-            .iter_mut()
-            .map(|service| {
-                let tracked =
-                    self.track(before.remove(&service.id), service, read, reading.quantum);
-                let observed = self.observed(&tracked, service, read, reading.now);
-                self.rows.insert(service.id, tracked);
-                (service.id, observed)
-            })
-            .collect();
-        // What is left in `before` has vanished, and is forgotten with it.
+        reading.services.sort_unstable_by_key(|service| service.id);
+        self.align(&reading.services);
+        let assumptions = self.assumptions(reading.quantum);
+        let mut observed = Vec::with_capacity(self.rows.len());
+        for (service, tracked) in reading.services.iter_mut().zip(&mut self.rows) {
+            tracked.track(service, read, assumptions);
+            observed.push(tracked.observed(service, read, reading.now, &self.intervals));
+        }
         if let Some(jump) = jump {
             let jumped = self.unconfirmed_jump.unwrap_or_default() + jump;
             // A clock that jumped back is the one that was.
@@ -131,42 +126,26 @@ impl Tracker {
         Snapshot::new(reading, self.intervals, observed, jump, unconfirmed_jump)
     }
 
-    /// Learns from one row. One that a lagging replica shows as it was before is put back to what was last
-    /// accepted: an old stamp would look like a service that stopped, or a clock that was set.
-    fn track(
-        &self,
-        before: Option<Tracked>,
-        service: &mut Service,
-        read: Read,
-        quantum: Quantum,
-    ) -> Tracked {
-        let facts = facts(service);
-        let heartbeat = (service.report_count, service.updated_at);
-        let mut tracked = before.unwrap_or(Tracked {
-            facts,
-            heartbeat,
-            skew: None,
-        });
-        let Stamp::At(stamp) = service.updated_at else {
-            return tracked;
-        };
-        let row = Row {
-            report_count: service.report_count,
-            stamp,
-            foreign: tracked.facts != facts,
-        };
-        match &mut tracked.skew {
-            Some(skew) => {
-                if skew.observe(read, row) == Observation::Stale {
-                    (service.report_count, service.updated_at) = tracked.heartbeat;
-                    return tracked;
-                }
-            }
-            None => tracked.skew = Some(Skew::new(read, row, self.assumptions(quantum))),
+    /// Forgets the rows that have vanished, and makes room for those that are new. Both are in the order of their
+    /// primary keys.
+    fn align(&mut self, services: &[Service]) {
+        if self.rows.len() == services.len()
+            && self
+                .rows
+                .iter()
+                .zip(services)
+                .all(|(row, service)| row.id == service.id)
+        {
+            return;
         }
-        tracked.facts = facts;
-        tracked.heartbeat = heartbeat;
-        tracked
+        let mut before = std::mem::take(&mut self.rows).into_iter().peekable();
+        let tracked = services.iter().map(|service| {
+            while before.next_if(|row| row.id < service.id).is_some() {}
+            before
+                .next_if(|row| row.id == service.id)
+                .unwrap_or_else(|| Tracked::new(service))
+        });
+        self.rows = tracked.collect();
     }
 
     fn assumptions(&self, quantum: Quantum) -> Assumptions {
@@ -174,31 +153,6 @@ impl Tracker {
             visibility_delay: self.tolerances.visibility_delay,
             max_drift_ppm: self.tolerances.max_drift_ppm,
             ..Assumptions::new(quantum, self.intervals.report_interval)
-        }
-    }
-
-    fn observed(
-        &self,
-        tracked: &Tracked,
-        service: &Service,
-        read: Read,
-        now: DatabaseTime,
-    ) -> Observed {
-        let skew = tracked.skew.as_ref();
-        let writers = skew.and_then(Skew::writers);
-        let silence = skew.map(|skew| skew.silence(read.answered));
-        Observed {
-            // Several writers have several clocks, of which the bounds hold for the last one alone.
-            clock_skew: skew.filter(|_| writers.is_none()).and_then(|skew| {
-                skew.against_database(read, now, self.intervals.service_down_time)
-            }),
-            clock_steps: skew.map(Skew::steps),
-            clock_conflicts: skew.map(Skew::conflicts),
-            report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
-            writers,
-            silence_least: silence.map(|(least, _)| least),
-            silence_most: silence.and_then(|(_, most)| most),
-            reason: cause::reason(service, skew, now, read.answered, &self.intervals),
         }
     }
 
@@ -212,34 +166,64 @@ impl Tracker {
     }
 }
 
-/// Hashes what changes only when something else than a heartbeat is written, perhaps with another machine's clock.
-///
-/// Enable and disable leave `updated_at` as it is (`service_update` in cinder/db/api.py), and so prove nothing.
-fn facts(service: &Service) -> u64 {
-    let Service {
-        id: _,
-        report_count: _,
-        updated_at: _,
-        disabled: _,
-        disabled_reason: _,
-        binary,
-        host,
-        topic,
-        created_at,
-        frozen,
-        availability_zone,
-        cluster_name,
-        uuid,
-        rpc_current_version,
-        object_current_version,
-        replication_status,
-        active_backend_id,
-    } = service;
-    let mut hasher = DefaultHasher::new();
-    (binary, host, topic, created_at, frozen, availability_zone).hash(&mut hasher);
-    (cluster_name, uuid, replication_status, active_backend_id).hash(&mut hasher);
-    (rpc_current_version, object_current_version).hash(&mut hasher);
-    hasher.finish()
+impl Tracked {
+    fn new(service: &Service) -> Self {
+        Self {
+            id: service.id,
+            facts: service.facts.clone(),
+            heartbeat: (service.report_count, service.updated_at),
+            skew: None,
+        }
+    }
+
+    /// Learns from the row. One that a lagging replica shows as it was before is put back to what was last
+    /// accepted: an old stamp would look like a service that stopped, or a clock that was set.
+    fn track(&mut self, service: &mut Service, read: Read, assumptions: Assumptions) {
+        let Stamp::At(stamp) = service.updated_at else {
+            return;
+        };
+        let row = Row {
+            report_count: service.report_count,
+            stamp,
+            foreign: self.facts != service.facts,
+        };
+        match &mut self.skew {
+            Some(skew) => {
+                if skew.observe(read, row) == Observation::Stale {
+                    (service.report_count, service.updated_at) = self.heartbeat;
+                    return;
+                }
+            }
+            None => self.skew = Some(Skew::new(read, row, assumptions)),
+        }
+        self.facts.clone_from(&service.facts);
+        self.heartbeat = (service.report_count, service.updated_at);
+    }
+
+    fn observed(
+        &self,
+        service: &Service,
+        read: Read,
+        now: DatabaseTime,
+        intervals: &Intervals,
+    ) -> Observed {
+        let skew = self.skew.as_ref();
+        let writers = skew.and_then(Skew::writers);
+        let silence = skew.map(|skew| skew.silence(read.answered));
+        Observed {
+            // Several writers have several clocks, of which the bounds hold for the last one alone.
+            clock_skew: skew
+                .filter(|_| writers.is_none())
+                .and_then(|skew| skew.against_database(read, now, intervals.service_down_time)),
+            clock_steps: skew.map(Skew::steps),
+            clock_conflicts: skew.map(Skew::conflicts),
+            report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
+            writers,
+            silence_least: silence.map(|(least, _)| least),
+            silence_most: silence.and_then(|(_, most)| most),
+            reason: cause::reason(service, skew, now, read.answered, intervals),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -459,7 +443,7 @@ mod tests {
         let disable: Change = |service| service.disabled = true;
         // As Cinder does, with a new stamp that no heartbeat wrote.
         let freeze: Change = |service| {
-            service.frozen = Some(true);
+            Arc::make_mut(&mut service.facts).frozen = Some(true);
             if let Stamp::At(HostTime(stamp)) = &mut service.updated_at {
                 *stamp += TimeDelta::seconds(1);
             }

@@ -53,7 +53,13 @@ pub fn services(snapshot: &Snapshot, format: Format) -> String {
     let services: Vec<String> = snapshot
         .services
         .iter()
-        .map(|status| names("host", &status.service.binary, &status.service.host))
+        .map(|status| {
+            names(
+                "host",
+                &status.service.facts.binary,
+                &status.service.facts.host,
+            )
+        })
         .collect();
     for column in table::SERVICE {
         family(&mut page, format, column, &snapshot.services, &services);

@@ -159,7 +159,7 @@ pub const SERVICE: &[Column<ServiceStatus>] = &[
             Kind::Gauge,
             "Whether the backend of a volume service is frozen (1) or not (0), as of the last poll.",
         ),
-        |status| status.service.frozen_backend().map(Value::from),
+        |status| status.service.facts.frozen_backend().map(Value::from),
     ),
     (
         service(
@@ -305,20 +305,22 @@ pub const SERVICE_INFO: Metric = Metric {
 /// the same as none.
 pub const SERVICE_INFO_LABELS: &[InfoLabel] = &[
     ("availability_zone", |s| {
-        s.service.availability_zone.as_deref()
+        s.service.facts.availability_zone.as_deref()
     }),
-    ("cluster_name", |s| s.service.cluster_name.as_deref()),
-    ("topic", |s| s.service.topic.as_deref()),
-    ("uuid", |s| s.service.uuid.as_deref()),
-    ("rpc_version", |s| s.service.rpc_current_version.as_deref()),
+    ("cluster_name", |s| s.service.facts.cluster_name.as_deref()),
+    ("topic", |s| s.service.facts.topic.as_deref()),
+    ("uuid", |s| s.service.facts.uuid.as_deref()),
+    ("rpc_version", |s| {
+        s.service.facts.rpc_current_version.as_deref()
+    }),
     ("object_version", |s| {
-        s.service.object_current_version.as_deref()
+        s.service.facts.object_current_version.as_deref()
     }),
     ("replication_status", |s| {
-        s.service.replication_status.as_deref()
+        s.service.facts.replication_status.as_deref()
     }),
     ("active_backend_id", |s| {
-        s.service.active_backend_id.as_deref()
+        s.service.facts.active_backend_id.as_deref()
     }),
 ];
 

@@ -190,7 +190,7 @@ fn services<'a>(
         binaries: snapshot
             .services
             .iter()
-            .map(|status| status.service.binary.as_str())
+            .map(|status| &*status.service.facts.binary)
             .collect(),
         found: found.len(),
         all: snapshot.services.len(),

@@ -99,18 +99,18 @@ impl Query {
     /// Returns whether the filters leave this service.
     #[must_use]
     pub fn shows(&self, status: &ServiceStatus) -> bool {
-        let service = &status.service;
+        let facts = &status.service.facts;
         self.state.is_none_or(|state| Urgency::of(status) == state)
             && self
                 .binary
                 .as_ref()
-                .is_none_or(|binary| *binary == service.binary)
+                .is_none_or(|binary| **binary == *facts.binary)
             && self.needle.as_ref().is_none_or(|needle| {
                 [
-                    Some(&service.host),
-                    Some(&service.binary),
-                    service.availability_zone.as_ref(),
-                    service.cluster_name.as_ref(),
+                    Some(&facts.host),
+                    Some(&facts.binary),
+                    facts.availability_zone.as_ref(),
+                    facts.cluster_name.as_ref(),
                 ]
                 .into_iter()
                 .flatten()

@@ -247,10 +247,8 @@ fn service(site: &Site, request: &Request<()>, binary: &str, host: &str) -> Resp
         return withheld();
     };
     let services = &picture.snapshot.services;
-    let found = services.binary_search_by(|status| {
-        let service = &status.service;
-        (service.binary.as_str(), service.host.as_str()).cmp(&(binary, host))
-    });
+    let found =
+        services.binary_search_by(|status| status.service.facts.name().cmp(&(binary, host)));
     let Ok(index) = found else {
         return error(
             StatusCode::NOT_FOUND,

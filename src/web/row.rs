@@ -79,8 +79,8 @@ impl<'a> Row<'a> {
         Self {
             id: service.id,
             urgency,
-            binary: &service.binary,
-            host: &service.host,
+            binary: &service.facts.binary,
+            host: &service.facts.host,
             place: words::place(status),
             state: words::state(status, urgency),
             reason: words::remark(status, urgency),
@@ -102,8 +102,8 @@ impl<'a> Row<'a> {
             runbook: documentation::runbook(status, budget),
             json: format!(
                 "api/v1/services/{}/{}",
-                encoded(&service.binary),
-                encoded(&service.host)
+                encoded(&service.facts.binary),
+                encoded(&service.facts.host)
             ),
         }
     }

@@ -13,10 +13,10 @@ use crate::heartbeat::urgency::{Doubt, Urgency};
 use crate::listing;
 
 pub(super) fn place(status: &ServiceStatus) -> String {
-    let service = &status.service;
-    let cluster = service.cluster_name.as_ref();
+    let facts = &status.service.facts;
+    let cluster = facts.cluster_name.as_ref();
     let parts = [
-        service.availability_zone.clone(),
+        facts.availability_zone.as_deref().map(str::to_owned),
         cluster.map(|cluster| format!("cluster {cluster}")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -176,9 +176,11 @@ mod tests {
             (Some("az1"), None, "az1"),
             (None, None, ""),
         ] {
-            let mut service = fixture::service("cinder-volume", "block1");
-            service.availability_zone = zone.map(str::to_owned);
-            service.cluster_name = cluster.map(str::to_owned);
+            let service = fixture::service("cinder-volume", "block1");
+            let service = fixture::with(service, |facts| {
+                facts.availability_zone = zone.map(Into::into);
+                facts.cluster_name = cluster.map(Into::into);
+            });
             assert_eq!(place(&disabled(service)), expected);
         }
     }

@@ -254,8 +254,6 @@ fn stored(shown: f64, column: Quantum) -> HostTime {
 fn service(updated_at: HostTime) -> Service {
     Service {
         id: 1,
-        binary: "cinder-volume".to_owned(),
-        host: "block1".to_owned(),
         report_count: 1_000,
         updated_at: Stamp::At(updated_at),
         ..Service::default()

@@ -19,7 +19,7 @@ fn picture(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
 
 fn named(host: &str, state: State) -> ServiceStatus {
     let mut status = status(state);
-    host.clone_into(&mut status.service.host);
+    status.service = fixture::with(status.service, |facts| facts.host = host.into());
     status
 }
 

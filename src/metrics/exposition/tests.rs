@@ -1,6 +1,5 @@
 //! The rendered pages against golden files, rewritten where `UPDATE_GOLDEN` is set.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -29,16 +28,15 @@ fn snapshot() -> Snapshot {
             disabled: true,
             ..service(2, "cinder-scheduler", "controller", 141_250)
         },
-        Service {
-            frozen: Some(true),
-            cluster_name: Some("c1@lvm".to_owned()),
-            uuid: Some("4f6e9a1e-f914-f6a3-9360-70cf8ab27b0d".to_owned()),
-            rpc_current_version: Some("3.19".to_owned()),
-            object_current_version: Some("1.39".to_owned()),
-            replication_status: Some("failed-over".to_owned()),
-            active_backend_id: Some("b2".to_owned()),
-            ..service(3, "cinder-volume", "block1", -75_000)
-        },
+        fixture::with(service(3, "cinder-volume", "block1", -75_000), |facts| {
+            facts.frozen = Some(true);
+            facts.cluster_name = Some("c1@lvm".into());
+            facts.uuid = Some("4f6e9a1e-f914-f6a3-9360-70cf8ab27b0d".into());
+            facts.rpc_current_version = Some("3.19".into());
+            facts.object_current_version = Some("1.39".into());
+            facts.replication_status = Some("failed-over".into());
+            facts.active_backend_id = Some("b2".into());
+        }),
         service(4, "cinder-volume", "block1", 500_000),
         Service {
             updated_at: Stamp::Unreadable,
@@ -72,8 +70,8 @@ fn snapshot() -> Snapshot {
     Snapshot::new(reading, INTERVALS, observed(), None, None)
 }
 
-/// What was learnt of some rows: everything of one, and causality's bound alone of another.
-fn observed() -> HashMap<i64, Observed> {
+/// What was learnt of the rows: everything of one, and causality's bound alone of another.
+fn observed() -> Vec<Observed> {
     let skew = |estimate: Option<i64>, lower, upper: Option<i64>| ClockSkew {
         estimate: estimate.map(TimeDelta::milliseconds),
         bounds: Bounds {
@@ -96,7 +94,10 @@ fn observed() -> HashMap<i64, Observed> {
         reason: Some(Reason::Undetermined),
         ..Observed::default()
     };
-    HashMap::from([(3, ahead), (2, unbounded)])
+    let mut observed = vec![Observed::default(); 6];
+    observed[2] = ahead;
+    observed[1] = unbounded;
+    observed
 }
 
 fn check(name: &str, page: &str) {
@@ -212,7 +213,7 @@ fn an_empty_picture_has_no_lines() {
     };
     assert_eq!(
         services(
-            &Snapshot::new(reading, INTERVALS, HashMap::new(), None, None),
+            &Snapshot::new(reading, INTERVALS, Vec::new(), None, None),
             Format::OpenMetrics
         ),
         ""
