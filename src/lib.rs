@@ -46,6 +46,7 @@
 //! - [`database`]: the statement in each dialect, and what each error of a driver means.
 //! - [`plan`], [`poller`]: what to poll, when, and how to fail.
 //! - [`picture`]: the latest snapshot as bytes, when it is too old to be shown, and the hour before it.
+//! - [`scrape`]: what a scrape is answered with.
 //! - [`metrics`]: one table of all metrics, the text formats, the exporter's own metrics.
 //! - [`web`]: routes, limits, shutdown, the status page, and, in [`web::access`], who is answered.
 //! - [`pulse`]: how the exporter is doing, for systemd.
@@ -70,6 +71,7 @@ pub mod picture;
 pub mod plan;
 pub mod poller;
 pub mod pulse;
+pub mod scrape;
 pub mod serve;
 pub mod systemd;
 pub mod web;

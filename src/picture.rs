@@ -1,7 +1,8 @@
-//! The latest snapshot as the bytes of `/metrics` and of the JSON, when it is too old to be shown, and the hour before it.
+//! The latest snapshot as bytes, when it is too old to be shown, and the hour before it.
 //!
 //! A picture is rendered in a format when that is first asked for; and at once, before anybody asks, in the
-//! formats that were asked for lately, so that no scrape waits for the work of a poll.
+//! formats that were asked for lately, so that no scrape waits for the work of a poll. It is rendered family by family,
+//! and a family that shows what it showed in the picture before is not rendered again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,8 +19,9 @@ use crate::heartbeat::service::Service;
 use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::listing;
-use crate::metrics::exposition::{self, Format};
-use crate::metrics::gzip::{self, Opening};
+use crate::metrics::exposition::{Family, Format, Names};
+use crate::metrics::gzip::{self, Deflate, Part};
+use crate::scrape::{Own, Scrape};
 
 /// How the bytes are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,11 @@ pub enum Encoding {
     Identity,
     /// Compressed.
     Gzip,
+}
+
+impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Self; 2] = [Self::Identity, Self::Gzip];
 }
 
 /// Which services the JSON lists.
@@ -41,6 +48,8 @@ pub enum Selection {
 
 /// For how long a format that was asked for is made ready: longer than any sensible scrape interval.
 const REMEMBERED: Duration = Duration::from_mins(5);
+/// Bytes of text that are compressed at a time.
+const CHUNK: usize = 64 * 1024;
 
 /// One snapshot and what was rendered of it so far.
 #[derive(Debug)]
@@ -49,8 +58,9 @@ pub struct Picture {
     pub snapshot: Arc<Snapshot>,
     /// When the rows were asked for, by the monotonic clock.
     pub taken: Instant,
-    text: [OnceLock<Bytes>; Format::ALL.len()],
-    gzip: [OnceLock<Opening>; Format::ALL.len()],
+    names: OnceLock<Arc<Names>>,
+    text: [OnceLock<Vec<Bytes>>; Format::ALL.len()],
+    gzip: [OnceLock<Vec<Part>>; Format::ALL.len()],
     json: [[OnceLock<Bytes>; 2]; 2],
 }
 
@@ -61,23 +71,89 @@ impl Picture {
         Self {
             snapshot: Arc::new(snapshot),
             taken,
+            names: OnceLock::new(),
             text: [const { OnceLock::new() }; Format::ALL.len()],
             gzip: [const { OnceLock::new() }; Format::ALL.len()],
             json: [const { [const { OnceLock::new() }; 2] }; 2],
         }
     }
 
-    /// Returns the services' part of the page.
+    /// Returns the services' part of the page, a text for each [`Family`].
     #[must_use]
-    pub fn text(&self, format: Format) -> &Bytes {
-        self.text[format as usize]
-            .get_or_init(|| exposition::services(&self.snapshot, format).into())
+    pub fn text(&self, format: Format) -> &[Bytes] {
+        self.text[format as usize].get_or_init(|| self.texts(format, None))
     }
 
-    /// Returns the services' part of the page, compressed.
+    /// Returns the services' part of the page, compressed, a part for each [`Family`].
     #[must_use]
-    pub fn gzip(&self, format: Format) -> &Opening {
-        self.gzip[format as usize].get_or_init(|| gzip::open(self.text(format)))
+    pub fn gzip(&self, format: Format) -> &[Part] {
+        self.gzip[format as usize].get_or_init(|| self.parts(format, None))
+    }
+
+    /// Renders what is in demand, with what the picture before this one has of it.
+    fn follow(&self, before: Option<&Self>, is_in_demand: impl Fn(Format, Encoding) -> bool) {
+        let before = before.filter(|before| Names::are_same(&before.snapshot, &self.snapshot));
+        if let Some(names) = before.and_then(|before| before.names.get()) {
+            let _ = self.names.set(names.clone());
+        }
+        for format in Format::ALL {
+            if is_in_demand(format, Encoding::Identity) {
+                self.text[format as usize].get_or_init(|| self.texts(format, before));
+            }
+            if is_in_demand(format, Encoding::Gzip) {
+                self.gzip[format as usize].get_or_init(|| self.parts(format, before));
+            }
+        }
+    }
+
+    fn texts(&self, format: Format, before: Option<&Self>) -> Vec<Bytes> {
+        let old = before.and_then(|before| before.text[format as usize].get());
+        self.families(before, old, |family, old| {
+            // As long as it was, and a little longer.
+            let expected = old.map_or(0, |old| old.len() + old.len() / 64);
+            let mut page = String::with_capacity(expected);
+            family.render(format, &self.snapshot, self.names(), &mut page, |_| {});
+            page.into()
+        })
+    }
+
+    fn parts(&self, format: Format, before: Option<&Self>) -> Vec<Part> {
+        let old = before.and_then(|before| before.gzip[format as usize].get());
+        let mut deflate = Deflate::default();
+        let mut page = String::new();
+        self.families(before, old, |family, _| {
+            family.render(format, &self.snapshot, self.names(), &mut page, |page| {
+                if page.len() >= CHUNK {
+                    deflate.write(page.as_bytes());
+                    page.clear();
+                }
+            });
+            deflate.write(page.as_bytes());
+            page.clear();
+            deflate.part()
+        })
+    }
+
+    /// Returns what `render` makes of each family, or what it made of the same in the picture before.
+    fn families<T: Clone>(
+        &self,
+        before: Option<&Self>,
+        old: Option<&Vec<T>>,
+        mut render: impl FnMut(Family, Option<&T>) -> T,
+    ) -> Vec<T> {
+        let mut old = old.into_iter().flatten();
+        let family = |family: Family| match (before, old.next()) {
+            (Some(before), Some(old)) if family.is_same(&before.snapshot, &self.snapshot) => {
+                old.clone()
+            }
+            (_, old) => render(family, old),
+        };
+        Family::all().map(family).collect()
+    }
+
+    fn names(&self) -> &Names {
+        self.names
+            .get_or_init(|| Arc::new(Names::of(&self.snapshot)))
     }
 
     /// Returns the services as JSON, rendered when that is first asked for: of ten thousand it takes a while.
@@ -128,10 +204,17 @@ pub struct View {
 /// What the polls left.
 #[derive(Debug, Clone)]
 struct Polled {
-    picture: Option<Arc<Picture>>,
+    scrape: Arc<Scrape>,
     outage: Option<Outage>,
     stale_after: Duration,
     poll_interval: Duration,
+}
+
+impl Polled {
+    fn replace_own(&mut self, gather: impl FnOnce() -> Own) {
+        let picture = self.scrape.picture.clone();
+        self.scrape = Arc::new(Scrape::new(picture, gather().into()));
+    }
 }
 
 /// Holds the latest picture, for one that makes them and many that look.
@@ -151,7 +234,7 @@ impl Gallery {
     pub fn new(stale_after: Duration, poll_interval: Duration) -> Self {
         Self {
             polled: watch::Sender::new(Polled {
-                picture: None,
+                scrape: Arc::default(),
                 outage: None,
                 stale_after,
                 poll_interval,
@@ -172,35 +255,74 @@ impl Gallery {
     }
 
     /// Renders the picture in the formats in demand, shows it in place of the last, and returns it. What `note`
-    /// does and the new picture are seen together by [`Gallery::with_latest`], or neither.
-    pub fn show(&self, picture: Picture, note: impl FnOnce()) -> Arc<Picture> {
-        for format in Format::ALL {
-            if self.in_demand(format, Encoding::Gzip) {
-                let _ = picture.gzip(format);
-            } else if self.in_demand(format, Encoding::Identity) {
-                let _ = picture.text(format);
-            }
-        }
+    /// returns belongs to the new picture: a scrape sees both or neither.
+    pub fn show(&self, picture: Picture, note: impl FnOnce() -> Own) -> Arc<Picture> {
+        let before = self.polled.borrow().scrape.picture.clone();
+        picture.follow(before.as_deref(), |format, encoding| {
+            self.is_in_demand(format, encoding)
+        });
+        drop(before);
         let at = self.monotonic(picture.taken);
         self.history().record(at, &picture.snapshot);
         let picture = Arc::new(picture);
         self.polled.send_modify(|polled| {
-            note();
-            polled.picture = Some(picture.clone());
+            polled.scrape = Arc::new(Scrape::new(Some(picture.clone()), note().into()));
             polled.outage = None;
         });
+        self.make_ready();
         picture
     }
 
     /// Notes a poll that failed, in place of [`Gallery::show`].
-    pub fn fail(&self, class: Class, note: impl FnOnce()) {
+    pub fn fail(&self, class: Class, note: impl FnOnce() -> Own) {
         self.polled.send_modify(|polled| {
-            note();
+            polled.replace_own(note);
             let since = polled
                 .outage
                 .map_or_else(Instant::now, |outage| outage.since);
             polled.outage = Some(Outage { since, class });
         });
+        self.make_ready();
+    }
+
+    /// Gathers the own metrics anew, as long as somebody asks for them: to be called every second.
+    pub fn refresh(&self, gather: impl FnOnce() -> Own) {
+        let mut formats = Format::ALL
+            .iter()
+            .flat_map(|format| Encoding::ALL.map(|encoding| (*format, encoding)));
+        if formats.any(|(format, encoding)| self.is_in_demand(format, encoding)) {
+            // Between two polls, whose own metrics belong to their pictures.
+            self.polled.send_modify(|polled| polled.replace_own(gather));
+            self.make_ready();
+        }
+    }
+
+    /// Puts the answers in demand together.
+    fn make_ready(&self) {
+        let scrape = self.polled.borrow().scrape.clone();
+        for format in Format::ALL {
+            for encoding in Encoding::ALL {
+                if self.is_in_demand(format, encoding) {
+                    let _ = scrape.page(format, encoding);
+                }
+            }
+        }
+    }
+
+    /// Returns what a scrape is to be answered with, without a picture that is too old to be true; `gather` is
+    /// called where nobody has asked for a while.
+    pub fn scrape(&self, gather: impl FnOnce() -> Own) -> Arc<Scrape> {
+        if !self.polled.borrow().scrape.is_fresh() {
+            self.polled.send_modify(|polled| polled.replace_own(gather));
+        }
+        let polled = self.polled.borrow();
+        let scrape = &polled.scrape;
+        let is_old = |picture: &Arc<Picture>| picture.taken.elapsed() >= polled.stale_after;
+        if scrape.picture.as_ref().is_some_and(is_old) {
+            Arc::new(Scrape::new(None, scrape.own.clone()))
+        } else {
+            scrape.clone()
+        }
     }
 
     /// Returns the latest picture unless there is none or it is too old to be true.
@@ -212,13 +334,6 @@ impl Gallery {
         self.view().picture
     }
 
-    /// Returns the latest picture, and what `read` returns between two polls.
-    pub fn with_latest<T>(&self, read: impl FnOnce() -> T) -> (Option<Arc<Picture>>, T) {
-        let polled = self.polled.borrow();
-        let read = read();
-        (self.seen(polled.clone()).picture, read)
-    }
-
     /// Returns what there is to see, all of it at one moment.
     #[must_use]
     pub fn view(&self) -> View {
@@ -227,11 +342,12 @@ impl Gallery {
 
     fn seen(&self, polled: Polled) -> View {
         let Polled {
-            picture,
+            scrape,
             outage,
             stale_after,
             poll_interval,
         } = polled;
+        let picture = scrape.picture.clone();
         let age = picture.as_ref().map(|picture| picture.taken.elapsed());
         View {
             picture: picture.filter(|_| age.is_some_and(|age| age < stale_after)),
@@ -268,7 +384,7 @@ impl Gallery {
         self.asked[format as usize][encoding as usize].store(self.now() + 1, Ordering::Relaxed);
     }
 
-    fn in_demand(&self, format: Format, encoding: Encoding) -> bool {
+    fn is_in_demand(&self, format: Format, encoding: Encoding) -> bool {
         let asked = self.asked[format as usize][encoding as usize].load(Ordering::Relaxed);
         let remembered = u64::try_from(REMEMBERED.as_millis()).unwrap_or(u64::MAX);
         asked > 0 && self.now().saturating_sub(asked - 1) < remembered
@@ -281,10 +397,10 @@ impl Gallery {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::heartbeat::fixture;
     use crate::heartbeat::history::MINUTES;
+    use crate::heartbeat::service::{Facts, HostTime, Stamp};
 
     fn picture() -> Picture {
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
@@ -295,19 +411,19 @@ mod tests {
     async fn a_picture_is_withheld_at_the_limit() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert!(gallery.latest().is_none());
-        gallery.show(picture(), || {});
+        gallery.show(picture(), Own::default);
         tokio::time::advance(Duration::from_millis(29_999)).await;
         assert!(gallery.latest().is_some());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(gallery.latest().is_none());
-        gallery.show(picture(), || {});
+        gallery.show(picture(), Own::default);
         assert!(gallery.latest().is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_pace_holds_for_the_picture_that_is_there() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
-        gallery.show(picture(), || {});
+        gallery.show(picture(), Own::default);
         tokio::time::advance(Duration::from_secs(10)).await;
         gallery.set_pace(Duration::from_secs(10), Duration::from_secs(2));
         assert!(gallery.latest().is_none());
@@ -320,13 +436,13 @@ mod tests {
     async fn an_outage_lasts_from_its_first_failure_to_the_next_picture() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert_eq!(gallery.view().outage, None);
-        gallery.fail(Class::Connect, || {});
+        gallery.fail(Class::Connect, Own::default);
         let since = Instant::now();
         tokio::time::advance(Duration::from_secs(5)).await;
-        gallery.fail(Class::Timeout, || {});
+        gallery.fail(Class::Timeout, Own::default);
         let class = Class::Timeout;
         assert_eq!(gallery.view().outage, Some(Outage { since, class }));
-        gallery.show(picture(), || {});
+        gallery.show(picture(), Own::default);
         assert_eq!(gallery.view().outage, None);
     }
 
@@ -334,7 +450,7 @@ mod tests {
     async fn a_withheld_picture_keeps_its_age_and_its_hour() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert_eq!(gallery.view().age, None);
-        gallery.show(picture(), || {});
+        gallery.show(picture(), Own::default);
         tokio::time::advance(Duration::from_mins(2)).await;
         assert_eq!(gallery.view().age, Some(Duration::from_mins(2)));
         let shown = fixture::service("cinder-volume", "block1");
@@ -350,16 +466,77 @@ mod tests {
     async fn what_was_asked_for_lately_is_ready_and_nothing_else() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         gallery.ask(Format::OpenMetrics, Encoding::Gzip);
-        gallery.show(picture(), || {});
+        gallery.show(picture(), Own::default);
         let shown = gallery.latest().unwrap();
         assert!(shown.gzip[Format::OpenMetrics as usize].get().is_some());
         assert!(shown.text[Format::Text as usize].get().is_none());
 
         tokio::time::advance(REMEMBERED).await;
-        gallery.show(picture(), || {});
+        gallery.show(picture(), Own::default);
         let shown = gallery.latest().unwrap();
         assert!(shown.gzip[Format::OpenMetrics as usize].get().is_none());
         assert!(shown.text[Format::OpenMetrics as usize].get().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_follows_is_what_is_rendered_alone_and_what_did_not_change_is_the_same() {
+        let service = |host, age| {
+            let now = fixture::now("2026-03-30 00:54:14").0;
+            let stamp = HostTime(now - TimeDelta::seconds(age));
+            Service {
+                updated_at: Stamp::At(stamp),
+                ..fixture::service("cinder-volume", host)
+            }
+        };
+        let picture = |services| {
+            let snapshot = fixture::snapshot(fixture::reading(services));
+            Picture::new(snapshot, Instant::now())
+        };
+        let both = || vec![service("a", 3), service("b", 4)];
+        let moved = |facts: &mut Facts| facts.availability_zone = Some("elsewhere".into());
+        let disabled = Service {
+            disabled: true,
+            ..service("b", 4)
+        };
+        // And how many of the families are the same.
+        for (then, unchanged) in [
+            (both(), Family::all().count()),
+            (
+                vec![service("a", 1), service("b", 4)],
+                Family::all().count() - 2,
+            ),
+            (vec![service("a", 3), disabled], Family::all().count() - 1),
+            (vec![service("a", 3)], 0),
+            (vec![service("a", 3), service("c", 4)], 0),
+            (
+                vec![fixture::with(service("a", 3), moved), service("b", 4)],
+                0,
+            ),
+        ] {
+            let before = picture(both());
+            before.follow(None, |_, _| true);
+            let after = picture(then);
+            after.follow(Some(&before), |_, _| true);
+            for format in Format::ALL {
+                let alone = Picture::new((*after.snapshot).clone(), Instant::now());
+                assert_eq!(after.text(format), alone.text(format));
+                let bytes = |picture: &Picture| -> Vec<Bytes> {
+                    picture
+                        .gzip(format)
+                        .iter()
+                        .map(|part| part.bytes.clone())
+                        .collect()
+                };
+                assert_eq!(bytes(&after), bytes(&alone));
+                let pairs = bytes(&before).into_iter().zip(bytes(&after));
+                let (same, empty) = pairs
+                    .filter(|(before, after)| before.as_ptr() == after.as_ptr())
+                    .partition::<Vec<_>, _>(|(before, _)| !before.is_empty());
+                let silent = bytes(&alone).iter().filter(|part| part.is_empty()).count();
+                assert!(empty.len() <= silent);
+                assert_eq!(same.len(), unchanged.saturating_sub(silent), "{format:?}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,6 +19,7 @@ use crate::heartbeat::tracker::Tracker;
 use crate::metrics::telemetry::{ClockOffset, Telemetry};
 use crate::picture::{Gallery, Picture};
 use crate::plan::Plan;
+use crate::scrape::Own;
 
 /// First wait after a failure; it doubles with each further one, up to the poll interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -239,8 +240,10 @@ impl Poller {
             Err(error) => {
                 let class = error.class();
                 let took = started.elapsed();
-                self.gallery
-                    .fail(class, || self.telemetry.poll_failed(took, class));
+                self.gallery.fail(class, || {
+                    self.telemetry.poll_failed(took, class);
+                    Own::gather(&self.telemetry)
+                });
                 let times = self.note_failure(&error);
                 let doubled = FIRST_RETRY * 2_u32.saturating_pow(times.min(16) - 1);
                 // Counted from the end of the attempt: a server that is slow to refuse gets its pause too.
@@ -261,7 +264,10 @@ impl Poller {
             let picture = Picture::new(snapshot, polled.taken);
             let snapshot = picture.snapshot.clone();
             // No page has services without the metrics of the poll that found them, or the other way round.
-            let note = || telemetry.poll_succeeded(took, &snapshot, polled.clock);
+            let note = || {
+                telemetry.poll_succeeded(took, &snapshot, polled.clock);
+                Own::gather(&telemetry)
+            };
             let picture = gallery.show(picture, note);
             (tracker, picture)
         });

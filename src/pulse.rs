@@ -94,6 +94,7 @@ fn status(view: &View, config_loaded: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::scrape::Own;
     use std::sync::Mutex;
 
     use super::*;
@@ -118,7 +119,7 @@ mod tests {
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
         let read_at = reading.now.0.format("%H:%M:%S").to_string();
         let picture = Picture::new(fixture::snapshot(reading), Instant::now());
-        gallery.show(picture, || {});
+        gallery.show(picture, Own::default);
         let line = status(&gallery.view(), true);
         assert!(line.contains("service"), "{line}");
         assert!(
@@ -126,7 +127,7 @@ mod tests {
             "{line}"
         );
 
-        gallery.fail(Class::Auth, || {});
+        gallery.fail(Class::Auth, Own::default);
         let line = status(&gallery.view(), false);
         assert!(
             line.contains("The database has not been readable"),

@@ -46,7 +46,7 @@ static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| {
         url: DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).expect("it is a URL"),
         layout: &cinder::LAYOUT,
         connect_timeout: Duration::from_secs(10),
-        query_timeout: Duration::from_secs(10),
+        query_timeout: Duration::from_secs(3600),
     };
     let (writer, reader) = runtime.block_on(async {
         let mut writer = SqliteConnectOptions::new()

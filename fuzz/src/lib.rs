@@ -18,10 +18,12 @@ use std::sync::LazyLock;
 use openstack_heartbeat_exporter::config::settings::{Flags, Settings};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::listing;
-use openstack_heartbeat_exporter::metrics::exposition::{self, Format};
+use openstack_heartbeat_exporter::metrics::exposition::Format;
+use openstack_heartbeat_exporter::picture::Picture;
 use secrecy::ExposeSecret as _;
 use serde::de::IgnoredAny;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 /// A password that no output may show.
 pub const PASSWORD: &str = "c4n4ry-p4ssw0rd";
@@ -73,8 +75,10 @@ pub fn assert_hidden(text: &str) {
 
 /// Puts a snapshot into both formats of the metrics, and asserts what holds of each sample and of each skew.
 pub fn expose(snapshot: &Snapshot) {
+    let picture = Picture::new(snapshot.clone(), Instant::now());
     for format in Format::ALL {
-        let page = exposition::services(snapshot, format);
+        let page = picture.text(format).concat();
+        let page = std::str::from_utf8(&page).expect("it is text");
         for line in page.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
             assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");

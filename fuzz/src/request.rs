@@ -17,6 +17,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::metrics::telemetry::Telemetry;
 use openstack_heartbeat_exporter::picture::{Gallery, Picture};
+use openstack_heartbeat_exporter::scrape::Own;
 use openstack_heartbeat_exporter::web::access::Access;
 use openstack_heartbeat_exporter::web::route;
 use openstack_heartbeat_exporter::web::server::Site;
@@ -73,7 +74,7 @@ fn site() -> Site {
     let poll_interval = Duration::from_secs(5);
     let day = Duration::from_secs(86_400);
     let gallery = Gallery::new(365 * day, poll_interval);
-    gallery.show(Picture::new(snapshot, Instant::now()), || {});
+    gallery.show(Picture::new(snapshot, Instant::now()), Own::default);
     let telemetry = Telemetry::new("cinder", &intervals, poll_interval, Duration::ZERO);
     let (_, polls) = watch::channel(1);
     Site {

@@ -2,6 +2,7 @@
 
 use super::{expose, list};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
@@ -10,7 +11,12 @@ use openstack_heartbeat_exporter::heartbeat::service::{
     Cluster, DatabaseTime, Defect, Facts, HostTime, Reading, Rejection, Service, Stamp,
 };
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
+use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+use openstack_heartbeat_exporter::metrics::exposition::Format;
+use openstack_heartbeat_exporter::picture::{Encoding, Gallery, Picture};
+use openstack_heartbeat_exporter::scrape::Own;
+use tokio::time::Instant;
 
 #[derive(Debug, Arbitrary)]
 enum Time {
@@ -120,6 +126,14 @@ impl Poll {
     }
 }
 
+/// Asserts that a picture after others is what it is alone.
+fn follow(gallery: &Gallery, snapshot: &Snapshot) {
+    let picture = || Picture::new(snapshot.clone(), Instant::now());
+    let shown = gallery.show(picture(), Own::default);
+    let format = Format::OpenMetrics;
+    assert_eq!(shown.text(format), picture().text(format));
+}
+
 /// Tells a story of polls.
 pub fn run(story: &Story) {
     let intervals = Intervals {
@@ -138,6 +152,9 @@ pub fn run(story: &Story) {
     ];
     let quantum = quanta[usize::from(story.quantum) % quanta.len()];
     let mut tracker = Tracker::new(intervals, tolerances);
+    let day = Duration::from_secs(86_400);
+    let gallery = Gallery::new(day, day);
+    gallery.ask(Format::OpenMetrics, Encoding::Identity);
     let mut last = None;
     let mut at = TimeDelta::zero();
     let mut clock = DateTime::from_timestamp(1_774_832_000, 0)
@@ -155,6 +172,7 @@ pub fn run(story: &Story) {
         };
         let snapshot = tracker.observe(poll.reading(clock, quantum), read);
         expose(&snapshot);
+        follow(&gallery, &snapshot);
         last = Some(snapshot);
     }
     if let Some(last) = last {

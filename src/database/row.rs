@@ -82,7 +82,7 @@ pub(super) struct Memory {
     facts: Vec<(i64, Arc<Facts>)>,
     /// Where the last one was found: rows mostly come in the same order.
     found: usize,
-    /// Texts, of which most stand in many rows.
+    /// Texts that stand in many rows.
     texts: HashSet<Arc<str>>,
 }
 
@@ -99,7 +99,17 @@ impl Memory {
                 return known.clone();
             }
         }
-        Arc::new(facts.to_shared(|text| self.shared(text)))
+        // Each row has a host and an identity of its own; what else it says, others say as well.
+        Arc::new(Facts {
+            host: facts.host.into(),
+            uuid: facts.uuid.map(Into::into),
+            ..Facts {
+                host: "",
+                uuid: None,
+                ..*facts
+            }
+            .to_shared(|text| self.shared(text))
+        })
     }
 
     fn shared(&mut self, text: &str) -> Arc<str> {
@@ -120,8 +130,8 @@ impl Memory {
         self.facts.extend(facts);
         self.facts.sort_unstable_by_key(|(id, _)| *id);
         self.found = 0;
-        // Texts that no row has any more.
-        if self.texts.len() > 2 * services.len() + 64 {
+        // Where rows say something of their own all the time, what no row says any more is forgotten.
+        if self.texts.len() > services.len() + 64 {
             self.texts.retain(|text| Arc::strong_count(text) > 1);
         }
     }

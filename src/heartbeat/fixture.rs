@@ -7,7 +7,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use super::liveness::Intervals;
 use super::service::{DatabaseTime, Facts, Reading, Service, Stamp};
 use super::skew::Quantum;
-use super::snapshot::{Observed, ServiceStatus, Snapshot};
+use super::snapshot::{self, Observed, ServiceStatus, Snapshot};
 
 pub(crate) const INTERVALS: Intervals = Intervals {
     service_down_time: TimeDelta::seconds(60),
@@ -74,5 +74,6 @@ pub(crate) fn reading(services: Vec<Service>) -> Reading {
 /// The picture that a reading gives, of rows that were never observed before.
 pub(crate) fn snapshot(reading: Reading) -> Snapshot {
     let observed = vec![Observed::default(); reading.services.len()];
-    Snapshot::new(reading, INTERVALS, observed, None, None)
+    let order = snapshot::order(&reading.services);
+    Snapshot::new(reading, INTERVALS, observed, &order, None, None)
 }

@@ -21,6 +21,8 @@ mod pace;
 mod tests;
 mod writers;
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use super::service::{DatabaseTime, HostTime};
@@ -119,7 +121,8 @@ pub enum Observation {
 /// What is remembered of one service's row from read to read.
 #[derive(Debug, Clone)]
 pub struct Skew {
-    assumptions: Assumptions,
+    /// Shared, since they are the same for all rows.
+    assumptions: Arc<Assumptions>,
     /// The bounds as of `at`; they [age](Skew::bounds).
     bounds: Bounds,
     at: Monotonic,
@@ -142,9 +145,9 @@ pub struct Skew {
 impl Skew {
     /// Returns what the first read of a row proves: by causality alone, skew ≥ stamp + quantum.low − answered.
     #[must_use]
-    pub fn new(read: Read, row: Row, assumptions: Assumptions) -> Self {
+    pub fn new(read: Read, row: Row, assumptions: impl Into<Arc<Assumptions>>) -> Self {
+        let assumptions = assumptions.into();
         Self {
-            assumptions,
             bounds: Bounds {
                 lower: offset(row.stamp, read.answered) + assumptions.quantum.low,
                 upper: None,
@@ -160,6 +163,7 @@ impl Skew {
             writers: Writers::default(),
             steps: 0,
             conflicts: 0,
+            assumptions,
         }
     }
 
@@ -175,13 +179,14 @@ impl Skew {
     ///
     /// A longer visibility delay widens what was proven at once. Nothing is forgotten, but where a bound rests on
     /// the old assumptions the next heartbeat stands alone, so that what they proved does not last.
-    pub fn assume(&mut self, assumptions: Assumptions) {
-        let old = std::mem::replace(&mut self.assumptions, assumptions);
+    pub fn assume(&mut self, assumptions: impl Into<Arc<Assumptions>>) {
+        let old = std::mem::replace(&mut self.assumptions, assumptions.into());
+        let assumptions = *self.assumptions;
         let comparable = Assumptions {
             report_interval: old.report_interval,
             ..assumptions
         };
-        if comparable == old {
+        if comparable == *old {
             return;
         }
         let later = assumptions.visibility_delay - old.visibility_delay;
@@ -197,7 +202,7 @@ impl Skew {
             if row.stamp <= self.row.stamp {
                 return Observation::Stale;
             }
-            *self = Self::new(read, row, self.assumptions);
+            *self = Self::new(read, row, self.assumptions.clone());
             return Observation::Recreated;
         }
         let beaten = row.report_count > self.row.report_count;
@@ -245,10 +250,7 @@ impl Skew {
         };
 
         let disproves = old.below(&bounds) || bounds.below(&old);
-        let seen = Seen {
-            beat,
-            answered: read.answered,
-        };
+        let seen = Seen::new(beat, read.answered);
         self.writers.observe(seen, &self.assumptions);
         let counts = !self.disturbed && self.writers().is_none();
         self.steps += u64::from(disproves && counts);
@@ -279,7 +281,7 @@ impl Skew {
             tolerance,
             quantum,
             ..
-        } = self.assumptions;
+        } = *self.assumptions;
         let after = self.previous - visibility_delay;
         let lower = offset(row.stamp, read.answered) + quantum.low;
         let upper =

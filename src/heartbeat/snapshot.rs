@@ -93,12 +93,14 @@ pub struct ClusterStatus {
 }
 
 impl Snapshot {
-    /// Returns the picture that one reading gives, along with what was learnt of each of its services.
+    /// Returns the picture that one reading gives, along with what was learnt of each of its services, and their
+    /// [`order`].
     #[must_use]
     pub fn new(
         reading: Reading,
         intervals: Intervals,
         observed: Vec<Observed>,
+        order: &[u32],
         clock_jump: Option<TimeDelta>,
         unconfirmed_jump: Option<TimeDelta>,
     ) -> Self {
@@ -116,7 +118,7 @@ impl Snapshot {
             unconfirmed_jump,
         };
         let clusters = cluster_statuses(clusters, &services, reference, &intervals);
-        let services = service_statuses(services, observed, reference, &intervals);
+        let services = service_statuses(&services, observed, order, reference, &intervals);
         Self {
             now,
             intervals,
@@ -147,25 +149,38 @@ impl Snapshot {
     }
 }
 
+/// Returns the places of services in the order of their names.
+#[must_use]
+pub fn order(services: &[Service]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..).take(services.len()).collect();
+    let name = |&place: &u32| services[place as usize].facts.name();
+    order.sort_by(|a, b| name(a).cmp(&name(b)));
+    order
+}
+
 fn service_statuses(
-    services: Vec<Service>,
-    observed: Vec<Observed>,
+    services: &[Service],
+    mut observed: Vec<Observed>,
+    order: &[u32],
     reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ServiceStatus> {
-    let mut rows: Vec<(Service, Observed)> = services.into_iter().zip(observed).collect();
-    // The freshest row of a name comes first; of two equally fresh the younger, so that the choice is stable.
-    rows.sort_unstable_by(|(a, _), (b, _)| {
-        (a.facts.name().cmp(&b.facts.name()))
-            .then_with(|| freshness(b).cmp(&freshness(a)))
-            .then_with(|| b.id.cmp(&a.id))
-    });
-    let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(rows.len());
-    for (service, observed) in rows {
-        match statuses.last_mut() {
-            Some(last) if last.service.facts.name() == service.facts.name() => last.duplicates += 1,
-            _ => statuses.push(service_status(service, observed, reference, intervals)),
-        }
+    let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
+    let places = order.iter().map(|&place| place as usize);
+    let same = |&a: &usize, &b: &usize| services[a].facts.name() == services[b].facts.name();
+    let places: Vec<usize> = places.collect();
+    for rows in places.chunk_by(same) {
+        // The freshest row of a name is shown; of two equally fresh the younger, so that the choice is stable.
+        let freshest = rows
+            .iter()
+            .max_by_key(|&&place| (freshness(&services[place]), services[place].id));
+        let Some(&place) = freshest else { continue };
+        let observed = std::mem::take(&mut observed[place]);
+        let service = services[place].clone();
+        statuses.push(ServiceStatus {
+            duplicates: rows.len() - 1,
+            ..service_status(service, observed, reference, intervals)
+        });
     }
     statuses
 }

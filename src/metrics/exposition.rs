@@ -11,7 +11,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 
 use super::table::{self, Column, Kind, Metric, Value};
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::{ClusterStatus, ServiceStatus, Snapshot};
 
 /// The text format of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,36 +45,171 @@ impl Format {
     }
 }
 
-/// Renders the metrics of all services and clusters.
+/// A family of the services' part of a page.
+#[derive(Clone, Copy)]
+pub enum Family {
+    /// One series for each service that has a value.
+    Service(&'static Column<ServiceStatus>),
+    /// Every reason of every service whose verdict is known, so that no series comes and goes.
+    DownReason,
+    /// The facts about each service.
+    ServiceInfo,
+    /// One series for each cluster that has a value.
+    Cluster(&'static Column<ClusterStatus>),
+}
+
+/// The labels that identify each service and each cluster of a snapshot, rendered once for all families.
+#[derive(Debug)]
+pub struct Names {
+    services: Labels,
+    clusters: Labels,
+}
+
+/// The labels of each row, one after the other.
+#[derive(Debug, Default)]
+struct Labels {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    /// Returns those of a snapshot.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let services = snapshot
+            .services
+            .iter()
+            .map(|status| status.service.facts.name());
+        let clusters = snapshot.clusters.iter();
+        let clusters = clusters.map(|status| (&*status.cluster.binary, &*status.cluster.name));
+        Self {
+            services: Labels::new("host", services),
+            clusters: Labels::new("cluster_name", clusters),
+        }
+    }
+
+    /// Returns whether two snapshots have the same services, with the same facts, and the same clusters.
+    #[must_use]
+    pub fn are_same(a: &Snapshot, b: &Snapshot) -> bool {
+        fn same<'a, T, V: PartialEq>(a: &'a [T], b: &'a [T], value: impl Fn(&'a T) -> V) -> bool {
+            a.len() == b.len() && a.iter().map(&value).eq(b.iter().map(&value))
+        }
+        same(&a.services, &b.services, |status| &status.service.facts)
+            && same(&a.clusters, &b.clusters, |status| &status.cluster)
+    }
+}
+
+impl Labels {
+    fn new<'a>(second: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut labels = Self::default();
+        for (binary, name) in names {
+            labels.text.push_str("binary=\"");
+            escape(&mut labels.text, binary, true);
+            labels.text.push_str("\",");
+            label_pair(&mut labels.text, second, name);
+            labels.ends.push(labels.text.len());
+        }
+        labels.text.shrink_to_fit();
+        labels
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins
+            .zip(&self.ends)
+            .map(|(begin, &end)| &self.text[begin..end])
+    }
+}
+
+impl Family {
+    /// Returns every family, in the order of the page.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let services = table::SERVICE.iter().map(Self::Service);
+        let clusters = table::CLUSTER.iter().map(Self::Cluster);
+        services
+            .chain([Self::DownReason, Self::ServiceInfo])
+            .chain(clusters)
+    }
+
+    /// Returns what the family is.
+    #[must_use]
+    pub fn metric(self) -> &'static Metric {
+        match self {
+            Self::Service((metric, _)) | Self::Cluster((metric, _)) => metric,
+            Self::DownReason => &table::DOWN_REASON,
+            Self::ServiceInfo => &table::SERVICE_INFO,
+        }
+    }
+
+    /// Returns whether two snapshots of [the same names](Names::are_same) show the same samples.
+    #[must_use]
+    pub fn is_same(self, a: &Snapshot, b: &Snapshot) -> bool {
+        let mut services = a.services.iter().zip(&b.services);
+        let mut clusters = a.clusters.iter().zip(&b.clusters);
+        match self {
+            Self::Service((_, value)) => services.all(|(a, b)| value(a) == value(b)),
+            Self::Cluster((_, value)) => clusters.all(|(a, b)| value(a) == value(b)),
+            Self::DownReason => services.all(|(a, b)| {
+                a.up.is_some() == b.up.is_some() && a.observed.reason == b.observed.reason
+            }),
+            // The names are the facts.
+            Self::ServiceInfo => true,
+        }
+    }
+
+    /// Renders the family, nothing where it has no samples. `names` are those of the snapshot; `page` is given to
+    /// `drain` after each line that belongs to a row, and may be emptied there.
+    pub fn render(
+        self,
+        format: Format,
+        snapshot: &Snapshot,
+        names: &Names,
+        page: &mut String,
+        drain: impl FnMut(&mut String),
+    ) {
+        let metric = self.metric();
+        let mut lines = Lines {
+            metric,
+            format,
+            page,
+            drain,
+            described: false,
+        };
+        let services = names.services.iter().zip(&snapshot.services);
+        match self {
+            Self::Service((_, value)) => lines.column(services, value),
+            Self::Cluster((_, value)) => {
+                lines.column(names.clusters.iter().zip(&snapshot.clusters), value);
+            }
+            Self::DownReason => {
+                for (names, status) in services.filter(|(_, status)| status.up.is_some()) {
+                    for reason in Reason::ALL {
+                        lines.begin(names);
+                        lines.page.push_str(",reason=\"");
+                        lines.page.push_str(reason.as_str());
+                        lines.page.push('"');
+                        lines.end((status.observed.reason == Some(reason)).into());
+                    }
+                }
+            }
+            Self::ServiceInfo => {
+                for (names, status) in services {
+                    lines.begin(names);
+                    for (name, fact) in table::SERVICE_INFO_LABELS {
+                        lines.page.push(',');
+                        label_pair(lines.page, name, fact(status).unwrap_or_default());
+                    }
+                    lines.end(Value::Integer(1));
+                }
+            }
+        }
+    }
+}
+/// Returns what the table says of a family that the crate `prometheus` gathered.
 #[must_use]
-pub fn services(snapshot: &Snapshot, format: Format) -> String {
-    // Measured with 10,000 services and long names: 2,040 bytes each. Growing a large string costs a copy.
-    let mut page = String::with_capacity(snapshot.services.len() * 2048 + 4096);
-    let services: Vec<String> = snapshot
-        .services
-        .iter()
-        .map(|status| {
-            names(
-                "host",
-                &status.service.facts.binary,
-                &status.service.facts.host,
-            )
-        })
-        .collect();
-    for column in table::SERVICE {
-        family(&mut page, format, column, &snapshot.services, &services);
-    }
-    reasons(&mut page, format, &snapshot.services, &services);
-    info(&mut page, format, &snapshot.services, &services);
-    let clusters: Vec<String> = snapshot
-        .clusters
-        .iter()
-        .map(|status| names("cluster_name", &status.cluster.binary, &status.cluster.name))
-        .collect();
-    for column in table::CLUSTER {
-        family(&mut page, format, column, &snapshot.clusters, &clusters);
-    }
-    page
+pub fn described(gathered: &MetricFamily) -> Option<&'static Metric> {
+    let mut metrics = table::TELEMETRY.iter();
+    metrics.find(|metric| metric.name == gathered.name())
 }
 
 /// Renders what the crate `prometheus` gathered, which knows nothing of OpenMetrics. Ends the page.
@@ -82,10 +217,7 @@ pub fn services(snapshot: &Snapshot, format: Format) -> String {
 pub fn telemetry(families: &[MetricFamily], format: Format) -> String {
     let mut page = String::with_capacity(16 * 1024);
     for gathered in families {
-        let Some(metric) = table::TELEMETRY
-            .iter()
-            .find(|metric| metric.name == gathered.name())
-        else {
+        let Some(metric) = described(gathered) else {
             debug_assert!(false, "{} is not in the table", gathered.name());
             continue;
         };
@@ -122,62 +254,44 @@ pub fn telemetry(families: &[MetricFamily], format: Format) -> String {
     page
 }
 
-fn family<T>(page: &mut String, format: Format, column: &Column<T>, rows: &[T], names: &[String]) {
-    let (metric, value) = column;
-    let mut described = false;
-    for (row, names) in rows.iter().zip(names) {
-        let Some(value) = value(row) else { continue };
-        if !described {
-            describe(page, format, metric);
-            described = true;
-        }
-        page.push_str(metric.name);
-        page.push('{');
-        page.push_str(names);
-        page.push_str("} ");
-        number(page, value);
-        page.push('\n');
-    }
+/// The lines of one family.
+struct Lines<'a, F> {
+    metric: &'static Metric,
+    format: Format,
+    page: &'a mut String,
+    drain: F,
+    described: bool,
 }
 
-/// Writes every reason of every service whose verdict is known, so that no series comes and goes.
-fn reasons(page: &mut String, format: Format, services: &[ServiceStatus], names: &[String]) {
-    let known = services
-        .iter()
-        .zip(names)
-        .filter(|(status, _)| status.up.is_some());
-    let mut described = false;
-    for (status, names) in known {
-        if !described {
-            describe(page, format, &table::DOWN_REASON);
-            described = true;
-        }
-        for reason in Reason::ALL {
-            let holds = u8::from(status.observed.reason == Some(reason));
-            let _ = writeln!(
-                page,
-                "{}{{{names},reason=\"{}\"}} {holds}",
-                table::DOWN_REASON.name,
-                reason.as_str()
-            );
+impl<F: FnMut(&mut String)> Lines<'_, F> {
+    fn column<'a, T: 'a>(
+        &mut self,
+        rows: impl Iterator<Item = (&'a str, &'a T)>,
+        value: &fn(&T) -> Option<Value>,
+    ) {
+        for (names, row) in rows {
+            if let Some(value) = value(row) {
+                self.begin(names);
+                self.end(value);
+            }
         }
     }
-}
 
-fn info(page: &mut String, format: Format, services: &[ServiceStatus], names: &[String]) {
-    if services.is_empty() {
-        return;
-    }
-    describe(page, format, &table::SERVICE_INFO);
-    for (status, names) in services.iter().zip(names) {
-        page.push_str(table::SERVICE_INFO.name);
-        page.push('{');
-        page.push_str(names);
-        for (name, fact) in table::SERVICE_INFO_LABELS {
-            page.push(',');
-            label_pair(page, name, fact(status).unwrap_or_default());
+    fn begin(&mut self, names: &str) {
+        if !self.described {
+            describe(self.page, self.format, self.metric);
+            self.described = true;
         }
-        page.push_str("} 1\n");
+        self.page.push_str(self.metric.name);
+        self.page.push('{');
+        self.page.push_str(names);
+    }
+
+    fn end(&mut self, value: Value) {
+        self.page.push_str("} ");
+        number(self.page, value);
+        self.page.push('\n');
+        (self.drain)(self.page);
     }
 }
 
@@ -251,14 +365,6 @@ fn series(page: &mut String, name: &str, suffix: &str, labels: &str) {
     page.push(' ');
 }
 
-/// The two labels that identify a service or a cluster, rendered once for all its series.
-fn names(second: &str, binary: &str, name: &str) -> String {
-    let mut labels = String::with_capacity(32 + binary.len() + name.len());
-    label(&mut labels, "binary", binary);
-    label(&mut labels, second, name);
-    labels
-}
-
 fn label(labels: &mut String, name: &str, value: &str) {
     if !labels.is_empty() {
         labels.push(',');
@@ -292,23 +398,24 @@ fn escape(page: &mut String, text: &str, quotes: bool) {
 }
 
 fn number(page: &mut String, value: Value) {
-    // Writing to a String can't fail.
-    let _ = match value {
-        Value::Integer(value) => write!(page, "{value}"),
+    let mut digits = itoa::Buffer::new();
+    match value {
+        Value::Integer(value) => page.push_str(digits.format(value)),
         Value::Micros(micros) => {
-            let sign = if micros < 0 { "-" } else { "" };
-            let (seconds, rest) = (
-                micros.unsigned_abs() / 1_000_000,
-                micros.unsigned_abs() % 1_000_000,
-            );
-            if rest == 0 {
-                write!(page, "{sign}{seconds}")
-            } else {
-                let fraction = format!("{rest:06}");
-                write!(page, "{sign}{seconds}.{}", fraction.trim_end_matches('0'))
+            if micros < 0 {
+                page.push('-');
+            }
+            let micros = micros.unsigned_abs();
+            page.push_str(digits.format(micros / 1_000_000));
+            let fraction = micros % 1_000_000;
+            if fraction > 0 {
+                // Six digits with the zeros that lead, without those at the end.
+                let text = digits.format(1_000_000 + fraction);
+                page.push('.');
+                page.push_str(text[1..].trim_end_matches('0'));
             }
         }
-    };
+    }
 }
 
 /// Writes a float as both formats want it: infinities as `+Inf`, `-Inf`.

@@ -276,6 +276,7 @@ fn explain(class: Class) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
+    use crate::scrape::Own;
 
     use std::time::Duration;
 
@@ -468,7 +469,7 @@ mod tests {
             text(),
             "The exporter started 2 s ago; the first reading of the database is under way."
         );
-        gallery.fail(Class::Auth, || {});
+        gallery.fail(Class::Auth, Own::default);
         tokio::time::advance(Duration::from_secs(130)).await;
         assert_eq!(
             text(),

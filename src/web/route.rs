@@ -13,12 +13,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::query::{self, Query};
-use super::response::{Body, JSON, error, mark, plain, response};
+use super::response::{Body, JSON, error, in_pieces, mark, plain, response};
 use super::server::Site;
 use super::{asset, negotiation, page};
 use crate::listing;
-use crate::metrics::{exposition, gzip};
+use crate::metrics::gzip;
 use crate::picture::{Encoding, Selection};
+use crate::scrape::Own;
 
 const API: &str = "/api/";
 const SERVICES: &str = "/api/v1/services";
@@ -174,22 +175,21 @@ async fn reload(site: &Site) -> Response<Body> {
     }
 }
 
+/// The page of metrics; `?name[]=…`, repeated, leaves the families of these names.
 fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
     let format = negotiation::format(Some(&header(request, ACCEPT)));
     let encoding = encoding(request);
     site.gallery.ask(format, encoding);
-    let (picture, own) = site.gallery.with_latest(|| site.telemetry.gather());
-    let own = exposition::telemetry(&own, format);
-    let (first, second) = match (picture, encoding) {
-        (Some(picture), Encoding::Identity) => (picture.text(format).clone(), own.into()),
-        (Some(picture), Encoding::Gzip) => {
-            let opening = picture.gzip(format);
-            (opening.bytes.clone(), gzip::close(opening, own.as_bytes()))
-        }
-        (None, Encoding::Identity) => (Bytes::new(), own.into()),
-        (None, Encoding::Gzip) => (gzip::whole(own.as_bytes()), Bytes::new()),
+    let scrape = site.gallery.scrape(|| Own::gather(&site.telemetry));
+    let pairs = query::pairs(request.uri().query().unwrap_or_default());
+    let names = pairs.filter_map(|(name, value)| (name == "name[]").then_some(value));
+    let names: Vec<String> = names.collect();
+    let pieces = if names.is_empty() {
+        scrape.page(format, encoding).clone()
+    } else {
+        scrape.selected(&names, format, encoding)
     };
-    let mut response = response(StatusCode::OK, format.content_type(), first, second);
+    let mut response = in_pieces(StatusCode::OK, format.content_type(), pieces);
     mark(&mut response, encoding, "Accept, Accept-Encoding");
     response
 }
@@ -202,11 +202,11 @@ fn status_page(site: &Site, request: &Request<()>) -> Response<Body> {
 /// Answers with what was rendered for this request alone.
 fn text(request: &Request<()>, content_type: &'static str, text: String) -> Response<Body> {
     let encoding = encoding(request);
-    let body = match encoding {
+    let body: Bytes = match encoding {
         Encoding::Identity => text.into(),
         Encoding::Gzip => gzip::whole(text.as_bytes()),
     };
-    let mut response = response(StatusCode::OK, content_type, body, Bytes::new());
+    let mut response = response(StatusCode::OK, content_type, body);
     mark(&mut response, encoding, "Accept-Encoding");
     response
 }
@@ -237,7 +237,7 @@ async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
             "the services could not be listed; this is a mistake in the exporter, please report it",
         );
     };
-    let mut response = response(StatusCode::OK, JSON, json, Bytes::new());
+    let mut response = response(StatusCode::OK, JSON, json);
     mark(&mut response, encoding, "Accept-Encoding");
     response
 }
@@ -271,13 +271,13 @@ fn file(asset: &'static asset::Asset, request: &Request<()>) -> Response<Body> {
     };
     let known = header(request, IF_NONE_MATCH).contains(&tag);
     let mut response = if known {
-        response(StatusCode::NOT_MODIFIED, JSON, Bytes::new(), Bytes::new())
+        response(StatusCode::NOT_MODIFIED, JSON, Bytes::new())
     } else {
         let bytes = match encoding {
             Encoding::Identity => Bytes::from_static(asset.text),
             Encoding::Gzip => asset.gzip.clone(),
         };
-        response(StatusCode::OK, asset.content_type, bytes, Bytes::new())
+        response(StatusCode::OK, asset.content_type, bytes)
     };
     let headers = response.headers_mut();
     if known {

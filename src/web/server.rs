@@ -26,12 +26,13 @@ use crate::config::listen_address::ListenAddress;
 use crate::lifecycle::Reload;
 use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
+use crate::scrape::Own;
 
 /// Connections served at once, where there are descriptors for as many.
 const MAX_CONNECTIONS: usize = 2000;
 /// Connections that wait to be accepted; of more than that, clients try again after a second.
 const BACKLOG: i32 = 4096;
-/// Time between two looks for clients that take too long.
+/// Time between two looks for clients that take too long, and at the exporter's own metrics.
 const LOOK: Duration = Duration::from_secs(1);
 /// Most bytes of a request's head.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
@@ -103,6 +104,7 @@ pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::
         loop {
             tokio::time::sleep(LOOK).await;
             crowd.dismiss_overdue();
+            site.gallery.refresh(|| Own::gather(&site.telemetry));
         }
     });
     while accepting.join_next().await.is_some() {}

@@ -33,12 +33,46 @@ pub(super) struct Writers {
     number: Option<u32>,
 }
 
-/// A heartbeat and when it was seen.
+/// A heartbeat and when it was seen, in as little room as tells writers apart: a window for each row is the most that
+/// is remembered of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
-    pub(super) beat: Beat,
-    /// When the read that showed it was answered.
-    pub(super) answered: Monotonic,
+    /// By the host's clock, in microseconds since 1970.
+    stamp: i64,
+    /// Its low bits; Cinder's column has no more.
+    report_count: u32,
+    /// When the read that showed it was answered: the low bits, in milliseconds.
+    answered: u32,
+}
+
+impl Seen {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the low bits are meant"
+    )]
+    pub(super) fn new(beat: Beat, answered: Monotonic) -> Self {
+        Self {
+            stamp: beat.stamp.0.and_utc().timestamp_micros(),
+            report_count: beat.report_count as u32,
+            answered: answered.0.num_milliseconds() as u32,
+        }
+    }
+
+    /// Returns how many heartbeats later this one is.
+    fn count_since(self, earlier: Self) -> i64 {
+        self.report_count.wrapping_sub(earlier.report_count).into()
+    }
+
+    /// Returns how much later it was stamped.
+    fn stamped_since(self, earlier: Self) -> TimeDelta {
+        TimeDelta::microseconds(self.stamp.saturating_sub(earlier.stamp))
+    }
+
+    /// Returns how much later it was seen.
+    fn seen_since(self, earlier: Self) -> TimeDelta {
+        TimeDelta::milliseconds(self.answered.wrapping_sub(earlier.answered).into())
+    }
 }
 
 /// The stamps seen as so many interleaved series.
@@ -91,9 +125,9 @@ impl Writers {
     /// configured, and whose clock is set back every few heartbeats, is mistaken for them.
     fn by_rate(&self, report_interval: TimeDelta) -> Option<u32> {
         let (first, last) = self.seen.front().zip(self.seen.back())?;
-        let count = last.beat.count_since(&first.beat);
+        let count = last.count_since(*first);
         let expected = scaled(report_interval, count, 1);
-        let took = last.answered - first.answered;
+        let took = last.seen_since(*first);
         (2..=MOST)
             .rev()
             .find(|&number| scaled(took, 2 * i64::from(number) - 1, 2) <= expected)
@@ -131,25 +165,24 @@ impl Writers {
         self.seen
             .iter()
             .zip(later)
-            .filter(|(seen, next)| next.beat.stamp < seen.beat.stamp)
+            .filter(|(seen, next)| next.stamp < seen.stamp)
             .count()
     }
 
     fn series(&self, number: u32, slack: TimeDelta) -> Series {
         let number = i64::from(number);
         // For each series, by the remainder of its counts: where it was last seen, and its number of returns.
-        let mut latest: BTreeMap<i64, (usize, Beat, usize)> = BTreeMap::new();
+        let mut latest: BTreeMap<i64, (usize, Seen, usize)> = BTreeMap::new();
         let mut spans = Vec::with_capacity(WINDOW);
-        for (place, Seen { beat, .. }) in self.seen.iter().enumerate() {
-            let writer = beat.report_count.rem_euclid(number);
+        for (place, &seen) in self.seen.iter().enumerate() {
+            let writer = i64::from(seen.report_count) % number;
             let returns = latest.get(&writer).map_or(0, |&(before, last, returns)| {
-                spans.push((
-                    beat.stamp.0 - last.stamp.0,
-                    beat.count_since(&last) / number,
-                ));
+                // A garbled count can differ in its high bits alone.
+                let times = (seen.count_since(last) / number).max(1);
+                spans.push((seen.stamped_since(last), times));
                 returns + usize::from(before + 1 < place)
             });
-            latest.insert(writer, (place, *beat, returns));
+            latest.insert(writer, (place, seen, returns));
         }
         let mut intervals: Vec<TimeDelta> = spans
             .iter()
