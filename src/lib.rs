@@ -52,6 +52,7 @@
 //! - [`pulse`]: how the exporter is doing, for systemd.
 //! - [`config`]: layers of configuration, and where each value came from.
 //! - [`listing`]: the services as a table, JSON, CSV.
+//! - [`probe`]: what a health check asks of the exporter.
 //! - [`demo`]: a simulated Cinder.
 //! - [`bundle`]: the files that the program brings along.
 //! - [`systemd`], [`lifecycle`]: what systemd is told and passes; the configuration in force and how it is replaced.
@@ -70,6 +71,7 @@ pub mod metrics;
 pub mod picture;
 pub mod plan;
 pub mod poller;
+pub mod probe;
 pub mod pulse;
 pub mod scrape;
 pub mod serve;

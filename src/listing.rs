@@ -1,35 +1,17 @@
 //! The services as a person or a script reads them: a table with advice, JSON, CSV.
 
 pub mod detail;
-
-use std::fmt::Write as _;
+mod table;
 
 use chrono::{NaiveDateTime, TimeDelta};
-use comfy_table::{Cell, Table, presets};
 use serde::Serialize;
+
+pub use self::table::table;
 
 use crate::heartbeat::advice;
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::service::Stamp;
-use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
-
-/// The headings of `openstack volume service list`, and what it can't tell.
-const HEADINGS: [&str; 9] = [
-    "Binary",
-    "Host",
-    "Zone",
-    "Status",
-    "State",
-    "Updated At",
-    "Age",
-    "Skew",
-    "Reason",
-];
-
-/// What to say where most hosts share a skew.
-const SUSPECT: &str = "\nMost hosts share one clock skew: it is rather the clock of the database's server that is off, or \
-                       its reads lag.\n";
 
 /// What is listed of a service, by the names of Cinder's API and of our metrics.
 #[derive(Debug, Default, Serialize)]
@@ -86,62 +68,33 @@ pub fn all_up(snapshot: &Snapshot) -> Option<bool> {
     (!unknown).then_some(true)
 }
 
-/// Returns whether it is known why each enabled service that is down is down.
+/// Returns how many enabled services are down for a reason that is not known yet.
 #[must_use]
-pub fn is_explained(snapshot: &Snapshot) -> bool {
+pub fn unexplained(snapshot: &Snapshot) -> usize {
     let enabled = |status: &&ServiceStatus| !status.service.disabled && is_down(status);
-    let mut down = snapshot.services.iter().filter(enabled);
-    down.all(|status| {
-        match status.observed.reason {
-            None | Some(Reason::Undetermined) => false,
-            // A clock ahead is proven at once; whether most hosts share that skew takes a heartbeat of each.
-            Some(Reason::ClockSkew) => {
-                status.observed.writers.is_some()
-                    || status
-                        .observed
-                        .clock_skew
-                        .is_some_and(|skew| skew.estimate.is_some())
-            }
-            Some(_) => true,
+    let down = snapshot.services.iter().filter(enabled);
+    down.filter(|status| !is_explained(status)).count()
+}
+
+fn is_explained(status: &ServiceStatus) -> bool {
+    match status.observed.reason {
+        None | Some(Reason::Undetermined) => false,
+        // A clock ahead is proven at once; whether most hosts share that skew takes a heartbeat of each.
+        Some(Reason::ClockSkew) => {
+            status.observed.writers.is_some()
+                || status
+                    .observed
+                    .clock_skew
+                    .is_some_and(|skew| skew.estimate.is_some())
         }
-    })
+        Some(_) => true,
+    }
 }
 
 /// Returns whether the API lists the service as down.
 #[must_use]
 pub fn is_down(status: &ServiceStatus) -> bool {
     status.up == Some(false)
-}
-
-/// Returns a table for a terminal, and below it what to do about the services that need it.
-#[must_use]
-pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_FULL_CONDENSED);
-    table.set_header(HEADINGS);
-    let mut advices = String::new();
-    for status in snapshot.services.iter().filter(|status| shown(status)) {
-        table.add_row(row(status).map(|text| Cell::new(printable(&text))));
-        if let Some(advice) = advice::advice(status, snapshot) {
-            let name = format!(
-                "{} on {}",
-                status.service.facts.binary, status.service.facts.host
-            );
-            let _ = writeln!(advices, "\n{}: {}", printable(&name), printable(&advice));
-        }
-    }
-    if snapshot.reference_clock_suspect {
-        advices.push_str(SUSPECT);
-    }
-    if !is_explained(snapshot) {
-        let down_time = snapshot.intervals.service_down_time.num_seconds();
-        let _ = writeln!(
-            advices,
-            "\nNot everything is known yet; --wait {} tells the rest.",
-            down_time + 15
-        );
-    }
-    format!("{table}\n{advices}")
 }
 
 /// Returns comma-separated values with a line of headings (RFC 4180), with the fields of [`json`].
@@ -171,52 +124,30 @@ fn lines<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> String {
 /// Returns a JSON object: the database's time, and the services.
 #[must_use]
 pub fn json(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
+    document(&page(snapshot, shown))
+}
+
+/// Returns the same in one line.
+#[must_use]
+pub fn json_line(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
+    ended(serde_json::to_string(&page(snapshot, shown)))
+}
+
+fn page(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Page<'_> {
     let services = snapshot.services.iter().filter(|status| shown(status));
-    let page = Page {
+    Page {
         now: utc(snapshot.now.0),
         reference_clock_suspect: snapshot.reference_clock_suspect,
         services: services.map(|status| entry(status, snapshot)).collect(),
-    };
-    document(&page)
+    }
 }
 
 fn document(page: &impl Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(page).expect("texts and numbers are always JSON");
-    text.push('\n');
-    text
+    ended(serde_json::to_string_pretty(page))
 }
 
-fn row(status: &ServiceStatus) -> [String; 9] {
-    let service = &status.service;
-    let facts = &service.facts;
-    let updated_at = match service.updated_at {
-        Stamp::At(stamp) => stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string(),
-        Stamp::Never | Stamp::Unreadable => String::new(),
-    };
-    [
-        facts.binary.to_string(),
-        facts.host.to_string(),
-        facts
-            .availability_zone
-            .as_deref()
-            .unwrap_or_default()
-            .to_owned(),
-        enabled(status).to_owned(),
-        state(status.up).unwrap_or("unknown").to_owned(),
-        updated_at,
-        status.heartbeat_age.map(age).unwrap_or_default(),
-        status
-            .observed
-            .clock_skew
-            .as_ref()
-            .map(skew)
-            .unwrap_or_default(),
-        status
-            .observed
-            .reason
-            .map_or("", Reason::as_str)
-            .replace('_', " "),
-    ]
+fn ended(json: serde_json::Result<String>) -> String {
+    json.expect("texts and numbers are always JSON") + "\n"
 }
 
 fn entry<'a>(status: &'a ServiceStatus, snapshot: &Snapshot) -> Entry<'a> {
@@ -276,17 +207,6 @@ fn utc(time: NaiveDateTime) -> String {
     time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// Returns a text that can do nothing to a terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escaped = c.is_control().then(|| c.escape_default());
-            let plain = (!c.is_control()).then_some(c);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
-}
-
 /// Returns an age as people say it: seconds with a tenth below two minutes, then the two largest units.
 #[must_use]
 pub fn age(age: TimeDelta) -> String {
@@ -305,24 +225,9 @@ pub fn age(age: TimeDelta) -> String {
     }
 }
 
-/// Returns a skew as `+74.9 s ± 1.3`; before a heartbeat was observed, what causality proves of a host ahead.
-fn skew(skew: &ClockSkew) -> String {
-    let lower = skew.bounds.lower;
-    match (skew.estimate, skew.margin()) {
-        (Some(estimate), Some(margin)) => format!(
-            "{:+.1} s ± {:.1}",
-            estimate.as_seconds_f64(),
-            margin.as_seconds_f64()
-        ),
-        _ if lower > TimeDelta::seconds(1) => format!("> {:+.1} s", lower.as_seconds_f64()),
-        _ => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::skew::Bounds;
 
     #[test]
     fn ages_are_said_in_the_two_largest_units() {
@@ -336,30 +241,5 @@ mod tests {
         ] {
             assert_eq!(age(TimeDelta::seconds(seconds)), expected);
         }
-    }
-
-    #[test]
-    fn a_skew_is_said_with_the_farther_of_its_bounds() {
-        let span = TimeDelta::milliseconds;
-        for (estimate, lower, upper, expected) in [
-            (Some(74_900), 74_000, Some(76_600), "+74.9 s ± 1.7"),
-            (Some(-40), -1_000, Some(1_000), "-0.0 s ± 1.0"),
-            (None, 74_500, None, "> +74.5 s"),
-            (None, -141_000, None, ""),
-        ] {
-            let text = skew(&ClockSkew {
-                estimate: estimate.map(span),
-                bounds: Bounds {
-                    lower: span(lower),
-                    upper: upper.map(span),
-                },
-            });
-            assert_eq!(text, expected);
-        }
-    }
-
-    #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(printable("a\u{1b}[31m\nb ж"), "a\\u{1b}[31m\\nb ж");
     }
 }

@@ -16,6 +16,11 @@ pub enum Fault {
         name: String,
         nearest: Option<&'static str>,
     },
+    #[error("the environment variable {name} names no setting; {}", hint(nearest.as_deref()))]
+    UnknownVariable {
+        name: String,
+        nearest: Option<String>,
+    },
     #[error("{origin}: unknown key{}; {}", shown(name), web_hint(*nearest, known))]
     UnknownWebKey {
         origin: String,
@@ -81,9 +86,9 @@ pub enum Fault {
 }
 
 /// Returns what to say after the name of something unknown.
-pub(super) fn hint(nearest: Option<&str>) -> String {
+fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(
-        || "`check-config` lists those there are".to_owned(),
+        || "`--help` lists those there are".to_owned(),
         |name| format!("did you mean `{name}`?"),
     )
 }

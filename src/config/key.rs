@@ -16,6 +16,8 @@ pub struct Key {
     pub secret: bool,
     /// Whether it is `true` or `false`, and its flag alone says `true`.
     pub switch: bool,
+    /// The values that it takes, where these are a few words.
+    pub choices: &'static [&'static str],
     /// What it takes for a change to be in force.
     pub uptake: Uptake,
     /// The heading in the help.
@@ -54,6 +56,7 @@ const fn key(
         list: false,
         secret: false,
         switch: false,
+        choices: &[],
         uptake: Uptake::Reload,
         group,
         help,
@@ -74,6 +77,7 @@ const fn fixed(key: Key) -> Key {
 const fn switch(group: &'static str, name: &'static str, help: &'static str) -> Key {
     Key {
         switch: true,
+        choices: &["true", "false"],
         uptake: Uptake::Restart,
         ..key(group, name, "BOOLEAN", Some("false"), help)
     }
@@ -206,20 +210,26 @@ pub static KEYS: &[Key] = &[
         None,
         "TLS, users and a rate limit, in the format of Prometheus's exporter-toolkit; read again when it changes",
     )),
-    key(
-        LOG,
-        "log.level",
-        "LEVEL",
-        Some("info"),
-        "Least severity to log: debug, info, warn or error",
-    ),
-    fixed(key(
-        LOG,
-        "log.format",
-        "FORMAT",
-        Some("logfmt"),
-        "Format of the log on standard error: logfmt or json",
-    )),
+    Key {
+        choices: &["debug", "info", "warn", "error"],
+        ..key(
+            LOG,
+            "log.level",
+            "LEVEL",
+            Some("info"),
+            "Least severity to log",
+        )
+    },
+    Key {
+        choices: &["logfmt", "json"],
+        ..fixed(key(
+            LOG,
+            "log.format",
+            "FORMAT",
+            Some("logfmt"),
+            "Format of the log on standard error",
+        ))
+    },
 ];
 
 /// Name of the setting that names the YAML file, and so can't stand in it.
@@ -264,6 +274,16 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// Returns the variable that resembles a misspelt one most, if any does.
+#[must_use]
+pub fn nearest_variable(name: &str) -> Option<String> {
+    // What they all begin with would make each resemble every other.
+    let rest = name.strip_prefix(PREFIX)?;
+    let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
+    let rests = known.iter().filter_map(|known| known.strip_prefix(PREFIX));
+    nearest(rest, rests).map(|rest| format!("{PREFIX}{rest}"))
+}
+
 /// Returns whether a variable is meant for us, though it names no setting.
 ///
 /// Kubernetes sets `OPENSTACK_HEARTBEAT_EXPORTER_SERVICE_HOST` and its like for a service of our name; they are
@@ -304,6 +324,20 @@ mod tests {
             Some("web.listen-address")
         );
         assert_eq!(nearest("xyzzy", names()), None);
+    }
+
+    #[test]
+    fn the_nearest_variable_is_found_by_what_sets_it_apart() {
+        let nearest = |rest| nearest_variable(&format!("OPENSTACK_HEARTBEAT_{rest}"));
+        for (rest, expected) in [
+            ("POL_INTERVAL", "POLL_INTERVAL"),
+            ("DATABSE_URL", "DATABASE_URL"),
+            ("LISTEN_ADDRESS", "WEB_LISTEN_ADDRESS"),
+        ] {
+            let expected = format!("OPENSTACK_HEARTBEAT_{expected}");
+            assert_eq!(nearest(rest), Some(expected));
+        }
+        assert_eq!(nearest("XYZZY"), None);
     }
 
     #[test]

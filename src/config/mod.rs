@@ -8,6 +8,7 @@ pub mod ini;
 pub mod key;
 pub mod layer;
 pub mod listen_address;
+pub mod listening;
 mod node;
 mod option_file;
 pub mod oslo;

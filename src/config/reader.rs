@@ -240,7 +240,7 @@ impl Reader<'_> {
         )
     }
 
-    fn listen(&mut self) -> Option<Listen> {
+    pub(super) fn listen(&mut self) -> Option<Listen> {
         if self.boolean("web.systemd-socket")? {
             return Some(Listen::Systemd);
         }
@@ -279,7 +279,7 @@ impl Reader<'_> {
         )
     }
 
-    fn web_config(&mut self) -> Option<PathBuf> {
+    pub(super) fn web_config(&mut self) -> Option<PathBuf> {
         let name = "web.config.file";
         let item = self.one(name)?;
         self.note(name, item.text.clone(), item.origin);

@@ -7,8 +7,8 @@ use config::Config;
 
 use super::credential;
 use super::database_url::DatabaseUrl;
-use super::fault::{Fault, hint};
-use super::key::{self, KEYS, Key};
+use super::fault::Fault;
+use super::key;
 use super::layer::{Item, Layer};
 use super::listen_address::Listen;
 use super::oslo::{OsloConfig, Place};
@@ -112,14 +112,17 @@ impl Settings {
     }
 
     fn load_from(flags: Flags, counts: fn(&str) -> bool) -> Result<Self, Vec<Fault>> {
-        // What is not UTF-8 is passed on with replacement characters, so that it is refused and not overlooked.
-        let variable = move |name: &str| {
-            let text = std::env::var_os(name).filter(|_| counts(name))?;
-            Some(text.to_string_lossy().into_owned())
-        };
+        let variable = move |name: &str| variable(name).filter(|_| counts(name));
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         load(flags, variable, names)
     }
+}
+
+/// Reads a variable of the process. What is not UTF-8 is passed on with replacement characters, so that it is refused
+/// and not overlooked.
+pub(super) fn variable(name: &str) -> Option<String> {
+    let text = std::env::var_os(name)?;
+    Some(text.to_string_lossy().into_owned())
 }
 
 fn load(
@@ -148,7 +151,8 @@ fn load(
         .or_else(|| credential::read(credential::URL, variable, &mut faults));
     let cinder = cinder_layer(&places, variable, given.is_none(), &mut faults);
     let given = given.or_else(|| cinder.get("database.url").first().cloned());
-    let mut warnings = warnings(variables);
+    let unknown = unknown_variables(variables);
+    let mut warnings = unknown.iter().map(ToString::to_string).collect();
     let password = Password {
         file: password_file(&stronger, &mut warnings),
         credential: credential::find(credential::PASSWORD, variable),
@@ -181,11 +185,15 @@ fn load(
             effective: reader.effective,
             ..settings
         }),
-        _ => Err(reader.faults),
+        _ => {
+            // The database URL may be missing because its variable is misspelt.
+            reader.faults.extend(unknown);
+            Err(reader.faults)
+        }
     }
 }
 
-fn merge(layers: &[Layer]) -> Result<Config, config::ConfigError> {
+pub(super) fn merge(layers: &[Layer]) -> Result<Config, config::ConfigError> {
     let mut builder = Config::builder();
     for layer in layers {
         builder = builder.add_source(layer.clone());
@@ -193,7 +201,7 @@ fn merge(layers: &[Layer]) -> Result<Config, config::ConfigError> {
     builder.build()
 }
 
-fn config_file(
+pub(super) fn config_file(
     flags: &Flags,
     variable: impl Fn(&str) -> Option<String>,
     faults: &mut Vec<Fault>,
@@ -279,20 +287,17 @@ fn password_file(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Item> 
     None
 }
 
-fn warnings(variables: impl Iterator<Item = String>) -> Vec<String> {
-    let mut warnings: Vec<String> = variables
+/// Returns what is wrong with the names of variables: nothing that hinders, and what may explain another fault.
+fn unknown_variables(variables: impl Iterator<Item = String>) -> Vec<Fault> {
+    let mut names: Vec<String> = variables
         .filter(|name| key::is_stray_variable(name))
-        .map(|name| {
-            let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
-            let nearest = key::nearest(&name, known.iter().map(String::as_str));
-            format!(
-                "the environment variable {name} names no setting; {}",
-                hint(nearest)
-            )
-        })
         .collect();
-    warnings.sort_unstable();
-    warnings
+    names.sort_unstable();
+    let fault = |name: String| Fault::UnknownVariable {
+        nearest: key::nearest_variable(&name),
+        name,
+    };
+    names.into_iter().map(fault).collect()
 }
 
 #[cfg(test)]

@@ -250,7 +250,7 @@ mod tests {
             &[],
             &[
                 "s.yaml:2: unknown setting `poll.intervall`; did you mean `poll.interval`?",
-                "s.yaml:3: unknown setting `xyzzy`; `check-config` lists those there are",
+                "s.yaml:3: unknown setting `xyzzy`; `--help` lists those there are",
             ],
         );
     }
@@ -310,7 +310,7 @@ mod tests {
         check(
             "mysql://u:secret@h/d: 1",
             &[],
-            &["s.yaml:1: unknown setting; `check-config` lists those there are"],
+            &["s.yaml:1: unknown setting; `--help` lists those there are"],
         );
     }
 

@@ -121,22 +121,19 @@ impl Facts {
     /// Returns the same, borrowed.
     #[must_use]
     pub fn borrowed(&self) -> Facts<&str> {
-        fn text(text: &Option<Arc<str>>) -> Option<&str> {
-            text.as_deref()
-        }
         Facts {
             binary: &self.binary,
             host: &self.host,
-            topic: text(&self.topic),
+            topic: self.topic.as_deref(),
             created_at: self.created_at,
             frozen: self.frozen,
-            availability_zone: text(&self.availability_zone),
-            cluster_name: text(&self.cluster_name),
-            uuid: text(&self.uuid),
-            rpc_current_version: text(&self.rpc_current_version),
-            object_current_version: text(&self.object_current_version),
-            replication_status: text(&self.replication_status),
-            active_backend_id: text(&self.active_backend_id),
+            availability_zone: self.availability_zone.as_deref(),
+            cluster_name: self.cluster_name.as_deref(),
+            uuid: self.uuid.as_deref(),
+            rpc_current_version: self.rpc_current_version.as_deref(),
+            object_current_version: self.object_current_version.as_deref(),
+            replication_status: self.replication_status.as_deref(),
+            active_backend_id: self.active_backend_id.as_deref(),
         }
     }
 }

@@ -177,9 +177,9 @@ impl Family {
         };
         let services = names.services.iter().zip(&snapshot.services);
         match self {
-            Self::Service((_, value)) => lines.column(services, value),
+            Self::Service((_, value)) => lines.column(services, *value),
             Self::Cluster((_, value)) => {
-                lines.column(names.clusters.iter().zip(&snapshot.clusters), value);
+                lines.column(names.clusters.iter().zip(&snapshot.clusters), *value);
             }
             Self::DownReason => {
                 for (names, status) in services.filter(|(_, status)| status.up.is_some()) {
@@ -267,7 +267,7 @@ impl<F: FnMut(&mut String)> Lines<'_, F> {
     fn column<'a, T: 'a>(
         &mut self,
         rows: impl Iterator<Item = (&'a str, &'a T)>,
-        value: &fn(&T) -> Option<Value>,
+        value: fn(&T) -> Option<Value>,
     ) {
         for (names, row) in rows {
             if let Some(value) = value(row) {

@@ -53,6 +53,7 @@ impl Deflate {
     }
 
     /// Ends the last part of a member.
+    #[must_use]
     pub fn end(mut self) -> Part {
         self.deflate(&[], FlushCompress::Finish);
         self.take()

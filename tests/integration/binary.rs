@@ -13,13 +13,15 @@ use crate::support::folder;
 /// Appears in every place that a password can come from, and must appear in nothing that comes out.
 const CANARY: &str = "c4nary-s3cret";
 
-struct Outcome {
-    code: i32,
-    stdout: String,
-    stderr: String,
+/// What became of the program.
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-fn outcome(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+/// Runs the program to its end.
+pub(crate) fn outcome(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
     let output = run(arguments, environment);
     Outcome {
         code: output.status.code().unwrap(),
@@ -29,7 +31,7 @@ fn outcome(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
 }
 
 /// A SQLite database with one service for each age in seconds, enabled or not.
-fn listing(services: &[(&str, i64, bool)]) -> Database {
+pub(crate) fn listing(services: &[(&str, i64, bool)]) -> Database {
     let database = Database::new(Engine::Sqlite);
     for (host, age, enabled) in services {
         let time = database.now(-age);

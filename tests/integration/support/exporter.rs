@@ -9,10 +9,19 @@ use std::time::Duration;
 use super::http::{self, Response};
 use super::wait_for;
 
+/// The program's file.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_openstack-heartbeat-exporter");
+
 /// Returns the program with an environment of its own: nothing of the machine's settings reaches it.
 pub(crate) fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_openstack-heartbeat-exporter"));
+    let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null());
+    set_apart(&mut command);
+    command
+}
+
+/// Keeps the machine's settings from a command.
+pub(crate) fn set_apart(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("OPENSTACK_HEARTBEAT_")
@@ -22,7 +31,6 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command
 }
 
 /// Runs the program to its end.
@@ -219,8 +227,8 @@ fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
 
 /// Finds the address in the log, whichever of the two formats it has.
 fn listening(log: &str) -> Option<SocketAddr> {
-    let line = log.lines().find(|line| line.contains("listening"))?;
-    let (_, rest) = line.split_once("127.0.0.1:")?;
+    let mut lines = log.lines().filter(|line| line.contains("listening"));
+    let (_, rest) = lines.find_map(|line| line.split_once("127.0.0.1:"))?;
     let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
     format!("127.0.0.1:{port}").parse().ok()
 }

@@ -11,6 +11,7 @@ pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod terminal;
 pub(crate) mod writer;
 
 use std::path::PathBuf;

@@ -1,0 +1,116 @@
+//! The settings as flags, made from the one table of them.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
+
+use crate::config::key::{self, KEYS, Key};
+use crate::config::oslo::Place;
+use crate::config::settings::Flags;
+
+/// Returns a flag for every setting that may have one, and `--config.file`.
+pub(super) fn all() -> impl Iterator<Item = Arg> {
+    let file = Arg::new(key::CONFIG_FILE)
+        .long(key::CONFIG_FILE)
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .value_hint(ValueHint::FilePath)
+        .help("YAML file with any of these settings");
+    let flags = KEYS.iter().filter(|key| key.has_flag()).map(flag);
+    std::iter::once(file).chain(flags)
+}
+
+/// Returns the same flags for a command that has use for those that begin so.
+///
+/// It takes the others too, so that it can be given the flags of the exporter as they are. They stand in no help, and
+/// the others in the long one alone.
+pub(super) fn of_use(beginnings: &'static [&'static str]) -> impl Iterator<Item = Arg> {
+    all().map(move |flag| {
+        let name = flag.get_id().as_str();
+        let is_of_use = name == key::CONFIG_FILE || begins(name, beginnings);
+        flag.hide(!is_of_use).hide_short_help(true)
+    })
+}
+
+/// Returns the flags that begin so, and no others.
+pub(super) fn only(beginnings: &'static [&'static str]) -> impl Iterator<Item = Arg> {
+    all()
+        .filter(move |flag| begins(flag.get_id().as_str(), beginnings))
+        .map(|flag| flag.hide_short_help(true))
+}
+
+fn begins(name: &str, beginnings: &[&str]) -> bool {
+    beginnings.iter().any(|start| name.starts_with(start))
+}
+
+fn flag(key: &Key) -> Arg {
+    let help = match key.default {
+        Some(default) => format!("{} [default: {default}]", key.help),
+        None => key.help.to_owned(),
+    };
+    let action = if key.list {
+        ArgAction::Append
+    } else {
+        ArgAction::Set
+    };
+    let hint = match key.value_name {
+        "FILE" => ValueHint::FilePath,
+        "DIR" => ValueHint::DirPath,
+        _ => ValueHint::Other,
+    };
+    let flag = Arg::new(key.name)
+        .long(key.name)
+        .value_name(key.value_name)
+        .value_hint(hint)
+        .action(action)
+        .help_heading(key.group)
+        .help(help);
+    let flag = if key.choices.is_empty() {
+        flag
+    } else {
+        flag.value_parser(PossibleValuesParser::new(key.choices))
+    };
+    if key.switch {
+        flag.num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .hide_possible_values(true)
+    } else {
+        flag
+    }
+}
+
+/// Returns what the flags say, the places of cinder.conf in the order they were given.
+pub(super) fn given(matches: &ArgMatches) -> Flags {
+    let mut flags = Flags::default();
+    let mut places: Vec<(usize, Place, String)> = Vec::new();
+    for key in KEYS.iter().filter(|key| key.has_flag()) {
+        // `demo` lacks most of them.
+        let Ok(Some(values)) = matches.try_get_many::<String>(key.name) else {
+            continue;
+        };
+        let origin = format!("--{}", key.name);
+        let indices = matches.indices_of(key.name).into_iter().flatten();
+        for (value, index) in values.zip(indices) {
+            flags.layer.add(key, value, &origin);
+            let place = match key.name {
+                "cinder.config-file" => Place::File(value.into()),
+                "cinder.config-dir" => Place::Dir(value.into()),
+                _ => continue,
+            };
+            places.push((index, place, origin.clone()));
+        }
+    }
+    places.sort_by_key(|(index, ..)| *index);
+    flags.places = places
+        .into_iter()
+        .map(|(_, place, origin)| (place, origin))
+        .collect();
+    flags.config_file = matches
+        .try_get_one::<PathBuf>(key::CONFIG_FILE)
+        .ok()
+        .flatten()
+        .cloned();
+    flags
+}

@@ -1,0 +1,94 @@
+//! `print`: the files and references that the exporter brings along.
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+use super::command::{Entry, option};
+use super::outcome::{Outcome, WRONG, write};
+use crate::bundle;
+use crate::config::database_url::Engine;
+use crate::database::{cinder, grant};
+use crate::metrics::table;
+
+pub(super) const ENTRY: Entry = Entry {
+    examples: &[
+        (
+            "Give a user of MariaDB just what the exporter reads",
+            "print grants --user heartbeat | mariadb",
+        ),
+        (
+            "Take the alerts into Prometheus",
+            "print rules > heartbeat.rules.yml",
+        ),
+    ],
+    ..Entry::plain("print", describe, run)
+};
+
+fn describe(command: Command) -> Command {
+    command
+        .about("Prints grants, alerts, a dashboard, or the reference of metrics")
+        .subcommand_required(true)
+        .subcommand(grants_command())
+        .subcommand(rules_command())
+        .subcommand(Command::new("dashboard").about("A dashboard for Grafana, in JSON"))
+        .subcommand(Command::new("metrics").about("The reference of all metrics, in Markdown"))
+}
+
+fn grants_command() -> Command {
+    Command::new("grants")
+        .about("Statements that give a database user just what the exporter reads")
+        .arg(
+            option("engine", "ENGINE", "mysql", "Dialect of the statements")
+                .value_parser(["mysql", "postgresql"]),
+        )
+        .arg(option("database", "NAME", "cinder", "Name of the database"))
+        .arg(option("user", "NAME", "heartbeat", "Name of the user"))
+        .arg(option(
+            "host",
+            "HOST",
+            "%",
+            "Where the user may come from (MySQL)",
+        ))
+}
+
+fn rules_command() -> Command {
+    let format = option(
+        "format",
+        "FORMAT",
+        "prometheus",
+        "A file for Prometheus, or a PrometheusRule for its operator",
+    );
+    Command::new("rules")
+        .about("Alerts and recording rules for Prometheus")
+        .arg(format.value_parser(["prometheus", "kubernetes"]))
+}
+
+fn run(matches: &ArgMatches) -> Outcome {
+    let text = match matches.subcommand() {
+        Some(("grants", matches)) => grants(matches),
+        Some(("rules", matches)) => match matches.get_one::<String>("format").map(String::as_str) {
+            Some("kubernetes") => bundle::prometheus_rule(),
+            _ => bundle::RULES.to_owned(),
+        },
+        Some(("dashboard", _)) => bundle::DASHBOARD.to_owned(),
+        _ => table::reference(),
+    };
+    write(&text, WRONG)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn grants(matches: &ArgMatches) -> String {
+    let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
+    let (engine, account) = match text("engine") {
+        "postgresql" => (Engine::Postgres, grant::postgres_role(text("user"))),
+        _ => (
+            Engine::MySql,
+            grant::mysql_account(text("user"), text("host")),
+        ),
+    };
+    let statements = grant::statements(engine, &cinder::LAYOUT, text("database"), &account);
+    let mut lines = statements.unwrap_or_default();
+    lines.push(String::new());
+    lines.join("\n")
+}

@@ -1,0 +1,56 @@
+//! `serve`: configuration before ports, then the server.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{ArgMatches, Command};
+
+use super::command::Entry;
+use super::outcome::{Failure, Outcome, WRONG};
+use super::{access, block_on, flags};
+use crate::config::settings::Settings;
+use crate::lifecycle::Load;
+use crate::{logging, serve, systemd};
+
+pub(super) const ENTRY: Entry = Entry {
+    exit_codes: &[
+        (0, "it was ended by SIGTERM or SIGINT"),
+        (1, "it could not begin, or it broke down"),
+    ],
+    examples: &[
+        (
+            "Read the database that cinder.conf names",
+            "serve --cinder.config-file cinder.conf",
+        ),
+        (
+            "Read it as a user of one's own",
+            "serve --database.url-file database-url",
+        ),
+    ],
+    ..Entry::plain("serve", describe, run)
+};
+
+fn describe(command: Command) -> Command {
+    command
+        .about("Polls and serves; what is done without a command")
+        .args(flags::all())
+}
+
+fn run(matches: &ArgMatches) -> Outcome {
+    let flags = flags::given(matches);
+    let load: Load = Arc::new(move || Settings::load(flags.clone()));
+    let settings = load().map_err(|faults| Failure::configuration(&faults, WRONG))?;
+    let access = access(&settings)?;
+    logging::start(settings.log);
+    let passed = systemd::socket::passed();
+    // One thread renders and polls while the other answers.
+    block_on(2, WRONG, async {
+        let listeners = serve::bind(&settings.listen, passed)
+            .await
+            .map_err(|error| Failure::new(&error, WRONG))?;
+        serve::run(settings, listeners, load, access)
+            .await
+            .map_err(|error| Failure::new(&error, WRONG))?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,201 @@
+//! `services`: the services as a table, JSON or CSV, once or at each poll.
+
+mod progress;
+mod watch;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{ArgMatches, Command, value_parser};
+use tokio::time::Instant;
+
+use self::progress::Progress;
+use super::command::{Entry, option, switch};
+use super::outcome::{Failure, NO_ANSWER, Outcome, say, warning, write, write_painted};
+use super::{block_on, flags, settings, warn};
+use crate::config::settings::Settings;
+use crate::database::Target;
+use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::tracker::Tracker;
+use crate::poller::{self, Reader};
+use crate::{listing, logging};
+
+pub(super) const ENTRY: Entry = Entry {
+    // A monitoring script must not take a misspelt flag for services that are down.
+    refusal: NO_ANSWER,
+    exit_codes: &[
+        (0, "all enabled services are up"),
+        (1, "some enabled services are down"),
+        (2, "it can't be told, or the command line is wrong"),
+    ],
+    examples: &[
+        (
+            "See what is down and why",
+            "services --cinder.config-file cinder.conf",
+        ),
+        ("Watch what becomes of it", "services --watch --down"),
+        (
+            "Take all that are down into a spreadsheet",
+            "services --down --format csv > down.csv",
+        ),
+    ],
+    ..Entry::plain("services", describe, run)
+};
+
+fn describe(command: Command) -> Command {
+    let format = option("format", "FORMAT", "table", "How to list them");
+    let wait = option(
+        "wait",
+        "SECONDS",
+        "25",
+        "How long to observe, at most, until each service that is down has a reason",
+    );
+    let watch = switch(
+        "watch",
+        "List them at each poll until Ctrl-C, as table or json; the exit code is that of the last poll",
+    );
+    command
+        .about("Lists the services, and why some are down")
+        .long_about(
+            "Lists the services, and why some are down.\n\nSome reasons take a heartbeat to be known: the services are \
+             read about once a second until each one that is down has a reason. A terminal sees colours, and one that \
+             is too narrow for the table neither zones nor times.",
+        )
+        .arg(format.value_parser(["table", "json", "csv"]))
+        .arg(switch("down", "List only services that are down"))
+        .arg(wait.value_parser(value_parser!(u64).range(..=3600)))
+        .arg(watch.conflicts_with("wait"))
+        .args(flags::of_use(&[
+            "cinder.",
+            "database.",
+            "poll.interval",
+            "skew.",
+            "log.",
+        ]))
+}
+
+/// How services are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Table,
+    Json,
+    Csv,
+}
+
+/// What is listed, and how.
+#[derive(Debug)]
+struct Choice {
+    format: Format,
+    only_down: bool,
+}
+
+impl Choice {
+    fn of(matches: &ArgMatches) -> Self {
+        Self {
+            format: match matches.get_one::<String>("format").map(String::as_str) {
+                Some("json") => Format::Json,
+                Some("csv") => Format::Csv,
+                _ => Format::Table,
+            },
+            only_down: matches.get_flag("down"),
+        }
+    }
+
+    fn shows(&self, status: &ServiceStatus) -> bool {
+        !self.only_down || listing::is_down(status)
+    }
+}
+
+fn run(matches: &ArgMatches) -> Outcome {
+    let choice = Choice::of(matches);
+    let is_watch = matches.get_flag("watch");
+    if is_watch && choice.format == Format::Csv {
+        let message =
+            "--watch can't list as csv, whose headings come once: choose --format table or json";
+        return Err(Failure::of(message, NO_ANSWER));
+    }
+    let settings = settings(matches, NO_ANSWER)?;
+    logging::start(settings.log);
+    if is_watch {
+        return block_on(0, NO_ANSWER, watch::run(&settings, &choice));
+    }
+    warn(&settings);
+    let wait = matches.get_one::<u64>("wait").copied().unwrap_or_default();
+    let observing = observe(&settings, Duration::from_secs(wait));
+    let snapshot = block_on(0, NO_ANSWER, observing)?;
+    let shown = |status: &ServiceStatus| choice.shows(status);
+    match choice.format {
+        Format::Table => {
+            let table = listing::table(&snapshot, shown) + &more_to_learn(&snapshot);
+            write_painted(&table, NO_ANSWER)?;
+        }
+        Format::Json => write(listing::json(&snapshot, shown), NO_ANSWER)?,
+        Format::Csv => write(listing::csv(&snapshot, shown), NO_ANSWER)?,
+    }
+    for remark in remarks(&snapshot) {
+        say(&remark);
+    }
+    Ok(verdict(&snapshot))
+}
+
+/// Polls about once a second until every service that is down has a reason, or the time is over.
+async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failure> {
+    let mut reader = Reader::new(Target::of(settings));
+    let mut tracker = Tracker::new(settings.intervals, settings.tolerances);
+    let mut progress = Progress::new();
+    let deadline = Instant::now() + wait;
+    let mut last = None;
+    let snapshot = loop {
+        // What is known already is worth more than the failure of a later poll.
+        match reader.read().await {
+            Ok(polled) => last = Some(tracker.observe(polled.reading, polled.read)),
+            Err(error) if last.is_none() => return Err(Failure::new(&error, NO_ANSWER)),
+            Err(_) => {}
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let unexplained = last.as_ref().map_or(0, listing::unexplained);
+        if let Some(snapshot) = last.take_if(|_| unexplained == 0 || left.is_zero()) {
+            break snapshot;
+        }
+        progress.waiting(unexplained, left);
+        tokio::time::sleep(poller::dithered(Duration::from_secs(1))).await;
+    };
+    reader.close().await;
+    Ok(snapshot)
+}
+
+/// Returns how to learn what is not known yet; nothing where all is known.
+fn more_to_learn(snapshot: &Snapshot) -> String {
+    if listing::unexplained(snapshot) == 0 {
+        return String::new();
+    }
+    let wait = snapshot.intervals.service_down_time.num_seconds() + 15;
+    format!("\nNot everything is known yet; --wait {wait} tells the rest.\n")
+}
+
+/// Returns what is odd about the table of services.
+fn remarks(snapshot: &Snapshot) -> Vec<String> {
+    let rejected = snapshot.rejected.iter().map(|row| {
+        let id = row
+            .id
+            .map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        let reason = row.defect.as_str();
+        let table = row.table;
+        warning(format!(
+            "the row of {table} with id {id} can't be read in full: {reason}"
+        ))
+    });
+    let empty = snapshot
+        .services
+        .is_empty()
+        .then(|| warning("the table has no services; is it the right database?"));
+    rejected.chain(empty).collect()
+}
+
+fn verdict(snapshot: &Snapshot) -> ExitCode {
+    match listing::all_up(snapshot) {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::from(1),
+        None => ExitCode::from(NO_ANSWER),
+    }
+}
