@@ -72,13 +72,19 @@ fn host(service: &Service) -> &str {
 /// once, by the bounds that all of them agree on; a host whose skew is not bounded yet does not count at all.
 #[must_use]
 pub fn is_suspect(services: &[ServiceStatus]) -> bool {
+    let bounds = |status: &ServiceStatus| status.observed.clock_skew.map(|skew| skew.bounds);
+    let is_beyond =
+        |Bounds { lower, upper }| lower > BEYOND || upper.is_some_and(|upper| upper < -BEYOND);
+    // Mostly there is none at all, and no need to tell hosts apart.
+    if !services.iter().filter_map(bounds).any(is_beyond) {
+        return false;
+    }
     let mut hosts: BTreeMap<&str, (TimeDelta, TimeDelta)> = BTreeMap::new();
     for status in services {
-        let bounds = status.observed.clock_skew.map(|skew| skew.bounds);
         let Some(Bounds {
             lower,
             upper: Some(upper),
-        }) = bounds
+        }) = bounds(status)
         else {
             continue;
         };

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use super::skew::Quantum;
 
@@ -24,7 +24,11 @@ pub struct DatabaseTime(pub NaiveDateTime);
 /// when the host's clock is ahead by more than the heartbeat is old.
 #[must_use]
 pub fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
-    now.0 - stamp.0
+    // As chrono subtracts them, without a thought for leap seconds, which no database keeps.
+    let (now, stamp) = (now.0.and_utc(), stamp.0.and_utc());
+    let nanos = |time: DateTime<Utc>| i64::from(time.timestamp_subsec_nanos());
+    TimeDelta::seconds(now.timestamp() - stamp.timestamp())
+        + TimeDelta::nanoseconds(nanos(now) - nanos(stamp))
 }
 
 /// A nullable time column as it was read.

@@ -5,7 +5,7 @@
 //! are regular among themselves, while all heartbeats together are not. Late or lost heartbeats, pauses and a
 //! clock that is set disturb the series of any N alike, and are no sign of a second writer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use chrono::TimeDelta;
 
@@ -64,27 +64,28 @@ impl Seen {
         self.report_count.wrapping_sub(earlier.report_count).into()
     }
 
-    /// Returns how much later it was stamped.
-    fn stamped_since(self, earlier: Self) -> TimeDelta {
-        TimeDelta::microseconds(self.stamp.saturating_sub(earlier.stamp))
-    }
-
     /// Returns how much later it was seen.
     fn seen_since(self, earlier: Self) -> TimeDelta {
         TimeDelta::milliseconds(self.answered.wrapping_sub(earlier.answered).into())
     }
 }
 
-/// The stamps seen as so many interleaved series.
+/// The stamps seen as so many interleaved series. Each heartbeat of each row is judged by them, and so their spans are
+/// whole microseconds, which are cheap to divide.
 struct Series {
     /// Median interval of a series: the report interval of each writer.
-    interval: TimeDelta,
+    interval: i64,
     /// Spans within a series that are no multiple of that.
     misfits: usize,
     /// By how much the spans differ from a multiple of it, on average.
-    spread: TimeDelta,
+    spread: i64,
     /// Whether each series went on often enough, while others were seen, to be judged.
     complete: bool,
+}
+
+/// Returns a span in whole microseconds.
+fn micros(span: TimeDelta) -> i64 {
+    span.num_microseconds().unwrap_or(i64::MAX)
 }
 
 impl Writers {
@@ -124,6 +125,10 @@ impl Writers {
     /// This finds writers too close to each other to keep their turns. Only a host that reports oftener than
     /// configured, and whose clock is set back every few heartbeats, is mistaken for them.
     fn by_rate(&self, report_interval: TimeDelta) -> Option<u32> {
+        let falls = self.falls();
+        if falls < FALLS {
+            return None;
+        }
         let (first, last) = self.seen.front().zip(self.seen.back())?;
         let count = last.count_since(*first);
         let expected = scaled(report_interval, count, 1);
@@ -132,9 +137,8 @@ impl Writers {
             .rev()
             .find(|&number| scaled(took, 2 * i64::from(number) - 1, 2) <= expected)
             .filter(|&number| {
-                let falls = self.falls();
                 let rounds = count / i64::from(number);
-                falls >= FALLS && i64::try_from(falls).is_ok_and(|falls| falls * ROUNDS >= rounds)
+                i64::try_from(falls).is_ok_and(|falls| falls * ROUNDS >= rounds)
             })
     }
 
@@ -147,14 +151,14 @@ impl Writers {
     /// the stamps must go back while the count rises, as no delay makes them.
     fn proves(&self, number: u32, single: &Series, assumptions: &Assumptions) -> bool {
         let series = self.series(number, assumptions.slack());
-        let configured = assumptions.report_interval;
+        let configured = micros(assumptions.report_interval);
         let as_configured =
-            |interval: TimeDelta| (interval - configured).abs() <= scaled(configured, 1, 4);
-        let together = scaled(series.interval, 1, i64::from(number));
+            |interval: i64| interval.saturating_sub(configured).saturating_abs() <= configured / 4;
+        let together = series.interval / i64::from(number);
         series.complete
             && single.misfits * 4 >= self.seen.len()
             && series.misfits * WINDOW <= self.seen.len()
-            && scaled(series.spread, 3, 1) < single.spread
+            && series.spread.saturating_mul(3) < single.spread
             && !as_configured(together)
             && (as_configured(series.interval) || self.falls() >= FALLS)
     }
@@ -170,44 +174,37 @@ impl Writers {
     }
 
     fn series(&self, number: u32, slack: TimeDelta) -> Series {
-        let number = i64::from(number);
-        // For each series, by the remainder of its counts: where it was last seen, and its number of returns.
-        let mut latest: BTreeMap<i64, (usize, Seen, usize)> = BTreeMap::new();
+        let slack = micros(slack);
+        // For each series, by the remainder of its counts: where it was last seen, and how often it went on after others.
+        let mut latest = [None::<(usize, Seen)>; MOST as usize];
+        let mut returns = [0; MOST as usize];
         let mut spans = Vec::with_capacity(WINDOW);
         for (place, &seen) in self.seen.iter().enumerate() {
-            let writer = i64::from(seen.report_count) % number;
-            let returns = latest.get(&writer).map_or(0, |&(before, last, returns)| {
+            let writer = (seen.report_count % number) as usize;
+            if let Some((before, last)) = latest[writer].replace((place, seen)) {
                 // A garbled count can differ in its high bits alone.
-                let times = (seen.count_since(last) / number).max(1);
-                spans.push((seen.stamped_since(last), times));
-                returns + usize::from(before + 1 < place)
-            });
-            latest.insert(writer, (place, seen, returns));
+                let times = (seen.count_since(last) / i64::from(number)).max(1);
+                spans.push((seen.stamp.saturating_sub(last.stamp), times));
+                returns[writer] += usize::from(before + 1 < place);
+            }
         }
-        let mut intervals: Vec<TimeDelta> = spans
+        let mut intervals: Vec<i64> = spans.iter().map(|(span, times)| span / times).collect();
+        let middle = intervals.len() / 2;
+        let interval = if intervals.is_empty() {
+            0
+        } else {
+            *intervals.select_nth_unstable(middle).1
+        };
+        let residue = |&(span, times): &(i64, i64)| {
+            let regular = interval.saturating_mul(times);
+            span.saturating_sub(regular).saturating_abs()
+        };
+        let count = i64::try_from(spans.len().max(1)).unwrap_or(i64::MAX);
+        let spread = spans.iter().map(|span| residue(span) / count).sum();
+        let misfits = spans.iter().filter(|span| residue(span) > slack).count();
+        let complete = returns[..number as usize]
             .iter()
-            .map(|&(span, times)| scaled(span, 1, times))
-            .collect();
-        intervals.sort_unstable();
-        let interval = intervals
-            .get(intervals.len() / 2)
-            .copied()
-            .unwrap_or_default();
-        let residues: Vec<TimeDelta> = spans
-            .iter()
-            .map(|&(span, times)| (span - scaled(interval, times, 1)).abs())
-            .collect();
-        let count = i64::try_from(residues.len().max(1)).unwrap_or(i64::MAX);
-        let spread = residues
-            .iter()
-            .map(|&residue| scaled(residue, 1, count))
-            .sum();
-        let misfits = residues.iter().filter(|&&residue| residue > slack).count();
-        let complete = (0..number).all(|writer| {
-            latest
-                .get(&writer)
-                .is_some_and(|&(_, _, returns)| returns >= RETURNS)
-        });
+            .all(|&returns| returns >= RETURNS);
         Series {
             interval,
             misfits,

@@ -1,0 +1,167 @@
+//! The work of some polls, to be counted by callgrind: `instructions WHAT SERVICES POLLS`.
+//!
+//! The difference between two numbers of polls is the work of those polls alone, whatever it takes to begin. Half of
+//! the services beat from one poll to the next, as they do by default.
+
+#![expect(clippy::print_stderr, reason = "it says how it is used")]
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{NaiveDate, TimeDelta};
+use openstack_heartbeat_exporter::config::database_url::DatabaseUrl;
+use openstack_heartbeat_exporter::database::{Connection, Target, cinder};
+use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
+use openstack_heartbeat_exporter::heartbeat::service::{
+    DatabaseTime, Facts, HostTime, Reading, Service, Stamp,
+};
+use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
+use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
+use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+use openstack_heartbeat_exporter::metrics::exposition::Format;
+use openstack_heartbeat_exporter::picture::{Encoding, Gallery, Picture};
+use openstack_heartbeat_exporter::scrape::Own;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use tokio::time::Instant;
+
+const POLL_INTERVAL: i64 = 5;
+const FOR_LONG: Duration = Duration::from_hours(24);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [what, services, polls] = arguments.as_slice() else {
+        return Err("instructions decode|track|render|compress SERVICES POLLS".into());
+    };
+    let (services, polls) = (services.parse()?, polls.parse()?);
+    match what.as_str() {
+        "decode" => return decode(services, polls),
+        "track" => show(services, polls, None),
+        "render" => show(services, polls, Some(Encoding::Identity)),
+        "compress" => show(services, polls, Some(Encoding::Gzip)),
+        _ => eprintln!("there is no {what}"),
+    }
+    Ok(())
+}
+
+/// Reads services of a database without a server, as often as there are polls.
+fn decode(services: usize, polls: usize) -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("cinder.sqlite");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        fill(&file, services).await?;
+        let target = Target {
+            url: DatabaseUrl::parse(&format!("sqlite:///{}", file.display()))?,
+            layout: &cinder::LAYOUT,
+            connect_timeout: FOR_LONG,
+            query_timeout: FOR_LONG,
+        };
+        let mut connection = Connection::open(&target).await?;
+        for _ in 0..polls {
+            let reading = connection.read(&target).await?;
+            assert_eq!(reading.services.len(), services);
+        }
+        Ok(())
+    })
+}
+
+/// Makes Cinder's tables, and services in them.
+async fn fill(file: &Path, services: usize) -> Result<(), sqlx::Error> {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .connect()
+        .await?;
+    let statement = format!(
+        "CREATE TABLE services (id INTEGER PRIMARY KEY, \"binary\" TEXT, host TEXT, report_count INTEGER, \
+         updated_at DATETIME, created_at DATETIME, disabled BOOLEAN, topic TEXT, disabled_reason TEXT, \
+         frozen BOOLEAN, availability_zone TEXT, cluster_name TEXT, uuid TEXT, rpc_current_version TEXT, \
+         object_current_version TEXT, replication_status TEXT, active_backend_id TEXT, deleted BOOLEAN); \
+         CREATE TABLE clusters (id INTEGER PRIMARY KEY, \"binary\" TEXT, name TEXT, disabled BOOLEAN, \
+         deleted BOOLEAN); \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {services}) \
+         INSERT INTO services SELECT i, 'cinder-volume', 'storage-' || i || '.example.org@ceph', 1000 + i, \
+         '2026-03-30 00:54:14.250000', '2026-03-01 00:00:00.000000', 0, 'cinder-volume', NULL, 0, 'az1', NULL, \
+         '4f6e9a1e-f914-f6a3-9360-' || i, '3.17', '1.39', 'not-capable', NULL, 0 FROM n"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
+}
+
+/// Tracks services over so many polls, and renders each picture if it is wanted in an encoding.
+fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
+    let gallery = Gallery::new(FOR_LONG, FOR_LONG);
+    if let Some(encoding) = encoding {
+        gallery.ask(Format::OpenMetrics, encoding);
+    }
+    let intervals = Intervals {
+        service_down_time: TimeDelta::seconds(60),
+        report_interval: TimeDelta::seconds(2 * POLL_INTERVAL),
+    };
+    let tolerances = Tolerances {
+        visibility_delay: TimeDelta::seconds(2),
+        max_drift_ppm: 500,
+    };
+    let mut tracker = Tracker::new(intervals, tolerances);
+    let mut rows = rows(services);
+    // Until every row has been observed for long, each poll takes a little more than the one before.
+    for poll in 0..80 + i64::try_from(polls).unwrap_or_default() {
+        let snapshot = observe(&mut tracker, &mut rows, poll);
+        match encoding {
+            Some(_) => drop(gallery.show(Picture::new(snapshot, Instant::now()), Own::default)),
+            None => drop(snapshot),
+        }
+    }
+}
+
+fn rows(services: usize) -> Vec<Service> {
+    let row = |id| Service {
+        id,
+        report_count: 1000,
+        facts: Arc::new(Facts {
+            binary: "cinder-volume".into(),
+            host: format!("storage-{id}.example.org@ceph").into(),
+            topic: Some("cinder-volume".into()),
+            availability_zone: Some("az1".into()),
+            uuid: Some(format!("4f6e9a1e-f914-f6a3-9360-{id}").into()),
+            rpc_current_version: Some("3.17".into()),
+            object_current_version: Some("1.39".into()),
+            replication_status: Some("not-capable".into()),
+            frozen: Some(false),
+            ..Facts::default()
+        }),
+        ..Service::default()
+    };
+    (1..).take(services).map(row).collect()
+}
+
+/// Lets half of the services beat, and observes all.
+fn observe(tracker: &mut Tracker, rows: &mut [Service], poll: i64) -> Snapshot {
+    let midnight = NaiveDate::from_ymd_opt(2026, 3, 30).unwrap_or_default();
+    let at = TimeDelta::seconds(poll * POLL_INTERVAL);
+    let now = midnight.and_time(chrono::NaiveTime::MIN) + at;
+    for row in rows.iter_mut().filter(|row| (row.id + poll) % 2 == 0) {
+        row.report_count += 1;
+        row.updated_at = Stamp::At(HostTime(now - TimeDelta::seconds(1)));
+    }
+    let reading = Reading {
+        now: DatabaseTime(now),
+        quantum: Quantum::TRUNCATED,
+        services: rows.to_vec(),
+        clusters: Vec::new(),
+        rejected: Vec::new(),
+        rows: rows.len(),
+    };
+    let read = Read {
+        sent: Monotonic(at),
+        answered: Monotonic(at + TimeDelta::milliseconds(20)),
+    };
+    tracker.observe(reading, read)
+}
