@@ -20,6 +20,7 @@ use crate::metrics::telemetry::Telemetry;
 use crate::picture::Gallery;
 use crate::plan::Plan;
 use crate::poller::Order;
+use crate::scrape::Own;
 use crate::web::access::Access;
 use crate::{logging, systemd};
 
@@ -187,6 +188,7 @@ impl Lifecycle {
             "the configuration was not reloaded, and the old one is kept in full"
         );
         self.telemetry.config_refused(part);
+        self.gallery.gather(|| Own::gather(&self.telemetry));
         faults
     }
 
@@ -209,6 +211,7 @@ impl Lifecycle {
         for part in [Part::Settings, Part::Web] {
             self.telemetry.config_loaded(part, now());
         }
+        self.gallery.gather(|| Own::gather(&self.telemetry));
         let changed = change.taken.join(", ");
         if changed.is_empty() {
             info!("the configuration was reloaded; nothing new is in force");

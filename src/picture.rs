@@ -291,10 +291,15 @@ impl Gallery {
             .iter()
             .flat_map(|format| Encoding::ALL.map(|encoding| (*format, encoding)));
         if formats.any(|(format, encoding)| self.is_in_demand(format, encoding)) {
-            // Between two polls, whose own metrics belong to their pictures.
-            self.polled.send_modify(|polled| polled.replace_own(gather));
-            self.make_ready();
+            self.gather(gather);
         }
+    }
+
+    /// Gathers the own metrics anew, so that what just happened is in the next scrape.
+    pub fn gather(&self, gather: impl FnOnce() -> Own) {
+        // Between two polls, whose own metrics belong to their pictures.
+        self.polled.send_modify(|polled| polled.replace_own(gather));
+        self.make_ready();
     }
 
     /// Puts the answers in demand together.

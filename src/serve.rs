@@ -18,6 +18,7 @@ use crate::picture::Gallery;
 use crate::plan::Plan;
 use crate::poller::Poller;
 use crate::pulse::Pulse;
+use crate::scrape::Own;
 use crate::systemd::{self, socket};
 use crate::web::access::Access;
 use crate::web::server::{self, Site};
@@ -101,13 +102,14 @@ pub async fn run(
         lifecycle::now(),
     )?);
     let access = Arc::new(access);
-    let noted = telemetry.clone();
+    let (noted, shown) = (telemetry.clone(), gallery.clone());
     let note = move |successful| {
         if successful {
             noted.config_loaded(Part::Web, lifecycle::now());
         } else {
             noted.config_refused(Part::Web);
         }
+        shown.gather(|| Own::gather(&noted));
     };
     tokio::spawn(access.clone().watch(stopping.clone(), note));
     let (count, polls) = watch::channel(0);

@@ -8,7 +8,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, program, run};
-use crate::support::folder;
+use crate::support::{folder, wait_for};
 
 /// Appears in every place that a password can come from, and must appear in nothing that comes out.
 const CANARY: &str = "c4nary-s3cret";
@@ -344,7 +344,7 @@ fn paths_methods_and_headers_are_as_promised() {
     let database = listing(&[("a", 3, true)]);
     let exporter = Exporter::start(&database.url(), &["--web.telemetry-path=/own"]);
     assert_eq!(exporter.get("/metrics").status, 404);
-    crate::support::wait_for(
+    wait_for(
         "readiness",
         Duration::from_secs(10),
         || exporter.get("/-/ready").status == 200,
@@ -363,10 +363,15 @@ fn paths_methods_and_headers_are_as_promised() {
         ("GET", "/../etc/passwd", 404),
     ]);
     assert!(exporter.get("/").text().contains("href=\"own\""));
-    let page = exporter.get("/own").text().to_owned();
-    assert!(
-        page.contains("http_requests_total{code=\"404\",path=\"other\"} 3"),
-        "{page}"
+    let page = || exporter.get("/own").text().to_owned();
+    let counted = "http_requests_total{code=\"404\",path=\"other\"} 3";
+    // Own metrics are gathered once a second.
+    let long = Duration::from_secs(5);
+    wait_for(
+        "requests are counted",
+        long,
+        || page().contains(counted),
+        page,
     );
 }
 

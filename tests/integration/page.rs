@@ -96,17 +96,17 @@ fn methods_and_paths_are_told_apart_and_counted_under_few_names() {
         ("GET", "/api/v1/services/cinder-volume/%ff%fe", 404),
         ("GET", "/api/v1/servicesx", 404),
     ]);
-    let metrics = exporter.metrics();
-    let requests = |path: &str, code: &str| {
-        let name = "openstack_heartbeat_http_requests_total";
-        metrics.value(name, &[("path", path), ("code", code)])
-    };
-    assert_eq!(requests("/static", "200"), Some(2.0));
-    assert_eq!(
-        requests("/api/v1/services/{binary}/{host}", "404"),
-        Some(2.0)
-    );
-    assert_eq!(requests("other", "404"), Some(7.0));
+    let counts = [
+        ("/static", "200", 2.0),
+        ("/api/v1/services/{binary}/{host}", "404", 2.0),
+        ("other", "404", 7.0),
+    ];
+    exporter.wait_for("requests are counted", |metrics| {
+        counts.iter().all(|&(path, code, count)| {
+            let name = "openstack_heartbeat_http_requests_total";
+            metrics.value(name, &[("path", path), ("code", code)]) == Some(count)
+        })
+    });
 }
 
 #[test]

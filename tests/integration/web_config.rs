@@ -422,9 +422,15 @@ fn everything_but_health_takes_a_users_password() {
     assert_eq!(refused.status, 401);
     let json: serde_json::Value = serde_json::from_slice(&refused.body).unwrap();
     assert!(json["error"].is_string(), "{json}");
-    let metrics = curl(&["--user", "ops:other", &url("/metrics")]).text;
+    let metrics = || curl(&["--user", "ops:other", &url("/metrics")]).text;
     let counted = "openstack_heartbeat_http_requests_total{code=\"401\",path=\"/metrics\"} 7";
-    assert!(metrics.contains(counted), "{metrics}");
+    let long = Duration::from_secs(5);
+    wait_for(
+        "refusals are counted",
+        long,
+        || metrics().contains(counted),
+        metrics,
+    );
 }
 
 #[test]
