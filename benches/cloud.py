@@ -52,13 +52,14 @@ class Servers:
 
 
 class Cloud:
-    """A database of so many services, with the names and the facts that real ones have."""
+    """A database of so many services, with the names and the facts that real ones have, in no order of the names."""
 
     def __init__(self, servers, services, name="bench"):
         self.servers = servers
         self.services = services
         self.name = f"{name}_{services}"
         self.stopped = None
+        self.turns = REPORT_INTERVAL
         servers.query(f"""
             DROP DATABASE IF EXISTS {self.name};
             CREATE DATABASE {self.name};
@@ -71,7 +72,7 @@ class Cloud:
                 disabled, availability_zone, rpc_current_version, object_current_version, replication_status, uuid,
                 frozen)
             SELECT UTC_TIMESTAMP(), UTC_TIMESTAMP(), 0,
-                CONCAT('storage-', LPAD(seq DIV 8, 6, '0'), '.region-one.example.org@ceph-pool-', seq MOD 8),
+                CONCAT('storage-', LPAD(CRC32(seq DIV 8), 10, '0'), '.region-one.example.org@ceph-', seq MOD 8),
                 'cinder-volume', 'cinder-volume', 1000 + seq, 0, CONCAT('az', seq MOD 3), '3.17', '1.39',
                 'not-capable', UUID(), 0
             FROM seq_1_to_{services};
@@ -89,8 +90,13 @@ class Cloud:
             self.name,
         )
 
+    def beating(self, turns):
+        """Sets in how many seconds all services beat, one group after the other."""
+        self.turns = turns
+        return self
+
     def __enter__(self):
-        """From now on a tenth of the services beats each second."""
+        """From now on services beat, by default a tenth of them each second."""
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
@@ -99,7 +105,7 @@ class Cloud:
     def run(self):
         turn = 0
         while not self.stopped.wait(1):
-            self.beat(turn, REPORT_INTERVAL)
+            self.beat(turn, self.turns)
             turn += 1
 
     def __exit__(self, *_):

@@ -16,6 +16,10 @@ PLAIN = {}
 GZIP = {"Accept": OPENMETRICS, "Accept-Encoding": "gzip"}
 
 
+class NotYet(Exception):
+    """An answer that says no."""
+
+
 class Subject:
     """A process that serves /metrics on an address."""
 
@@ -50,21 +54,25 @@ class Subject:
             answer = connection.getresponse()
             body = answer.read()
             if answer.status != 200:
-                raise SystemExit(f"{path}: {answer.status}")
+                raise NotYet(f"{path}: {answer.status}")
             return body
         finally:
             connection.close()
 
-    def wait_for(self, sample, seconds=120):
-        """Waits until /metrics has a line that begins like this, and returns when that was."""
+    def wait_for(self, sample, seconds=120, path="/metrics"):
+        """Waits until there is an answer that has this, and returns when that was."""
         while self.process.poll() is None and time.monotonic() - self.started < seconds:
             try:
-                if sample in self.get():
+                if sample in self.get(path=path):
                     return time.monotonic()
-            except (ConnectionError, http.client.HTTPException):
+            except (ConnectionError, http.client.HTTPException, NotYet):
                 pass
             time.sleep(0.001)
         raise SystemExit(f"no {sample}: {pathlib.Path(self.log.name).read_text()[-2000:]}")
+
+    def wait_until_ready(self):
+        """Waits for the first poll, without a scrape, after which pages are made ready."""
+        self.wait_for(b"ready", path="/-/ready")
 
     def resident(self):
         """Returns the resident memory in bytes."""
