@@ -45,7 +45,7 @@ fn begins(name: &str, beginnings: &[&str]) -> bool {
 }
 
 fn flag(key: &Key) -> Arg {
-    let help = match key.default {
+    let help = match key.shown_default() {
         Some(default) => format!("{} [default: {default}]", key.help),
         None => key.help.to_owned(),
     };

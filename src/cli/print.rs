@@ -8,6 +8,7 @@ use super::command::{Entry, option};
 use super::outcome::{Outcome, WRONG, write};
 use crate::bundle;
 use crate::config::database_url::Engine;
+use crate::config::reference;
 use crate::database::{cinder, grant};
 use crate::metrics::table;
 
@@ -27,12 +28,13 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn describe(command: Command) -> Command {
     command
-        .about("Prints grants, alerts, a dashboard, or the reference of metrics")
+        .about("Prints grants, alerts, a dashboard, or a reference")
         .subcommand_required(true)
         .subcommand(grants_command())
         .subcommand(rules_command())
         .subcommand(Command::new("dashboard").about("A dashboard for Grafana, in JSON"))
         .subcommand(Command::new("metrics").about("The reference of all metrics, in Markdown"))
+        .subcommand(Command::new("settings").about("The reference of all settings, in Markdown"))
 }
 
 fn grants_command() -> Command {
@@ -72,6 +74,7 @@ fn run(matches: &ArgMatches) -> Outcome {
             _ => bundle::RULES.to_owned(),
         },
         Some(("dashboard", _)) => bundle::DASHBOARD.to_owned(),
+        Some(("settings", _)) => reference::markdown(),
         _ => table::reference(),
     };
     write(&text, WRONG)?;

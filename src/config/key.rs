@@ -1,4 +1,6 @@
-//! The one table of all settings: flags, environment variables, YAML keys and help are made from it.
+//! The one table of all settings: flags, environment variables, YAML keys, help and reference are made from it.
+
+use super::credential;
 
 /// A setting, as one can give it.
 #[derive(Debug, Clone, Copy)]
@@ -6,10 +8,14 @@ pub struct Key {
     /// Its name: `poll.interval` is the flag `--poll.interval`, the variable
     /// `OPENSTACK_HEARTBEAT_POLL_INTERVAL` and `interval` below `poll` in the YAML file.
     pub name: &'static str,
-    /// What stands for the value in the help; empty for a setting that has no flag.
+    /// What stands for the value in the help.
     pub value_name: &'static str,
+    /// What the value must be, in the words of the error for one that is not.
+    pub accepts: &'static str,
     /// The value where none is given, if there is one that does not depend on other settings.
     pub default: Option<&'static str>,
+    /// What is taken where none is given, in words, if that depends on other settings.
+    pub otherwise: Option<&'static str>,
     /// Whether it can be given several times, or as a list.
     pub list: bool,
     /// Whether its value must never be shown; such a setting has no flag, which would show in the process list.
@@ -18,6 +24,10 @@ pub struct Key {
     pub switch: bool,
     /// The values that it takes, where these are a few words.
     pub choices: &'static [&'static str],
+    /// Group and option of cinder.conf that say it as well.
+    pub option: Option<(&'static str, &'static str)>,
+    /// The credential of systemd that holds it, or what the file holds that it names.
+    pub credential: Option<&'static str>,
     /// What it takes for a change to be in force.
     pub uptake: Uptake,
     /// The heading in the help.
@@ -42,21 +52,39 @@ const SKEW: &str = "Clock skew";
 const WEB: &str = "Web";
 const LOG: &str = "Log";
 
+/// What stands for a value, and what it must be.
+type Kind = (&'static str, &'static str);
+
+const FILE: Kind = ("FILE", "the path of a file");
+const FOLDER: Kind = ("DIR", "the path of a folder");
+const SPAN: Kind = (
+    "DURATION",
+    "a duration of at most 366 days, such as 60s, 90s or 5m",
+);
+const PERIOD: Kind = (
+    "DURATION",
+    "a duration from 100ms to 366 days, such as 500ms, 5s or 1m",
+);
+
 const fn key(
     group: &'static str,
     name: &'static str,
-    value_name: &'static str,
+    (value_name, accepts): Kind,
     default: Option<&'static str>,
     help: &'static str,
 ) -> Key {
     Key {
         name,
         value_name,
+        accepts,
         default,
+        otherwise: None,
         list: false,
         secret: false,
         switch: false,
         choices: &[],
+        option: None,
+        credential: None,
         uptake: Uptake::Reload,
         group,
         help,
@@ -65,6 +93,20 @@ const fn key(
 
 const fn list(key: Key) -> Key {
     Key { list: true, ..key }
+}
+
+const fn in_cinder_conf(group: &'static str, option: &'static str, key: Key) -> Key {
+    Key {
+        option: Some((group, option)),
+        ..key
+    }
+}
+
+const fn as_credential(name: &'static str, key: Key) -> Key {
+    Key {
+        credential: Some(name),
+        ..key
+    }
 }
 
 const fn fixed(key: Key) -> Key {
@@ -79,7 +121,13 @@ const fn switch(group: &'static str, name: &'static str, help: &'static str) -> 
         switch: true,
         choices: &["true", "false"],
         uptake: Uptake::Restart,
-        ..key(group, name, "BOOLEAN", Some("false"), help)
+        ..key(
+            group,
+            name,
+            ("BOOLEAN", "true or false"),
+            Some("false"),
+            help,
+        )
     }
 }
 
@@ -88,37 +136,47 @@ pub static KEYS: &[Key] = &[
     list(key(
         CINDER,
         "cinder.config-file",
-        "FILE",
+        FILE,
         None,
         "cinder.conf, from which the database URL and the intervals are taken; repeatable, the last wins",
     )),
     list(key(
         CINDER,
         "cinder.config-dir",
-        "DIR",
+        FOLDER,
         None,
         "Folder whose *.conf files are read like --cinder.config-file; repeatable",
     )),
-    key(
-        CINDER,
-        "cinder.service-down-time",
-        "DURATION",
-        Some("60s"),
-        "Age beyond which a service is down; Cinder's option service_down_time",
+    in_cinder_conf(
+        "DEFAULT",
+        "service_down_time",
+        key(
+            CINDER,
+            "cinder.service-down-time",
+            SPAN,
+            Some("60s"),
+            "Age beyond which a service is down; Cinder's option service_down_time",
+        ),
     ),
-    key(
-        CINDER,
-        "cinder.report-interval",
-        "DURATION",
-        Some("10s"),
-        "Time between the heartbeats of a service; Cinder's option report_interval",
+    in_cinder_conf(
+        "DEFAULT",
+        "report_interval",
+        key(
+            CINDER,
+            "cinder.report-interval",
+            SPAN,
+            Some("10s"),
+            "Time between the heartbeats of a service; Cinder's option report_interval",
+        ),
     ),
     Key {
         secret: true,
+        option: Some(("database", "connection")),
+        credential: Some(credential::URL),
         ..key(
             DATABASE,
             "database.url",
-            "",
+            ("URL", "a database URL"),
             None,
             "Database URL, such as mysql://user:password@host/cinder; has no flag, which the process list would show",
         )
@@ -126,63 +184,75 @@ pub static KEYS: &[Key] = &[
     key(
         DATABASE,
         "database.url-file",
-        "FILE",
+        FILE,
         None,
         "File that holds the database URL",
     ),
-    key(
-        DATABASE,
-        "database.password-file",
-        "FILE",
-        None,
-        "File that holds the password, instead of the one in the database URL",
+    as_credential(
+        credential::PASSWORD,
+        key(
+            DATABASE,
+            "database.password-file",
+            FILE,
+            None,
+            "File that holds the password, instead of the one in the database URL",
+        ),
     ),
     key(
         DATABASE,
         "database.connect-timeout",
-        "DURATION",
+        PERIOD,
         Some("3s"),
         "Limit on connecting and logging in",
     ),
     key(
         DATABASE,
         "database.query-timeout",
-        "DURATION",
+        PERIOD,
         Some("5s"),
-        "Limit on one poll's statement",
+        "Limit on one poll's statement; less than poll.stale-after",
     ),
     key(
         POLLING,
         "poll.interval",
-        "DURATION",
+        PERIOD,
         Some("5s"),
         "Time between two polls; at most the scrape interval, so that every scrape finds a fresh picture",
     ),
-    key(
-        POLLING,
-        "poll.stale-after",
-        "DURATION",
-        None,
-        "Age at which the picture of an unreachable database is withheld [default: 30s, at least 3 polls]",
-    ),
+    Key {
+        otherwise: Some("30s, at least 3 polls"),
+        ..key(
+            POLLING,
+            "poll.stale-after",
+            SPAN,
+            None,
+            "Age at which the picture of an unreachable database is withheld",
+        )
+    },
     key(
         SKEW,
         "skew.visibility-delay",
-        "DURATION",
+        SPAN,
         Some("2s"),
         "Longest time from a heartbeat's stamp until a poll can see it; add the lag of a read replica",
     ),
     key(
         SKEW,
         "skew.max-drift",
-        "PPM",
+        (
+            "PPM",
+            "a whole number of parts per million from 1 to 100000",
+        ),
         Some("500"),
         "Largest drift of a host's clock against the database's, in parts per million",
     ),
     fixed(list(key(
         WEB,
         "web.listen-address",
-        "ADDRESS",
+        (
+            "ADDRESS",
+            "an address such as :10390, 127.0.0.1:10390 or [::1]:10390",
+        ),
         Some(":10390"),
         "Address to listen on, such as :10390 or [::1]:10390; repeatable",
     ))),
@@ -194,7 +264,10 @@ pub static KEYS: &[Key] = &[
     fixed(key(
         WEB,
         "web.telemetry-path",
-        "PATH",
+        (
+            "PATH",
+            "a path of its own that starts with a slash, such as /metrics",
+        ),
         Some("/metrics"),
         "Path of the metrics",
     )),
@@ -206,7 +279,7 @@ pub static KEYS: &[Key] = &[
     fixed(key(
         WEB,
         "web.config.file",
-        "FILE",
+        FILE,
         None,
         "TLS, users and a rate limit, in the format of Prometheus's exporter-toolkit; read again when it changes",
     )),
@@ -215,7 +288,7 @@ pub static KEYS: &[Key] = &[
         ..key(
             LOG,
             "log.level",
-            "LEVEL",
+            ("LEVEL", "debug, info, warn or error"),
             Some("info"),
             "Least severity to log",
         )
@@ -225,7 +298,7 @@ pub static KEYS: &[Key] = &[
         ..fixed(key(
             LOG,
             "log.format",
-            "FORMAT",
+            ("FORMAT", "logfmt or json"),
             Some("logfmt"),
             "Format of the log on standard error",
         ))
@@ -242,6 +315,12 @@ impl Key {
     #[must_use]
     pub fn variable(&self) -> String {
         variable(self.name)
+    }
+
+    /// Returns what is taken where none is given, for people.
+    #[must_use]
+    pub fn shown_default(&self) -> Option<&'static str> {
+        self.default.or(self.otherwise)
     }
 
     /// Returns whether there is a flag of this name.
@@ -306,13 +385,6 @@ mod tests {
             find("poll.stale-after").unwrap().variable(),
             "OPENSTACK_HEARTBEAT_POLL_STALE_AFTER"
         );
-    }
-
-    #[test]
-    fn no_secret_has_a_flag_and_everything_else_has() {
-        for key in KEYS {
-            assert_eq!(key.has_flag(), !key.value_name.is_empty(), "{}", key.name);
-        }
     }
 
     #[test]

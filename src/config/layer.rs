@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use config::{ConfigError, Map, Source, Value, ValueKind};
 
 use super::key::{self, KEYS, Key};
-use super::oslo::{self, OsloConfig, Place};
+use super::oslo::{self, Origin, OsloConfig, Place};
 
 /// The values of one source, by the settings' names.
 #[derive(Debug, Clone, Default)]
@@ -94,29 +94,17 @@ impl Layer {
     pub fn cinder(config: &OsloConfig, with_url: bool) -> Result<Self, Vec<oslo::Error>> {
         let mut layer = Self::default();
         let mut errors = Vec::new();
-        for (name, option) in [
-            ("cinder.service-down-time", "service_down_time"),
-            ("cinder.report-interval", "report_interval"),
-        ] {
-            match config.get_integer("DEFAULT", option) {
-                Ok(Some((seconds, origin))) if seconds < 0 => errors.push(oslo::Error::Value {
-                    origin,
-                    group: "DEFAULT".to_owned(),
-                    option: option.to_owned(),
-                    fault: oslo::ValueFault::Negative,
-                }),
-                Ok(Some((seconds, origin))) => {
-                    layer.add_named(name, &format!("{seconds}s"), &origin.to_string());
-                }
-                Ok(None) => {}
-                Err(error) => errors.push(error),
-            }
-        }
-        if with_url {
-            match config.get("database", "connection") {
-                Ok(Some((url, origin))) => {
-                    layer.add_named("database.url", &url, &origin.to_string());
-                }
+        for key in KEYS {
+            let Some((group, option)) = key.option else {
+                continue;
+            };
+            let read = match key.secret {
+                true if with_url => config.get(group, option),
+                true => continue,
+                false => seconds(config, group, option),
+            };
+            match read {
+                Ok(Some((text, origin))) => layer.add(key, text, origin.to_string()),
                 Ok(None) => {}
                 Err(error) => errors.push(error),
             }
@@ -125,12 +113,6 @@ impl Layer {
             Ok(layer)
         } else {
             Err(errors)
-        }
-    }
-
-    fn add_named(&mut self, name: &str, text: &str, origin: &str) {
-        if let Some(key) = key::find(name) {
-            self.add(key, text, origin);
         }
     }
 
@@ -143,6 +125,24 @@ impl Layer {
             .map(|item| (Place::File((&item.text).into()), item.origin.clone()))
             .chain(folders.map(|item| (Place::Dir((&item.text).into()), item.origin.clone())))
             .collect()
+    }
+}
+
+/// Returns a number of seconds of cinder.conf, with its unit.
+fn seconds(
+    config: &OsloConfig,
+    group: &str,
+    option: &str,
+) -> Result<Option<(String, Origin)>, oslo::Error> {
+    match config.get_integer(group, option)? {
+        Some((seconds, origin)) if seconds < 0 => Err(oslo::Error::Value {
+            origin,
+            group: group.to_owned(),
+            option: option.to_owned(),
+            fault: oslo::ValueFault::Negative,
+        }),
+        Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin))),
+        None => Ok(None),
     }
 }
 

@@ -13,6 +13,7 @@ mod node;
 mod option_file;
 pub mod oslo;
 mod reader;
+pub mod reference;
 pub mod settings;
 pub mod tls;
 mod url_option;

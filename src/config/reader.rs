@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use super::database_url::DatabaseUrl;
 use super::fault::Fault;
+use super::key;
 use super::layer::Item;
 use super::listen_address::{Listen, ListenAddress};
 use super::oslo::Place;
@@ -232,12 +233,9 @@ impl Reader<'_> {
         let name = "skew.max-drift";
         let item = self.one(name)?;
         // Beyond a tenth no clock deserves the name.
-        self.parsed(
-            name,
-            &item,
-            "a whole number of parts per million from 1 to 100000",
-            |text| text.parse().ok().filter(|ppm| (1..=100_000).contains(ppm)),
-        )
+        self.parsed(name, &item, |text| {
+            text.parse().ok().filter(|ppm| (1..=100_000).contains(ppm))
+        })
     }
 
     pub(super) fn listen(&mut self) -> Option<Listen> {
@@ -247,12 +245,7 @@ impl Reader<'_> {
         let name = "web.listen-address";
         let mut addresses = Vec::new();
         for item in self.many(name) {
-            let address = self.parsed(
-                name,
-                &item,
-                "an address such as :10390, 127.0.0.1:10390 or [::1]:10390",
-                ListenAddress::parse,
-            );
+            let address = self.parsed(name, &item, ListenAddress::parse);
             addresses.push(address?);
         }
         (!addresses.is_empty()).then_some(Listen::Addresses(addresses))
@@ -260,23 +253,18 @@ impl Reader<'_> {
 
     fn boolean(&mut self, name: &'static str) -> Option<bool> {
         let item = self.one(name)?;
-        self.parsed(name, &item, "true or false", |text| text.parse().ok())
+        self.parsed(name, &item, |text| text.parse().ok())
     }
 
     fn telemetry_path(&mut self) -> Option<String> {
         let name = "web.telemetry-path";
         let item = self.one(name)?;
-        self.parsed(
-            name,
-            &item,
-            "a path of its own that starts with a slash, such as /metrics",
-            |text| {
-                let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
-                let taken = ["/-/", "/api/", "/static/"];
-                let own = text.len() > 1 && !taken.iter().any(|prefix| text.starts_with(prefix));
-                (text.starts_with('/') && text.chars().all(plain) && own).then(|| text.to_owned())
-            },
-        )
+        self.parsed(name, &item, |text| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+            let taken = ["/-/", "/api/", "/static/"];
+            let own = text.len() > 1 && !taken.iter().any(|prefix| text.starts_with(prefix));
+            (text.starts_with('/') && text.chars().all(plain) && own).then(|| text.to_owned())
+        })
     }
 
     pub(super) fn web_config(&mut self) -> Option<PathBuf> {
@@ -289,19 +277,14 @@ impl Reader<'_> {
     fn log(&mut self) -> Option<Log> {
         let level = self.one("log.level")?;
         let format = self.one("log.format")?;
-        let level = self.parsed(
-            "log.level",
-            &level,
-            "debug, info, warn or error",
-            |text| match text {
-                "debug" => Some(tracing::Level::DEBUG),
-                "info" => Some(tracing::Level::INFO),
-                "warn" => Some(tracing::Level::WARN),
-                "error" => Some(tracing::Level::ERROR),
-                _ => None,
-            },
-        );
-        let format = self.parsed("log.format", &format, "logfmt or json", |text| match text {
+        let level = self.parsed("log.level", &level, |text| match text {
+            "debug" => Some(tracing::Level::DEBUG),
+            "info" => Some(tracing::Level::INFO),
+            "warn" => Some(tracing::Level::WARN),
+            "error" => Some(tracing::Level::ERROR),
+            _ => None,
+        });
+        let format = self.parsed("log.format", &format, |text| match text {
             "logfmt" => Some(LogFormat::Logfmt),
             "json" => Some(LogFormat::Json),
             _ => None,
@@ -314,12 +297,7 @@ impl Reader<'_> {
 
     fn duration(&mut self, name: &'static str, least: Duration) -> Option<Duration> {
         let item = self.one(name)?;
-        let expected = if least.is_zero() {
-            "a duration such as 60s, 90s or 5m"
-        } else {
-            "a duration of at least 100ms, such as 500ms, 5s or 1m"
-        };
-        self.parsed(name, &item, expected, |text| {
+        self.parsed(name, &item, |text| {
             duration(text).filter(|duration| *duration >= least)
         })
     }
@@ -328,7 +306,6 @@ impl Reader<'_> {
         &mut self,
         name: &'static str,
         item: &Item,
-        expected: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         let parsed = parse(&item.text);
@@ -339,7 +316,7 @@ impl Reader<'_> {
                 origin: item.origin.clone(),
                 name,
                 text: item.text.clone(),
-                expected,
+                expected: key::find(name).map_or("valid", |key| key.accepts),
             });
         }
         parsed

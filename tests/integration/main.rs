@@ -13,6 +13,7 @@ mod cinder;
 mod cli;
 mod dashboard;
 mod databases;
+mod documentation;
 mod failure;
 mod faults;
 mod healthcheck;

@@ -40,7 +40,7 @@ pub(super) fn explanation(argument: &Arg) -> String {
         let _ = write!(text, " One of {}.", names.join(", "));
     }
     let default = match setting {
-        Some(setting) => setting.default,
+        Some(setting) => setting.shown_default(),
         None => argument
             .get_default_values()
             .first()

@@ -242,7 +242,7 @@ fn all_faults_are_reported_at_once_each_with_its_place() {
             "DIR/s.yaml:2: unknown setting `poll.intervall`; did you mean `poll.interval`?",
             "DIR/cinder.conf:2: [DEFAULT] service_down_time is not an integer; write a whole number alone, a comment on a line of its own",
             "environment variable OPENSTACK_HEARTBEAT_POLL_INTERVAL: `poll.interval` is `soon`, which is not a duration \
-             of at least 100ms, such as 500ms, 5s or 1m",
+             from 100ms to 366 days, such as 500ms, 5s or 1m",
             "--web.listen-address: `web.listen-address` is `10390`, which is not an address such as :10390, \
              127.0.0.1:10390 or [::1]:10390",
             "DIR/s.yaml:4: `web.telemetry-path` is `metrics`, which is not a path of its own that starts with a slash, \

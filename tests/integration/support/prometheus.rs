@@ -24,6 +24,10 @@ pub(crate) struct Series {
 }
 
 impl Prometheus {
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts one that scrapes an address every second, and waits until it has.
     pub(crate) fn start(target: SocketAddr) -> Self {
         let prometheus = Self::with_configuration(&[target.to_string()], "");

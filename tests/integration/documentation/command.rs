@@ -1,0 +1,103 @@
+//! The commands of a block: which ones can be run where the tests run, and which serve until they are ended.
+
+use std::process::{Command, Stdio};
+
+/// Programs, or commands of programs, that are not run, and why.
+pub(super) const NOT_HERE: &[(&str, &str)] = &[
+    (
+        "cargo",
+        "builds and tests for minutes; this test is one of them",
+    ),
+    ("chronyc", "is about the clock of the machine"),
+    ("docker", "needs containers of a cloud"),
+    ("htpasswd", "asks for a password on the terminal"),
+    ("journalctl", "needs systemd as the first process"),
+    ("kayobe", "needs a cloud that it deploys"),
+    ("kolla-ansible", "needs a cloud that it deploys"),
+    ("kubectl", "needs a cluster"),
+    ("openstack", "needs a cloud with Keystone"),
+    ("pgrep", "looks for processes of a cloud"),
+    (
+        "promtool test",
+        "takes half a minute, which tests/alerts.rs spends",
+    ),
+    ("rabbitmqctl", "needs RabbitMQ"),
+    ("ss", "looks for a port that the tests leave alone"),
+    ("sudo", "changes the machine"),
+    ("systemctl", "needs systemd as the first process"),
+    ("tests/run", "runs this test"),
+    ("timedatectl", "is about the clock of the machine"),
+];
+
+/// A whole command, over as many lines as it takes.
+pub(super) struct Line {
+    pub(super) text: String,
+    programs: Vec<String>,
+}
+
+impl Line {
+    /// Returns the commands of a block, without those that are comments alone.
+    pub(super) fn all(block: &str) -> Vec<Self> {
+        let mut lines = Vec::new();
+        let mut text = String::new();
+        for line in block.lines() {
+            text.push_str(line);
+            text.push('\n');
+            if is_whole(&text) {
+                let text = std::mem::take(&mut text);
+                if !text.trim_start().starts_with('#') && !text.trim().is_empty() {
+                    let programs = programs(&text);
+                    lines.push(Self { text, programs });
+                }
+            }
+        }
+        assert!(text.is_empty(), "this does not end: {text}");
+        lines
+    }
+
+    /// Returns the program that can't be run here, if there is one.
+    pub(super) fn not_here(&self) -> Option<&'static str> {
+        let is_meant = |name: &str| match name.split_once(' ') {
+            Some(_) => self.text.starts_with(name),
+            None => self.programs.iter().any(|program| program == name),
+        };
+        let (program, _) = NOT_HERE.iter().find(|(name, _)| is_meant(name))?;
+        Some(program)
+    }
+
+    /// Returns whether it is the exporter, which serves.
+    pub(super) fn serves(&self) -> bool {
+        let mut words = self.text.split_whitespace();
+        let is_ours = words.next() == Some(env!("CARGO_PKG_NAME"));
+        let serves = |word: &str| match word {
+            "serve" | "demo" => true,
+            "--help" | "--version" => false,
+            word => word.starts_with("--"),
+        };
+        is_ours && words.next().is_none_or(serves)
+    }
+}
+
+/// Asks the shell whether a command ends here.
+fn is_whole(text: &str) -> bool {
+    let status = Command::new("bash")
+        .args(["-n", "-c", text])
+        .stderr(Stdio::null())
+        .status();
+    !text.trim_end().ends_with(['\\', '|']) && status.unwrap().success()
+}
+
+/// Returns the words that stand where a program's name does. Some may be none: of what is quoted nothing is known.
+fn programs(text: &str) -> Vec<String> {
+    let mut programs = Vec::new();
+    let mut starts = true;
+    for word in text.split_whitespace() {
+        let name = word.trim_matches(['(', ';']);
+        if starts && !name.contains('=') {
+            programs.push(name.to_owned());
+            starts = false;
+        }
+        starts |= word.ends_with(';') || ["|", "||", "&&", "{", "("].contains(&word);
+    }
+    programs
+}
