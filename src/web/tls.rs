@@ -1,15 +1,11 @@
 //! What the server and its clients must prove to each other: a web configuration as rustls takes it.
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::{
@@ -31,9 +27,6 @@ use crate::config::web::tls::{ClientAuth, Tls, Version};
 /// Time for a client to end the handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Handshakes that are worked on at a time.
-static HANDSHAKES: Semaphore = Semaphore::const_new(4);
-
 /// Time for a client that was refused to read so.
 const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Most bytes that are read of a client that was refused.
@@ -53,7 +46,7 @@ where
 {
     let handshake = async {
         let accepted = TlsAcceptor::from(config).accept(stream).into_fallible();
-        match in_turn(&HANDSHAKES, accepted).await {
+        match accepted.await {
             Ok(stream) => Ok(stream),
             Err((error, stream)) => {
                 part(stream).await;
@@ -64,32 +57,6 @@ where
     tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
         .await
         .map_err(io::Error::from)?
-}
-
-/// Works on a future only while it has one of the turns, which it gives back whenever it waits.
-///
-/// A step of a handshake takes a fraction of a millisecond. Thousands at once, each a task that is ready, would make
-/// the answers to everybody else wait for all of them; so they wait for one another.
-async fn in_turn<F: Future>(turns: &Semaphore, future: F) -> F::Output {
-    let mut future = pin!(future);
-    loop {
-        let turn = turns.acquire().await;
-        let step = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
-        drop(turn);
-        if let Poll::Ready(output) = step {
-            return output;
-        }
-        // The future has asked to be woken when it can go on.
-        let mut woken = false;
-        poll_fn(|_| {
-            if std::mem::replace(&mut woken, true) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
 }
 
 /// Lets a client read why it was refused.
