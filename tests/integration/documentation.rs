@@ -5,6 +5,7 @@ mod command;
 mod markdown;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
@@ -228,7 +229,10 @@ fn prometheus_understands_every_query() {
     for (number, block) in blocks("promql").iter().enumerate() {
         let query = block.text.replace('\n', "\n      ");
         let place = &block.place;
-        rules += &format!("  # {place}\n  - record: query{number}\n    expr: |\n      {query}\n");
+        let _ = writeln!(
+            rules,
+            "  # {place}\n  - record: query{number}\n    expr: |\n      {query}"
+        );
     }
     let file = folder("promql").join("rules.yml");
     fs::write(&file, &rules).unwrap();

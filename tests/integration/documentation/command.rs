@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 /// Programs, or commands of programs, that are not run, and why.
 pub(super) const NOT_HERE: &[(&str, &str)] = &[
+    ("benches/run", "measures for half an hour"),
     (
         "cargo",
         "builds and tests for minutes; this test is one of them",

@@ -53,7 +53,7 @@ fn collect(folder: &Path, pages: &mut Vec<Page>) {
             if !name.starts_with('.') && !["target", "node_modules"].contains(&name) {
                 collect(&path, pages);
             }
-        } else if name.ends_with(".md") {
+        } else if path.extension().is_some_and(|end| end == "md") {
             pages.push(Page::read(path.strip_prefix(root()).unwrap()));
         }
     }
@@ -92,20 +92,16 @@ impl Page {
                     page.links.push(dest_url.into_string());
                 }
                 Event::Text(words) | Event::Code(words) => {
-                    for open in [
-                        heading.as_mut(),
-                        block.as_mut().map(|block| &mut block.text),
-                    ] {
-                        if let Some(open) = open {
-                            open.push_str(&words);
-                        }
+                    let block = block.as_mut().map(|block| &mut block.text);
+                    for open in [heading.as_mut(), block].into_iter().flatten() {
+                        open.push_str(&words);
                     }
                 }
                 Event::Html(tags) | Event::InlineHtml(tags) => {
                     page.links.extend(addresses(&tags));
                     let comment = tags.trim().strip_prefix("<!--");
                     let comment = comment.and_then(|rest| rest.strip_suffix("-->"));
-                    note = comment.unwrap_or_default().trim().to_owned();
+                    comment.unwrap_or_default().trim().clone_into(&mut note);
                 }
                 Event::Start(Tag::Paragraph) => note.clear(),
                 _ => {}
