@@ -18,13 +18,20 @@ SELECT = f"SELECT {COLUMNS} FROM services WHERE deleted = 0"
 
 
 class Servers:
-    """The servers of the tests, which belong to this run alone."""
+    """The servers of the tests: those of tests/run, where that runs this, or else servers of this run alone."""
 
     def __enter__(self):
+        self.process = None
+        self.environment = {name: value for name, value in os.environ.items() if name.startswith("HEARTBEAT_TEST_")}
+        if not self.environment:
+            self.start()
+        self.address = self.environment["HEARTBEAT_TEST_MARIADB"].removeprefix("mysql://root@")
+        return self
+
+    def start(self):
         self.process = subprocess.Popen(
             [ROOT / "tests" / "run", "--servers"], stdout=subprocess.PIPE, text=True, start_new_session=True
         )
-        self.environment = {}
         for line in self.process.stdout:
             if line.startswith("# Ctrl-C"):
                 break
@@ -32,12 +39,11 @@ class Servers:
                 self.environment[found[1]] = found[2]
         if not self.environment:
             raise SystemExit("the servers did not start")
-        self.address = self.environment["HEARTBEAT_TEST_MARIADB"].removeprefix("mysql://root@")
-        return self
 
     def __exit__(self, *_):
-        os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait()
+        if self.process:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait()
 
     def client(self, *arguments):
         """Returns the command line of the C client."""
