@@ -1,0 +1,80 @@
+"""What is deployed by others' hands: the manifests of Kubernetes against the schemas that they are read by.
+
+Pods must meet the profile `restricted` of the Pod Security Standards, PrometheusRule must be what `print rules` prints,
+and no key may be unknown. Run by tests/run with the packages that it installs; $1: the exporter.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import kubernetes_validate
+import yaml
+from cloudcoil.models.prometheus_operator import v1 as operator
+
+FOLDER = Path(__file__).parent.parent / "packaging/kubernetes"
+# The oldest that the package knows, and the newest.
+KUBERNETES = ["1.28", kubernetes_validate.latest_version()]
+
+
+def check_schema(manifest):
+    """Holds a manifest against its schema, which refuses keys that it does not know."""
+    if manifest["apiVersion"].startswith("monitoring.coreos.com/"):
+        getattr(operator, manifest["kind"]).model_validate(manifest, extra="forbid")
+    else:
+        for version in KUBERNETES:
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def check_restricted(pod):
+    """Holds a pod against the profile `restricted`, and against what it leaves open."""
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] and context["runAsUser"] > 0
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not pod["automountServiceAccountToken"]
+    for container in pod["containers"]:
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["requests"] and container["resources"]["limits"]
+        assert container["livenessProbe"] and container["readinessProbe"]
+
+
+def check_names(manifests):
+    """Names by which one manifest finds another are those that the other has."""
+    deployment, service, monitor, secret = (
+        manifests[kind] for kind in ("Deployment", "Service", "ServiceMonitor", "Secret")
+    )
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    pod = deployment["spec"]["template"]["spec"]
+    container_ports = {port["name"] for port in pod["containers"][0]["ports"]}
+    assert {port["targetPort"] for port in service["spec"]["ports"]} <= container_ports
+    service_ports = {port["name"] for port in service["spec"]["ports"]}
+    assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= service_ports
+    assert pod["volumes"][0]["secret"]["secretName"] == secret["metadata"]["name"]
+    folder = pod["containers"][0]["volumeMounts"][0]["mountPath"]
+    (key,) = secret["stringData"]
+    assert f"--database.url-file={folder}/{key}" in pod["containers"][0]["args"]
+
+
+def main(exporter):
+    rules = subprocess.run([exporter, "print", "rules", "--format", "kubernetes"], check=True, capture_output=True)
+    assert (FOLDER / "prometheusrule.yaml").read_bytes() == rules.stdout, "prometheusrule.yaml is not what is printed"
+    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+    files = {path.name for path in FOLDER.glob("*.yaml")}
+    assert files == {*kustomization["resources"], "kustomization.yaml", "secret.example.yaml"}, files
+    manifests = {}
+    for name in sorted(files - {"kustomization.yaml"}):
+        manifest = yaml.safe_load((FOLDER / name).read_text())
+        check_schema(manifest)
+        manifests[manifest["kind"]] = manifest
+        print(f"{name}: {manifest['kind']}")
+    check_restricted(manifests["Deployment"]["spec"]["template"]["spec"])
+    check_names(manifests)
+
+
+main(sys.argv[1])
