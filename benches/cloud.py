@@ -24,7 +24,11 @@ class Servers:
         self.process = None
         self.environment = {name: value for name, value in os.environ.items() if name.startswith("HEARTBEAT_TEST_")}
         if not self.environment:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.__exit__()
+                raise
         self.address = self.environment["HEARTBEAT_TEST_MARIADB"].removeprefix("mysql://root@")
         return self
 
@@ -64,7 +68,7 @@ class Cloud:
         self.servers = servers
         self.services = services
         self.name = f"{name}_{services}"
-        self.stopped = None
+        self.stopped = self.failure = None
         self.turns = REPORT_INTERVAL
         servers.query(f"""
             DROP DATABASE IF EXISTS {self.name};
@@ -110,10 +114,16 @@ class Cloud:
 
     def run(self):
         turn = 0
-        while not self.stopped.wait(1):
-            self.beat(turn, self.turns)
-            turn += 1
+        try:
+            while not self.stopped.wait(1):
+                self.beat(turn, self.turns)
+                turn += 1
+        except subprocess.CalledProcessError as failure:
+            # Figures of a silent cloud would mean nothing.
+            self.failure = failure
 
     def __exit__(self, *_):
         self.stopped.set()
         self.thread.join()
+        if self.failure:
+            raise self.failure

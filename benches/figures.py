@@ -123,7 +123,9 @@ def per_poll(bench, exporter):
     time.sleep(max(bench.polls / bench.rounds, 1))
     spent = exporter.processor() - before
     done = poll_count(bench) - polls
-    return spent / max(done, 1)
+    if done < 1:
+        raise SystemExit("no poll was seen")
+    return spent / done
 
 
 def poll_count(bench):
@@ -168,16 +170,17 @@ def database(bench, services):
     counters = ("Bytes_sent", "Bytes_received", "Questions", "Connections", "Rows_sent")
     for count in services:
         one = cloud.Cloud(bench.servers, count)
+        # What the look itself costs is not the exporter's.
+        before, _, _, after = (
+            status(bench, counters), poll_count(bench), poll_count(bench), status(bench, counters)
+        )
+        look = {name: after[name] - before[name] for name in counters}
         with bench.exporter(one.url, "--poll.interval=1s") as exporter:
             exporter.wait_until_ready()
             before, polls = status(bench, counters), poll_count(bench)
             time.sleep(max(bench.polls / 8, 2))
-            after, done = status(bench, counters), poll_count(bench) - polls
-            probe = status(bench, counters)
-            # What the look itself costs is not the exporter's.
-            each = {
-                name: (after[name] - before[name] - (probe[name] - after[name])) / done for name in counters
-            }
+            done, after = poll_count(bench) - polls, status(bench, counters)
+            each = {name: (after[name] - before[name] - look[name]) / done for name in counters}
         # As the columns of the table are declared: four bytes of INT, five of DATETIME, one of TINYINT.
         texts = cloud.COLUMNS.split(", ")
         fixed = {"id": 4, "report_count": 4, "updated_at": 5, "created_at": 5, "disabled": 1, "frozen": 1}

@@ -3,8 +3,6 @@
 //! The difference between two numbers of polls is the work of those polls alone, whatever it takes to begin. Half of
 //! the services beat from one poll to the next, as they do by default.
 
-#![expect(clippy::print_stderr, reason = "it says how it is used")]
-
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "track" => show(services, polls, None),
         "render" => show(services, polls, Some(Encoding::Identity)),
         "compress" => show(services, polls, Some(Encoding::Gzip)),
-        _ => eprintln!("there is no {what}"),
+        _ => return Err(format!("there is no {what}").into()),
     }
     Ok(())
 }

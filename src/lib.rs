@@ -9,8 +9,9 @@
 //!  flags, env, file, cinder.conf
 //! ```
 //! A task reads the table every poll interval, in one statement that also returns the database's own clock. From
-//! the rows and what is remembered of them it computes one immutable snapshot, which is rendered once into the
-//! bytes of `/metrics`. A scrape copies these bytes and adds the exporter's own metrics: it never queries, and
+//! the rows and what is remembered of them it computes one immutable snapshot, which is rendered into the bytes of
+//! `/metrics` family by family, and only where it changed. The exporter's own metrics are gathered with each poll, and
+//! each second while somebody scrapes. A scrape is answered with both, put together beforehand: it never queries, and
 //! never waits for the database.
 //!
 //! # The method

@@ -61,7 +61,7 @@ pub struct Picture {
     names: OnceLock<Arc<Names>>,
     text: [OnceLock<Vec<Bytes>>; Format::ALL.len()],
     gzip: [OnceLock<Vec<Part>>; Format::ALL.len()],
-    json: [[OnceLock<Bytes>; 2]; 2],
+    json: [[OnceLock<Bytes>; Encoding::ALL.len()]; 2],
 }
 
 impl Picture {
@@ -113,6 +113,9 @@ impl Picture {
             let expected = old.map_or(0, |old| old.len() + old.len() / 64);
             let mut page = String::with_capacity(expected);
             family.render(format, &self.snapshot, self.names(), &mut page, |_| {});
+            if old.is_none() {
+                page.shrink_to_fit();
+            }
             page.into()
         })
     }
@@ -211,13 +214,24 @@ struct Polled {
 }
 
 impl Polled {
+    /// Returns how old the picture is, if there is one.
+    fn age(&self) -> Option<Duration> {
+        let picture = self.scrape.picture.as_ref();
+        picture.map(|picture| picture.taken.elapsed())
+    }
+
+    /// Returns whether there is a picture, too old to be true.
+    fn is_withheld(&self) -> bool {
+        self.age().is_some_and(|age| age >= self.stale_after)
+    }
+
     fn replace_own(&mut self, gather: impl FnOnce() -> Own) {
         let picture = self.scrape.picture.clone();
         self.scrape = Arc::new(Scrape::new(picture, gather().into()));
     }
 }
 
-/// Holds the latest picture, for one that makes them and many that look.
+/// Holds what is shown, for one that makes pictures and many that look.
 #[derive(Debug)]
 pub struct Gallery {
     polled: watch::Sender<Polled>,
@@ -225,7 +239,7 @@ pub struct Gallery {
     /// Origin of the history's axis.
     started: Instant,
     /// When each format and encoding was last asked for, in milliseconds since `started`, plus one; 0: never.
-    asked: [[AtomicU64; 2]; Format::ALL.len()],
+    asked: [[AtomicU64; Encoding::ALL.len()]; Format::ALL.len()],
 }
 
 impl Gallery {
@@ -302,13 +316,16 @@ impl Gallery {
         self.make_ready();
     }
 
-    /// Puts the answers in demand together.
+    /// Puts the answers in demand together, unless their picture is not to be shown.
     fn make_ready(&self) {
-        let scrape = self.polled.borrow().scrape.clone();
+        let polled = self.polled.borrow().clone();
+        if polled.is_withheld() {
+            return;
+        }
         for format in Format::ALL {
             for encoding in Encoding::ALL {
                 if self.is_in_demand(format, encoding) {
-                    let _ = scrape.page(format, encoding);
+                    let _ = polled.scrape.page(format, encoding);
                 }
             }
         }
@@ -318,15 +335,18 @@ impl Gallery {
     /// called where nobody has asked for a while.
     pub fn scrape(&self, gather: impl FnOnce() -> Own) -> Arc<Scrape> {
         if !self.polled.borrow().scrape.is_fresh() {
-            self.polled.send_modify(|polled| polled.replace_own(gather));
+            self.polled.send_modify(|polled| {
+                // Of many who come at once the first gathers for all.
+                if !polled.scrape.is_fresh() {
+                    polled.replace_own(gather);
+                }
+            });
         }
         let polled = self.polled.borrow();
-        let scrape = &polled.scrape;
-        let is_old = |picture: &Arc<Picture>| picture.taken.elapsed() >= polled.stale_after;
-        if scrape.picture.as_ref().is_some_and(is_old) {
-            Arc::new(Scrape::new(None, scrape.own.clone()))
+        if polled.is_withheld() {
+            Arc::new(Scrape::new(None, polled.scrape.own.clone()))
         } else {
-            scrape.clone()
+            polled.scrape.clone()
         }
     }
 
@@ -342,24 +362,14 @@ impl Gallery {
     /// Returns what there is to see, all of it at one moment.
     #[must_use]
     pub fn view(&self) -> View {
-        self.seen(self.polled.borrow().clone())
-    }
-
-    fn seen(&self, polled: Polled) -> View {
-        let Polled {
-            scrape,
-            outage,
-            stale_after,
-            poll_interval,
-        } = polled;
-        let picture = scrape.picture.clone();
-        let age = picture.as_ref().map(|picture| picture.taken.elapsed());
+        let polled = self.polled.borrow();
+        let picture = polled.scrape.picture.clone();
         View {
-            picture: picture.filter(|_| age.is_some_and(|age| age < stale_after)),
-            age,
-            outage,
-            stale_after,
-            poll_interval,
+            picture: picture.filter(|_| !polled.is_withheld()),
+            age: polled.age(),
+            outage: polled.outage,
+            stale_after: polled.stale_after,
+            poll_interval: polled.poll_interval,
             uptime: self.started.elapsed(),
         }
     }

@@ -1,5 +1,5 @@
 //! What a scrape is answered with: the services' part of the latest picture and the exporter's own metrics, as of one
-//! moment, put together before anybody asks.
+//! moment; put together before anybody asks, in the formats that were asked for lately.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::metrics::table::Metric;
 use crate::metrics::telemetry::Telemetry;
 use crate::picture::{Encoding, Picture};
 
-/// The age from which on own metrics are gathered anew. They are gathered every second while somebody scrapes.
+/// The age from which on own metrics are gathered anew. They are gathered every second for five minutes after a scrape.
 const FRESH: Duration = Duration::from_millis(1500);
 
 /// An answer, in pieces that are sent one after the other.
@@ -106,11 +106,7 @@ impl Scrape {
     /// Returns the page with the families of these names alone, each by the name of its samples or of its family.
     #[must_use]
     pub fn selected(&self, names: &[String], format: Format, encoding: Encoding) -> Pieces {
-        let is_selected = |metric: &Metric| {
-            names
-                .iter()
-                .any(|name| name == metric.name || name == metric.family())
-        };
+        let is_selected = |metric: &Metric| names.iter().any(|name| metric.is_called(name));
         let own = self.own.selected(is_selected, format);
         let families = Family::all().enumerate();
         let selected = families.filter(|(_, family)| is_selected(family.metric()));
@@ -164,6 +160,14 @@ mod tests {
     use crate::heartbeat::fixture::{self, INTERVALS};
     use crate::picture::Gallery;
 
+    /// Each bucket, the sum, and the count.
+    const POLL_DURATION: [&str; 16] = {
+        let mut names = ["openstack_heartbeat_poll_duration_seconds_bucket"; 16];
+        names[14] = "openstack_heartbeat_poll_duration_seconds_sum";
+        names[15] = "openstack_heartbeat_poll_duration_seconds_count";
+        names
+    };
+
     fn telemetry() -> Telemetry {
         Telemetry::new("cinder", &INTERVALS, FRESH, Duration::ZERO).unwrap()
     }
@@ -209,6 +213,10 @@ mod tests {
             (
                 &["openstack_service_info", "openstack_heartbeat_database_up"],
                 &["openstack_service_info", "openstack_heartbeat_database_up"],
+            ),
+            (
+                &["openstack_heartbeat_poll_duration_seconds_sum"],
+                &POLL_DURATION,
             ),
             (&["openstack_service_"], &[]),
         ] {

@@ -99,17 +99,7 @@ impl Memory {
                 return known.clone();
             }
         }
-        // Each row has a host and an identity of its own; what else it says, others say as well.
-        Arc::new(Facts {
-            host: facts.host.into(),
-            uuid: facts.uuid.map(Into::into),
-            ..Facts {
-                host: "",
-                uuid: None,
-                ..*facts
-            }
-            .to_shared(|text| self.shared(text))
-        })
+        Arc::new(facts.to_shared(|text| self.shared(text)))
     }
 
     fn shared(&mut self, text: &str) -> Arc<str> {

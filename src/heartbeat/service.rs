@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{NaiveDateTime, TimeDelta};
 
 use super::skew::Quantum;
 
@@ -24,11 +24,15 @@ pub struct DatabaseTime(pub NaiveDateTime);
 /// when the host's clock is ahead by more than the heartbeat is old.
 #[must_use]
 pub fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
-    // As chrono subtracts them, without a thought for leap seconds, which no database keeps.
-    let (now, stamp) = (now.0.and_utc(), stamp.0.and_utc());
-    let nanos = |time: DateTime<Utc>| i64::from(time.timestamp_subsec_nanos());
-    TimeDelta::seconds(now.timestamp() - stamp.timestamp())
-        + TimeDelta::nanoseconds(nanos(now) - nanos(stamp))
+    since_1970(now.0) - since_1970(stamp.0)
+}
+
+/// Returns the time since the Unix epoch, as chrono would subtract the two, but without a thought for leap seconds,
+/// which no database keeps.
+pub(super) fn since_1970(time: NaiveDateTime) -> TimeDelta {
+    let time = time.and_utc();
+    let fraction = TimeDelta::nanoseconds(time.timestamp_subsec_nanos().into());
+    TimeDelta::seconds(time.timestamp()) + fraction
 }
 
 /// A nullable time column as it was read.
@@ -143,18 +147,18 @@ impl Facts {
 }
 
 impl Facts<&str> {
-    /// Returns the same with texts that last, each made by `shared`.
+    /// Returns the same with texts that last: those that other rows have as well are made by `shared`.
     #[must_use]
     pub fn to_shared(&self, mut shared: impl FnMut(&str) -> Arc<str>) -> Facts {
         Facts {
+            host: self.host.into(),
+            uuid: self.uuid.map(Into::into),
             binary: shared(self.binary),
-            host: shared(self.host),
             topic: self.topic.map(&mut shared),
             created_at: self.created_at,
             frozen: self.frozen,
             availability_zone: self.availability_zone.map(&mut shared),
             cluster_name: self.cluster_name.map(&mut shared),
-            uuid: self.uuid.map(&mut shared),
             rpc_current_version: self.rpc_current_version.map(&mut shared),
             object_current_version: self.object_current_version.map(&mut shared),
             replication_status: self.replication_status.map(&mut shared),

@@ -44,7 +44,7 @@ pub struct Tracker {
     unconfirmed_jump: Option<TimeDelta>,
 }
 
-/// A row as it was last seen, and what its heartbeats proved.
+/// A row as it was last accepted, and what its heartbeats proved.
 #[derive(Debug)]
 struct Tracked {
     /// Primary key: a row that was removed and made anew is another row.
@@ -127,6 +127,8 @@ impl Tracker {
             }
         }
         let unconfirmed_jump = self.unconfirmed_jump;
+        // What a lagging replica shows is not accepted, and the order of its names no order of what is remembered.
+        let is_accepted = self.are_facts_of(&reading.services);
         let snapshot = Snapshot::new(
             reading,
             self.intervals,
@@ -135,7 +137,9 @@ impl Tracker {
             jump,
             unconfirmed_jump,
         );
-        self.order = order;
+        if is_accepted {
+            self.order = order;
+        }
         snapshot
     }
 
@@ -166,11 +170,16 @@ impl Tracker {
     /// same, since sorting ten thousand names takes longer than all the rest.
     fn ordered(&mut self, services: &[Service]) -> Vec<u32> {
         let order = std::mem::take(&mut self.order);
-        let mut rows = self.rows.iter().zip(services);
-        if order.len() == services.len() && rows.all(|(row, service)| row.facts == service.facts) {
+        if order.len() == services.len() && self.are_facts_of(services) {
             return order;
         }
         snapshot::order(services)
+    }
+
+    /// Returns whether what is remembered of each row are the facts that these services show.
+    fn are_facts_of(&self, services: &[Service]) -> bool {
+        let mut rows = self.rows.iter().zip(services);
+        rows.all(|(row, service)| row.facts == service.facts)
     }
 
     fn assumptions(&self, quantum: Quantum) -> Assumptions {
@@ -330,6 +339,25 @@ mod tests {
             bounds.lower.as_seconds_f64(),
             bounds.upper.unwrap().as_seconds_f64(),
         )
+    }
+
+    #[test]
+    fn services_are_in_the_order_of_their_names_whatever_a_row_was_called_before() {
+        let mut reads = Reads::new();
+        for name in ["a", "z", "a", "a", "z"] {
+            // It never reported, so that nothing is learnt of it.
+            let nameless = fixture::service("cinder-volume", name);
+            let other = Service {
+                id: 2,
+                ..fixture::service("cinder-volume", "m")
+            };
+            let snapshot = reads.read(vec![nameless, other]);
+            let names = snapshot
+                .services
+                .iter()
+                .map(|status| status.service.facts.name());
+            assert!(names.is_sorted(), "{name}");
+        }
     }
 
     #[test]

@@ -57,6 +57,17 @@ impl Metric {
         self.name.strip_suffix(suffix).unwrap_or(self.name)
     }
 
+    /// Returns whether this is a name of the family or of any of its samples.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        let is_sample = |name: &str| match name.strip_prefix(self.name) {
+            Some("") => true,
+            Some("_bucket" | "_sum" | "_count") => self.kind == Kind::Histogram,
+            _ => false,
+        };
+        is_sample(name) || name == self.family()
+    }
+
     /// Returns the unit, which stands at the end of the family's name, or nothing for a bare number.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {

@@ -32,8 +32,10 @@ use crate::scrape::Own;
 const MAX_CONNECTIONS: usize = 2000;
 /// Connections that wait to be accepted; of more than that, clients try again after a second.
 const BACKLOG: i32 = 4096;
-/// Time between two looks for clients that take too long, and at the exporter's own metrics.
+/// Time between two looks for clients that take too long.
 const LOOK: Duration = Duration::from_secs(1);
+/// Time between two looks at the exporter's own metrics, while somebody scrapes.
+const GATHER: Duration = Duration::from_secs(1);
 /// Most bytes of a request's head.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// The same for HTTP/2, where it is counted after decompression.
@@ -104,6 +106,12 @@ pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::
         loop {
             tokio::time::sleep(LOOK).await;
             crowd.dismiss_overdue();
+        }
+    });
+    // Apart from the guard against slow clients, which must go on whatever happens here.
+    let gathering = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(GATHER).await;
             site.gallery.refresh(|| Own::gather(&site.telemetry));
         }
     });
@@ -117,6 +125,7 @@ pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::
         warn!("some clients did not take their answer in time; closing their connections");
     }
     looking.abort();
+    gathering.abort();
 }
 
 async fn accept(

@@ -4,7 +4,7 @@ use std::ops::Sub;
 
 use chrono::TimeDelta;
 
-use crate::heartbeat::service::HostTime;
+use crate::heartbeat::service::{HostTime, since_1970};
 
 /// A time on the reader's own axis, which no clock setting moves: the time since an arbitrary moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,9 +37,7 @@ pub struct Read {
 
 /// Returns what a host's clock shows less our axis: the one place where the two meet.
 pub(super) fn offset(stamp: HostTime, at: Monotonic) -> TimeDelta {
-    let stamp = stamp.0.and_utc();
-    let since_1970 = TimeDelta::seconds(stamp.timestamp());
-    since_1970 + TimeDelta::nanoseconds(stamp.timestamp_subsec_nanos().into()) - at.0
+    since_1970(stamp.0) - at.0
 }
 
 /// Returns `span` × `numerator` ÷ `denominator`, rounded up, and kept to what can still be summed without
