@@ -79,12 +79,9 @@ impl Page {
                     let line = text[..range.start].matches('\n').count() + 1;
                     block = Some(Block {
                         place: format!("{}:{line}", path.display()),
-                        language: match kind {
-                            CodeBlockKind::Fenced(language) => language.into_string(),
-                            CodeBlockKind::Indented => String::new(),
-                        },
-                        text: String::new(),
+                        language: language(kind),
                         note: std::mem::take(&mut note),
+                        ..Block::default()
                     });
                 }
                 Event::End(TagEnd::CodeBlock) => page.blocks.extend(block.take()),
@@ -99,9 +96,7 @@ impl Page {
                 }
                 Event::Html(tags) | Event::InlineHtml(tags) => {
                     page.links.extend(addresses(&tags));
-                    let comment = tags.trim().strip_prefix("<!--");
-                    let comment = comment.and_then(|rest| rest.strip_suffix("-->"));
-                    comment.unwrap_or_default().trim().clone_into(&mut note);
+                    note = comment(&tags);
                 }
                 Event::Start(Tag::Paragraph) => note.clear(),
                 _ => {}
@@ -119,6 +114,20 @@ impl Page {
         let free = names.find(|name| !self.anchors.contains(name));
         self.anchors.extend(free);
     }
+}
+
+fn language(kind: CodeBlockKind) -> String {
+    match kind {
+        CodeBlockKind::Fenced(language) => language.into_string(),
+        CodeBlockKind::Indented => String::new(),
+    }
+}
+
+/// Returns what a comment in HTML says; nothing of anything else.
+fn comment(tags: &str) -> String {
+    let text = tags.trim().strip_prefix("<!--");
+    let text = text.and_then(|rest| rest.strip_suffix("-->"));
+    text.unwrap_or_default().trim().to_owned()
 }
 
 /// Returns the addresses in HTML.
