@@ -1,7 +1,7 @@
 # An image that holds one static binary and nothing to run it with: no shell, no packages, no root.
 #
-# The same commit makes the same bytes, whoever builds it, from the same BASE and musl-tools: the release notes tell
-# how to check a published image. Where the registry of Docker is out of reach, BASE names a copy.
+# The same commit makes the same bytes, whoever builds it, from the same BASE and musl-tools, with the arguments that
+# .github/workflows/release.yml gives. Where the registry of Docker is out of reach, BASE names a copy.
 ARG BASE=docker.io/library/rust:1.95.0-slim-trixie@sha256:e14e87345b4d5964ddcc3491d27ee046a0f23820f340c3c1e24da6880141f7c0
 FROM $BASE AS builder
 

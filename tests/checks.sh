@@ -17,9 +17,9 @@ free_port() {
 }
 
 # Waits until the exporter answers at the path $1 of the port $port with something that has a line like $2; fails
-# when the command from $4 on does, and after 20 s, and then shows the log $3.
+# when the command from $4 on does, and after 60 s, and then shows the log $3.
 answers() {
-    local deadline=$((SECONDS + 20))
+    local deadline=$((SECONDS + 60))
     until curl --silent --fail --output "$temporary/answer" "http://127.0.0.1:$port$1" &&
         grep --quiet "$2" "$temporary/answer"; do
         "${@:4}" || fail "the exporter ended" "$3"

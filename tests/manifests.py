@@ -1,18 +1,22 @@
 """What is deployed by others' hands: the manifests of Kubernetes against the schemas that they are read by.
 
 Pods must meet the profile `restricted` of the Pod Security Standards, PrometheusRule must be what `print rules` prints,
-and no key may be unknown. Run by tests/run with the packages that it installs; $1: the exporter.
+no key may be unknown, and what names a version names the one of Cargo.toml. Run by tests/run with the packages that it
+installs; $1: the exporter.
 """
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import kubernetes_validate
 import yaml
 from cloudcoil.models.prometheus_operator import v1 as operator
 
-FOLDER = Path(__file__).parent.parent / "packaging/kubernetes"
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "packaging/kubernetes"
 # The oldest that the package knows, and the newest.
 KUBERNETES = ["1.28", kubernetes_validate.latest_version()]
 
@@ -61,9 +65,20 @@ def check_names(manifests):
     assert f"--database.url-file={folder}/{key}" in pod["containers"][0]["args"]
 
 
+def check_versions():
+    """Finds images and references of another version than that of Cargo.toml."""
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+    named = re.compile(r"openstack-heartbeat-exporter:(\d[^\s`]*)|[?]ref=v([^\s`]*)")
+    files = [*FOLDER.glob("*.yaml"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    found = [(path.name, match[1] or match[2]) for path in files for match in named.finditer(path.read_text())]
+    assert found and all(other == version for _, other in found), (version, found)
+
+
 def main(exporter):
     rules = subprocess.run([exporter, "print", "rules", "--format", "kubernetes"], check=True, capture_output=True)
-    assert (FOLDER / "prometheusrule.yaml").read_bytes() == rules.stdout, "prometheusrule.yaml is not what is printed"
+    assert (FOLDER / "prometheusrule.yaml").read_bytes() == rules.stdout, (
+        "packaging/kubernetes/prometheusrule.yaml is not what `print rules --format kubernetes` prints"
+    )
     kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
     files = {path.name for path in FOLDER.glob("*.yaml")}
     assert files == {*kustomization["resources"], "kustomization.yaml", "secret.example.yaml"}, files
@@ -75,6 +90,7 @@ def main(exporter):
         print(f"{name}: {manifest['kind']}")
     check_restricted(manifests["Deployment"]["spec"]["template"]["spec"])
     check_names(manifests)
+    check_versions()
 
 
 main(sys.argv[1])
