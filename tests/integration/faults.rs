@@ -234,14 +234,25 @@ impl Observer<'_> {
 
     /// Returns how many connections to the database the exporter has, or waits for.
     fn connections(&self) -> usize {
-        let table = format!("/proc/{}/net/tcp", self.exporter.id());
-        let table = std::fs::read_to_string(table).unwrap();
+        let process = format!("/proc/{}", self.exporter.id());
+        let table = std::fs::read_to_string(format!("{process}/net/tcp")).unwrap();
+        let open = std::fs::read_dir(format!("{process}/fd")).unwrap();
+        // A descriptor can be closed while we look.
+        let sockets: Vec<_> = open
+            .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
+            .collect();
         let remote = format!("0100007F:{:04X}", self.port);
         let is_ours = |line: &&str| {
-            let mut fields = line.split_whitespace().skip(2);
-            let (address, state) = (fields.next(), fields.next());
-            // ESTABLISHED and SYN_SENT.
-            address == Some(remote.as_str()) && matches!(state, Some("01" | "02"))
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            // ESTABLISHED and SYN_SENT; others have connections to this port as well, the test itself for one.
+            fields.get(2) == Some(&remote.as_str())
+                && matches!(fields.get(3), Some(&"01" | &"02"))
+                && fields.get(9).is_some_and(|inode| {
+                    let socket = format!("socket:[{inode}]");
+                    sockets
+                        .iter()
+                        .any(|open| open.as_os_str() == socket.as_str())
+                })
         };
         table.lines().filter(is_ours).count()
     }
