@@ -301,10 +301,7 @@ impl Gallery {
 
     /// Gathers the own metrics anew, as long as somebody asks for them: to be called every second.
     pub fn refresh(&self, gather: impl FnOnce() -> Own) {
-        let mut formats = Format::ALL
-            .iter()
-            .flat_map(|format| Encoding::ALL.map(|encoding| (*format, encoding)));
-        if formats.any(|(format, encoding)| self.is_in_demand(format, encoding)) {
+        if self.in_demand().next().is_some() {
             self.gather(gather);
         }
     }
@@ -322,13 +319,16 @@ impl Gallery {
         if polled.is_withheld() {
             return;
         }
-        for format in Format::ALL {
-            for encoding in Encoding::ALL {
-                if self.is_in_demand(format, encoding) {
-                    let _ = polled.scrape.page(format, encoding);
-                }
-            }
+        for (format, encoding) in self.in_demand() {
+            let _ = polled.scrape.page(format, encoding);
         }
+    }
+
+    /// Returns what somebody asked for lately.
+    fn in_demand(&self) -> impl Iterator<Item = (Format, Encoding)> {
+        let formats = Format::ALL.into_iter();
+        let all = formats.flat_map(|format| Encoding::ALL.map(|encoding| (format, encoding)));
+        all.filter(|(format, encoding)| self.is_in_demand(*format, *encoding))
     }
 
     /// Returns what a scrape is to be answered with, without a picture that is too old to be true; `gather` is

@@ -205,6 +205,7 @@ impl Family {
         }
     }
 }
+
 /// Returns what the table says of a family that the crate `prometheus` gathered.
 #[must_use]
 pub fn described(gathered: &MetricFamily) -> Option<&'static Metric> {
