@@ -21,13 +21,16 @@ impl Terminal {
         let line = format!("stty cols {columns} rows 50; {line}");
         let mut command = Command::new("script");
         set_apart(&mut command);
-        let mut child = command
+        command
             .args(["--quiet", "--flush", "--return", "--command", &line])
             .arg("/dev/null")
             .env("SHELL", "/bin/bash")
-            .env("TERM", "xterm")
-            .env_remove("NO_COLOR")
-            .env_remove("COLUMNS")
+            .env("TERM", "xterm");
+        // What decides about colours and width beside the terminal; `CI` stands for a terminal with colours.
+        for name in ["CI", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        let mut child = command
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
