@@ -21,6 +21,7 @@ use crate::pulse::Pulse;
 use crate::scrape::Own;
 use crate::systemd::{self, socket};
 use crate::web::access::Access;
+use crate::web::handshake::Handshakes;
 use crate::web::server::{self, Site};
 
 /// Why serving could not begin.
@@ -49,6 +50,9 @@ pub enum Error {
     /// Signals can't be received.
     #[error("cannot receive signals")]
     Signals(#[from] io::Error),
+    /// A thread can't be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
 }
 
 /// Binds all addresses of the settings, or takes the sockets that systemd passed. Needs a runtime.
@@ -120,6 +124,7 @@ pub async fn run(
         telemetry_path: settings.telemetry_path.clone(),
         reload: settings.enable_lifecycle.then_some(reload),
         access: access.clone(),
+        handshakes: Handshakes::start().map_err(Error::Thread)?,
         polls: polls.clone(),
     });
     let (orders, ordered) = mpsc::channel(1);

@@ -19,6 +19,7 @@ use openstack_heartbeat_exporter::metrics::telemetry::Telemetry;
 use openstack_heartbeat_exporter::picture::{Gallery, Picture};
 use openstack_heartbeat_exporter::scrape::Own;
 use openstack_heartbeat_exporter::web::access::Access;
+use openstack_heartbeat_exporter::web::handshake::Handshakes;
 use openstack_heartbeat_exporter::web::route;
 use openstack_heartbeat_exporter::web::server::Site;
 use tokio::runtime::{Builder, Runtime};
@@ -83,6 +84,7 @@ fn site() -> Site {
         telemetry_path: "/metrics".to_owned(),
         reload: None,
         access: Arc::new(Access::new(None).expect("there is no file to read")),
+        handshakes: Handshakes::start().expect("a thread"),
         polls,
     }
 }

@@ -8,6 +8,7 @@ pub mod condition;
 pub mod crowd;
 mod descriptors;
 pub mod documentation;
+pub mod handshake;
 pub mod negotiation;
 pub mod page;
 pub mod query;

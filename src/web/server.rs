@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use super::access::Access;
 use super::crowd::{Crowd, Place, Reason};
+use super::handshake::Handshakes;
 use super::response::{self, Body};
 use super::watched::{Answers, Sent, Watched};
 use super::{descriptors, route, tls};
@@ -62,6 +63,8 @@ pub struct Site {
     pub reload: Option<Reload>,
     /// What is asked of clients.
     pub access: Arc<Access>,
+    /// Secures connections, where that is asked for.
+    pub handshakes: Handshakes,
     /// Counts the polls made so far: with the first the exporter is ready.
     pub polls: watch::Receiver<u64>,
 }
@@ -191,7 +194,7 @@ async fn serve(
         return http1(stream, site, answers, watcher).await;
     };
     let accepted = tokio::select! {
-        accepted = tls::accept(config, stream) => accepted,
+        accepted = site.handshakes.secure(config, stream) => accepted,
         // Who has not asked yet is not waited for.
         _ = shutdown.wait_for(|stop| *stop) => return,
     };
