@@ -100,6 +100,10 @@ class Cloud:
             self.name,
         )
 
+    def drop(self):
+        """Removes the database."""
+        self.servers.query(f"DROP DATABASE {self.name}")
+
     def beating(self, turns):
         """Sets in how many seconds all services beat, one group after the other."""
         self.turns = turns

@@ -15,6 +15,7 @@ DEBIAN = {
     "wrk": "wrk",
     "prometheus-sql-exporter": "prometheus-sql-exporter",
     "mariadb": "mariadb-client",
+    "prometheus": "prometheus",
 }
 
 
@@ -63,6 +64,7 @@ def describe():
         "revision": output(["git", "describe", "--always", "--dirty"]),
         "rustc": output(["rustc", "--version"]),
         "mariadb": output(["mariadb", "--version"]),
+        "prometheus": output(["dpkg-query", "-W", "-f", "${Version}", "prometheus"]),
         "prometheus-sql-exporter": output(["dpkg-query", "-W", "-f", "${Version}", "prometheus-sql-exporter"]),
         "query-exporter": QUERY_EXPORTER,
     }

@@ -12,7 +12,7 @@ class Report:
         self.figures = []
 
     def add(self, figure, services, value, unit, against=None, limit=None, goal=None):
-        """Adds a figure: `value` in `unit`, beside `limit`, what `against` took in the same run, and the goal for
+        """Adds a figure of so many services, or of a layout: `value` in `unit`, beside `limit`, what `against` took in the same run, and the goal for
         their ratio, or for the value itself where there is no limit."""
         ratio = value / limit if limit else None
         self.figures.append({
@@ -32,7 +32,8 @@ class Report:
         against = f"{figure['against']}: {number(figure['limit'])}" if figure["limit"] else ""
         ratio = number(figure["ratio"]) if figure["ratio"] is not None else ""
         value = f"{number(figure['value'])} {figure['unit']}"
-        services = f"{figure['services']:,}" if figure["services"] else ""
+        services = figure["services"] or ""
+        services = f"{services:,}" if isinstance(services, int) else services
         return f"| {figure['figure']} | {services} | {value} | {against} | {ratio} | {figure['goal'] or ''} |"
 
     def table(self):

@@ -36,7 +36,12 @@ class Subject:
             if found := re.search(pattern, pathlib.Path(self.log.name).read_bytes()):
                 return found[1]
             time.sleep(0.001)
-        raise SystemExit(f"no {pattern}: {pathlib.Path(self.log.name).read_text()[-2000:]}")
+        self.fail(pattern)
+
+    def fail(self, missing):
+        """Ends it, and with it the run, for want of something that it should have said."""
+        self.__exit__()
+        raise SystemExit(f"no {missing}: {pathlib.Path(self.log.name).read_text()[-2000:]}")
 
     def __enter__(self):
         return self
@@ -68,7 +73,7 @@ class Subject:
             except (ConnectionError, http.client.HTTPException, NotYet):
                 pass
             time.sleep(0.001)
-        raise SystemExit(f"no {sample}: {pathlib.Path(self.log.name).read_text()[-2000:]}")
+        self.fail(sample)
 
     def wait_until_ready(self):
         """Waits for the first poll, without a scrape, after which pages are made ready."""
