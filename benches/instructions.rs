@@ -11,6 +11,7 @@ use std::time::Duration;
 use chrono::{NaiveDate, TimeDelta};
 use openstack_heartbeat_exporter::config::database_url::DatabaseUrl;
 use openstack_heartbeat_exporter::database::{Connection, Target, cinder};
+use openstack_heartbeat_exporter::gallery::Gallery;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
     DatabaseTime, Facts, HostTime, Reading, Service, Stamp,
@@ -19,7 +20,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::metrics::exposition::Format;
-use openstack_heartbeat_exporter::picture::{Encoding, Gallery, Picture};
+use openstack_heartbeat_exporter::picture::{Encoding, Picture};
 use openstack_heartbeat_exporter::scrape::Own;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};

@@ -46,8 +46,9 @@
 //!   how the last hour was.
 //! - [`database`]: the statement in each dialect, and what each error of a driver means.
 //! - [`plan`], [`poller`]: what to poll, when, and how to fail.
-//! - [`picture`]: the latest snapshot as bytes, when it is too old to be shown, and the hour before it.
+//! - [`picture`]: a snapshot as bytes.
 //! - [`scrape`]: what a scrape is answered with.
+//! - [`gallery`]: the latest picture until it is too old to be shown, and the hour before it.
 //! - [`metrics`]: one table of all metrics, the text formats, the exporter's own metrics.
 //! - [`web`]: routes, limits, shutdown, the status page, and, in [`web::access`], who is answered.
 //! - [`pulse`]: how the exporter is doing, for systemd.
@@ -64,6 +65,7 @@ pub mod cli;
 pub mod config;
 pub mod database;
 pub mod demo;
+pub mod gallery;
 pub mod heartbeat;
 pub mod lifecycle;
 pub mod listing;

@@ -12,12 +12,13 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::database::{self, Connection, Target, chain};
+use crate::gallery::Gallery;
 use crate::heartbeat::service::{DatabaseTime, Reading, Rejection};
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::tracker::Tracker;
 use crate::metrics::telemetry::{ClockOffset, Telemetry};
-use crate::picture::{Gallery, Picture};
+use crate::picture::Picture;
 use crate::plan::Plan;
 use crate::scrape::Own;
 

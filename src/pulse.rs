@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::error;
 
+use crate::gallery::{Gallery, View};
 use crate::metrics::telemetry::Telemetry;
-use crate::picture::{Gallery, View};
 use crate::web::condition::{self, Condition, Counts};
 
 /// What tells how the exporter is doing.

@@ -157,8 +157,8 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+    use crate::gallery::Gallery;
     use crate::heartbeat::fixture::{self, INTERVALS};
-    use crate::picture::Gallery;
 
     /// Each bucket, the sum, and the count.
     const POLL_DURATION: [&str; 16] = {

@@ -11,10 +11,10 @@ use tracing::{info, warn};
 
 use crate::config::listen_address::{Listen, ListenAddress};
 use crate::config::settings::Settings;
+use crate::gallery::Gallery;
 use crate::lifecycle::{self, Lifecycle, Load, Reload};
 use crate::metrics::loading::Part;
 use crate::metrics::telemetry::Telemetry;
-use crate::picture::Gallery;
 use crate::plan::Plan;
 use crate::poller::Poller;
 use crate::pulse::Pulse;

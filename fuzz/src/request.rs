@@ -9,6 +9,7 @@ use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH,
 };
 use hyper::{Request, Uri};
+use openstack_heartbeat_exporter::gallery::Gallery;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
     DatabaseTime, Facts, HostTime, Reading, Service, Stamp,
@@ -16,7 +17,7 @@ use openstack_heartbeat_exporter::heartbeat::service::{
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::metrics::telemetry::Telemetry;
-use openstack_heartbeat_exporter::picture::{Gallery, Picture};
+use openstack_heartbeat_exporter::picture::Picture;
 use openstack_heartbeat_exporter::scrape::Own;
 use openstack_heartbeat_exporter::web::access::Access;
 use openstack_heartbeat_exporter::web::handshake::Handshakes;

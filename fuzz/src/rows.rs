@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
+use openstack_heartbeat_exporter::gallery::Gallery;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
     Cluster, DatabaseTime, Defect, Facts, HostTime, Reading, Rejection, Service, Stamp,
@@ -14,7 +15,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::metrics::exposition::Format;
-use openstack_heartbeat_exporter::picture::{Encoding, Gallery, Picture};
+use openstack_heartbeat_exporter::picture::{Encoding, Picture};
 use openstack_heartbeat_exporter::scrape::Own;
 use tokio::time::Instant;
 

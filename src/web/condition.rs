@@ -2,9 +2,9 @@
 
 use super::words;
 use crate::database::Class;
+use crate::gallery::{Outage, View};
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::urgency::Urgency;
-use crate::picture::{Outage, View};
 
 /// What stands on top of the page.
 #[derive(Debug, PartialEq, Eq)]
@@ -288,8 +288,8 @@ mod tests {
 
     use crate::heartbeat::service::{HostTime, Reading, Service, Stamp};
 
+    use crate::gallery::Gallery;
     use crate::listing;
-    use crate::picture::Gallery;
 
     const VIEW: View = View {
         picture: None,

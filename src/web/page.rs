@@ -14,9 +14,10 @@ use super::query::Query;
 use super::row::Row;
 use super::server::Site;
 use super::words;
+use crate::gallery::Gallery;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::urgency::Urgency;
-use crate::picture::{Gallery, Picture};
+use crate::picture::Picture;
 
 /// Services in the table at most.
 const PAGE_ROWS: usize = 100;

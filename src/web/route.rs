@@ -1,6 +1,6 @@
 //! The routes: which path gives what, and the headers that guard it.
 //!
-//! No handler asks the database. A handler copies what the poller left in the [`Gallery`](crate::picture::Gallery).
+//! No handler asks the database. A handler copies what the poller left in the [`Gallery`](crate::gallery::Gallery).
 
 use std::borrow::Cow;
 

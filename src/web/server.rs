@@ -24,9 +24,9 @@ use super::response::{self, Body};
 use super::watched::{Answers, Sent, Watched};
 use super::{descriptors, route, tls};
 use crate::config::listen_address::ListenAddress;
+use crate::gallery::Gallery;
 use crate::lifecycle::Reload;
 use crate::metrics::telemetry::Telemetry;
-use crate::picture::Gallery;
 use crate::scrape::Own;
 
 /// Connections served at once, where there are descriptors for as many.
