@@ -14,7 +14,6 @@ COLUMNS = (
     "availability_zone, cluster_name, uuid, rpc_current_version, object_current_version, replication_status, "
     "active_backend_id"
 )
-SELECT = f"SELECT {COLUMNS} FROM services WHERE deleted = 0"
 
 
 class Servers:
@@ -29,7 +28,7 @@ class Servers:
             except BaseException:
                 self.__exit__()
                 raise
-        self.address = self.environment["HEARTBEAT_TEST_MARIADB"].removeprefix("mysql://root@")
+        self.mariadb, self.postgresql = MariaDB(self.environment), PostgreSQL(self.environment)
         return self
 
     def start(self):
@@ -49,35 +48,39 @@ class Servers:
             os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait()
 
-    def client(self, *arguments):
-        """Returns the command line of the C client."""
-        socket = self.environment["HEARTBEAT_TEST_MARIADB_SOCKET"]
-        return ["mariadb", "--no-defaults", "--user=root", f"--socket={socket}", "--skip-ssl", *arguments]
+
+class MariaDB:
+    """MariaDB, by its C client."""
+
+    name = "mariadb"
+    now = "UTC_TIMESTAMP()"
+    columns = COLUMNS
+
+    def __init__(self, environment):
+        self.socket = environment["HEARTBEAT_TEST_MARIADB_SOCKET"]
+        self.address = environment["HEARTBEAT_TEST_MARIADB"].removeprefix("mysql://root@")
+
+    def command(self, sql, database=""):
+        """Returns the command line of the client, which prints rows as it gets them, one a line."""
+        command = ["mariadb", "--no-defaults", "--user=root", f"--socket={self.socket}", "--skip-ssl"]
+        command += ["--batch", "--skip-column-names", "--quick", "--execute", sql]
+        return [*command, database] if database else command
 
     def query(self, sql, database=""):
         """Runs statements, and returns the rows of the last one, each a list of texts."""
-        command = self.client("--batch", "--skip-column-names", "--execute", sql, *([database] if database else []))
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(self.command(sql, database), check=True, capture_output=True, text=True)
         return [line.split("\t") for line in done.stdout.splitlines()]
 
-
-class Cloud:
-    """A database of so many services, with the names and the facts that real ones have, in no order of the names."""
-
-    def __init__(self, servers, services, name="bench"):
-        self.servers = servers
-        self.services = services
-        self.name = f"{name}_{services}"
-        self.stopped = self.failure = None
-        self.turns = REPORT_INTERVAL
-        servers.query(f"""
-            DROP DATABASE IF EXISTS {self.name};
-            CREATE DATABASE {self.name};
-            USE {self.name};
+    def create(self, name, services):
+        """Makes a database with so many services, in place of one of this name."""
+        self.drop(name)
+        self.query(f"""
+            CREATE DATABASE {name};
+            USE {name};
             CREATE TABLE services LIKE cinder_template.services;
             CREATE TABLE clusters LIKE cinder_template.clusters;
             CREATE USER IF NOT EXISTS bench IDENTIFIED BY 'bench';
-            GRANT SELECT ON {self.name}.* TO bench;
+            GRANT SELECT ON {name}.* TO bench;
             INSERT INTO services (created_at, updated_at, deleted, host, `binary`, topic, report_count,
                 disabled, availability_zone, rpc_current_version, object_current_version, replication_status, uuid,
                 frozen)
@@ -88,21 +91,93 @@ class Cloud:
             FROM seq_1_to_{services};
         """)
 
+    def drop(self, name):
+        """Removes a database, if there is one."""
+        self.query(f"DROP DATABASE IF EXISTS {name}")
+
+    def url(self, name):
+        """Returns where the exporter finds a database."""
+        return f"mysql://bench:bench@{self.address}/{name}?ssl-mode=DISABLED"
+
+
+class PostgreSQL:
+    """PostgreSQL, by psql."""
+
+    name = "psql"
+    now = "(clock_timestamp() AT TIME ZONE 'UTC')"
+    columns = COLUMNS.replace("`", '"')
+
+    def __init__(self, environment):
+        self.address = environment["HEARTBEAT_TEST_POSTGRES"].removeprefix("postgres://postgres@")
+        self.host, self.port = self.address.split(":")
+
+    def command(self, sql, database="postgres"):
+        """Returns the command line of the client, which prints all rows once it has them, one a line."""
+        command = ["psql", "--no-psqlrc", "--quiet", f"--host={self.host}", f"--port={self.port}"]
+        command += ["--username=postgres", "--set=ON_ERROR_STOP=1", "--no-align", "--tuples-only"]
+        return [*command, "--field-separator=\t", f"--command={sql}", database]
+
+    def query(self, sql, database="postgres"):
+        """Runs statements, and returns the rows of the last one, each a list of texts."""
+        done = subprocess.run(self.command(sql, database), check=True, capture_output=True, text=True)
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def create(self, name, services):
+        """Makes a database with so many services, in place of one of this name."""
+        self.drop(name)
+        self.query(f"CREATE DATABASE {name} TEMPLATE cinder_template")
+        host = "'storage-' || lpad(hashtext((seq / 8)::text)::text, 11, '0') || '.region-one.example.org@ceph-' || seq % 8"
+        self.query(f"""
+            INSERT INTO services (created_at, updated_at, deleted, host, "binary", topic, report_count,
+                disabled, availability_zone, rpc_current_version, object_current_version, replication_status, uuid,
+                frozen)
+            SELECT {self.now}, {self.now}, false, {host},
+                'cinder-volume', 'cinder-volume', 1000 + seq, false, 'az' || seq % 3, '3.17', '1.39',
+                'not-capable', gen_random_uuid()::text, false
+            FROM generate_series(1, {services}) AS seq;
+        """, name)
+
+    def drop(self, name):
+        """Removes a database, if there is one."""
+        self.query(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def url(self, name):
+        """Returns where the exporter finds a database."""
+        return f"postgresql://postgres@{self.address}/{name}?sslmode=disable"
+
+
+class Cloud:
+    """A database of so many services, with the names and the facts that real ones have, in no order of the names."""
+
+    def __init__(self, engine, services, name="bench"):
+        self.engine = engine
+        self.services = services
+        self.name = f"{name}_{services}"
+        self.stopped = self.failure = None
+        self.turns = REPORT_INTERVAL
+        engine.create(self.name, services)
+
     @property
     def url(self):
-        return f"mysql://bench:bench@{self.servers.address}/{self.name}?ssl-mode=DISABLED"
+        return self.engine.url(self.name)
+
+    @property
+    def select(self):
+        """The statement that reads what the exporter reads, at least."""
+        deleted = "deleted = 0" if self.engine.name == "mariadb" else "NOT deleted"
+        return f"SELECT {self.engine.columns} FROM services WHERE {deleted}"
 
     def beat(self, turn, turns):
         """One of `turns` groups of services beats."""
-        self.servers.query(
-            "UPDATE services SET report_count = report_count + 1, updated_at = UTC_TIMESTAMP() "
+        self.engine.query(
+            f"UPDATE services SET report_count = report_count + 1, updated_at = {self.engine.now} "
             f"WHERE id % {turns} = {turn % turns}",
             self.name,
         )
 
     def drop(self):
         """Removes the database."""
-        self.servers.query(f"DROP DATABASE {self.name}")
+        self.engine.drop(self.name)
 
     def beating(self, turns):
         """Sets in how many seconds all services beat, one group after the other."""

@@ -34,7 +34,7 @@ class Bench:
 def scrape(bench, services):
     """Median and 99th percentile of a scrape, beside a server that sends the same bytes from memory."""
     for count in services:
-        with cloud.Cloud(bench.servers, count) as one, bench.exporter(one.url) as ours:
+        with cloud.Cloud(bench.servers.mariadb, count) as one, bench.exporter(one.url) as ours:
             ours.wait_for(b"\nopenstack_service_up{")
             pages = ours.get(PLAIN), ours.get(GZIP)
             gzip.decompress(pages[1])
@@ -62,7 +62,7 @@ def alternate(bench, subjects, headers, path="/metrics"):
 def peers(bench, services):
     """A scrape, and the memory, beside other exporters that publish four values of each service."""
     for count in services:
-        with cloud.Cloud(bench.servers, count) as one:
+        with cloud.Cloud(bench.servers.mariadb, count) as one:
             all_peers = {
                 "prometheus-sql-exporter": lambda: subject.sql_exporter(one, bench.folder),
                 "query-exporter": lambda: subject.query_exporter(one, bench.folder, machine.PEERS),
@@ -97,49 +97,45 @@ def peers(bench, services):
 
 
 def poll(bench, services):
-    """Processor time of a poll, beside a SELECT of the same columns through the C client."""
-    for count in services:
-        # Half of the services beat from poll to poll, as they do by default.
-        with cloud.Cloud(bench.servers, count).beating(2) as one:
-            for name, headers in (("plain", PLAIN), ("gzip", GZIP)):
-                ours, limit = [], []
-                with bench.exporter(one.url, "--poll.interval=1s") as exporter:
-                    exporter.wait_until_ready()
-                    # Until every service has been observed for long.
-                    for _ in range(bench.beats):
-                        one.beat(0, 1)
-                        time.sleep(1)
-                    for _ in range(bench.rounds):
-                        exporter.get(headers)
-                        ours.append(per_poll(bench, exporter))
-                        limit.append(client_time(bench, one, cloud.SELECT) - client_time(bench, one, "SELECT 1"))
-                value, limit = statistics.median(ours) * 1e3, statistics.median(limit) * 1e3
-                bench.report.add(f"poll, {name}", count, value, "ms of processor", "mariadb", limit, "≤ 2")
+    """Processor time of a poll, beside a SELECT of the same columns through the engine's C client."""
+    for engine in (bench.servers.mariadb, bench.servers.postgresql):
+        for count in services:
+            # Half of the services beat from poll to poll, as they do by default.
+            with cloud.Cloud(engine, count).beating(2) as one:
+                for name, headers in (("plain", PLAIN), ("gzip", GZIP)):
+                    ours, limit = [], []
+                    with bench.exporter(one.url, "--poll.interval=1s") as exporter:
+                        exporter.wait_until_ready()
+                        # Until every service has been observed for long.
+                        for _ in range(bench.beats):
+                            one.beat(0, 1)
+                            time.sleep(1)
+                        for _ in range(bench.rounds):
+                            exporter.get(headers)
+                            ours.append(per_poll(bench, exporter, headers))
+                            limit.append(client_time(one, one.select) - client_time(one, "SELECT 1"))
+                    value, limit = statistics.median(ours) * 1e3, statistics.median(limit) * 1e3
+                    bench.report.add(f"poll, {name}", count, value, "ms of processor", engine.name, limit, "≤ 2")
+            one.drop()
 
 
-def per_poll(bench, exporter):
+def per_poll(bench, exporter, headers):
     """Returns the processor time of a poll in seconds, the mean of some polls."""
-    polls, before = poll_count(bench), exporter.processor()
+    polls, before = exporter.polls(headers), exporter.processor()
     time.sleep(max(bench.polls / bench.rounds, 1))
     spent = exporter.processor() - before
-    done = poll_count(bench) - polls
+    done = exporter.polls(headers) - polls
     if done < 1:
         raise SystemExit("no poll was seen")
     return spent / done
 
 
-def poll_count(bench):
-    """Returns how many statements that read the database has answered: the polls, while nobody else reads."""
-    return status(bench, ["Com_select"])["Com_select"]
-
-
-def client_time(bench, one, sql):
+def client_time(one, sql):
     """Returns the processor time of the C client for a statement, in seconds."""
-    command = bench.servers.client("--batch", "--skip-column-names", "--quick", "--execute", sql, one.name)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(one.engine.command(sql, one.name), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"mariadb: exit status {status}")
+        raise SystemExit(f"{one.engine.name}: exit status {status}")
     return usage.ru_utime + usage.ru_stime
 
 
@@ -147,7 +143,7 @@ def memory(bench, services):
     """Resident memory once every service has been observed for long, scraped as Prometheus does."""
     least = None
     for count in services:
-        one = cloud.Cloud(bench.servers, count)
+        one = cloud.Cloud(bench.servers.mariadb, count)
         with bench.exporter(one.url, "--poll.interval=1s") as exporter:
             exporter.wait_until_ready()
             for turn in range(bench.beats):
@@ -169,7 +165,7 @@ def database(bench, services):
     """What a poll costs the database."""
     counters = ("Bytes_sent", "Bytes_received", "Questions", "Connections", "Rows_sent")
     for count in services:
-        one = cloud.Cloud(bench.servers, count)
+        one = cloud.Cloud(bench.servers.mariadb, count)
         # What the look itself costs is not the exporter's.
         before, _, _, after = (
             status(bench, counters), poll_count(bench), poll_count(bench), status(bench, counters)
@@ -185,22 +181,27 @@ def database(bench, services):
         texts = cloud.COLUMNS.split(", ")
         fixed = {"id": 4, "report_count": 4, "updated_at": 5, "created_at": 5, "disabled": 1, "frozen": 1}
         size = " + ".join(str(fixed[name]) if name in fixed else f"IFNULL(LENGTH({name}), 0)" for name in texts)
-        least = float(bench.servers.query(f"SELECT SUM({size}) FROM services", one.name)[0][0])
+        least = float(bench.servers.mariadb.query(f"SELECT SUM({size}) FROM services", one.name)[0][0])
         report = bench.report
         report.add("statements a poll", count, each["Questions"], "", goal="1")
         report.add("connections a poll", count, each["Connections"], "", goal="0 new ones")
         report.add("bytes a poll", count, each["Bytes_sent"], "bytes", "columns", least, "≤ 1.1")
 
 
+def poll_count(bench):
+    """Returns how many statements that read MariaDB has answered: the polls, while nobody else reads."""
+    return status(bench, ["Com_select"])["Com_select"]
+
+
 def status(bench, counters):
     names = ", ".join(f"'{name}'" for name in counters)
-    rows = bench.servers.query(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
+    rows = bench.servers.mariadb.query(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
     return {name: float(value) for name, value in rows}
 
 
 def start(bench, _):
     """From exec to the first scrape that has services."""
-    one = cloud.Cloud(bench.servers, 100)
+    one = cloud.Cloud(bench.servers.mariadb, 100)
     demo = bench.servers.environment["HEARTBEAT_TEST_SQLITE"]
     file = bench.folder / "cinder.sqlite"
     file.write_bytes(open(demo, "rb").read())
@@ -220,7 +221,7 @@ def start(bench, _):
 
 def idle(bench, _):
     """Processor time with fifty services and the default settings, scraped every fifteen seconds."""
-    with cloud.Cloud(bench.servers, 50) as one, bench.exporter(one.url) as exporter:
+    with cloud.Cloud(bench.servers.mariadb, 50) as one, bench.exporter(one.url) as exporter:
         exporter.wait_for(b"\nopenstack_service_up{")
         before, started = exporter.processor(), time.monotonic()
         while time.monotonic() - started < bench.idle:

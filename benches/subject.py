@@ -1,5 +1,6 @@
 """Programs under measurement: how each is started, asked, and looked at from outside."""
 
+import gzip
 import http.client
 import json
 import os
@@ -89,6 +90,12 @@ class Subject:
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
 
+    def polls(self, headers):
+        """Returns how many polls there were, asked in the encoding in which it is scraped."""
+        page = self.get(headers, "/metrics?name[]=openstack_heartbeat_poll_duration_seconds")
+        page = gzip.decompress(page) if headers is GZIP else page
+        return float(re.search(rb"_count\S* (\S+)", page)[1])
+
     def load(self, seconds, headers=PLAIN, path="/metrics"):
         """Asks again and again on one connection, by wrk; returns its figures."""
         fields = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
@@ -139,7 +146,7 @@ def sql_exporter(cloud, folder):
         "jobs": [{
             "name": "services",
             "interval": "15s",
-            "connections": [f"mysql://bench:bench@tcp({cloud.servers.address})/{cloud.name}"],
+            "connections": [f"mysql://bench:bench@tcp({cloud.engine.address})/{cloud.name}"],
             "queries": [{
                 "name": "service",
                 "help": "Services",
@@ -159,7 +166,7 @@ def query_exporter(cloud, folder, peers):
     """query-exporter of PyPI."""
     names = ("up", "age", "report_count", "updated")
     config = {
-        "databases": {"cinder": {"dsn": f"mysql+pymysql://bench:bench@{cloud.servers.address}/{cloud.name}"}},
+        "databases": {"cinder": {"dsn": f"mysql+pymysql://bench:bench@{cloud.engine.address}/{cloud.name}"}},
         "metrics": {
             name: {"type": "gauge", "description": name, "labels": ["binary", "service_host"]} for name in names
         },
