@@ -3,6 +3,9 @@
 /// Rules of Prometheus: the file `alerts/openstack-heartbeat.rules.yml`.
 pub const RULES: &str = include_str!("../alerts/openstack-heartbeat.rules.yml");
 
+/// An example for Alertmanager: the file `alerts/alertmanager.example.yml`.
+pub const ALERTMANAGER: &str = include_str!("../alerts/alertmanager.example.yml");
+
 /// A dashboard for Grafana: the file `dashboards/openstack-heartbeat.json`.
 pub const DASHBOARD: &str = include_str!("../dashboards/openstack-heartbeat.json");
 

@@ -32,6 +32,11 @@ fn describe(command: Command) -> Command {
         .subcommand_required(true)
         .subcommand(grants_command())
         .subcommand(rules_command())
+        .subcommand(
+            Command::new("alertmanager").about(
+                "An example for Alertmanager, which makes one page of what belongs together",
+            ),
+        )
         .subcommand(Command::new("dashboard").about("A dashboard for Grafana, in JSON"))
         .subcommand(Command::new("metrics").about("The reference of all metrics, in Markdown"))
         .subcommand(Command::new("settings").about("The reference of all settings, in Markdown"))
@@ -73,6 +78,7 @@ fn run(matches: &ArgMatches) -> Outcome {
             Some("kubernetes") => bundle::prometheus_rule(),
             _ => bundle::RULES.to_owned(),
         },
+        Some(("alertmanager", _)) => bundle::ALERTMANAGER.to_owned(),
         Some(("dashboard", _)) => bundle::DASHBOARD.to_owned(),
         Some(("settings", _)) => reference::markdown(),
         _ => table::reference(),

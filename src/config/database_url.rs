@@ -58,6 +58,8 @@ pub struct DatabaseUrl {
 pub enum Error {
     #[error("database URL: it is empty")]
     Empty,
+    #[error("database URL: it begins with a quotation mark; write it without")]
+    Quoted,
     #[error(
         "database URL: a client certificate needs its key, and a key its certificate; give both or neither"
     )]
@@ -151,6 +153,9 @@ impl DatabaseUrl {
         }
         if text.is_empty() {
             return Err(Error::Empty);
+        }
+        if text.starts_with(['"', '\'']) {
+            return Err(Error::Quoted);
         }
         let (scheme, rest) = text.split_once("://").ok_or(Error::Scheme)?;
         let engine = match scheme.split('+').next() {
@@ -472,6 +477,7 @@ mod tests {
             "a client certificate needs its key",
         );
         check_error("secret", "the scheme is not one of");
+        check_error("\"mysql://secret@secret/secret\"", "quotation mark");
         check_error("secret://secret@secret/secret", "the scheme is not one of");
         check_error("mysql://u:a\nsecret@h/d", "control character");
         check_error("mysql://u:a@secret@h/d", "raw '@'");

@@ -37,7 +37,7 @@ pub enum Fault {
         text: String,
         expected: &'static str,
     },
-    #[error("cannot read {} ({origin})", path.display())]
+    #[error("cannot read {} ({origin}); it must be readable for the exporter's user", path.display())]
     Read {
         path: PathBuf,
         origin: String,

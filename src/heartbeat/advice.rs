@@ -107,7 +107,8 @@ fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
     let at = |silence: TimeDelta| (now - silence).format("%Y-%m-%d %H:%M:%S");
     let since = match (status.observed.silence_least, status.observed.silence_most) {
         (Some(least), Some(most)) if most - least < TimeDelta::seconds(60) => {
-            format!("at about {} UTC", at(most))
+            // The later end, lest it stopped before the time that its host stamped last.
+            format!("at about {} UTC", at(least))
         }
         (Some(least), Some(most)) => format!("between {} and {} UTC", at(most), at(least)),
         (Some(least), None) => format!("before {} UTC", at(least)),
@@ -219,7 +220,7 @@ mod tests {
         let rest = ", by the database's clock: see whether the process runs on block1, then its log, the database and \
                     the driver.";
         for (least, most, when) in [
-            (134, Some(140), "at about 2026-03-30 00:51:54 UTC"),
+            (134, Some(140), "at about 2026-03-30 00:52:00 UTC"),
             (
                 74,
                 Some(174),

@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -126,6 +127,29 @@ pub struct Crowd {
 struct Members {
     next: u64,
     present: HashMap<u64, Arc<Member>>,
+    /// How many of them each client has, see [`network`].
+    held: HashMap<IpAddr, usize>,
+}
+
+impl Members {
+    fn add(&mut self, member: Arc<Member>) -> u64 {
+        let key = self.next;
+        self.next += 1;
+        *self.held.entry(network(member.peer)).or_default() += 1;
+        self.present.insert(key, member);
+        key
+    }
+
+    fn remove(&mut self, key: u64) -> Option<Arc<Member>> {
+        let member = self.present.remove(&key)?;
+        if let Entry::Occupied(mut held) = self.held.entry(network(member.peer)) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+        Some(member)
+    }
 }
 
 /// One connection, as it is seen by its stream and by the crowd.
@@ -142,6 +166,9 @@ pub struct Member {
 pub struct Place {
     crowd: Arc<Crowd>,
     key: u64,
+    /// How many connections its client had when it came, this one included: an address of IPv4, or a network of 64
+    /// bits of IPv6.
+    pub held: usize,
     /// Its connection.
     pub member: Arc<Member>,
 }
@@ -164,18 +191,17 @@ impl Crowd {
             let seen = seen.map(|(key, member)| (*key, member.peer, member.moment()));
             // Several, so that not every one of a flood makes us look at all.
             for key in least_missed(seen, (self.most / 16).max(1)) {
-                if let Some(member) = members.present.remove(&key) {
+                if let Some(member) = members.remove(key) {
                     member.dismiss(Reason::Crowded);
                 }
             }
         }
-        let key = members.next;
-        members.next += 1;
         let member = Arc::new(Member::new(peer));
-        members.present.insert(key, member.clone());
+        let key = members.add(member.clone());
         Place {
             crowd: self.clone(),
             key,
+            held: members.held[&network(peer)],
             member,
         }
     }
@@ -256,7 +282,7 @@ impl Member {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.crowd.members().present.remove(&self.key);
+        self.crowd.members().remove(self.key);
     }
 }
 
@@ -343,6 +369,25 @@ mod tests {
             ],
             2,
         );
+    }
+
+    #[test]
+    fn a_client_holds_what_has_not_left_or_been_dismissed() {
+        let crowd = Arc::new(Crowd::new(3));
+        let enter = |peer: &str| crowd.enter(peer.parse().unwrap());
+        let first = enter("2001:db8::1");
+        let second = enter("2001:db8::2");
+        assert_eq!((first.held, second.held), (1, 2));
+        assert_eq!(enter("2001:db8:0:1::1").held, 1);
+        drop(first);
+        let third = enter("2001:db8::3");
+        assert_eq!(third.held, 2);
+        let _other = enter("192.0.2.1");
+        // Of the three that are there, the second makes room, and is gone before it leaves.
+        assert_eq!(enter("2001:db8::4").held, 2);
+        drop(second);
+        assert_eq!(enter("2001:db8::5").held, 2);
+        assert_eq!(crowd.members().held.len(), 2);
     }
 
     #[tokio::test(start_paused = true)]

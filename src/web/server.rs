@@ -194,7 +194,7 @@ async fn serve(
         return http1(stream, site, answers, watcher).await;
     };
     let accepted = tokio::select! {
-        accepted = site.handshakes.secure(config, stream) => accepted,
+        accepted = site.handshakes.secure(place.held, config, stream) => accepted,
         // Who has not asked yet is not waited for.
         _ = shutdown.wait_for(|stop| *stop) => return,
     };

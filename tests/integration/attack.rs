@@ -73,7 +73,7 @@ struct Client {
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
-type Connection = BufReader<Box<dyn Stream>>;
+type Connection = BufReader<Box<dyn Stream + Send>>;
 
 impl Client {
     fn connect(&self) -> Connection {
@@ -154,13 +154,14 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Scrapes and asks for health until `ended`.
-fn observe(exporter: &Exporter, client: &Client, ended: &AtomicBool) -> Figures {
+/// Scrapes on one connection, which it keeps as Prometheus does, and asks for health until `ended`.
+fn observe(
+    exporter: &Exporter,
+    client: &Client,
+    mut prometheus: Connection,
+    ended: &AtomicBool,
+) -> Figures {
     let mut figures = Figures::default();
-    // Kept from scrape to scrape, as Prometheus keeps it.
-    let mut prometheus = client.connect();
-    // A login that is new waits for its turn, as it would at any time.
-    assert_eq!(client.get(&mut prometheus, "/metrics").0, 200);
     while !ended.load(Ordering::Relaxed) {
         let started = Instant::now();
         let (status, page) = client.get(&mut prometheus, "/metrics");
@@ -187,9 +188,12 @@ fn check<F: Future<Output = ()> + Send + 'static>(
     attackers: usize,
     attack: impl Fn(SocketAddr) -> F,
 ) {
+    let mut prometheus = client.connect();
+    // A login that is new waits for its turn among others.
+    assert_eq!(client.get(&mut prometheus, "/metrics").0, 200);
     let ended = Arc::new(AtomicBool::new(false));
     let figures = std::thread::scope(|scope| {
-        let observing = scope.spawn(|| observe(exporter, client, &ended));
+        let observing = scope.spawn(|| observe(exporter, client, prometheus, &ended));
         block_on(async {
             let mut tasks = tokio::task::JoinSet::new();
             for _ in 0..attackers {

@@ -497,14 +497,15 @@ fn print_grants_and_print_metrics_need_no_configuration() {
 }
 
 #[test]
-fn print_rules_and_print_dashboard_print_the_files() {
-    let dashboard = outcome(&["print", "dashboard"], &[]);
-    assert_eq!(
-        (dashboard.code, dashboard.stdout.as_str()),
-        (0, bundle::DASHBOARD)
-    );
-    let rules = outcome(&["print", "rules"], &[]);
-    assert_eq!((rules.code, rules.stdout.as_str()), (0, bundle::RULES));
+fn print_prints_the_files() {
+    for (name, file) in [
+        ("rules", bundle::RULES),
+        ("alertmanager", bundle::ALERTMANAGER),
+        ("dashboard", bundle::DASHBOARD),
+    ] {
+        let printed = outcome(&["print", name], &[]);
+        assert_eq!((printed.code, printed.stdout.as_str()), (0, file), "{name}");
+    }
     let resource = outcome(&["print", "rules", "--format", "kubernetes"], &[]);
     let expected = bundle::prometheus_rule();
     assert_eq!((resource.code, resource.stdout), (0, expected));

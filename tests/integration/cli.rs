@@ -11,7 +11,7 @@ use crate::support::terminal::Terminal;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "",
     "serve",
     "services",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 12] = [
     "print",
     "print grants",
     "print rules",
+    "print alertmanager",
     "print dashboard",
     "demo",
     "completions",

@@ -309,6 +309,8 @@ fn promtool_has_nothing_to_say() {
     let demo = Exporter::spawn(&mut program(&["demo", "--poll.interval=200ms"]));
     let upper = "openstack_service_clock_skew_upper_bound_seconds";
     is_clean(&demo.wait_for("a proven skew", |metrics| metrics.count(upper) > 0));
+    // Killed, it would leave its database behind.
+    assert_eq!(demo.terminate().code(), Some(0));
 
     let database = full_database();
     for (sql, _) in hostile_hosts() {
