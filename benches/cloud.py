@@ -52,7 +52,8 @@ class Servers:
 class MariaDB:
     """MariaDB, by its C client."""
 
-    name = "mariadb"
+    client = "mariadb"
+    alive = "deleted = 0"
     now = "UTC_TIMESTAMP()"
     columns = COLUMNS
 
@@ -103,7 +104,8 @@ class MariaDB:
 class PostgreSQL:
     """PostgreSQL, by psql."""
 
-    name = "psql"
+    client = "psql"
+    alive = "NOT deleted"
     now = "(clock_timestamp() AT TIME ZONE 'UTC')"
     columns = COLUMNS.replace("`", '"')
 
@@ -126,7 +128,8 @@ class PostgreSQL:
         """Makes a database with so many services, in place of one of this name."""
         self.drop(name)
         self.query(f"CREATE DATABASE {name} TEMPLATE cinder_template")
-        host = "'storage-' || lpad(hashtext((seq / 8)::text)::text, 11, '0') || '.region-one.example.org@ceph-' || seq % 8"
+        machine = "'storage-' || lpad(hashtext((seq / 8)::text)::text, 11, '0')"
+        host = f"{machine} || '.region-one.example.org@ceph-' || seq % 8"
         self.query(f"""
             INSERT INTO services (created_at, updated_at, deleted, host, "binary", topic, report_count,
                 disabled, availability_zone, rpc_current_version, object_current_version, replication_status, uuid,
@@ -164,8 +167,7 @@ class Cloud:
     @property
     def select(self):
         """The statement that reads what the exporter reads, at least."""
-        deleted = "deleted = 0" if self.engine.name == "mariadb" else "NOT deleted"
-        return f"SELECT {self.engine.columns} FROM services WHERE {deleted}"
+        return f"SELECT {self.engine.columns} FROM services WHERE {self.engine.alive}"
 
     def beat(self, turn, turns):
         """One of `turns` groups of services beats."""

@@ -24,6 +24,7 @@ class Bench:
         self.folder = folder
         self.report = report
         self.load, self.rounds, self.polls = (1, 1, 3) if smoke else (LOAD, ROUNDS, POLLS)
+        self.clients = 1 if smoke else 15
         self.beats = 3 if smoke else 40
         self.idle = 2 if smoke else 60
 
@@ -113,9 +114,10 @@ def poll(bench, services):
                         for _ in range(bench.rounds):
                             exporter.get(headers)
                             ours.append(per_poll(bench, exporter, headers))
-                            limit.append(client_time(one, one.select) - client_time(one, "SELECT 1"))
+                            # What a client takes varies by more than a hundred rows cost.
+                            limit.append(client_time(bench, one, one.select) - client_time(bench, one, "SELECT 1"))
                     value, limit = statistics.median(ours) * 1e3, statistics.median(limit) * 1e3
-                    bench.report.add(f"poll, {name}", count, value, "ms of processor", engine.name, limit, "≤ 2")
+                    bench.report.add(f"poll, {name}", count, value, "ms of processor", engine.client, limit, "≤ 2")
             one.drop()
 
 
@@ -130,13 +132,16 @@ def per_poll(bench, exporter, headers):
     return spent / done
 
 
-def client_time(one, sql):
-    """Returns the processor time of the C client for a statement, in seconds."""
-    process = subprocess.Popen(one.engine.command(sql, one.name), stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{one.engine.name}: exit status {status}")
-    return usage.ru_utime + usage.ru_stime
+def client_time(bench, one, sql):
+    """Returns the processor time of the C client for a statement, in seconds: the median of several runs."""
+    times = []
+    for _ in range(bench.clients):
+        process = subprocess.Popen(one.engine.command(sql, one.name), stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f"{one.engine.client}: exit status {status}")
+        times.append(usage.ru_utime + usage.ru_stime)
+    return statistics.median(times)
 
 
 def memory(bench, services):

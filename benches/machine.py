@@ -64,6 +64,7 @@ def describe():
         "revision": output(["git", "describe", "--always", "--dirty"]),
         "rustc": output(["rustc", "--version"]),
         "mariadb": output(["mariadb", "--version"]),
+        "psql": output(["psql", "--version"]),
         "prometheus": output(["dpkg-query", "-W", "-f", "${Version}", "prometheus"]),
         "prometheus-sql-exporter": output(["dpkg-query", "-W", "-f", "${Version}", "prometheus-sql-exporter"]),
         "query-exporter": QUERY_EXPORTER,

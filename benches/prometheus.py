@@ -12,7 +12,9 @@ from subject import NotYet, Subject, free_port
 
 RULES = ROOT / "alerts" / "openstack-heartbeat.rules.yml"
 # What a Prometheus above those of the regions takes of them: what is not of single services, and whatever is wrong.
-FEDERATED = '{__name__=~"openstack_heartbeat_.*|openstack_heartbeat:.*|service:openstack_service_down_reason:now|ALERTS"}'
+FEDERATED = (
+    '{__name__=~"openstack_heartbeat_.*|openstack_heartbeat:.*|service:openstack_service_down_reason:now|ALERTS"}'
+)
 
 Disk = namedtuple("Disk", "chunks index samples series")
 
@@ -29,22 +31,29 @@ class Prometheus(Subject):
         command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={self.data}"]
         command += [f"--web.listen-address=127.0.0.1:{port}", "--web.enable-admin-api"]
         super().__init__(command, folder, port=port)
-        self.wait_for(b"Ready", path="/-/ready")
+        try:
+            self.wait_for(b"Ready", path="/-/ready")
+        except BaseException:
+            self.__exit__()
+            raise
 
     @classmethod
-    def above(cls, exporters, folder, interval):
-        """One that scrapes exporters, each in a region of its own."""
+    def above(cls, exporters, folder, interval, replica):
+        """One that scrapes exporters, each in a region of its own, every so many seconds."""
         regions = [
             {"targets": [f"127.0.0.1:{exporter.port}"], "labels": {"region": f"region{number}"}}
             for number, exporter in enumerate(exporters)
         ]
         job = {"job_name": "openstack-heartbeat", "honor_labels": True, "static_configs": regions}
         own = f"{interval}s"
-        return cls({
-            "global": {"scrape_interval": own, "scrape_timeout": own, "evaluation_interval": own},
+        every = {"scrape_interval": own, "scrape_timeout": own, "evaluation_interval": own}
+        one = cls({
+            "global": {**every, "external_labels": {"replica": str(replica)}},
             "rule_files": [str(RULES)],
             "scrape_configs": [job],
         }, folder)
+        one.interval = interval
+        return one
 
     @classmethod
     def beside(cls, others, folder, interval):

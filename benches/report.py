@@ -12,8 +12,8 @@ class Report:
         self.figures = []
 
     def add(self, figure, services, value, unit, against=None, limit=None, goal=None):
-        """Adds a figure of so many services, or of a layout: `value` in `unit`, beside `limit`, what `against` took in the same run, and the goal for
-        their ratio, or for the value itself where there is no limit."""
+        """Adds a figure of so many services, or of a layout: `value` in `unit`, beside `limit`, what `against` took in
+        the same run, and the goal for their ratio, or for the value itself where there is no limit."""
         ratio = value / limit if limit else None
         self.figures.append({
             "figure": figure,
@@ -37,7 +37,7 @@ class Report:
         return f"| {figure['figure']} | {services} | {value} | {against} | {ratio} | {figure['goal'] or ''} |"
 
     def table(self):
-        head = "| figure | services | exporter | beside | ratio | goal |\n| --- | --- | --- | --- | --- | --- |\n"
+        head = "| figure | services | value | beside | ratio | goal |\n| --- | --- | --- | --- | --- | --- |\n"
         return head + "\n".join(self.row(figure) for figure in self.figures) + "\n"
 
     def write(self, folder, name):

@@ -95,15 +95,6 @@ impl Picture {
         }
     }
 
-    /// Returns whether a format is rendered already.
-    #[cfg(test)]
-    pub(crate) fn is_rendered(&self, format: Format, encoding: Encoding) -> bool {
-        match encoding {
-            Encoding::Identity => self.text[format as usize].get().is_some(),
-            Encoding::Gzip => self.gzip[format as usize].get().is_some(),
-        }
-    }
-
     fn texts(&self, format: Format, before: Option<&Self>) -> Vec<Bytes> {
         let old = before.and_then(|before| before.text[format as usize].get());
         self.families(before, old, |family, old| {
@@ -173,6 +164,17 @@ impl Picture {
     #[must_use]
     pub fn rendered_json(&self, selection: Selection, encoding: Encoding) -> Option<&Bytes> {
         self.json[selection as usize][encoding as usize].get()
+    }
+}
+
+#[cfg(test)]
+impl Picture {
+    /// Returns whether a format is rendered already.
+    pub(crate) fn is_rendered(&self, format: Format, encoding: Encoding) -> bool {
+        match encoding {
+            Encoding::Identity => self.text[format as usize].get().is_some(),
+            Encoding::Gzip => self.gzip[format as usize].get().is_some(),
+        }
     }
 }
 

@@ -50,9 +50,6 @@ pub enum Error {
     /// Signals can't be received.
     #[error("cannot receive signals")]
     Signals(#[from] io::Error),
-    /// A thread can't be started.
-    #[error("cannot start a thread")]
-    Thread(#[source] io::Error),
 }
 
 /// Binds all addresses of the settings, or takes the sockets that systemd passed. Needs a runtime.
@@ -124,7 +121,7 @@ pub async fn run(
         telemetry_path: settings.telemetry_path.clone(),
         reload: settings.enable_lifecycle.then_some(reload),
         access: access.clone(),
-        handshakes: Handshakes::start().map_err(Error::Thread)?,
+        handshakes: Handshakes::start(),
         polls: polls.clone(),
     });
     let (orders, ordered) = mpsc::channel(1);

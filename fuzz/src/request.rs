@@ -85,7 +85,7 @@ fn site() -> Site {
         telemetry_path: "/metrics".to_owned(),
         reload: None,
         access: Arc::new(Access::new(None).expect("there is no file to read")),
-        handshakes: Handshakes::start().expect("a thread"),
+        handshakes: Handshakes::start(),
         polls,
     }
 }

@@ -124,7 +124,7 @@ pub enum Error {
     },
     /// The server refused the user.
     #[error(
-        "{address} refuses the user `{user}`: check user and password of the database URL, where `%`, `#`, `/` and `@` are written as %25, %23, %2F and %40, and that the user may log in from this host, with or without TLS"
+        "{address} refuses the user `{user}`: check user and password (in the URL, what means something there is percent-encoded, such as %23 for a `#`), and that the user may log in from this host, with or without TLS"
     )]
     Auth {
         /// Host and port, or socket.

@@ -107,7 +107,7 @@ fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
     let at = |silence: TimeDelta| (now - silence).format("%Y-%m-%d %H:%M:%S");
     let since = match (status.observed.silence_least, status.observed.silence_most) {
         (Some(least), Some(most)) if most - least < TimeDelta::seconds(60) => {
-            // The later end, lest it stopped before the time that its host stamped last.
+            // The earlier end can lie before the last stamp, and would contradict the row.
             format!("at about {} UTC", at(least))
         }
         (Some(least), Some(most)) => format!("between {} and {} UTC", at(most), at(least)),

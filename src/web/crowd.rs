@@ -37,7 +37,7 @@ pub enum Phase {
 pub enum Reason {
     /// It made room for another.
     Crowded,
-    /// Its request took too long to arrive.
+    /// Its request took too long to arrive, or, in a flood of handshakes, its own took too long to be made.
     SlowRequest,
     /// Its client did not take its answer.
     SlowReader,
@@ -166,8 +166,7 @@ pub struct Member {
 pub struct Place {
     crowd: Arc<Crowd>,
     key: u64,
-    /// How many connections its client had when it came, this one included: an address of IPv4, or a network of 64
-    /// bits of IPv6.
+    /// How many connections its client (see [`network`]) had when it came, this one included.
     pub held: usize,
     /// Its connection.
     pub member: Arc<Member>,

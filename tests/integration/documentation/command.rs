@@ -4,6 +4,7 @@ use std::process::Command;
 
 /// Programs, or commands of programs, that are not run, and why.
 const NOT_HERE: &[(&str, &str)] = &[
+    ("benches/largest", "measures for forty minutes"),
     ("benches/run", "measures for half an hour"),
     (
         "cargo",
