@@ -24,6 +24,7 @@ class Report:
             "limit": limit,
             "ratio": ratio,
             "goal": goal,
+            "revision": self.machine["revision"],
         })
         print(self.row(self.figures[-1]), flush=True)
 
@@ -36,19 +37,29 @@ class Report:
         services = f"{services:,}" if isinstance(services, int) else services
         return f"| {figure['figure']} | {services} | {value} | {against} | {ratio} | {figure['goal'] or ''} |"
 
-    def table(self):
-        head = "| figure | services | value | beside | ratio | goal |\n| --- | --- | --- | --- | --- | --- |\n"
-        return head + "\n".join(self.row(figure) for figure in self.figures) + "\n"
-
     def write(self, folder, name):
-        """Writes both files; a smoke run leaves none, since its figures mean nothing."""
+        """Writes both files; figures that are in them already and were not measured now stay, with their revision.
+
+        A smoke run leaves none, since its figures mean nothing.
+        """
         if self.smoke:
             return
         folder.mkdir(exist_ok=True)
-        data = {"machine": self.machine, "figures": self.figures}
-        (folder / f"{name}.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-        about = "\n".join(f"- {key}: {value}" for key, value in self.machine.items())
-        (folder / f"{name}.md").write_text(f"{about}\n\n{self.table()}")
+        file = folder / f"{name}.json"
+        figures = {key(figure): figure for figure in (json.loads(file.read_text())["figures"] if file.exists() else [])}
+        figures.update((key(figure), figure) for figure in self.figures)
+        figures = list(figures.values())
+        data = {"machine": self.machine, "figures": figures}
+        file.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        about = "\n".join(f"- {name}: {value}" for name, value in self.machine.items())
+        head = "| figure | services | value | beside | ratio | goal | revision |\n" + "| --- " * 7 + "|\n"
+        rows = "\n".join(f"{self.row(figure)} {figure['revision']} |" for figure in figures)
+        (folder / f"{name}.md").write_text(f"{about}\n\n{head}{rows}\n")
+
+
+def key(figure):
+    """Returns what makes two figures the same."""
+    return figure["figure"], figure["services"], figure["against"]
 
 
 def number(value):
