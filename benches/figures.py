@@ -102,22 +102,25 @@ def poll(bench, services):
     for engine in (bench.servers.mariadb, bench.servers.postgresql):
         for count in services:
             # Half of the services beat from poll to poll, as they do by default.
-            with cloud.Cloud(engine, count).beating(2) as one:
-                for name, headers in (("plain", PLAIN), ("gzip", GZIP)):
-                    ours, limit = [], []
-                    with bench.exporter(one.url, "--poll.interval=1s") as exporter:
-                        exporter.wait_until_ready()
-                        # Until every service has been observed for long.
-                        for _ in range(bench.beats):
-                            one.beat(0, 1)
-                            time.sleep(1)
+            one = cloud.Cloud(engine, count).beating(2)
+            for name, headers in (("plain", PLAIN), ("gzip", GZIP)):
+                ours, limit = [], []
+                with bench.exporter(one.url, "--poll.interval=1s") as exporter:
+                    exporter.wait_until_ready()
+                    # Until every service has been observed for long.
+                    for _ in range(bench.beats):
+                        one.beat(0, 1)
+                        time.sleep(1)
+                    with one:
                         for _ in range(bench.rounds):
                             exporter.get(headers)
                             ours.append(per_poll(bench, exporter, headers))
                             # What a client takes varies by more than a hundred rows cost.
                             limit.append(client_time(bench, one, one.select) - client_time(bench, one, "SELECT 1"))
-                    value, limit = statistics.median(ours) * 1e3, statistics.median(limit) * 1e3
-                    bench.report.add(f"poll, {name}", count, value, "ms of processor", engine.client, limit, "≤ 2")
+                value, limit = statistics.median(ours) * 1e3, statistics.median(limit) * 1e3
+                # A hundred rows can take less than the start of a client varies by.
+                limit = limit if limit > 0 else None
+                bench.report.add(f"poll, {name}", count, value, "ms of processor", engine.client, limit, "≤ 2")
             one.drop()
 
 
