@@ -49,7 +49,16 @@ class Servers:
             self.process.wait()
 
 
-class MariaDB:
+class Engine:
+    """A server, by its C client."""
+
+    def query(self, sql, *database):
+        """Runs statements, and returns the rows of the last one, each a list of texts."""
+        done = subprocess.run(self.command(sql, *database), check=True, capture_output=True, text=True)
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+class MariaDB(Engine):
     """MariaDB, by its C client."""
 
     client = "mariadb"
@@ -66,11 +75,6 @@ class MariaDB:
         command = ["mariadb", "--no-defaults", "--user=root", f"--socket={self.socket}", "--skip-ssl"]
         command += ["--batch", "--skip-column-names", "--quick", "--execute", sql]
         return [*command, database] if database else command
-
-    def query(self, sql, database=""):
-        """Runs statements, and returns the rows of the last one, each a list of texts."""
-        done = subprocess.run(self.command(sql, database), check=True, capture_output=True, text=True)
-        return [line.split("\t") for line in done.stdout.splitlines()]
 
     def create(self, name, services):
         """Makes a database with so many services, in place of one of this name."""
@@ -101,7 +105,7 @@ class MariaDB:
         return f"mysql://bench:bench@{self.address}/{name}?ssl-mode=DISABLED"
 
 
-class PostgreSQL:
+class PostgreSQL(Engine):
     """PostgreSQL, by psql."""
 
     client = "psql"
@@ -118,11 +122,6 @@ class PostgreSQL:
         command = ["psql", "--no-psqlrc", "--quiet", f"--host={self.host}", f"--port={self.port}"]
         command += ["--username=postgres", "--set=ON_ERROR_STOP=1", "--no-align", "--tuples-only"]
         return [*command, "--field-separator=\t", f"--command={sql}", database]
-
-    def query(self, sql, database="postgres"):
-        """Runs statements, and returns the rows of the last one, each a list of texts."""
-        done = subprocess.run(self.command(sql, database), check=True, capture_output=True, text=True)
-        return [line.split("\t") for line in done.stdout.splitlines()]
 
     def create(self, name, services):
         """Makes a database with so many services, in place of one of this name."""

@@ -257,28 +257,23 @@ mod tests {
     use crate::heartbeat::fixture;
     use crate::heartbeat::history::MINUTES;
 
-    fn picture() -> Picture {
-        let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
-        Picture::new(fixture::snapshot(reading), Instant::now())
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_picture_is_withheld_at_the_limit() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert!(gallery.latest().is_none());
-        gallery.show(picture(), Own::default);
+        gallery.show(Picture::fixture(), Own::default);
         tokio::time::advance(Duration::from_millis(29_999)).await;
         assert!(gallery.latest().is_some());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(gallery.latest().is_none());
-        gallery.show(picture(), Own::default);
+        gallery.show(Picture::fixture(), Own::default);
         assert!(gallery.latest().is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_pace_holds_for_the_picture_that_is_there() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
-        gallery.show(picture(), Own::default);
+        gallery.show(Picture::fixture(), Own::default);
         tokio::time::advance(Duration::from_secs(10)).await;
         gallery.set_pace(Duration::from_secs(10), Duration::from_secs(2));
         assert!(gallery.latest().is_none());
@@ -297,7 +292,7 @@ mod tests {
         gallery.fail(Class::Timeout, Own::default);
         let class = Class::Timeout;
         assert_eq!(gallery.view().outage, Some(Outage { since, class }));
-        gallery.show(picture(), Own::default);
+        gallery.show(Picture::fixture(), Own::default);
         assert_eq!(gallery.view().outage, None);
     }
 
@@ -305,7 +300,7 @@ mod tests {
     async fn a_withheld_picture_keeps_its_age_and_its_hour() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         assert_eq!(gallery.view().age, None);
-        gallery.show(picture(), Own::default);
+        gallery.show(Picture::fixture(), Own::default);
         tokio::time::advance(Duration::from_mins(2)).await;
         assert_eq!(gallery.view().age, Some(Duration::from_mins(2)));
         let shown = fixture::service("cinder-volume", "block1");
@@ -321,13 +316,13 @@ mod tests {
     async fn what_was_asked_for_lately_is_ready_and_nothing_else() {
         let gallery = Gallery::new(Duration::from_secs(30), Duration::from_secs(5));
         gallery.ask(Format::OpenMetrics, Encoding::Gzip);
-        gallery.show(picture(), Own::default);
+        gallery.show(Picture::fixture(), Own::default);
         let shown = gallery.latest().unwrap();
         assert!(shown.is_rendered(Format::OpenMetrics, Encoding::Gzip));
         assert!(!shown.is_rendered(Format::Text, Encoding::Identity));
 
         tokio::time::advance(REMEMBERED).await;
-        gallery.show(picture(), Own::default);
+        gallery.show(Picture::fixture(), Own::default);
         let shown = gallery.latest().unwrap();
         for encoding in Encoding::ALL {
             assert!(!shown.is_rendered(Format::OpenMetrics, encoding));

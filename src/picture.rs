@@ -169,6 +169,13 @@ impl Picture {
 
 #[cfg(test)]
 impl Picture {
+    /// A picture of one service, taken now.
+    pub(crate) fn fixture() -> Self {
+        use crate::heartbeat::fixture;
+        let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
+        Self::new(fixture::snapshot(reading), Instant::now())
+    }
+
     /// Returns whether a format is rendered already.
     pub(crate) fn is_rendered(&self, format: Format, encoding: Encoding) -> bool {
         match encoding {
@@ -185,11 +192,6 @@ mod tests {
     use super::*;
     use crate::heartbeat::fixture;
     use crate::heartbeat::service::{Facts, HostTime, Service, Stamp};
-
-    fn picture() -> Picture {
-        let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
-        Picture::new(fixture::snapshot(reading), Instant::now())
-    }
 
     #[tokio::test(start_paused = true)]
     async fn what_follows_is_what_is_rendered_alone_and_what_did_not_change_is_the_same() {
@@ -254,7 +256,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_json_of_a_picture_is_rendered_once() {
-        let picture = picture();
+        let picture = Picture::fixture();
         for selection in [Selection::All, Selection::Down] {
             for encoding in [Encoding::Identity, Encoding::Gzip] {
                 assert_eq!(picture.rendered_json(selection, encoding), None);

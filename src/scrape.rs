@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::gallery::Gallery;
-    use crate::heartbeat::fixture::{self, INTERVALS};
+    use crate::heartbeat::fixture::INTERVALS;
 
     /// Each bucket, the sum, and the count.
     const POLL_DURATION: [&str; 16] = {
@@ -173,8 +173,7 @@ mod tests {
     }
 
     fn scrape() -> Scrape {
-        let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
-        let picture = Picture::new(fixture::snapshot(reading), Instant::now());
+        let picture = Picture::fixture();
         Scrape::new(Some(picture.into()), Own::gather(&telemetry()).into())
     }
 

@@ -88,26 +88,6 @@ impl Moment {
     }
 }
 
-/// Returns the connections that make room, `most` of them at most: of the addresses with the most connections, those
-/// that are longest without an answer to take; only after these, those that are longest without taking some.
-pub fn least_missed<K: Copy + Ord>(
-    connections: impl Iterator<Item = (K, IpAddr, Moment)> + Clone,
-    most: usize,
-) -> Vec<K> {
-    let mut held = HashMap::<IpAddr, usize>::new();
-    for (_, peer, _) in connections.clone() {
-        *held.entry(network(peer)).or_default() += 1;
-    }
-    let ranked = connections.map(|(key, peer, moment)| {
-        let others = held.get(&network(peer)).copied().unwrap_or_default();
-        let answered = moment.phase == Phase::Answering;
-        (Reverse(others), answered, moment.since, key)
-    });
-    let mut ranked: Vec<_> = ranked.collect();
-    ranked.sort_unstable();
-    ranked.into_iter().map(|(.., key)| key).take(most).collect()
-}
-
 /// Returns what one client has to itself: an address of IPv4, a network of 64 bits of IPv6.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
@@ -138,6 +118,20 @@ impl Members {
         *self.held.entry(network(member.peer)).or_default() += 1;
         self.present.insert(key, member);
         key
+    }
+
+    /// Returns the connections that make room, `most` of them at most: of the clients with the most connections, those
+    /// that are longest without an answer to take; only after these, those that are longest without taking some.
+    fn least_missed(&self, most: usize) -> Vec<u64> {
+        let ranked = self.present.iter().map(|(key, member)| {
+            let moment = member.moment();
+            let answered = moment.phase == Phase::Answering;
+            let held = self.held[&network(member.peer)];
+            (Reverse(held), answered, moment.since, *key)
+        });
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(.., key)| key).take(most).collect()
     }
 
     fn remove(&mut self, key: u64) -> Option<Arc<Member>> {
@@ -186,10 +180,8 @@ impl Crowd {
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
         let mut members = self.members();
         if members.present.len() >= self.most {
-            let seen = members.present.iter();
-            let seen = seen.map(|(key, member)| (*key, member.peer, member.moment()));
             // Several, so that not every one of a flood makes us look at all.
-            for key in least_missed(seen, (self.most / 16).max(1)) {
+            for key in members.least_missed((self.most / 16).max(1)) {
                 if let Some(member) = members.remove(key) {
                     member.dismiss(Reason::Crowded);
                 }
@@ -292,15 +284,16 @@ mod tests {
     const ATTACKER: &str = "203.0.113.7";
 
     /// Checks who makes room: each connection is an address, a phase, and the seconds that it has lasted.
-    fn check(connections: &[(&str, Phase, u64)], goes: usize) {
+    fn check(connections: &[(&str, Phase, u64)], goes: u64) {
         let now = Instant::now() + Duration::from_mins(5);
-        let seen = connections.iter().enumerate();
-        let seen = seen.map(|(index, (peer, phase, seconds))| {
-            let since = now - Duration::from_secs(*seconds);
-            let phase = *phase;
-            (index, peer.parse().unwrap(), Moment { phase, since })
-        });
-        assert_eq!(least_missed(seen, 1), [goes], "{connections:?}");
+        let mut members = Members::default();
+        for &(peer, phase, seconds) in connections {
+            let member = Member::new(peer.parse().unwrap());
+            let since = now - Duration::from_secs(seconds);
+            *member.locked() = Moment { phase, since };
+            members.add(Arc::new(member));
+        }
+        assert_eq!(members.least_missed(1), [goes], "{connections:?}");
     }
 
     #[test]
