@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 use openstack_heartbeat_exporter::config::database_url::DatabaseUrl;
-use openstack_heartbeat_exporter::database::{Connection, Target, cinder};
-use openstack_heartbeat_exporter::gallery::Gallery;
+use openstack_heartbeat_exporter::database::{Connection, Target};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
     DatabaseTime, Facts, HostTime, Reading, Service, Stamp,
@@ -19,9 +18,11 @@ use openstack_heartbeat_exporter::heartbeat::service::{
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
-use openstack_heartbeat_exporter::metrics::exposition::Format;
-use openstack_heartbeat_exporter::picture::{Encoding, Picture};
-use openstack_heartbeat_exporter::scrape::Own;
+use openstack_heartbeat_exporter::project::cinder;
+use openstack_heartbeat_exporter::publish::exposition::Format;
+use openstack_heartbeat_exporter::publish::latest::Latest;
+use openstack_heartbeat_exporter::publish::metrics_page::OwnMetrics;
+use openstack_heartbeat_exporter::publish::rendered::{Encoding, RenderedSnapshot};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::time::Instant;
@@ -96,9 +97,9 @@ async fn fill(file: &Path, services: usize) -> Result<(), sqlx::Error> {
 
 /// Tracks services over so many polls, and renders each picture if it is wanted in an encoding.
 fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
-    let gallery = Gallery::new(FOR_LONG, FOR_LONG);
+    let latest = Latest::new(FOR_LONG, FOR_LONG);
     if let Some(encoding) = encoding {
-        gallery.ask(Format::OpenMetrics, encoding);
+        latest.ask(Format::OpenMetrics, encoding);
     }
     let intervals = Intervals {
         service_down_time: TimeDelta::seconds(60),
@@ -114,7 +115,10 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
     for poll in 0..80 + i64::try_from(polls).unwrap_or_default() {
         let snapshot = observe(&mut tracker, &mut rows, poll);
         match encoding {
-            Some(_) => drop(gallery.show(Picture::new(snapshot, Instant::now()), Own::default)),
+            Some(_) => drop(latest.show(
+                RenderedSnapshot::new(snapshot, Instant::now()),
+                OwnMetrics::default,
+            )),
             None => drop(snapshot),
         }
     }

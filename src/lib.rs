@@ -28,7 +28,7 @@
 //! follow from the bounds.
 //!
 //! # Invariants
-//! 1. [`heartbeat`] and [`metrics::exposition`] know neither tokio, sqlx nor hyper, and read no clock.
+//! 1. [`heartbeat`] and [`publish::exposition`] know neither tokio, sqlx nor hyper, and read no clock.
 //! 2. "Now" is the database's clock, read with the rows. The exporter's wall clock serves one purpose: to publish
 //!    how far the database's clock is from it. Elapsed time is monotonic.
 //! 3. A published snapshot is never changed.
@@ -36,47 +36,31 @@
 //! 5. A database that can't be read never looks like services that are down.
 //! 6. No secret is ever logged, served, or part of an error.
 //!
-//! # The modules, in reading order
-//! - [`heartbeat::service`]: rows as values, with two types of time: the host's and the database's.
-//! - [`heartbeat::liveness`]: Cinder's rules for up and down.
-//! - [`heartbeat::skew`], [`heartbeat::cause`], [`heartbeat::reference`]: what heartbeats prove about a clock, why a
-//!   service is down, and when it is rather the reference that is off.
-//! - [`heartbeat::tracker`], [`heartbeat::snapshot`]: what is remembered from poll to poll, and what is published.
-//! - [`heartbeat::advice`], [`heartbeat::urgency`], [`heartbeat::history`]: what to do about it, what to do first, and
-//!   how the last hour was.
-//! - [`database`]: the statement in each dialect, and what each error of a driver means.
-//! - [`plan`], [`poller`]: what to poll, when, and how to fail.
-//! - [`picture`]: a snapshot as bytes.
-//! - [`scrape`]: what a scrape is answered with.
-//! - [`gallery`]: the latest picture until it is too old to be shown, and the hour before it.
-//! - [`metrics`]: one table of all metrics, the text formats, the exporter's own metrics.
-//! - [`web`]: routes, limits, shutdown, the status page, and, in [`web::access`], who is answered.
-//! - [`pulse`]: how the exporter is doing, for systemd.
-//! - [`config`]: layers of configuration, and where each value came from.
-//! - [`listing`]: the services as a table, JSON, CSV.
-//! - [`probe`]: what a health check asks of the exporter.
-//! - [`demo`]: a simulated Cinder.
-//! - [`bundle`]: the files that the program brings along.
-//! - [`systemd`], [`lifecycle`]: what systemd is told and passes; the configuration in force and how it is replaced.
-//! - [`cli`], [`serve`], [`logging`]: commands, flags and exit codes; the life of the server; the log.
+//! # The rooms, in the order of the data
+//! Each imports only rooms above its own; `tests/architecture.rs` holds that.
+//!
+//! | room | knows, and nobody else does |
+//! | --- | --- |
+//! | [`error`] | an error and its sources on one line |
+//! | [`heartbeat`] | what heartbeats prove: verdicts, clock skew, cause, history; pure |
+//! | [`project`] | the tables of each OpenStack project, a file each |
+//! | [`config`] | settings, and where each value came from |
+//! | [`database`] | one connection: the statement in each dialect, and what each error means |
+//! | [`source`] | one database, read and tracked: when to poll it, and how to fail |
+//! | [`report`] | services in words: headline, advice, table, JSON, CSV |
+//! | [`publish`] | the metrics, their text formats, and the latest snapshot as bytes |
+//! | [`web`] | routes, connections, access, the status page |
+//! | [`daemon`] | the life of the server: start, reload, watchdog, log, end |
+//! | [`cli`] | a file a command |
 
-pub mod bundle;
 pub mod cli;
 pub mod config;
+pub(crate) mod daemon;
 pub mod database;
-pub mod demo;
-pub mod gallery;
+pub(crate) mod error;
 pub mod heartbeat;
-pub mod lifecycle;
-pub mod listing;
-pub mod logging;
-pub mod metrics;
-pub mod picture;
-pub mod plan;
-pub mod poller;
-pub mod probe;
-pub mod pulse;
-pub mod scrape;
-pub mod serve;
-pub mod systemd;
+pub mod project;
+pub mod publish;
+pub mod report;
+pub(crate) mod source;
 pub mod web;

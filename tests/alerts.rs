@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use openstack_heartbeat_exporter::bundle;
-use openstack_heartbeat_exporter::metrics::table;
+use openstack_heartbeat_exporter::cli::embedded;
+use openstack_heartbeat_exporter::publish::table;
 use yaml_rust2::{Yaml, YamlLoader};
 
 const RULES: &str = "openstack-heartbeat.rules.yml";
@@ -32,7 +32,7 @@ fn yaml(text: &str) -> Yaml {
 
 /// The rules of all groups.
 fn rules() -> Vec<Yaml> {
-    let file = yaml(bundle::RULES);
+    let file = yaml(embedded::RULES);
     let groups = file["groups"].as_vec().unwrap();
     let rules = groups
         .iter()
@@ -181,15 +181,15 @@ fn known_metrics(name: &str, text: &str) {
 
 #[test]
 fn every_metric_that_is_named_exists() {
-    known_metrics(RULES, bundle::RULES);
+    known_metrics(RULES, embedded::RULES);
     known_metrics(TESTS, &text(TESTS));
 }
 
 #[test]
 fn the_printed_resource_of_the_operator_has_the_same_rules() {
-    let resource = yaml(&bundle::prometheus_rule());
+    let resource = yaml(&embedded::prometheus_rule());
     assert_eq!(resource["kind"].as_str(), Some("PrometheusRule"));
-    assert_eq!(resource["spec"], yaml(bundle::RULES));
+    assert_eq!(resource["spec"], yaml(embedded::RULES));
 }
 
 #[test]
@@ -341,7 +341,7 @@ const EQUIVALENT: &[(&str, &str, &str)] = &[
 ];
 
 fn mutants() -> Vec<Mutant> {
-    let text = bundle::RULES;
+    let text = embedded::RULES;
     let mut mutants = Vec::new();
     let mut begins: Vec<usize> = text.match_indices("\n  - ").map(|(at, _)| at).collect();
     begins.push(text.len());
@@ -429,7 +429,7 @@ fn whatever_is_changed_in_a_rule_some_test_fails() {
     assert!(mutants.len() > 300, "only {} changes", mutants.len());
     let unchanged = Mutant {
         what: String::new(),
-        rules: bundle::RULES.to_owned(),
+        rules: embedded::RULES.to_owned(),
     };
     assert!(
         !is_found(&unchanged, &mut parts.clone()),

@@ -1,7 +1,7 @@
 //! The headers by which a client says what it reads.
 
-use openstack_heartbeat_exporter::metrics::exposition::Format;
-use openstack_heartbeat_exporter::picture::Encoding;
+use openstack_heartbeat_exporter::publish::exposition::Format;
+use openstack_heartbeat_exporter::publish::rendered::Encoding;
 use openstack_heartbeat_exporter::web::negotiation::{encoding, format};
 
 /// Asks what a header accepts.

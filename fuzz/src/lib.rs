@@ -17,9 +17,9 @@ use std::sync::LazyLock;
 
 use openstack_heartbeat_exporter::config::settings::{Flags, Settings};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
-use openstack_heartbeat_exporter::listing;
-use openstack_heartbeat_exporter::metrics::exposition::Format;
-use openstack_heartbeat_exporter::picture::Picture;
+use openstack_heartbeat_exporter::publish::exposition::Format;
+use openstack_heartbeat_exporter::publish::rendered::RenderedSnapshot;
+use openstack_heartbeat_exporter::report::{csv, json, table};
 use secrecy::ExposeSecret as _;
 use serde::de::IgnoredAny;
 use tempfile::TempDir;
@@ -75,9 +75,9 @@ pub fn assert_hidden(text: &str) {
 
 /// Puts a snapshot into both formats of the metrics, and asserts what holds of each sample and of each skew.
 pub fn expose(snapshot: &Snapshot) {
-    let picture = Picture::new(snapshot.clone(), Instant::now());
+    let rendered = RenderedSnapshot::new(snapshot.clone(), Instant::now());
     for format in Format::ALL {
-        let page = picture.text(format).concat();
+        let page = rendered.text(format).concat();
         let page = std::str::from_utf8(&page).expect("it is text");
         for line in page.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
@@ -102,11 +102,11 @@ pub fn expose(snapshot: &Snapshot) {
 /// Lists a snapshot's services in every way there is, and asserts that what should be JSON is.
 pub fn list(snapshot: &Snapshot) {
     for status in &snapshot.services {
-        let detail = listing::detail::json(status, None, snapshot);
+        let detail = json::service(status, None, snapshot);
         serde_json::from_str::<IgnoredAny>(&detail).expect("it is JSON");
     }
-    let list = listing::json(snapshot, |_| true);
+    let list = json::services(snapshot, |_| true);
     serde_json::from_str::<IgnoredAny>(&list).expect("it is JSON");
-    assert!(!listing::csv(snapshot, |_| true).is_empty());
-    assert!(!listing::table(snapshot, |_| true).is_empty());
+    assert!(!csv::services(snapshot, |_| true).is_empty());
+    assert!(!table::table(snapshot, |_| true).is_empty());
 }

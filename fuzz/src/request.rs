@@ -9,18 +9,18 @@ use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH,
 };
 use hyper::{Request, Uri};
-use openstack_heartbeat_exporter::gallery::Gallery;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
     DatabaseTime, Facts, HostTime, Reading, Service, Stamp,
 };
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
-use openstack_heartbeat_exporter::metrics::telemetry::Telemetry;
-use openstack_heartbeat_exporter::picture::Picture;
-use openstack_heartbeat_exporter::scrape::Own;
+use openstack_heartbeat_exporter::publish::latest::Latest;
+use openstack_heartbeat_exporter::publish::metrics_page::OwnMetrics;
+use openstack_heartbeat_exporter::publish::rendered::RenderedSnapshot;
+use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
 use openstack_heartbeat_exporter::web::access::Access;
-use openstack_heartbeat_exporter::web::handshake::Handshakes;
+use openstack_heartbeat_exporter::web::handshake::HandshakePool;
 use openstack_heartbeat_exporter::web::route;
 use openstack_heartbeat_exporter::web::server::Site;
 use tokio::runtime::{Builder, Runtime};
@@ -75,17 +75,20 @@ fn site() -> Site {
     let snapshot = Tracker::new(intervals, tolerances).observe(reading, read);
     let poll_interval = Duration::from_secs(5);
     let day = Duration::from_secs(86_400);
-    let gallery = Gallery::new(365 * day, poll_interval);
-    gallery.show(Picture::new(snapshot, Instant::now()), Own::default);
+    let latest = Latest::new(365 * day, poll_interval);
+    latest.show(
+        RenderedSnapshot::new(snapshot, Instant::now()),
+        OwnMetrics::default,
+    );
     let telemetry = Telemetry::new("cinder", &intervals, poll_interval, Duration::ZERO);
     let (_, polls) = watch::channel(1);
     Site {
-        gallery: Arc::new(gallery),
+        latest: Arc::new(latest),
         telemetry: Arc::new(telemetry.expect("the metrics are registered")),
         telemetry_path: "/metrics".to_owned(),
         reload: None,
         access: Arc::new(Access::new(None).expect("there is no file to read")),
-        handshakes: Handshakes::start(),
+        handshakes: HandshakePool::start(),
         polls,
     }
 }

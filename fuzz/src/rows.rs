@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
-use openstack_heartbeat_exporter::gallery::Gallery;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
     Cluster, DatabaseTime, Defect, Facts, HostTime, Reading, Rejection, Service, Stamp,
@@ -14,9 +13,10 @@ use openstack_heartbeat_exporter::heartbeat::service::{
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
-use openstack_heartbeat_exporter::metrics::exposition::Format;
-use openstack_heartbeat_exporter::picture::{Encoding, Picture};
-use openstack_heartbeat_exporter::scrape::Own;
+use openstack_heartbeat_exporter::publish::exposition::Format;
+use openstack_heartbeat_exporter::publish::latest::Latest;
+use openstack_heartbeat_exporter::publish::metrics_page::OwnMetrics;
+use openstack_heartbeat_exporter::publish::rendered::{Encoding, RenderedSnapshot};
 use tokio::time::Instant;
 
 #[derive(Debug, Arbitrary)]
@@ -128,11 +128,11 @@ impl Poll {
 }
 
 /// Asserts that a picture after others is what it is alone.
-fn follow(gallery: &Gallery, snapshot: &Snapshot) {
-    let picture = || Picture::new(snapshot.clone(), Instant::now());
-    let shown = gallery.show(picture(), Own::default);
+fn follow(latest: &Latest, snapshot: &Snapshot) {
+    let rendered = || RenderedSnapshot::new(snapshot.clone(), Instant::now());
+    let shown = latest.show(rendered(), OwnMetrics::default);
     let format = Format::OpenMetrics;
-    assert_eq!(shown.text(format), picture().text(format));
+    assert_eq!(shown.text(format), rendered().text(format));
 }
 
 /// Tells a story of polls.
@@ -154,8 +154,8 @@ pub fn run(story: &Story) {
     let quantum = quanta[usize::from(story.quantum) % quanta.len()];
     let mut tracker = Tracker::new(intervals, tolerances);
     let day = Duration::from_secs(86_400);
-    let gallery = Gallery::new(day, day);
-    gallery.ask(Format::OpenMetrics, Encoding::Identity);
+    let latest = Latest::new(day, day);
+    latest.ask(Format::OpenMetrics, Encoding::Identity);
     let mut last = None;
     let mut at = TimeDelta::zero();
     let mut clock = DateTime::from_timestamp(1_774_832_000, 0)
@@ -173,7 +173,7 @@ pub fn run(story: &Story) {
         };
         let snapshot = tracker.observe(poll.reading(clock, quantum), read);
         expose(&snapshot);
-        follow(&gallery, &snapshot);
+        follow(&latest, &snapshot);
         last = Some(snapshot);
     }
     if let Some(last) = last {

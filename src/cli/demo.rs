@@ -1,5 +1,7 @@
 //! `demo`: a simulated Cinder, polled and served.
 
+mod cloud;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,14 +9,14 @@ use std::sync::Arc;
 use clap::{ArgMatches, Command};
 use tokio::net::TcpListener;
 
+use self::cloud::Demo;
 use super::command::Entry;
 use super::outcome::{Failure, Outcome, WRONG, write};
 use super::{access, block_on, flags};
 use crate::config::key;
 use crate::config::settings::Settings;
-use crate::demo::Demo;
-use crate::lifecycle::Load;
-use crate::{logging, serve, systemd};
+use crate::daemon::configuration::Load;
+use crate::daemon::{logging, serve, systemd};
 
 pub(super) const ENTRY: Entry = Entry::plain("demo", describe, run);
 

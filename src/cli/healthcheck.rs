@@ -6,11 +6,11 @@ use clap::{ArgMatches, Command};
 
 use super::command::{Entry, switch};
 use super::outcome::{Failure, Outcome, WRONG, say, warning, write};
+use super::probe::{self, Question, Security};
 use super::{block_on, flags};
 use crate::config::listen_address::Listen;
 use crate::config::listening::Listening;
-use crate::database::chain;
-use crate::probe::{self, Question, Security};
+use crate::error::chain;
 
 pub(super) const ENTRY: Entry = Entry {
     exit_codes: &[

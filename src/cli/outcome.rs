@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Style};
 
 use crate::config::fault::Fault;
-use crate::database::chain;
+use crate::error::chain;
 
 /// The command line or the configuration is wrong, or what was asked for is not there.
 pub(super) const WRONG: u8 = 1;

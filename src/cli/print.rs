@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 
 use super::command::{Entry, option};
+use super::embedded;
 use super::outcome::{Outcome, WRONG, write};
-use crate::bundle;
 use crate::config::database_url::Engine;
 use crate::config::reference;
-use crate::database::{cinder, grant};
-use crate::metrics::table;
+use crate::database::grant;
+use crate::project::cinder;
+use crate::publish::table;
 
 pub(super) const ENTRY: Entry = Entry {
     examples: &[
@@ -75,11 +76,11 @@ fn run(matches: &ArgMatches) -> Outcome {
     let text = match matches.subcommand() {
         Some(("grants", matches)) => grants(matches),
         Some(("rules", matches)) => match matches.get_one::<String>("format").map(String::as_str) {
-            Some("kubernetes") => bundle::prometheus_rule(),
-            _ => bundle::RULES.to_owned(),
+            Some("kubernetes") => embedded::prometheus_rule(),
+            _ => embedded::RULES.to_owned(),
         },
-        Some(("alertmanager", _)) => bundle::ALERTMANAGER.to_owned(),
-        Some(("dashboard", _)) => bundle::DASHBOARD.to_owned(),
+        Some(("alertmanager", _)) => embedded::ALERTMANAGER.to_owned(),
+        Some(("dashboard", _)) => embedded::DASHBOARD.to_owned(),
         Some(("settings", _)) => reference::markdown(),
         _ => table::reference(),
     };

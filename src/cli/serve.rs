@@ -9,8 +9,8 @@ use super::command::Entry;
 use super::outcome::{Failure, Outcome, WRONG};
 use super::{access, block_on, flags};
 use crate::config::settings::Settings;
-use crate::lifecycle::Load;
-use crate::{logging, serve, systemd};
+use crate::daemon::configuration::Load;
+use crate::daemon::{logging, serve, systemd};
 
 pub(super) const ENTRY: Entry = Entry {
     exit_codes: &[

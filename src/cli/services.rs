@@ -14,11 +14,13 @@ use super::command::{Entry, option, switch};
 use super::outcome::{Failure, NO_ANSWER, Outcome, say, warning, write, write_painted};
 use super::{block_on, flags, settings, warn};
 use crate::config::settings::Settings;
+use crate::daemon::logging;
 use crate::database::Target;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::tracker::Tracker;
-use crate::poller::{self, Reader};
-use crate::{listing, logging};
+use crate::heartbeat::verdict;
+use crate::report::{csv, json, table};
+use crate::source::poller::{self, Reader};
 
 pub(super) const ENTRY: Entry = Entry {
     // A monitoring script must not take a misspelt flag for services that are down.
@@ -76,7 +78,7 @@ fn describe(command: Command) -> Command {
 
 /// How services are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum OutputFormat {
     Table,
     Json,
     Csv,
@@ -85,7 +87,7 @@ enum Format {
 /// What is listed, and how.
 #[derive(Debug)]
 struct Choice {
-    format: Format,
+    format: OutputFormat,
     only_down: bool,
 }
 
@@ -93,23 +95,23 @@ impl Choice {
     fn of(matches: &ArgMatches) -> Self {
         Self {
             format: match matches.get_one::<String>("format").map(String::as_str) {
-                Some("json") => Format::Json,
-                Some("csv") => Format::Csv,
-                _ => Format::Table,
+                Some("json") => OutputFormat::Json,
+                Some("csv") => OutputFormat::Csv,
+                _ => OutputFormat::Table,
             },
             only_down: matches.get_flag("down"),
         }
     }
 
     fn shows(&self, status: &ServiceStatus) -> bool {
-        !self.only_down || listing::is_down(status)
+        !self.only_down || verdict::is_down(status)
     }
 }
 
 fn run(matches: &ArgMatches) -> Outcome {
     let choice = Choice::of(matches);
     let is_watch = matches.get_flag("watch");
-    if is_watch && choice.format == Format::Csv {
+    if is_watch && choice.format == OutputFormat::Csv {
         let message =
             "--watch can't list as csv, whose headings come once: choose --format table or json";
         return Err(Failure::of(message, NO_ANSWER));
@@ -125,12 +127,12 @@ fn run(matches: &ArgMatches) -> Outcome {
     let snapshot = block_on(0, NO_ANSWER, observing)?;
     let shown = |status: &ServiceStatus| choice.shows(status);
     match choice.format {
-        Format::Table => {
-            let table = listing::table(&snapshot, shown) + &more_to_learn(&snapshot);
+        OutputFormat::Table => {
+            let table = table::table(&snapshot, shown) + &more_to_learn(&snapshot);
             write_painted(&table, NO_ANSWER)?;
         }
-        Format::Json => write(listing::json(&snapshot, shown), NO_ANSWER)?,
-        Format::Csv => write(listing::csv(&snapshot, shown), NO_ANSWER)?,
+        OutputFormat::Json => write(json::services(&snapshot, shown), NO_ANSWER)?,
+        OutputFormat::Csv => write(csv::services(&snapshot, shown), NO_ANSWER)?,
     }
     for remark in remarks(&snapshot) {
         say(&remark);
@@ -153,7 +155,7 @@ async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failur
             Err(_) => {}
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let unexplained = last.as_ref().map_or(0, listing::unexplained);
+        let unexplained = last.as_ref().map_or(0, verdict::unexplained);
         if let Some(snapshot) = last.take_if(|_| unexplained == 0 || left.is_zero()) {
             break snapshot;
         }
@@ -166,7 +168,7 @@ async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failur
 
 /// Returns how to learn what is not known yet; nothing where all is known.
 fn more_to_learn(snapshot: &Snapshot) -> String {
-    if listing::unexplained(snapshot) == 0 {
+    if verdict::unexplained(snapshot) == 0 {
         return String::new();
     }
     let wait = snapshot.intervals.service_down_time.num_seconds() + 15;
@@ -193,7 +195,7 @@ fn remarks(snapshot: &Snapshot) -> Vec<String> {
 }
 
 fn verdict(snapshot: &Snapshot) -> ExitCode {
-    match listing::all_up(snapshot) {
+    match verdict::all_up(snapshot) {
         Some(true) => ExitCode::SUCCESS,
         Some(false) => ExitCode::from(1),
         None => ExitCode::from(NO_ANSWER),

@@ -5,7 +5,7 @@ use super::settings::Settings;
 
 /// The names of the settings that differ, in the order of the help.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// Taken up while running. A password counts as a part of `database.url`, wherever it is kept.
     pub taken: Vec<&'static str>,
     /// In force only after a restart.
@@ -15,7 +15,7 @@ pub struct Change {
 impl Change {
     /// Compares what was loaded anew with what is in force: `current`, but `started` for what takes a restart.
     #[must_use]
-    pub fn between(started: &Settings, current: &Settings, new: &Settings) -> Self {
+    pub(crate) fn between(started: &Settings, current: &Settings, new: &Settings) -> Self {
         let mut change = Self::default();
         for key in KEYS {
             // What is hidden differs unseen.
@@ -43,9 +43,9 @@ fn values<'a>(settings: &'a Settings, name: &'static str) -> impl Iterator<Item 
 mod tests {
     use std::fs;
 
-    use super::super::key;
-    use super::super::settings::Flags;
     use super::*;
+    use crate::config::key;
+    use crate::config::settings::Flags;
 
     /// Settings as a file gives them, and nothing on this machine but that.
     fn settings(yaml: &str) -> Settings {

@@ -8,7 +8,6 @@ use super::{database_url, oslo};
 
 /// One thing that is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages document variants and fields")]
 pub enum Fault {
     #[error("{origin}: unknown setting{}; {}", shown(name), hint(*nearest))]
     UnknownKey {

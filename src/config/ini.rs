@@ -4,7 +4,6 @@
 
 /// What oslo.config refuses about a line, without the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages document the variants")]
 pub enum SyntaxFault {
     #[error("the file starts with a byte order mark; save it as UTF-8 without one")]
     ByteOrderMark,

@@ -306,7 +306,7 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// Name of the setting that names the YAML file, and so can't stand in it.
-pub const CONFIG_FILE: &str = "config.file";
+pub(crate) const CONFIG_FILE: &str = "config.file";
 
 const PREFIX: &str = "OPENSTACK_HEARTBEAT_";
 
@@ -319,7 +319,7 @@ impl Key {
 
     /// Returns what is taken where none is given, for people.
     #[must_use]
-    pub fn shown_default(&self) -> Option<&'static str> {
+    pub(crate) fn shown_default(&self) -> Option<&'static str> {
         self.default.or(self.otherwise)
     }
 
@@ -332,19 +332,22 @@ impl Key {
 
 /// Returns the name of the environment variable of a setting.
 #[must_use]
-pub fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_uppercase().replace(['.', '-'], "_"))
 }
 
 /// Returns the setting of this name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Key> {
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
 /// Returns the candidate that resembles a misspelt name most, if any does.
 #[must_use]
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
@@ -355,7 +358,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// Returns the variable that resembles a misspelt one most, if any does.
 #[must_use]
-pub fn nearest_variable(name: &str) -> Option<String> {
+pub(crate) fn nearest_variable(name: &str) -> Option<String> {
     // What they all begin with would make each resemble every other.
     let rest = name.strip_prefix(PREFIX)?;
     let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
@@ -368,7 +371,7 @@ pub fn nearest_variable(name: &str) -> Option<String> {
 /// Kubernetes sets `OPENSTACK_HEARTBEAT_EXPORTER_SERVICE_HOST` and its like for a service of our name; they are
 /// nobody's mistake.
 #[must_use]
-pub fn is_stray_variable(name: &str) -> bool {
+pub(crate) fn is_stray_variable(name: &str) -> bool {
     name.starts_with(PREFIX)
         && !name.starts_with("OPENSTACK_HEARTBEAT_EXPORTER_")
         && name != variable(CONFIG_FILE)

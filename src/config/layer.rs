@@ -18,7 +18,7 @@ pub struct Layer {
 
 /// One text, and where it stands.
 #[derive(Clone)]
-pub struct Item {
+pub(crate) struct Item {
     /// As written.
     pub text: String,
     /// Such as `/etc/exporter.yaml:3`, `environment variable X` or `--poll.interval`.
@@ -36,7 +36,12 @@ impl std::fmt::Debug for Item {
 
 impl Layer {
     /// Adds a value; a setting that is no list keeps the last.
-    pub fn add(&mut self, key: &'static Key, text: impl Into<String>, origin: impl Into<String>) {
+    pub(crate) fn add(
+        &mut self,
+        key: &'static Key,
+        text: impl Into<String>,
+        origin: impl Into<String>,
+    ) {
         let items = self.values.entry(key.name).or_default();
         if !key.list {
             items.clear();
@@ -49,13 +54,13 @@ impl Layer {
 
     /// Returns the values of a setting, none if this layer has none.
     #[must_use]
-    pub fn get(&self, name: &str) -> &[Item] {
+    pub(crate) fn get(&self, name: &str) -> &[Item] {
         self.values.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the defaults that depend on nothing.
     #[must_use]
-    pub fn defaults() -> Self {
+    pub(crate) fn defaults() -> Self {
         let mut layer = Self::default();
         for key in KEYS {
             if let Some(text) = key.default {
@@ -67,7 +72,7 @@ impl Layer {
 
     /// Reads the environment. A list is separated by commas; an empty variable counts as not set.
     #[must_use]
-    pub fn environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let mut layer = Self::default();
         for key in KEYS {
             let name = key.variable();
@@ -91,7 +96,7 @@ impl Layer {
     ///
     /// # Errors
     /// The faults of the values taken.
-    pub fn cinder(config: &OsloConfig, with_url: bool) -> Result<Self, Vec<oslo::Error>> {
+    pub(crate) fn cinder(config: &OsloConfig, with_url: bool) -> Result<Self, Vec<oslo::Error>> {
         let mut layer = Self::default();
         let mut errors = Vec::new();
         for key in KEYS {
@@ -118,7 +123,7 @@ impl Layer {
 
     /// Returns the files and folders of cinder.conf that this layer names, files first, each with its origin.
     #[must_use]
-    pub fn places(&self) -> Vec<(Place, String)> {
+    pub(crate) fn places(&self) -> Vec<(Place, String)> {
         let files = self.get("cinder.config-file").iter();
         let folders = self.get("cinder.config-dir").iter();
         files

@@ -33,7 +33,7 @@ impl fmt::Display for ListenAddress {
 impl ListenAddress {
     /// Parses `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; `None` for anything else.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok()?;
         let host = match host.strip_prefix('[') {

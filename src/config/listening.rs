@@ -8,7 +8,7 @@ use super::settings::{Flags, config_file, merge, variable};
 
 /// What a client is to know.
 #[derive(Debug)]
-pub struct Listening {
+pub(crate) struct Listening {
     /// What the exporter listens on.
     pub listen: Listen,
     /// Whether a web configuration file is set, and so TLS possible.
@@ -22,7 +22,7 @@ impl Listening {
     ///
     /// # Errors
     /// What prevents the address from being known.
-    pub fn load(flags: Flags) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn load(flags: Flags) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let file = config_file(&flags, variable, &mut faults);
         let environment = Layer::environment(variable);

@@ -1,21 +1,21 @@
 //! Layers of configuration, how OpenStack writes its files, and the settings that result.
 
-pub mod change;
+pub(crate) mod change;
 mod credential;
 pub mod database_url;
-pub mod fault;
-pub mod ini;
+pub(crate) mod fault;
+pub(crate) mod ini;
 pub mod key;
-pub mod layer;
-pub mod listen_address;
-pub mod listening;
+pub(crate) mod layer;
+pub(crate) mod listen_address;
+pub(crate) mod listening;
 mod node;
 mod option_file;
 pub mod oslo;
 mod reader;
-pub mod reference;
+pub(crate) mod reference;
 pub mod settings;
-pub mod tls;
+pub(crate) mod tls;
 mod url_option;
 pub mod web;
 mod yaml;

@@ -60,7 +60,7 @@ impl OptionFile {
 
 #[cfg(test)]
 mod tests {
-    use super::OptionFile;
+    use crate::config::option_file::OptionFile;
 
     fn check(text: &str, name: &str, expected: Option<&str>) {
         let file = OptionFile::parse(text, "client");

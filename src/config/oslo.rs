@@ -313,7 +313,7 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 mod tests {
     use std::path::Path;
 
-    use super::{OsloConfig, Place};
+    use crate::config::oslo::{OsloConfig, Place};
 
     /// Loads `cinder.conf` of this text and gives option `x` of group `g`, its origin, or all the errors.
     fn load(folder: &Path, text: &str) -> Result<Option<(String, String)>, String> {

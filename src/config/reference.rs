@@ -6,7 +6,7 @@ use super::key::{KEYS, Key, Uptake};
 
 /// Returns the reference: a heading for each group and each setting, in the order of the help.
 #[must_use]
-pub fn markdown() -> String {
+pub(crate) fn markdown() -> String {
     let mut text = String::new();
     let mut group = "";
     for key in KEYS {

@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use config::Config;
 
-use super::credential;
 use super::database_url::DatabaseUrl;
 use super::fault::Fault;
-use super::key;
 use super::layer::{Item, Layer};
 use super::listen_address::Listen;
 use super::oslo::{OsloConfig, Place};
 use super::reader::{Password, Reader, read_secret};
-use super::yaml;
+use super::{credential, key, yaml};
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::tracker::Tolerances;
 
@@ -104,7 +102,7 @@ impl Settings {
     ///
     /// # Errors
     /// Every fault there is.
-    pub fn load_apart(flags: Flags) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn load_apart(flags: Flags) -> Result<Self, Vec<Fault>> {
         Self::load_from(flags, |variable| {
             let groups = ["web.", "log.", "poll."].map(key::variable);
             groups.iter().any(|group| variable.starts_with(group))

@@ -4,9 +4,9 @@
 //! accepted and mean less than it seems to: TLS keys without a certificate, a certificate given twice, a rate limit
 //! that lets nothing through. Reading the files that it names is [`pem`]'s.
 
-pub mod credential;
-pub mod pem;
-pub mod tls;
+pub(crate) mod credential;
+pub(crate) mod pem;
+pub(crate) mod tls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use hyper::header::{
 };
 
 use self::credential::PasswordHash;
-use self::tls::Tls;
+use self::tls::ServerTls;
 use super::fault::Fault;
 use super::key;
 use super::node::{self, Content, Entry, Node};
@@ -27,7 +27,7 @@ use super::node::{self, Content, Entry, Node};
 #[derive(Debug)]
 pub struct WebConfig {
     /// `None`: plain HTTP.
-    pub tls: Option<Tls>,
+    pub tls: Option<ServerTls>,
     /// Whether HTTP/2 is offered, which it is over TLS alone.
     pub http2: bool,
     /// Headers of every answer, which replace the exporter's own of the same name.

@@ -5,55 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The kind of a failure. The names are label values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// No connection: name, network, server down or full.
-    Connect,
-    /// Certificates or the TLS handshake.
-    Tls,
-    /// User, password, or the way of logging in.
-    Auth,
-    /// A missing grant.
-    Permission,
-    /// A missing database, table or column.
-    Schema,
-    /// The connect or the query timeout.
-    Timeout,
-    /// Anything else the server says.
-    Query,
-    /// An answer that is not the one asked for.
-    Decode,
-}
-
-impl Class {
-    /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
-        Self::Connect,
-        Self::Tls,
-        Self::Auth,
-        Self::Permission,
-        Self::Schema,
-        Self::Timeout,
-        Self::Query,
-        Self::Decode,
-    ];
-
-    /// Returns the value of the label `class`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Auth => "auth",
-            Self::Permission => "permission",
-            Self::Schema => "schema",
-            Self::Timeout => "timeout",
-            Self::Query => "query",
-            Self::Decode => "decode",
-        }
-    }
-}
+use crate::heartbeat::failure::Class;
 
 /// Why a poll failed.
 #[derive(Debug, thiserror::Error)]
@@ -271,7 +223,7 @@ pub enum Error {
 impl Error {
     /// Returns the class under which the failure is counted.
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         match self {
             Self::Connect { .. }
             | Self::TooManyConnections { .. }
@@ -288,20 +240,4 @@ impl Error {
             Self::Protocol { .. } | Self::Driver { .. } | Self::Clock(_) => Class::Decode,
         }
     }
-}
-
-/// Returns an error and all its sources on one line, each once.
-#[must_use]
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let message = source.to_string();
-        if !text.contains(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        next = source.source();
-    }
-    text.replace('\n', " ")
 }

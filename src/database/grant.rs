@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::layout::{Layout, Table};
 use crate::config::database_url::Engine;
+use crate::project::layout::{Layout, Table};
 
 /// Returns the statements that let `user` read the columns that are asked for, and nothing else.
 ///
@@ -70,8 +70,8 @@ fn quoted(name: &str, quote: char) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cinder::LAYOUT;
     use super::*;
+    use crate::project::cinder::LAYOUT;
 
     #[test]
     fn names_are_quoted_as_the_engine_quotes_them() {

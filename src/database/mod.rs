@@ -3,15 +3,14 @@
 //! One connection, one statement in flight. A connection whose statement failed or timed out must be dropped:
 //! the driver may still be in the middle of an answer.
 
-pub mod cinder;
-pub mod error;
+pub(crate) mod error;
 pub mod grant;
-pub mod layout;
 mod mysql;
 mod postgres;
 mod quantum;
 mod row;
 mod sqlite;
+pub(crate) mod statement;
 
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -19,8 +18,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-pub use error::{Class, Error, chain};
-use layout::Layout;
+pub(crate) use error::Error;
+
+use crate::error::chain;
+use crate::project::cinder;
+use crate::project::layout::Layout;
 
 use crate::config::database_url::{DatabaseUrl, Engine};
 use crate::config::settings::Settings;
@@ -43,7 +45,7 @@ pub struct Target {
 impl Target {
     /// Returns the target that the settings name, with Cinder's tables.
     #[must_use]
-    pub fn of(settings: &Settings) -> Self {
+    pub(crate) fn of(settings: &Settings) -> Self {
         Self {
             url: settings.url.clone(),
             layout: &cinder::LAYOUT,
@@ -54,7 +56,7 @@ impl Target {
 
     /// Returns host and port, socket, or file: for messages and logs.
     #[must_use]
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let url = &self.url;
         if url.engine == Engine::Sqlite {
             return url.database.clone();
@@ -225,7 +227,7 @@ impl Connection {
     ///
     /// An old release lacks some columns and the table of clusters; else it is a grant that is missing.
     #[must_use]
-    pub fn left_out(&self, target: &Target) -> Option<(String, String)> {
+    pub(crate) fn left_out(&self, target: &Target) -> Option<(String, String)> {
         let names = match &self.0 {
             Driver::MySql(connection) => &connection.left_out,
             Driver::Postgres(connection) => &connection.left_out,
@@ -257,7 +259,7 @@ impl Connection {
     }
 
     /// Says goodbye to the server, so that it does not log a client that vanished. Waits a second at most.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         let close = async {
             match self.0 {
                 Driver::MySql(connection) => connection.close().await,

@@ -1,20 +1,22 @@
 //! MySQL and MariaDB: connect options, session settings, and what their error numbers mean.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use chrono::NaiveDateTime;
 use secrecy::ExposeSecret;
 use sqlx::mysql::{
     MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow, MySqlSslMode,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Decode, MySql, Row, ValueRef as _};
-use std::collections::HashMap;
-use std::sync::Arc;
 
-use super::layout::{Dialect, Kind, Readable};
 use super::row::{self, TimeColumn};
+use super::statement::{Dialect, Readable};
 use super::{Error, Target, grant, pem, quantum};
 use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;
+use crate::project::layout::ColumnKind;
 
 /// `UTC_TIMESTAMP`, never `NOW()`: that depends on the session's time zone.
 static DIALECT: Dialect = Dialect {
@@ -23,7 +25,7 @@ static DIALECT: Dialect = Dialect {
     no: "0",
     // Two collations, as tables of several ages have them, do not mix in a UNION.
     typed: |value, kind| match kind {
-        Kind::Text => format!("CONVERT({value} USING utf8mb4)"),
+        ColumnKind::Text => format!("CONVERT({value} USING utf8mb4)"),
         _ => value.to_owned(),
     },
 };

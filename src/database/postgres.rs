@@ -1,18 +1,20 @@
 //! PostgreSQL: connect options, session settings, and what its SQLSTATEs mean.
 
+use std::sync::Arc;
+
 use chrono::NaiveDateTime;
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row};
-use std::sync::Arc;
 
-use super::layout::{Dialect, Kind, Readable};
 use super::quantum::{self, Rounding};
 use super::row::{self, TimeColumn};
+use super::statement::{Dialect, Readable};
 use super::{Error, Target, pem};
 use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;
+use crate::project::layout::ColumnKind;
 
 /// Every value has a type, so that the branches of the UNION agree whichever comes first.
 static DIALECT: Dialect = Dialect {
@@ -21,10 +23,10 @@ static DIALECT: Dialect = Dialect {
     no: "false",
     typed: |value, kind| {
         let kind = match kind {
-            Kind::Integer => "bigint",
-            Kind::Text => "text",
-            Kind::Boolean => "boolean",
-            Kind::Time => "timestamp",
+            ColumnKind::Integer => "bigint",
+            ColumnKind::Text => "text",
+            ColumnKind::Boolean => "boolean",
+            ColumnKind::Time => "timestamp",
         };
         format!("({value})::{kind}")
     },

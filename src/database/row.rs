@@ -11,7 +11,7 @@ use futures_util::{Stream, TryStreamExt};
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::Error;
-use super::layout::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
+use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
 use crate::heartbeat::service::{
     Cluster, DatabaseTime, Defect, Facts, HostTime, Reading, Rejection, Service, Stamp,
 };
@@ -257,8 +257,8 @@ fn stamp(row: &impl Decodable, column: usize) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::cinder::LAYOUT;
     use crate::heartbeat::fixture;
+    use crate::project::cinder::LAYOUT;
 
     #[test]
     fn what_did_not_change_is_the_same_value_whatever_the_order_of_the_rows() {

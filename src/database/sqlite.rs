@@ -1,12 +1,13 @@
 //! SQLite: a file, opened for reading alone.
 
+use std::sync::Arc;
+
 use chrono::NaiveDateTime;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row};
-use std::sync::Arc;
 
-use super::layout::{Dialect, Readable};
 use super::row::{self, TimeColumn};
+use super::statement::{Dialect, Readable};
 use super::{Error, Target};
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;

@@ -15,7 +15,7 @@ use super::snapshot::{ServiceStatus, Snapshot};
 use super::state::State;
 
 /// Minutes that are remembered, the present one included.
-pub const MINUTES: usize = 60;
+pub(crate) const MINUTES: usize = 60;
 
 /// The same, to calculate with.
 #[expect(clippy::cast_possible_wrap, reason = "sixty is small")]
@@ -56,7 +56,7 @@ struct Trace {
 /// The last hour of all services, by binary and host: what is shown, whichever row that comes from. A service that
 /// is removed is forgotten.
 #[derive(Debug)]
-pub struct History {
+pub(crate) struct History {
     /// One for each service of the latest picture, in its order, so that their names need not be kept twice.
     traces: Vec<Trace>,
     /// The latest picture, and when it was taken.
@@ -69,7 +69,7 @@ impl History {
     /// An empty one. A state is taken to last from one picture to the next if these are at most a minute, or two
     /// and a half intervals between polls, apart: so long that one poll may fail.
     #[must_use]
-    pub fn new(poll_interval: Duration) -> Self {
+    pub(crate) fn new(poll_interval: Duration) -> Self {
         Self {
             traces: Vec::new(),
             latest: None,
@@ -78,12 +78,12 @@ impl History {
     }
 
     /// Changes the interval between polls; what is remembered is kept.
-    pub fn set_pace(&mut self, poll_interval: Duration) {
+    pub(crate) fn set_pace(&mut self, poll_interval: Duration) {
         self.limit = limit(poll_interval);
     }
 
     /// Adds a picture, which must not be older than the last.
-    pub fn record(&mut self, at: Monotonic, snapshot: &Arc<Snapshot>) {
+    pub(crate) fn record(&mut self, at: Monotonic, snapshot: &Arc<Snapshot>) {
         let latest = self.latest.replace((at, snapshot.clone()));
         let step = Step {
             at,
@@ -113,7 +113,7 @@ impl History {
     /// Returns the hour that ends at `at`, which must not be before the last picture; `None` for a service that the
     /// last picture did not show.
     #[must_use]
-    pub fn hour(&self, service: &Service, at: Monotonic) -> Option<Hour> {
+    pub(crate) fn hour(&self, service: &Service, at: Monotonic) -> Option<Hour> {
         let (latest, snapshot) = self.latest.as_ref()?;
         let by_name = |status: &ServiceStatus| by_name(&status.service, service);
         let index = snapshot.services.binary_search_by(by_name).ok()?;

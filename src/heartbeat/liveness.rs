@@ -29,7 +29,7 @@ impl Intervals {
     /// `int(2.5 * report_interval)` (`Service.basic_config_check` in cinder/service.py). cinder-api runs none
     /// and never does, so that the two views differ.
     #[must_use]
-    pub fn scheduler_service_down_time(&self) -> TimeDelta {
+    pub(crate) fn scheduler_service_down_time(&self) -> TimeDelta {
         if self.service_down_time > self.report_interval {
             return self.service_down_time;
         }
@@ -75,7 +75,11 @@ pub fn is_up_for_scheduler(
 /// Mirrors `Cluster.num_down_hosts` in cinder/db/models.py: strictly older than the limit, so that the limit
 /// itself is up, and a member whose `updated_at` is NULL is not counted.
 #[must_use]
-pub fn is_member_down(service: &Service, now: DatabaseTime, intervals: &Intervals) -> Option<bool> {
+pub(crate) fn is_member_down(
+    service: &Service,
+    now: DatabaseTime,
+    intervals: &Intervals,
+) -> Option<bool> {
     match service.updated_at {
         Stamp::At(stamp) => Some(apparent_age(now, stamp) > intervals.service_down_time),
         Stamp::Never => Some(false),
@@ -88,7 +92,11 @@ pub fn is_member_down(service: &Service, now: DatabaseTime, intervals: &Interval
 /// `None` for `latest` means that no member ever reported: such a cluster is down. As in the scheduler's rule a
 /// time ahead is up, however far. The API's own `service_down_time` applies.
 #[must_use]
-pub fn is_cluster_up(latest: Option<HostTime>, now: DatabaseTime, intervals: &Intervals) -> bool {
+pub(crate) fn is_cluster_up(
+    latest: Option<HostTime>,
+    now: DatabaseTime,
+    intervals: &Intervals,
+) -> bool {
     latest.is_some_and(|stamp| apparent_age(now, stamp) <= intervals.service_down_time)
 }
 

@@ -3,16 +3,18 @@
 //! Everything here is pure: no task, no socket, no clock read, and no `Result`, because what can fail has
 //! failed in [`database`](crate::database) before.
 
-pub mod advice;
+pub(crate) mod budget;
 pub mod cause;
+pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod history;
+pub(crate) mod history;
 pub mod liveness;
-pub mod reference;
+pub(crate) mod reference;
 pub mod service;
 pub mod skew;
 pub mod snapshot;
-pub mod state;
+pub(crate) mod state;
 pub mod tracker;
-pub mod urgency;
+pub(crate) mod urgency;
+pub(crate) mod verdict;

@@ -19,7 +19,7 @@ const FEWEST_HOSTS: usize = 3;
 /// must not take services down, nor bring them up: what it says holds only where the clock as it was before the
 /// jump says the same, until most hosts have confirmed the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reference {
+pub(crate) struct Reference {
     /// What the database's clock shows.
     pub now: DatabaseTime,
     /// By how much it jumped since hosts last confirmed it, if it did; positive: forward.
@@ -28,7 +28,7 @@ pub struct Reference {
 
 impl Reference {
     /// Returns what a rule says; `None` also where the clock from before an unconfirmed jump says something else.
-    pub fn verdict(&self, rule: impl Fn(DatabaseTime) -> Option<bool>) -> Option<bool> {
+    pub(crate) fn verdict(&self, rule: impl Fn(DatabaseTime) -> Option<bool>) -> Option<bool> {
         let verdict = rule(self.now);
         match self.unconfirmed_jump {
             Some(jump) if rule(DatabaseTime(self.now.0 - jump)) != verdict => None,
@@ -71,7 +71,7 @@ fn host(service: &Service) -> &str {
 /// Hosts share a skew when their bounds have a point in common. The services of one host (`HOST@BACKEND`) count
 /// once, by the bounds that all of them agree on; a host whose skew is not bounded yet does not count at all.
 #[must_use]
-pub fn is_suspect(services: &[ServiceStatus]) -> bool {
+pub(crate) fn is_suspect(services: &[ServiceStatus]) -> bool {
     let bounds = |status: &ServiceStatus| status.observed.clock_skew.map(|skew| skew.bounds);
     let is_beyond =
         |Bounds { lower, upper }| lower > BEYOND || upper.is_some_and(|upper| upper < -BEYOND);

@@ -23,7 +23,7 @@ pub struct DatabaseTime(pub NaiveDateTime);
 /// Returns the database's time less the host's: positive when the stamp lies in the database's past, negative
 /// when the host's clock is ahead by more than the heartbeat is old.
 #[must_use]
-pub fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
+pub(crate) fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
     since_1970(now.0) - since_1970(stamp.0)
 }
 
@@ -104,7 +104,7 @@ impl Service {
     ///
     /// [`Stamp::Unreadable`] stays so: falling back to `created_at` would invent a verdict.
     #[must_use]
-    pub fn last_heartbeat(&self) -> Stamp {
+    pub(crate) fn last_heartbeat(&self) -> Stamp {
         match self.updated_at {
             Stamp::Never => self.facts.created_at,
             stamp => stamp,
@@ -115,20 +115,20 @@ impl Service {
 impl Facts {
     /// Returns binary and host, by which services are told apart and in the order of which they are shown.
     #[must_use]
-    pub fn name(&self) -> (&str, &str) {
+    pub(crate) fn name(&self) -> (&str, &str) {
         (&self.binary, &self.host)
     }
 
     /// Returns whether the backend is frozen; `None` where that is not known, and for programs without a backend,
     /// whose rows have the column as well.
     #[must_use]
-    pub fn frozen_backend(&self) -> Option<bool> {
+    pub(crate) fn frozen_backend(&self) -> Option<bool> {
         self.frozen.filter(|_| &*self.binary == "cinder-volume")
     }
 
     /// Returns the same, borrowed.
     #[must_use]
-    pub fn borrowed(&self) -> Facts<&str> {
+    pub(crate) fn borrowed(&self) -> Facts<&str> {
         Facts {
             binary: &self.binary,
             host: &self.host,
@@ -149,7 +149,7 @@ impl Facts {
 impl Facts<&str> {
     /// Returns the same with texts that last: those that other rows have as well are made by `shared`.
     #[must_use]
-    pub fn to_shared(&self, mut shared: impl FnMut(&str) -> Arc<str>) -> Facts {
+    pub(crate) fn to_shared(&self, mut shared: impl FnMut(&str) -> Arc<str>) -> Facts {
         Facts {
             host: self.host.into(),
             uuid: self.uuid.map(Into::into),
@@ -204,7 +204,7 @@ pub enum Defect {
 
 impl Defect {
     /// Every defect, in the order of the label values' first appearance in the documentation.
-    pub const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::NullBinary,
         Self::NullHost,
         Self::UnreadableTime,
@@ -213,7 +213,7 @@ impl Defect {
 
     /// Returns the value of the label `reason`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NullBinary => "null_binary",
             Self::NullHost => "null_host",

@@ -26,10 +26,11 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::service::{DatabaseTime, HostTime};
+
 pub use assumptions::{Assumptions, Quantum};
 pub use axis::{Monotonic, Read};
 use axis::{offset, scaled};
-pub use pace::Interval;
+pub(crate) use pace::Interval;
 use pace::{Beat, Pace};
 use writers::{Seen, Writers};
 
@@ -56,7 +57,7 @@ pub struct Bounds {
 impl ClockSkew {
     /// Returns how far the skew can be from the estimate, on either side; `None` without an estimate.
     #[must_use]
-    pub fn margin(&self) -> Option<TimeDelta> {
+    pub(crate) fn margin(&self) -> Option<TimeDelta> {
         let estimate = self.estimate?;
         Some((self.bounds.upper? - estimate).max(estimate - self.bounds.lower))
     }
@@ -169,7 +170,7 @@ impl Skew {
 
     /// Notes that our own axis may have stood still, as it does while this machine is suspended: the next heartbeat
     /// stands alone and is no step of the host's clock, and until then nothing is known against the database's.
-    pub fn disturb(&mut self) {
+    pub(crate) fn disturb(&mut self) {
         self.disturbed = true;
         self.fresh = true;
         self.pace.restart();
@@ -179,7 +180,7 @@ impl Skew {
     ///
     /// A longer visibility delay widens what was proven at once. Nothing is forgotten, but where a bound rests on
     /// the old assumptions the next heartbeat stands alone, so that what they proved does not last.
-    pub fn assume(&mut self, assumptions: impl Into<Arc<Assumptions>>) {
+    pub(crate) fn assume(&mut self, assumptions: impl Into<Arc<Assumptions>>) {
         let old = std::mem::replace(&mut self.assumptions, assumptions.into());
         let assumptions = *self.assumptions;
         let comparable = Assumptions {
@@ -310,7 +311,7 @@ impl Skew {
     ///
     /// Since the last heartbeat they widen on both sides by the largest drift.
     #[must_use]
-    pub fn bounds(&self, at: Monotonic) -> Bounds {
+    pub(crate) fn bounds(&self, at: Monotonic) -> Bounds {
         self.bounds.widened(self.assumptions.drift(at - self.at))
     }
 
@@ -319,7 +320,7 @@ impl Skew {
     /// The middle between the lower bound and the upper bound less the visibility delay, since typical delays are
     /// far below the longest; the lower bound where these cross.
     #[must_use]
-    pub fn estimate(&self, at: Monotonic) -> Option<TimeDelta> {
+    pub(crate) fn estimate(&self, at: Monotonic) -> Option<TimeDelta> {
         let Bounds { lower, upper } = self.bounds(at);
         let spread = upper? - self.assumptions.visibility_delay - lower;
         Some(lower + spread.max(TimeDelta::zero()) / 2)
@@ -371,7 +372,7 @@ impl Skew {
     /// Two ways lead there: from the reads that showed it and did not show it yet, and from its stamp with the
     /// bounds of the skew. The better one holds; the second only while the stamp is known to be a heartbeat's.
     #[must_use]
-    pub fn silence(&self, at: Monotonic) -> (TimeDelta, Option<TimeDelta>) {
+    pub(crate) fn silence(&self, at: Monotonic) -> (TimeDelta, Option<TimeDelta>) {
         let least = (at - self.before).max(TimeDelta::zero());
         let most = self.after.map(|after| at - after);
         if self.fresh {
@@ -397,7 +398,7 @@ impl Skew {
 
     /// Returns how many [conflicts](Observation::Conflict) there were.
     #[must_use]
-    pub fn conflicts(&self) -> u64 {
+    pub(crate) fn conflicts(&self) -> u64 {
         self.conflicts
     }
 

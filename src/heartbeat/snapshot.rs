@@ -96,7 +96,7 @@ impl Snapshot {
     /// Returns the picture that one reading gives, along with what was learnt of each of its services, and their
     /// [`order`].
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         reading: Reading,
         intervals: Intervals,
         observed: Vec<Observed>,
@@ -134,14 +134,14 @@ impl Snapshot {
 
     /// Returns the number of rows of `services` that can't be read and so stand for services that are not shown.
     #[must_use]
-    pub fn hidden(&self) -> usize {
+    pub(crate) fn hidden(&self) -> usize {
         let duplicates: usize = self.services.iter().map(|status| status.duplicates).sum();
         self.rows.saturating_sub(self.services.len() + duplicates)
     }
 
     /// Returns how many rows have a defect.
     #[must_use]
-    pub fn rejected_with(&self, defect: Defect) -> usize {
+    pub(crate) fn rejected_with(&self, defect: Defect) -> usize {
         self.rejected
             .iter()
             .filter(|row| row.defect == defect)
@@ -151,7 +151,7 @@ impl Snapshot {
 
 /// Returns the places of services in the order of their names.
 #[must_use]
-pub fn order(services: &[Service]) -> Vec<u32> {
+pub(crate) fn order(services: &[Service]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..).take(services.len()).collect();
     let name = |&place: &u32| services[place as usize].facts.name();
     order.sort_by(|a, b| name(a).cmp(&name(b)));
@@ -274,7 +274,7 @@ fn cluster_statuses(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::fixture::{self};
+    use crate::heartbeat::fixture;
 
     /// A service whose heartbeat is so many seconds old.
     fn beating(id: i64, host: &str, age: i64) -> Service {
@@ -313,11 +313,11 @@ mod tests {
     fn services_are_sorted_by_binary_and_host() {
         let binary = "cinder-scheduler".into();
         let scheduler = fixture::with(beating(3, "z", 0), |facts| facts.binary = binary);
-        let picture = snapshot(
+        let rendered = snapshot(
             vec![beating(1, "b", 0), scheduler, beating(2, "a", 0)],
             vec![],
         );
-        let ids: Vec<i64> = picture.services.iter().map(|s| s.service.id).collect();
+        let ids: Vec<i64> = rendered.services.iter().map(|s| s.service.id).collect();
         assert_eq!(ids, [3, 2, 1]);
     }
 
@@ -332,7 +332,7 @@ mod tests {
             id: 5,
             ..fixture::service("cinder-volume", "a")
         };
-        let picture = snapshot(
+        let rendered = snapshot(
             vec![
                 unreadable,
                 never,
@@ -343,13 +343,13 @@ mod tests {
             ],
             vec![],
         );
-        let shown: Vec<(i64, usize)> = picture
+        let shown: Vec<(i64, usize)> = rendered
             .services
             .iter()
             .map(|s| (s.service.id, s.duplicates))
             .collect();
         assert_eq!(shown, [(2, 4), (6, 0)]);
-        assert_eq!(picture.services[0].up, Some(true));
+        assert_eq!(rendered.services[0].up, Some(true));
     }
 
     #[test]
@@ -364,16 +364,16 @@ mod tests {
 
     #[test]
     fn the_age_is_negative_when_the_host_is_ahead() {
-        let picture = snapshot(vec![beating(1, "a", -75)], vec![]);
+        let rendered = snapshot(vec![beating(1, "a", -75)], vec![]);
         assert_eq!(
-            picture.services[0].heartbeat_age,
+            rendered.services[0].heartbeat_age,
             Some(TimeDelta::seconds(-75))
         );
     }
 
     #[test]
     fn a_cluster_is_up_while_one_member_is() {
-        let picture = snapshot(
+        let rendered = snapshot(
             vec![
                 member("c@lvm", beating(1, "a", 5)),
                 member("c@lvm", beating(2, "b", 500)),
@@ -381,7 +381,7 @@ mod tests {
             ],
             vec![cluster("c@lvm")],
         );
-        let status = &picture.clusters[0];
+        let status = &rendered.clusters[0];
         assert_eq!(
             (status.up, status.hosts, status.hosts_down),
             (Some(true), 2, 1)
@@ -390,8 +390,8 @@ mod tests {
 
     #[test]
     fn a_cluster_without_members_is_down() {
-        let picture = snapshot(vec![], vec![cluster("c@lvm")]);
-        let status = &picture.clusters[0];
+        let rendered = snapshot(vec![], vec![cluster("c@lvm")]);
+        let status = &rendered.clusters[0];
         assert_eq!(
             (status.up, status.hosts, status.hosts_down),
             (Some(false), 0, 0)
@@ -401,8 +401,8 @@ mod tests {
     #[test]
     fn a_member_that_never_reported_counts_as_a_host_and_not_as_down() {
         let never = member("c@lvm", fixture::service("cinder-volume", "a"));
-        let picture = snapshot(vec![never], vec![cluster("c@lvm")]);
-        let status = &picture.clusters[0];
+        let rendered = snapshot(vec![never], vec![cluster("c@lvm")]);
+        let status = &rendered.clusters[0];
         assert_eq!(
             (status.up, status.hosts, status.hosts_down),
             (Some(false), 1, 0)

@@ -26,7 +26,7 @@ pub enum State {
 
 impl State {
     /// Every state, from good to bad.
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Up,
         Self::Unknown,
         Self::Unseen,
@@ -39,7 +39,7 @@ impl State {
 
     /// Returns what a picture says of a service; whether an operator disabled it does not enter.
     #[must_use]
-    pub fn of(status: &ServiceStatus) -> Self {
+    pub(crate) fn of(status: &ServiceStatus) -> Self {
         match (status.up, status.observed.reason) {
             (Some(true), None) => Self::Up,
             (Some(true), Some(_)) => Self::Unseen,
@@ -54,13 +54,13 @@ impl State {
 
     /// Returns whether the API lists the service as down.
     #[must_use]
-    pub fn is_down(self) -> bool {
+    pub(crate) fn is_down(self) -> bool {
         self >= Self::Undetermined
     }
 
     /// Returns the name in the JSON: `up`, `unknown`, `unseen`, or the reason why the service is down.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Unknown => "unknown",

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::cause;
 use super::liveness::Intervals;
-use super::reference;
 use super::service::{DatabaseTime, Facts, Reading, Service, Stamp};
 use super::skew::{Assumptions, Observation, Quantum, Read, Row, Skew};
 use super::snapshot::{self, Observed, Snapshot};
+use super::{cause, reference};
 
 /// A difference between two clocks' progress that is no jump yet, beyond the uncertainty of the reads.
 const JUMP: TimeDelta = TimeDelta::seconds(1);
@@ -73,13 +72,13 @@ impl Tracker {
 
     /// Returns a tracker of the same settings that has seen nothing.
     #[must_use]
-    pub fn anew(&self) -> Self {
+    pub(crate) fn anew(&self) -> Self {
         Self::new(self.intervals, self.tolerances)
     }
 
     /// Goes on by other settings; what was learnt is kept, as far as it does not rest on the old ones, see
     /// [`Skew::assume`].
-    pub fn adopt(&mut self, intervals: Intervals, tolerances: Tolerances) {
+    pub(crate) fn adopt(&mut self, intervals: Intervals, tolerances: Tolerances) {
         self.intervals = intervals;
         self.tolerances = tolerances;
         let Some(quantum) = self.quantum else {

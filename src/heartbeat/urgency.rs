@@ -13,11 +13,11 @@ const SKEW_LIMIT: TimeDelta = TimeDelta::seconds(5);
 /// A service without a heartbeat for longer is a row that somebody forgot, and hides those that are down no more.
 ///
 /// The same as `openstack_heartbeat:abandoned_threshold_seconds` in `alerts/openstack-heartbeat.rules.yml`.
-pub const ABANDONED_AFTER: TimeDelta = TimeDelta::days(7);
+pub(crate) const ABANDONED_AFTER: TimeDelta = TimeDelta::days(7);
 
 /// How much a service needs somebody, the most urgent first. Each service has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
+pub(crate) enum Urgency {
     /// Enabled, and listed as down, unless it is [`Abandoned`](Self::Abandoned).
     Down,
     /// Enabled and failing, though it is listed as up, see [`State::Unseen`].
@@ -36,7 +36,7 @@ pub enum Urgency {
 
 impl Urgency {
     /// Every urgency, the highest first.
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Down,
         Self::Unseen,
         Self::Unknown,
@@ -48,7 +48,7 @@ impl Urgency {
 
     /// Returns the urgency of a service.
     #[must_use]
-    pub fn of(status: &ServiceStatus) -> Self {
+    pub(crate) fn of(status: &ServiceStatus) -> Self {
         if status.service.disabled {
             return Self::Disabled;
         }
@@ -64,7 +64,7 @@ impl Urgency {
 
     /// Returns the name in the query string.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Down => "down",
             Self::Unseen => "unseen",
@@ -87,7 +87,7 @@ fn is_abandoned(status: &ServiceStatus) -> bool {
 
 /// Why a service that is up is worth a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
+pub(crate) enum Doubt {
     /// Several processes write its row.
     SharedRow,
     /// Its host's clock is proven to be more than five seconds off.
@@ -99,7 +99,7 @@ pub enum Doubt {
 impl Doubt {
     /// Returns the first doubt that holds.
     #[must_use]
-    pub fn of(status: &ServiceStatus) -> Option<Self> {
+    pub(crate) fn of(status: &ServiceStatus) -> Option<Self> {
         let far = |bounds: Bounds| {
             bounds.lower > SKEW_LIMIT || bounds.upper.is_some_and(|upper| upper < -SKEW_LIMIT)
         };
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_alert_rules_have_the_same_threshold() {
-        assert!(crate::bundle::RULES.contains(
+        assert!(crate::cli::embedded::RULES.contains(
             "openstack_heartbeat:abandoned_threshold_seconds\n    expr: vector(7 * 24 * 3600)"
         ));
     }

@@ -2,8 +2,8 @@
 //!
 //! Rules are replaced as a whole or not at all: a file that is wrong leaves those that were.
 
-pub mod refusal;
-pub mod seen;
+pub(crate) mod file_stamps;
+pub(crate) mod refusal;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -16,14 +16,14 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info};
 
+use self::file_stamps::FileStamps;
 use self::refusal::Refusal;
-use self::seen::Seen;
-use super::auth::{Desk, Users, Verdict};
+use super::auth::{LoginChecker, Users, Verdict};
 use super::rate_limit::Bucket;
 use super::tls;
 use crate::config::fault::Fault;
 use crate::config::web::{self, RateLimit};
-use crate::database::chain;
+use crate::error::chain;
 
 /// Time between two looks at the files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -35,15 +35,15 @@ pub struct Access {
     file: Option<PathBuf>,
     rules: RwLock<Arc<Rules>>,
     /// Remembers who was let in, beyond a change of the rules.
-    desk: Desk,
+    login_checker: LoginChecker,
     bucket: Mutex<Bucket>,
     /// The files as they were when they were last read, in vain or not.
-    seen: Mutex<Seen>,
+    seen: Mutex<FileStamps>,
 }
 
 /// What one state of the files asks for.
 #[derive(Debug, Default)]
-pub struct Rules {
+pub(crate) struct Rules {
     tls: Option<Arc<ServerConfig>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     users: Users,
@@ -57,10 +57,10 @@ impl Access {
     /// Every fault there is.
     pub fn new(file: Option<PathBuf>) -> Result<Self, Vec<Fault>> {
         let (rules, seen) = match &file {
-            None => (Ok(Rules::default()), Seen::default()),
+            None => (Ok(Rules::default()), FileStamps::default()),
             Some(file) => read(file),
         };
-        let desk = Desk::new().map_err(|_| {
+        let login_checker = LoginChecker::new().map_err(|_| {
             vec![Fault::Syntax {
                 origin: "the system".to_owned(),
                 what: "gives no random numbers".to_owned(),
@@ -69,7 +69,7 @@ impl Access {
         Ok(Self {
             file,
             rules: RwLock::new(Arc::new(rules?)),
-            desk,
+            login_checker,
             bucket: Mutex::default(),
             seen: Mutex::new(seen),
         })
@@ -77,7 +77,7 @@ impl Access {
 
     /// Returns the rules in force now.
     #[must_use]
-    pub fn rules(&self) -> Arc<Rules> {
+    pub(crate) fn rules(&self) -> Arc<Rules> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
         rules.clone()
     }
@@ -86,7 +86,7 @@ impl Access {
     ///
     /// # Errors
     /// What to answer instead.
-    pub async fn check(&self, rules: &Rules, request: &Request<()>) -> Result<(), Refusal> {
+    pub(crate) async fn check(&self, rules: &Rules, request: &Request<()>) -> Result<(), Refusal> {
         if let Some(limit) = &rules.rate_limit {
             let taken = locked(&self.bucket).take(limit, Instant::now());
             taken.map_err(Refusal::RateLimit)?;
@@ -94,7 +94,7 @@ impl Access {
         if rules.users.is_empty() {
             return Ok(());
         }
-        match self.desk.check(&rules.users, request).await {
+        match self.login_checker.check(&rules.users, request).await {
             Verdict::Granted => Ok(()),
             Verdict::Denied => Err(Refusal::Login),
             Verdict::Busy => Err(Refusal::Busy),
@@ -105,7 +105,7 @@ impl Access {
     ///
     /// # Errors
     /// Every fault there is; the rules stay what they were.
-    pub fn reload(&self) -> Result<(), Vec<Fault>> {
+    pub(crate) fn reload(&self) -> Result<(), Vec<Fault>> {
         let Some(file) = &self.file else {
             return Ok(());
         };
@@ -114,7 +114,7 @@ impl Access {
         let (rules, found) = read(file);
         *seen = found;
         let rules = rules?;
-        self.desk.keep(&rules.users);
+        self.login_checker.keep(&rules.users);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         Ok(())
     }
@@ -122,7 +122,11 @@ impl Access {
     /// Reads the files again whenever they have changed, until `stop` turns true.
     ///
     /// `report` is told whether that succeeded, once for each change, which is logged as well.
-    pub async fn watch(self: Arc<Self>, mut stop: watch::Receiver<bool>, report: impl Fn(bool)) {
+    pub(crate) async fn watch(
+        self: Arc<Self>,
+        mut stop: watch::Receiver<bool>,
+        report: impl Fn(bool),
+    ) {
         let Some(file) = self.file.clone() else {
             return;
         };
@@ -159,7 +163,10 @@ impl Access {
 
     /// Reloads what has changed since it was read, and not since the look before: a certificate and its key are
     /// seldom replaced in one moment.
-    fn look(&self, changing: Option<&Seen>) -> (Option<Seen>, Option<Result<(), Vec<Fault>>>) {
+    fn look(
+        &self,
+        changing: Option<&FileStamps>,
+    ) -> (Option<FileStamps>, Option<Result<(), Vec<Fault>>>) {
         let known = locked(&self.seen).clone();
         let now = known.again();
         if now == known {
@@ -175,12 +182,12 @@ impl Access {
 impl Rules {
     /// Returns how connections are secured; `None`: they are not.
     #[must_use]
-    pub fn tls(&self) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.tls.clone()
     }
 
     /// Puts the headers that were asked for on an answer.
-    pub fn dress<B>(&self, response: &mut Response<B>) {
+    pub(crate) fn dress<B>(&self, response: &mut Response<B>) {
         for (name, value) in &self.headers {
             response.headers_mut().insert(name, value.clone());
         }
@@ -198,8 +205,8 @@ impl Rules {
 }
 
 /// Reads all files, and returns how they were just before.
-fn read(file: &std::path::Path) -> (Result<Rules, Vec<Fault>>, Seen) {
-    let mut seen = Seen::default();
+fn read(file: &std::path::Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
+    let mut seen = FileStamps::default();
     seen.add(file);
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,

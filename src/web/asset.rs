@@ -4,11 +4,11 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use crate::metrics::gzip;
+use crate::publish::gzip;
 
 /// A file below `/static/`.
 #[derive(Debug)]
-pub struct Asset {
+pub(crate) struct Asset {
     /// Its name.
     pub name: &'static str,
     /// Its media type.
@@ -59,13 +59,13 @@ fn asset(name: &'static str, content_type: &'static str, text: &'static [u8]) ->
 
 /// Returns the file of this name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Asset> {
+pub(crate) fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }
 
 /// Returns the address of a file, relative to the page, which changes with the file.
 #[must_use]
-pub fn address(name: &'static str) -> String {
+pub(crate) fn address(name: &'static str) -> String {
     let version = find(name).map_or("", |asset| &asset.version);
     format!("static/{name}?v={version}")
 }

@@ -23,11 +23,11 @@ const MAX_WAITING: usize = 16;
 const MAX_WRONG: usize = 128;
 
 /// Users with what their password must match.
-pub type Users = BTreeMap<String, PasswordHash>;
+pub(crate) type Users = BTreeMap<String, PasswordHash>;
 
 /// What is said to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is the user's password.
     Granted,
     /// No user, or not the user's password.
@@ -38,7 +38,7 @@ pub enum Verdict {
 
 /// Checks passwords and remembers what it found.
 #[derive(Debug)]
-pub struct Desk {
+pub(crate) struct LoginChecker {
     /// Made anew by each process, so that what is remembered is of no use elsewhere.
     secret: hmac::Key,
     places: Arc<Semaphore>,
@@ -48,13 +48,13 @@ pub struct Desk {
 }
 
 /// What stands for a user, a hash and a password, and from which none of them can be found.
-type Mark = [u8; 32];
+type LoginKey = [u8; 32];
 
 #[derive(Debug, Default)]
 struct Known {
     /// The right password of each user who came: no flood of wrong ones can displace it.
-    right: HashMap<String, Mark>,
-    wrong: VecDeque<Mark>,
+    right: HashMap<String, LoginKey>,
+    wrong: VecDeque<LoginKey>,
 }
 
 /// A name and a password, as a client sent them.
@@ -63,12 +63,12 @@ struct Login {
     password: Vec<u8>,
 }
 
-impl Desk {
+impl LoginChecker {
     /// Returns one that knows nobody yet.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn new() -> Result<Self, ring::error::Unspecified> {
+    pub(crate) fn new() -> Result<Self, ring::error::Unspecified> {
         Ok(Self {
             secret: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
             places: Arc::new(Semaphore::new(MAX_WAITING)),
@@ -78,14 +78,14 @@ impl Desk {
     }
 
     /// Forgets everybody who is no user any more; a changed hash makes who is a stranger anyway.
-    pub fn keep(&self, users: &Users) {
+    pub(crate) fn keep(&self, users: &Users) {
         self.with_known(|known| known.right.retain(|user, _| users.contains_key(user)));
     }
 
     /// Says whether a request comes from one of these users, of whom there is at least one.
     ///
     /// A user who does not exist takes as long as one who does: the password is checked against the hash of another.
-    pub async fn check(&self, users: &Users, request: &Request<()>) -> Verdict {
+    pub(crate) async fn check(&self, users: &Users, request: &Request<()>) -> Verdict {
         let Some(login) = login(request) else {
             return Verdict::Denied;
         };
@@ -96,8 +96,8 @@ impl Desk {
                 None => return Verdict::Denied,
             },
         };
-        let mark = self.mark(&login, hash);
-        if let Some(verdict) = self.remembered(&login.user, &mark) {
+        let key = self.key(&login, hash);
+        if let Some(verdict) = self.remembered(&login.user, &key) {
             return verdict;
         }
         let Ok(place) = self.places.clone().try_acquire_owned() else {
@@ -107,7 +107,7 @@ impl Desk {
             return Verdict::Busy;
         };
         // The same may have been asked by whoever went before.
-        if let Some(verdict) = self.remembered(&login.user, &mark) {
+        if let Some(verdict) = self.remembered(&login.user, &key) {
             return verdict;
         }
         let hash = hash.clone();
@@ -123,10 +123,10 @@ impl Desk {
         let granted = matches && exists;
         self.with_known(|known| {
             if granted {
-                known.right.insert(login.user, mark);
+                known.right.insert(login.user, key);
             } else {
                 known.wrong.truncate(MAX_WRONG - 1);
-                known.wrong.push_front(mark);
+                known.wrong.push_front(key);
             }
         });
         if granted {
@@ -136,12 +136,12 @@ impl Desk {
         }
     }
 
-    fn remembered(&self, user: &str, mark: &Mark) -> Option<Verdict> {
+    fn remembered(&self, user: &str, key: &LoginKey) -> Option<Verdict> {
         self.with_known(|known| {
-            if known.right.get(user) == Some(mark) {
+            if known.right.get(user) == Some(key) {
                 Some(Verdict::Granted)
             } else {
-                known.wrong.contains(mark).then_some(Verdict::Denied)
+                known.wrong.contains(key).then_some(Verdict::Denied)
             }
         })
     }
@@ -158,7 +158,7 @@ impl Desk {
         users.values().nth(number.checked_rem(users.len())?)
     }
 
-    fn mark(&self, login: &Login, hash: &PasswordHash) -> Mark {
+    fn key(&self, login: &Login, hash: &PasswordHash) -> LoginKey {
         let mut context = hmac::Context::with_key(&self.secret);
         // Each part with its length, so that no two logins make the same text.
         for part in [
@@ -169,9 +169,9 @@ impl Desk {
             context.update(&part.len().to_be_bytes());
             context.update(part);
         }
-        let mut mark = Mark::default();
-        mark.copy_from_slice(context.sign().as_ref());
-        mark
+        let mut key = LoginKey::default();
+        key.copy_from_slice(context.sign().as_ref());
+        key
     }
 
     fn with_known<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {

@@ -4,8 +4,9 @@
 
 use chrono::TimeDelta;
 
+use crate::heartbeat::budget::Budget;
 use crate::heartbeat::history::Hour;
-use crate::heartbeat::liveness::Intervals;
+
 use crate::heartbeat::skew::{Bounds, ClockSkew};
 use crate::heartbeat::state::State;
 
@@ -14,39 +15,9 @@ const HALF: i64 = 800;
 /// The least width of what is drawn.
 const LEAST: i64 = 24;
 
-/// How far a host's clock may be off before Cinder takes its services for down, whenever it asks.
-///
-/// A heartbeat may be `service_down_time` ahead, the limit included, at any time. Behind, it is `report_interval`
-/// old before the next one comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// How far behind; zero where the intervals leave nothing.
-    pub behind: TimeDelta,
-    /// How far ahead.
-    pub ahead: TimeDelta,
-}
-
-impl Budget {
-    /// Returns the budget that the options leave.
-    #[must_use]
-    pub fn of(intervals: &Intervals) -> Self {
-        let behind = intervals.service_down_time - intervals.report_interval;
-        Self {
-            behind: behind.max(TimeDelta::zero()),
-            ahead: intervals.service_down_time,
-        }
-    }
-
-    /// Returns whether a skew is within the budget.
-    #[must_use]
-    pub fn allows(&self, skew: TimeDelta) -> bool {
-        -self.behind <= skew && skew <= self.ahead
-    }
-}
-
 /// A part of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Segment {
     /// Where it begins.
     pub x: i64,
     /// How long it is.
@@ -55,11 +26,11 @@ pub struct Part {
 
 /// A skew on an axis from one and a half times `service_down_time` behind to as much ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SkewChart {
+pub(crate) struct SkewChart {
     /// What Cinder allows.
-    pub budget: Part,
+    pub budget: Segment,
     /// What is proven; up to the end where a side is not bounded.
-    pub bounds: Part,
+    pub bounds: Segment,
     /// The estimate.
     pub mark: Option<i64>,
     /// Whether the estimate lies beyond the axis, where `mark` is its end.
@@ -69,7 +40,7 @@ pub struct SkewChart {
 impl SkewChart {
     /// Returns the drawing of a skew.
     #[must_use]
-    pub fn new(skew: &ClockSkew, budget: Budget) -> Self {
+    pub(crate) fn new(skew: &ClockSkew, budget: Budget) -> Self {
         let end = (budget.ahead * 3 / 2).max(TimeDelta::seconds(1));
         let x = |span: TimeDelta| {
             let span = span.clamp(-end, end).num_milliseconds();
@@ -78,7 +49,7 @@ impl SkewChart {
         let part = |from: i64, to: i64| {
             let width = (to - from).max(LEAST);
             let x = ((from + to - width) / 2).clamp(-HALF, HALF - width);
-            Part { x, width }
+            Segment { x, width }
         };
         let Bounds { lower, upper } = skew.bounds;
         Self {
@@ -92,9 +63,9 @@ impl SkewChart {
 
 /// Minutes of the last hour that are alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// Where it begins and how long it is, ten units a minute.
-    pub part: Part,
+    pub part: Segment,
     /// How it is drawn: `down`, `unseen`, `unknown`, `up`, or `none` without a picture.
     pub kind: &'static str,
     /// How high it is, of 100: what is drawn must not be told by its colour alone.
@@ -102,7 +73,7 @@ pub struct Run {
 }
 
 /// What a minute can be drawn as: its kind, the words for it and its height.
-pub const LEGEND: [(&str, &str, i64); 5] = [
+pub(crate) const LEGEND: [(&str, &str, i64); 5] = [
     ("down", "down", 100),
     ("unseen", "failing unseen", 76),
     ("unknown", "unknown", 52),
@@ -112,7 +83,7 @@ pub const LEGEND: [(&str, &str, i64); 5] = [
 
 /// Returns the drawing of an hour.
 #[must_use]
-pub fn runs(hour: &Hour) -> Vec<Run> {
+pub(crate) fn runs(hour: &Hour) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (minute, x) in hour.minutes.iter().zip((0..).step_by(10)) {
         let (kind, _, height) = LEGEND[match minute {
@@ -125,7 +96,7 @@ pub fn runs(hour: &Hour) -> Vec<Run> {
         match runs.last_mut() {
             Some(run) if run.kind == kind => run.part.width += 10,
             _ => runs.push(Run {
-                part: Part { x, width: 10 },
+                part: Segment { x, width: 10 },
                 kind,
                 height,
             }),
@@ -152,17 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_is_shorter_behind_than_ahead() {
-        let budget = Budget::of(&INTERVALS);
-        for (seconds, allowed) in [(-51, false), (-50, true), (60, true), (61, false)] {
-            assert_eq!(budget.allows(TimeDelta::seconds(seconds)), allowed);
-        }
-        let tight = Intervals {
-            report_interval: TimeDelta::seconds(90),
-            ..INTERVALS
-        };
-        assert_eq!(Budget::of(&tight).behind, TimeDelta::zero());
-        let Part { x, width } = chart(None, 0, None).budget;
+    fn the_budget_is_drawn_to_scale() {
+        let Segment { x, width } = chart(None, 0, None).budget;
         assert_eq!((x, x + width), (-444, 533));
     }
 

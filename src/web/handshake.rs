@@ -21,12 +21,12 @@ const MANY: usize = 16;
 
 /// The threads that secure connections. They wait where nobody asks for TLS, which a reload may change.
 #[derive(Debug)]
-pub struct Handshakes {
+pub struct HandshakePool {
     few: Lane,
     many: Lane,
 }
 
-impl Handshakes {
+impl HandshakePool {
     /// Starts the threads.
     ///
     /// # Panics
@@ -44,7 +44,7 @@ impl Handshakes {
     ///
     /// # Errors
     /// Those of [`tls::accept`].
-    pub async fn secure<S>(
+    pub(crate) async fn secure<S>(
         &self,
         held: usize,
         config: Arc<ServerConfig>,
@@ -111,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_few_connections_does_not_wait_for_those_with_many() {
-        let handshakes = Handshakes::start();
+        let handshakes = HandshakePool::start();
         let (release, released) = mpsc::channel::<()>();
         // Keeps the thread busy, which no await does.
         let busy = handshakes.lane(MANY).run(async move { released.recv() });

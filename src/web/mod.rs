@@ -1,23 +1,20 @@
 //! HTTP: routes, limits and shutdown; what the answers say is decided elsewhere.
 
 pub mod access;
-pub mod asset;
-pub mod auth;
-pub mod chart;
-pub mod condition;
-pub mod crowd;
+pub(crate) mod asset;
+pub(crate) mod auth;
+pub(crate) mod chart;
+pub(crate) mod connections;
 mod descriptors;
-pub mod documentation;
 pub mod handshake;
 pub mod negotiation;
-pub mod page;
-pub mod query;
-pub mod rate_limit;
-pub mod response;
+pub(crate) mod page;
+pub(crate) mod query;
+pub(crate) mod rate_limit;
+pub(crate) mod response;
 pub mod route;
-pub mod row;
-pub mod san;
+pub(crate) mod row;
+pub(crate) mod san;
 pub mod server;
 pub mod tls;
 mod watched;
-mod words;

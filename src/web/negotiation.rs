@@ -1,7 +1,7 @@
 //! What the client wants, from the headers `Accept` and `Accept-Encoding` (RFC 9110, 12.5).
 
-use crate::metrics::exposition::Format;
-use crate::picture::Encoding;
+use crate::publish::exposition::Format;
+use crate::publish::rendered::Encoding;
 
 /// Returns the format to answer in: the one with the highest quality, text 0.0.4 where nothing says otherwise.
 ///

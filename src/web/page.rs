@@ -7,17 +7,18 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::asset;
-use super::chart::{self, Budget};
-use super::condition::{self, Condition, Counts, Trouble};
-use super::documentation::{self, DOCUMENTATION};
+use super::chart;
 use super::query::Query;
-use super::row::Row;
+use super::row::ServiceRow;
 use super::server::Site;
-use super::words;
-use crate::gallery::Gallery;
+use crate::heartbeat::budget::Budget;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::urgency::Urgency;
-use crate::picture::Picture;
+use crate::publish::latest::Latest;
+use crate::publish::rendered::RenderedSnapshot;
+use crate::report::condition::{self, Condition, Counts, Trouble};
+use crate::report::documentation::{self, DOCUMENTATION};
+use crate::report::words;
 
 /// Services in the table at most.
 const PAGE_ROWS: usize = 100;
@@ -48,11 +49,11 @@ struct Further {
 /// What is known of the services, where anything is.
 #[derive(Debug)]
 struct Services<'a> {
-    urgent: Vec<Row<'a>>,
+    urgent: Vec<ServiceRow<'a>>,
     further: Vec<Further>,
     /// Urgent ones, on top or not.
     needing: usize,
-    rows: Vec<Row<'a>>,
+    rows: Vec<ServiceRow<'a>>,
     chips: Vec<Chip>,
     binaries: BTreeSet<&'a str>,
     /// Number of services that the filters leave.
@@ -95,13 +96,13 @@ struct Page<'a> {
 
 /// Returns the page.
 #[must_use]
-pub fn render(site: &Site, query: &Query) -> String {
-    let view = site.gallery.view();
-    let picture = view.picture.as_deref();
-    let counts = picture.map(|picture| Counts::of(&picture.snapshot));
-    let services = picture
+pub(crate) fn render(site: &Site, query: &Query) -> String {
+    let view = site.latest.view();
+    let rendered = view.rendered.as_deref();
+    let counts = rendered.map(|rendered| Counts::of(&rendered.snapshot));
+    let services = rendered
         .zip(counts)
-        .map(|(picture, counts)| services(picture, &counts, query, &site.gallery));
+        .map(|(rendered, counts)| services(rendered, &counts, query, &site.latest));
     let page = Page {
         condition: Condition::of(counts.as_ref(), &view),
         trouble: condition::trouble(&view),
@@ -151,12 +152,12 @@ impl Page<'_> {
 }
 
 fn services<'a>(
-    picture: &'a Picture,
+    rendered: &'a RenderedSnapshot,
     counts: &Counts,
     query: &Query,
-    gallery: &Gallery,
+    latest: &Latest,
 ) -> Services<'a> {
-    let snapshot = &picture.snapshot;
+    let snapshot = &rendered.snapshot;
     let found = ordered(snapshot, |status| query.shows(status));
     let pages = found.len().div_ceil(PAGE_ROWS).max(1);
     let page = query.page.min(pages);
@@ -173,8 +174,8 @@ fn services<'a>(
     };
     let budget = Budget::of(&snapshot.intervals);
     let link = |page| query.link(query.state, page);
-    let urgent = rows(&urgent, snapshot, gallery);
-    let mut shown = rows(&found[from..to], snapshot, gallery);
+    let urgent = rows(&urgent, snapshot, latest);
+    let mut shown = rows(&found[from..to], snapshot, latest);
     for row in &mut shown {
         // It stands on top already.
         if urgent.iter().any(|explained| explained.id == row.id) {
@@ -221,17 +222,21 @@ fn ordered(snapshot: &Snapshot, shows: impl Fn(&ServiceStatus) -> bool) -> Vec<&
     found.into_iter().map(|(_, status)| status).collect()
 }
 
-fn rows<'a>(shown: &[&'a ServiceStatus], snapshot: &Snapshot, gallery: &Gallery) -> Vec<Row<'a>> {
-    let hours = gallery.hours(shown.iter().map(|status| &status.service));
+fn rows<'a>(
+    shown: &[&'a ServiceStatus],
+    snapshot: &Snapshot,
+    latest: &Latest,
+) -> Vec<ServiceRow<'a>> {
+    let hours = latest.hours(shown.iter().map(|status| &status.service));
     shown
         .iter()
         .zip(&hours)
-        .map(|(status, hour)| Row::new(status, hour.as_ref(), snapshot))
+        .map(|(status, hour)| ServiceRow::new(status, hour.as_ref(), snapshot))
         .collect()
 }
 
 /// Returns what to say of the urgent services that `shown` leaves out, one by one urgency.
-fn further(counts: &Counts, shown: &[Row]) -> Vec<Further> {
+fn further(counts: &Counts, shown: &[ServiceRow]) -> Vec<Further> {
     [Urgency::Down, Urgency::Unseen]
         .into_iter()
         .filter_map(|urgency| {

@@ -22,7 +22,7 @@ const LONGEST: usize = 255;
 
 /// The filters, and which page of what they leave.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Query {
+pub(crate) struct Query {
     /// `state`: only this urgency.
     pub state: Option<Urgency>,
     /// `binary`: exactly this one.
@@ -40,7 +40,7 @@ pub struct Query {
 impl Query {
     /// Returns what a query string asks for; of a name that comes twice, the last counts.
     #[must_use]
-    pub fn parse(query: Option<&str>) -> Self {
+    pub(crate) fn parse(query: Option<&str>) -> Self {
         let mut parsed = Self {
             page: 1,
             ..Self::default()
@@ -92,13 +92,13 @@ impl Query {
 
     /// Returns whether every service is shown, page by page.
     #[must_use]
-    pub fn is_everything(&self) -> bool {
+    pub(crate) fn is_everything(&self) -> bool {
         self.state.is_none() && self.binary.is_none() && self.text.is_none()
     }
 
     /// Returns whether the filters leave this service.
     #[must_use]
-    pub fn shows(&self, status: &ServiceStatus) -> bool {
+    pub(crate) fn shows(&self, status: &ServiceStatus) -> bool {
         let facts = &status.service.facts;
         self.state.is_none_or(|state| Urgency::of(status) == state)
             && self
@@ -120,7 +120,7 @@ impl Query {
 
     /// Returns the query string of another page of the same, or of the same filters with another state.
     #[must_use]
-    pub fn link(&self, state: Option<Urgency>, page: usize) -> String {
+    pub(crate) fn link(&self, state: Option<Urgency>, page: usize) -> String {
         let page = (page > 1).then(|| page.to_string());
         let parts = [
             ("state", state.map(Urgency::as_str)),
@@ -137,7 +137,7 @@ impl Query {
 }
 
 /// Returns the names and values of a query string, as a form sends them; what is no UTF-8 is replaced.
-pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, String)> {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, String)> {
     query.split('&').map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = value.replace('+', " ");
@@ -148,7 +148,7 @@ pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, String)> {
 
 /// Returns a text as one part of a path, or as a value in a query string.
 #[must_use]
-pub fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 

@@ -8,7 +8,7 @@ use crate::config::web::RateLimit;
 
 /// A bucket, kept as the time at which it will be full again.
 #[derive(Debug, Default)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     full_at: Option<Instant>,
 }
 
@@ -17,7 +17,7 @@ impl Bucket {
     ///
     /// # Errors
     /// There is none: the time until there is one.
-    pub fn take(&mut self, limit: &RateLimit, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, limit: &RateLimit, now: Instant) -> Result<(), Duration> {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
         let most = limit.interval * (limit.burst - 1);
         let wait = full_at.duration_since(now).saturating_sub(most);

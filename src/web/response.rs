@@ -12,11 +12,11 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
-use crate::picture::Encoding;
-use crate::scrape::Pieces;
+use crate::publish::metrics_page::Pieces;
+use crate::publish::rendered::Encoding;
 
 /// A body whose pieces are shared by all answers that have them.
-pub type Body = Full<Rest>;
+pub(crate) type Body = Full<Rest>;
 
 /// What is not sent yet of an answer.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The routes: which path gives what, and the headers that guard it.
 //!
-//! No handler asks the database. A handler copies what the poller left in the [`Gallery`](crate::gallery::Gallery).
+//! No handler asks the database. A handler copies what the poller left in the [`Latest`](crate::publish::latest::Latest).
 
 use std::borrow::Cow;
 
@@ -16,10 +16,10 @@ use super::query::{self, Query};
 use super::response::{Body, JSON, error, in_pieces, mark, plain, response};
 use super::server::Site;
 use super::{asset, negotiation, page};
-use crate::listing;
-use crate::metrics::gzip;
-use crate::picture::{Encoding, Selection};
-use crate::scrape::Own;
+use crate::publish::gzip;
+use crate::publish::metrics_page::OwnMetrics;
+use crate::publish::rendered::{Encoding, Selection};
+use crate::report::json;
 
 const API: &str = "/api/";
 const SERVICES: &str = "/api/v1/services";
@@ -179,8 +179,8 @@ async fn reload(site: &Site) -> Response<Body> {
 fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
     let format = negotiation::format(Some(&header(request, ACCEPT)));
     let encoding = encoding(request);
-    site.gallery.ask(format, encoding);
-    let scrape = site.gallery.scrape(|| Own::gather(&site.telemetry));
+    site.latest.ask(format, encoding);
+    let scrape = site.latest.scrape(|| OwnMetrics::gather(&site.telemetry));
     let pairs = query::pairs(request.uri().query().unwrap_or_default());
     let names = pairs.filter_map(|(name, value)| (name == "name[]").then_some(value));
     let names: Vec<String> = names.collect();
@@ -213,7 +213,7 @@ fn text(request: &Request<()>, content_type: &'static str, text: String) -> Resp
 
 /// All services as JSON; `?down` leaves those that the API lists as down, disabled ones included.
 async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
-    let Some(picture) = site.gallery.latest() else {
+    let Some(rendered) = site.latest.latest() else {
         return withheld();
     };
     let mut names = query::pairs(request.uri().query().unwrap_or_default());
@@ -223,12 +223,12 @@ async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
         Selection::All
     };
     let encoding = encoding(request);
-    let rendered = picture.rendered_json(selection, encoding).cloned();
-    let json = if let Some(json) = rendered {
+    let ready = rendered.ready_json(selection, encoding).cloned();
+    let json = if let Some(json) = ready {
         Ok(json)
     } else {
         // Ten thousand services take a while, and scrapes must not wait for it.
-        let work = move || picture.json(selection, encoding).clone();
+        let work = move || rendered.json(selection, encoding).clone();
         tokio::task::spawn_blocking(work).await
     };
     let Ok(json) = json else {
@@ -243,10 +243,10 @@ async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
 }
 
 fn service(site: &Site, request: &Request<()>, binary: &str, host: &str) -> Response<Body> {
-    let Some(picture) = site.gallery.latest() else {
+    let Some(rendered) = site.latest.latest() else {
         return withheld();
     };
-    let services = &picture.snapshot.services;
+    let services = &rendered.snapshot.services;
     let found =
         services.binary_search_by(|status| status.service.facts.name().cmp(&(binary, host)));
     let Ok(index) = found else {
@@ -256,9 +256,9 @@ fn service(site: &Site, request: &Request<()>, binary: &str, host: &str) -> Resp
         );
     };
     let status = &services[index];
-    let hours = site.gallery.hours([&status.service]);
+    let hours = site.latest.hours([&status.service]);
     let hour = hours.first().and_then(Option::as_ref);
-    let json = listing::detail::json(status, hour, &picture.snapshot);
+    let json = json::service(status, hour, &rendered.snapshot);
     text(request, JSON, json)
 }
 

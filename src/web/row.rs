@@ -2,20 +2,19 @@
 
 use chrono::TimeDelta;
 
-use super::chart::{self, Budget, Run, SkewChart};
-use super::documentation;
+use super::chart::{self, Run, SkewChart};
 use super::query::encoded;
-use super::words;
-use crate::heartbeat::advice;
+use crate::heartbeat::budget::Budget;
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::service::HostTime;
 use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::urgency::Urgency;
+use crate::report::{advice, documentation, words};
 
 /// A service, ready to be written.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub(crate) struct ServiceRow<'a> {
     /// Primary key, by which the page finds the row again after a refresh.
     pub id: i64,
     /// Decides the order, the symbol and the colour.
@@ -41,7 +40,7 @@ pub struct Row<'a> {
     /// The last heartbeat by the clock of the service's host.
     pub stamp: Option<String>,
     /// What is known of the host's clock.
-    pub skew: Option<Skew>,
+    pub skew: Option<SkewCell>,
     /// The last hour.
     pub runs: Vec<Run>,
     /// The same in words.
@@ -58,7 +57,7 @@ pub struct Row<'a> {
 
 /// A skew in words and as a drawing.
 #[derive(Debug)]
-pub struct Skew {
+pub(crate) struct SkewCell {
     /// The estimate, or what is proven of it.
     pub text: String,
     /// The bounds.
@@ -69,10 +68,10 @@ pub struct Skew {
     pub chart: SkewChart,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ServiceRow<'a> {
     /// Returns a service as the page says it.
     #[must_use]
-    pub fn new(status: &'a ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> Self {
+    pub(crate) fn new(status: &'a ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> Self {
         let service = &status.service;
         let urgency = Urgency::of(status);
         let budget = Budget::of(&snapshot.intervals);
@@ -94,7 +93,7 @@ impl<'a> Row<'a> {
             skew: status
                 .observed
                 .clock_skew
-                .and_then(|skew| Skew::new(&skew, budget)),
+                .and_then(|skew| SkewCell::new(&skew, budget)),
             runs: hour.map(chart::runs).unwrap_or_default(),
             hour: hour.map(words::hour).unwrap_or_default(),
             advice: advice::advice(status, snapshot),
@@ -110,12 +109,12 @@ impl<'a> Row<'a> {
 
     /// Returns the address of the runbook.
     #[must_use]
-    pub fn runbook_address(&self) -> String {
+    pub(crate) fn runbook_address(&self) -> String {
         self.runbook.map(documentation::address).unwrap_or_default()
     }
 }
 
-impl Skew {
+impl SkewCell {
     /// Returns `None` when nothing worth saying is proven: before a heartbeat, of a host that is not ahead.
     fn new(skew: &ClockSkew, budget: Budget) -> Option<Self> {
         let bounds = skew.bounds;
@@ -159,7 +158,7 @@ mod tests {
     #[test]
     fn a_row_links_to_its_json_whatever_its_name() {
         let snapshot = snapshot();
-        let row = Row::new(&snapshot.services[0], None, &snapshot);
+        let row = ServiceRow::new(&snapshot.services[0], None, &snapshot);
         assert_eq!(row.json, "api/v1/services/cinder-volume/a%2Fb@%D0%B6");
         assert_eq!((row.state, row.heartbeat.as_str()), ("down", "never"));
     }
@@ -196,7 +195,7 @@ mod tests {
                     upper: upper.map(span),
                 },
             };
-            let skew = Skew::new(&skew, Budget::of(&snapshot.intervals));
+            let skew = SkewCell::new(&skew, Budget::of(&snapshot.intervals));
             let said = skew
                 .as_ref()
                 .map(|skew| (skew.text.as_str(), skew.bounds.as_str(), skew.allowed));

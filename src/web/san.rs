@@ -22,7 +22,7 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 ///
 /// They are written as exporter-toolkit writes them: an IPv6 address in its shortest form, everything else as it is.
 #[must_use]
-pub fn of(certificate: &[u8]) -> Vec<String> {
+pub(crate) fn of(certificate: &[u8]) -> Vec<String> {
     extension(certificate)
         .map(|names| items(names).filter_map(name).collect())
         .unwrap_or_default()

@@ -1,9 +1,10 @@
 //! The listener: limits on clients, and a shutdown that lets answers finish.
 
 use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{io, pin::pin};
 
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
@@ -18,16 +19,16 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::access::Access;
-use super::crowd::{Crowd, Place, Reason};
-use super::handshake::Handshakes;
+use super::connections::{CloseReason, Connections, Slot};
+use super::handshake::HandshakePool;
 use super::response::{self, Body};
 use super::watched::{Answers, Sent, Watched};
 use super::{descriptors, route, tls};
 use crate::config::listen_address::ListenAddress;
-use crate::gallery::Gallery;
-use crate::lifecycle::Reload;
-use crate::metrics::telemetry::Telemetry;
-use crate::scrape::Own;
+use crate::daemon::configuration::Reload;
+use crate::publish::latest::Latest;
+use crate::publish::metrics_page::OwnMetrics;
+use crate::publish::telemetry::Telemetry;
 
 /// Connections served at once, where there are descriptors for as many.
 const MAX_CONNECTIONS: usize = 2000;
@@ -54,7 +55,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Site {
     /// The latest picture.
-    pub gallery: Arc<Gallery>,
+    pub latest: Arc<Latest>,
     /// The exporter's own metrics.
     pub telemetry: Arc<Telemetry>,
     /// Path of the metrics.
@@ -64,7 +65,7 @@ pub struct Site {
     /// What is asked of clients.
     pub access: Arc<Access>,
     /// Secures connections, where that is asked for.
-    pub handshakes: Handshakes,
+    pub handshakes: HandshakePool,
     /// Counts the polls made so far: with the first the exporter is ready.
     pub polls: watch::Receiver<u64>,
 }
@@ -73,7 +74,7 @@ pub struct Site {
 ///
 /// # Errors
 /// Those of the system: a name that does not resolve, a port in use.
-pub async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
+pub(crate) async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
     let listener = match &address.host {
         Some(host) => TcpListener::bind((host.as_str(), address.port)).await,
         None => match TcpListener::bind(("::", address.port)).await {
@@ -89,10 +90,14 @@ pub async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
 
 /// Serves all listeners until `shutdown` turns true, then lets answers under way finish, for five seconds at
 /// most.
-pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::Receiver<bool>) {
+pub(crate) async fn run(
+    listeners: Vec<TcpListener>,
+    site: Arc<Site>,
+    shutdown: watch::Receiver<bool>,
+) {
     let graceful = Arc::new(GracefulShutdown::new());
-    let crowd = Arc::new(Crowd::new(descriptors::for_clients(MAX_CONNECTIONS)));
-    for reason in Reason::ALL {
+    let connections = Arc::new(Connections::new(descriptors::for_clients(MAX_CONNECTIONS)));
+    for reason in CloseReason::ALL {
         site.telemetry.dismissed(reason.as_str(), 0);
     }
     let mut accepting = tokio::task::JoinSet::new();
@@ -100,7 +105,7 @@ pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::
         accepting.spawn(accept(
             listener,
             site.clone(),
-            crowd.clone(),
+            connections.clone(),
             graceful.clone(),
             shutdown.clone(),
         ));
@@ -108,14 +113,14 @@ pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::
     let looking = tokio::spawn(async move {
         loop {
             tokio::time::sleep(LOOK).await;
-            crowd.dismiss_overdue();
+            connections.close_overdue();
         }
     });
     // Apart from the guard against slow clients, which must go on whatever happens here.
     let gathering = tokio::spawn(async move {
         loop {
             tokio::time::sleep(GATHER).await;
-            site.gallery.refresh(|| Own::gather(&site.telemetry));
+            site.latest.refresh(|| OwnMetrics::gather(&site.telemetry));
         }
     });
     while accepting.join_next().await.is_some() {}
@@ -134,7 +139,7 @@ pub async fn run(listeners: Vec<TcpListener>, site: Arc<Site>, shutdown: watch::
 async fn accept(
     listener: TcpListener,
     site: Arc<Site>,
-    crowd: Arc<Crowd>,
+    connections: Arc<Connections>,
     graceful: Arc<GracefulShutdown>,
     mut shutdown: watch::Receiver<bool>,
 ) {
@@ -147,9 +152,9 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let place = crowd.enter(peer.ip());
+                let slot = connections.open(peer.ip());
                 let watcher = graceful.watcher();
-                tokio::spawn(stay(stream, place, site.clone(), watcher, stopping.clone()));
+                tokio::spawn(hold(stream, slot, site.clone(), watcher, stopping.clone()));
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -160,17 +165,17 @@ async fn accept(
 }
 
 /// Serves a connection to its end, or until it has to go.
-async fn stay(
+async fn hold(
     stream: TcpStream,
-    place: Place,
+    slot: Slot,
     site: Arc<Site>,
     watcher: Watcher,
     shutdown: watch::Receiver<bool>,
 ) {
     let telemetry = site.telemetry.clone();
     tokio::select! {
-        () = serve(stream, &place, site, watcher, shutdown) => {}
-        reason = place.member.dismissal() => {
+        () = serve(stream, &slot, site, watcher, shutdown) => {}
+        reason = slot.connection.closed() => {
             telemetry.dismissed(reason.as_str(), 1);
             debug!(reason = reason.as_str(), "a client's connection was closed");
         }
@@ -180,7 +185,7 @@ async fn stay(
 /// Serves a connection, secured as the rules of this moment ask for.
 async fn serve(
     stream: TcpStream,
-    place: &Place,
+    slot: &Slot,
     site: Arc<Site>,
     watcher: Watcher,
     mut shutdown: watch::Receiver<bool>,
@@ -188,13 +193,13 @@ async fn serve(
     // A page is written in two parts, the second of which must not wait for an acknowledgement of the first.
     let _ = stream.set_nodelay(true);
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
-    let answers = Answers::new(place.member.clone());
+    let answers = Answers::new(slot.connection.clone());
     let stream = Box::pin(Watched::new(stream, answers.clone()));
     let Some(config) = site.access.rules().tls() else {
         return http1(stream, site, answers, watcher).await;
     };
     let accepted = tokio::select! {
-        accepted = site.handshakes.secure(place.held, config, stream) => accepted,
+        accepted = site.handshakes.secure(slot.held, config, stream) => accepted,
         // Who has not asked yet is not waited for.
         _ = shutdown.wait_for(|stop| *stop) => return,
     };

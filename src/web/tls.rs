@@ -22,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::san;
 use crate::config::fault::Fault;
-use crate::config::web::tls::{ClientAuth, Tls, Version};
+use crate::config::web::tls::{ClientAuth, ServerTls, Version};
 
 /// Time for a client to end the handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ const HTTP1: &[u8] = b"http/1.1";
 ///
 /// # Errors
 /// The client proved nothing, or took longer than ten seconds, or is gone.
-pub async fn accept<S>(config: Arc<ServerConfig>, stream: S) -> io::Result<TlsStream<S>>
+pub(crate) async fn accept<S>(config: Arc<ServerConfig>, stream: S) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -78,7 +78,7 @@ where
 
 /// Returns whether client and server agreed on HTTP/2.
 #[must_use]
-pub fn is_http2<S>(stream: &TlsStream<S>) -> bool {
+pub(crate) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
@@ -86,7 +86,7 @@ pub fn is_http2<S>(stream: &TlsStream<S>) -> bool {
 ///
 /// # Errors
 /// Every file that can't be read or holds something else, and what does not go together.
-pub fn server_config(tls: &Tls, http2: bool) -> Result<ServerConfig, Vec<Fault>> {
+pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, Vec<Fault>> {
     let certificates = tls.certificate.certificates();
     let key = tls.key.key();
     let provider = Arc::new(provider(tls));
@@ -140,7 +140,7 @@ pub fn server_config(tls: &Tls, http2: bool) -> Result<ServerConfig, Vec<Fault>>
 }
 
 /// Returns the cryptography with what was chosen of it, in the order given.
-fn provider(tls: &Tls) -> CryptoProvider {
+fn provider(tls: &ServerTls) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if let Some(chosen) = &tls.cipher_suites {
         let is_tls13 =
@@ -157,7 +157,7 @@ fn provider(tls: &Tls) -> CryptoProvider {
 }
 
 fn verifier(
-    tls: &Tls,
+    tls: &ServerTls,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, Fault> {
     if tls.client_auth == ClientAuth::None {

@@ -9,12 +9,12 @@ use std::task::{Context, Poll, ready};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::crowd::{Member, Phase};
+use super::connections::{Connection, Phase};
 
 /// The answers of a connection that are not sent in full.
 #[derive(Debug, Clone)]
 pub(super) struct Answers {
-    member: Arc<Member>,
+    connection: Arc<Connection>,
     under_way: Arc<AtomicUsize>,
     multiplexed: Arc<AtomicBool>,
 }
@@ -24,9 +24,9 @@ pub(super) struct Answers {
 pub(super) struct Answer(Answers);
 
 impl Answers {
-    pub(super) fn new(member: Arc<Member>) -> Self {
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
         Self {
-            member,
+            connection,
             under_way: Arc::default(),
             multiplexed: Arc::default(),
         }
@@ -40,7 +40,7 @@ impl Answers {
     /// Notes that a request has arrived.
     pub(super) fn begin(&self) -> Answer {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        self.member.begin(Phase::Answering);
+        self.connection.begin(Phase::Answering);
         Answer(self.clone())
     }
 }
@@ -112,7 +112,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = buffer.filled().len() > before;
         if read && !self.answers.multiplexed.load(Ordering::Relaxed) {
-            self.answers.member.progress(Phase::Asking);
+            self.answers.connection.progress(Phase::Asking);
         }
         Poll::Ready(Ok(()))
     }
@@ -125,7 +125,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.answers.member.progress(Phase::Answering);
+        self.answers.connection.progress(Phase::Answering);
         Poll::Ready(Ok(written))
     }
 
@@ -135,7 +135,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, parts))?;
-        self.answers.member.progress(Phase::Answering);
+        self.answers.connection.progress(Phase::Answering);
         Poll::Ready(Ok(written))
     }
 
@@ -146,10 +146,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         let Answers {
-            member, under_way, ..
+            connection,
+            under_way,
+            ..
         } = &self.answers;
-        if under_way.load(Ordering::Relaxed) == 0 && member.moment().phase == Phase::Answering {
-            member.begin(Phase::Idle);
+        if under_way.load(Ordering::Relaxed) == 0 && connection.moment().phase == Phase::Answering {
+            connection.begin(Phase::Idle);
         }
         Poll::Ready(Ok(()))
     }

@@ -11,7 +11,7 @@ mod promql;
 use std::collections::HashSet;
 
 use openstack_heartbeat_exporter::heartbeat::cause::Reason;
-use openstack_heartbeat_exporter::metrics::table::{self, Kind};
+use openstack_heartbeat_exporter::publish::table::{self, Kind};
 use serde_json::{Value, json};
 
 use linter::{Findings, RULES, lint, list, panels, targets, text};

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use openstack_heartbeat_exporter::bundle;
+use openstack_heartbeat_exporter::cli::embedded;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::alertmanager::{Alertmanager, Inbox, Notification};
@@ -82,7 +82,7 @@ impl Chain {
         let inbox = Inbox::start();
         let alertmanager = Alertmanager::start(&faster(&example(&inbox)));
         let rules = folder("rules").join("openstack-heartbeat.rules.yml");
-        std::fs::write(&rules, faster(bundle::RULES)).unwrap();
+        std::fs::write(&rules, faster(embedded::RULES)).unwrap();
         let sections = format!(
             "rule_files: ['{}']\n\
              alerting:\n  alertmanagers:\n  - static_configs:\n    - targets: ['{}']\n",

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use openstack_heartbeat_exporter::bundle;
+use openstack_heartbeat_exporter::cli::embedded;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
@@ -499,15 +499,15 @@ fn print_grants_and_print_metrics_need_no_configuration() {
 #[test]
 fn print_prints_the_files() {
     for (name, file) in [
-        ("rules", bundle::RULES),
-        ("alertmanager", bundle::ALERTMANAGER),
-        ("dashboard", bundle::DASHBOARD),
+        ("rules", embedded::RULES),
+        ("alertmanager", embedded::ALERTMANAGER),
+        ("dashboard", embedded::DASHBOARD),
     ] {
         let printed = outcome(&["print", name], &[]);
         assert_eq!((printed.code, printed.stdout.as_str()), (0, file), "{name}");
     }
     let resource = outcome(&["print", "rules", "--format", "kubernetes"], &[]);
-    let expected = bundle::prometheus_rule();
+    let expected = embedded::prometheus_rule();
     assert_eq!((resource.code, resource.stdout), (0, expected));
 }
 

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use hyper::Uri;
 use openstack_heartbeat_exporter::config::key::KEYS;
-use openstack_heartbeat_exporter::web::documentation::DOCUMENTATION;
+use openstack_heartbeat_exporter::report::documentation::DOCUMENTATION;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use self::cloud::{Cloud, fault};

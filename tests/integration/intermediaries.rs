@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
-use openstack_heartbeat_exporter::database::Class;
+use openstack_heartbeat_exporter::heartbeat::failure::Class;
 use tokio::time::Instant;
 
 use crate::support::database::Database;

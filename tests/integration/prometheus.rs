@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
-use openstack_heartbeat_exporter::metrics::table::{self, Kind};
+use openstack_heartbeat_exporter::publish::table::{self, Kind};
 
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use openstack_heartbeat_exporter::bundle;
+use openstack_heartbeat_exporter::cli::embedded;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
@@ -216,7 +216,7 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
         assert_eq!(metrics.value(name, &[]), before.value(name, &[]), "{name}");
     }
     // The alert as it is shipped, but for its patience.
-    let (_, rule) = bundle::RULES
+    let (_, rule) = embedded::RULES
         .split_once("- alert: OpenStackHeartbeatConfigReloadFailed\n    expr: ")
         .unwrap();
     let expression = rule.lines().next().unwrap();

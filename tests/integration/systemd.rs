@@ -10,9 +10,8 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, program, run};
-use crate::support::http;
 use crate::support::process::Process;
-use crate::support::{folder, free_port, wait_for};
+use crate::support::{folder, free_port, http, wait_for};
 
 /// The socket at which systemd listens, and what was said there, a line each.
 struct Listener {

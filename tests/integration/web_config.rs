@@ -12,9 +12,8 @@ use rcgen::SanType;
 use crate::support::certificate::Authority;
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, run};
-use crate::support::http;
 use crate::support::prometheus::Prometheus;
-use crate::support::{folder, wait_for};
+use crate::support::{folder, http, wait_for};
 
 const EXAMPLE: &str = include_str!("../../docs/web-config.example.yml");
 

@@ -8,15 +8,16 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::{Choice, Format, remarks, verdict};
+use super::{Choice, OutputFormat, remarks, verdict};
 use crate::cli::outcome::{self, Failure, NO_ANSWER, Outcome, paint, say, warning};
 use crate::cli::terminal::{CLEAR, is_erasable};
 use crate::config::settings::Settings;
-use crate::database::{Target, chain};
+use crate::database::Target;
+use crate::error::chain;
 use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
 use crate::heartbeat::tracker::Tracker;
-use crate::listing;
-use crate::poller::{self, Reader};
+use crate::report::{json, table};
+use crate::source::poller::{self, Reader};
 
 /// Lists at each poll until SIGINT or SIGTERM, or until nobody reads it any more; ends with what the last poll found.
 pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
@@ -79,7 +80,7 @@ struct Screen {
 impl Screen {
     fn new(settings: &Settings, choice: &Choice) -> Self {
         Self {
-            is_live: choice.format == Format::Table && is_erasable(&io::stdout()),
+            is_live: choice.format == OutputFormat::Table && is_erasable(&io::stdout()),
             interval: settings.poll_interval,
             warnings: settings.warnings.iter().map(warning).collect(),
             listing: String::new(),
@@ -90,10 +91,10 @@ impl Screen {
     fn show(&mut self, choice: &Choice, snapshot: &Snapshot) -> io::Result<()> {
         let shown = |status: &ServiceStatus| choice.shows(status);
         self.listing = match choice.format {
-            Format::Json => listing::json_line(snapshot, shown),
-            Format::Table | Format::Csv => {
+            OutputFormat::Json => json::services_line(snapshot, shown),
+            OutputFormat::Table | OutputFormat::Csv => {
                 let heading = self.heading(snapshot);
-                format!("{heading}\n{}\n", listing::table(snapshot, shown))
+                format!("{heading}\n{}\n", table::table(snapshot, shown))
             }
         };
         let notes = remarks(snapshot);

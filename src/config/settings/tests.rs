@@ -5,9 +5,9 @@ use std::path::Path;
 
 use chrono::TimeDelta;
 
-use super::super::listen_address::ListenAddress;
-use super::super::reader::duration;
 use super::*;
+use crate::config::listen_address::ListenAddress;
+use crate::config::reader::duration;
 
 /// Files, an environment and flags.
 struct Case {
@@ -59,7 +59,7 @@ impl Case {
         load(self.flags, variable, names.into_iter()).map_err(|faults| {
             faults
                 .iter()
-                .map(|fault| crate::database::chain(fault).replace(&folder, "DIR"))
+                .map(|fault| crate::error::chain(fault).replace(&folder, "DIR"))
                 .collect()
         })
     }

@@ -18,8 +18,7 @@ impl std::fmt::Debug for PasswordHash {
 
 /// Why a text is no hash. No text is repeated: it may be a password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages document the variants")]
-pub enum Error {
+pub(crate) enum Error {
     #[error(
         "the value of this user is no bcrypt hash, such as $2y$10$ and 53 characters; make one with \
          `htpasswd -nBC 10 \"\"`"
@@ -39,7 +38,7 @@ impl PasswordHash {
     ///
     /// # Errors
     /// What could never match, and what would take too long to find out.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let rest = ["$2a$", "$2b$", "$2y$"]
             .iter()
             .find_map(|version| text.strip_prefix(version))
@@ -67,14 +66,14 @@ impl PasswordHash {
     ///
     /// As with Go's `bcrypt.CompareHashAndPassword`, only the first 72 bytes of a password count.
     #[must_use]
-    pub fn matches(&self, password: &[u8]) -> bool {
+    pub(crate) fn matches(&self, password: &[u8]) -> bool {
         // What `parse` accepted can't be refused here; if it were, nobody gets in.
         bcrypt::verify(password, &self.0).unwrap_or(false)
     }
 
     /// Returns the hash as it was written.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

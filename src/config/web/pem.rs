@@ -31,7 +31,7 @@ impl Source {
     ///
     /// # Errors
     /// The file can't be read, or has no certificate.
-    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Fault> {
         let text = self.read()?;
         let certificates: Result<Vec<_>, Error> =
             CertificateDer::pem_slice_iter(text.expose_secret().as_bytes()).collect();
@@ -45,7 +45,7 @@ impl Source {
     ///
     /// # Errors
     /// The file can't be read, or has no key that is not encrypted.
-    pub fn key(&self) -> Result<PrivateKeyDer<'static>, Fault> {
+    pub(crate) fn key(&self) -> Result<PrivateKeyDer<'static>, Fault> {
         let text = self.read()?;
         PrivateKeyDer::from_pem_slice(text.expose_secret().as_bytes()).map_err(|_| {
             self.fault(

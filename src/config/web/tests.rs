@@ -19,7 +19,7 @@ fn check(text: &str, faults: &[&str]) {
 }
 
 /// The section with a certificate and some more keys.
-fn tls(keys: &str) -> Tls {
+fn tls(keys: &str) -> ServerTls {
     let text = format!("tls_server_config: {{cert_file: c, key_file: k, {keys}}}\n");
     parse(&text).unwrap().tls.unwrap()
 }

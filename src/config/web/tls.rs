@@ -16,7 +16,7 @@ use crate::config::node::{Content, Entry, Node};
 
 /// How the server is secured.
 #[derive(Debug)]
-pub struct Tls {
+pub struct ServerTls {
     /// Where the section starts, for what is wrong with it as a whole.
     pub origin: String,
     /// The server's certificate, and those that vouch for it.
@@ -59,20 +59,19 @@ pub enum ClientAuth {
 impl ClientAuth {
     /// Returns whether somebody must vouch for a client.
     #[must_use]
-    pub fn verifies(self) -> bool {
+    pub(crate) fn verifies(self) -> bool {
         matches!(self, Self::VerifyIfGiven | Self::RequireAndVerify)
     }
 
     /// Returns whether a client can't do without a certificate.
     #[must_use]
-    pub fn requires(self) -> bool {
+    pub(crate) fn requires(self) -> bool {
         matches!(self, Self::RequireAny | Self::RequireAndVerify)
     }
 }
 
 /// A version of TLS that rustls has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Version {
     Tls12,
     Tls13,
@@ -154,7 +153,7 @@ struct Given {
 
 impl Reader<'_> {
     /// Returns how the server is secured: `None` for an empty section, and along with a fault.
-    pub(super) fn tls(&mut self, node: &Node) -> Option<Tls> {
+    pub(super) fn tls(&mut self, node: &Node) -> Option<ServerTls> {
         let mut given = Given::default();
         let entries = self.mapping(node, "tls_server_config", KEYS);
         for entry in &entries {
@@ -193,7 +192,7 @@ impl Reader<'_> {
         if min_version > max_version {
             self.fault(&origin, "`min_version` is above `max_version`");
         }
-        Some(Tls {
+        Some(ServerTls {
             origin,
             certificate: certificate?,
             key: key?,

@@ -10,7 +10,7 @@ fn at(second: i64) -> Monotonic {
     Monotonic(TimeDelta::seconds(second))
 }
 
-fn picture(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
+fn rendered(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
     Arc::new(Snapshot {
         services,
         ..fixture::snapshot(fixture::reading(vec![]))
@@ -46,7 +46,7 @@ fn hour(pictures: &[(i64, State)], end: i64) -> Hour {
 fn hour_of(poll_interval: Duration, pictures: &[(i64, State)], end: i64) -> Hour {
     let mut history = History::new(poll_interval);
     for &(second, state) in pictures {
-        history.record(at(second), &picture(vec![status(state)]));
+        history.record(at(second), &rendered(vec![status(state)]));
     }
     let service = fixture::service("cinder-volume", "block1");
     history.hour(&service, at(end)).unwrap()
@@ -153,7 +153,7 @@ fn pictures_may_be_two_and_a_half_intervals_apart() {
 fn a_service_that_vanished_is_forgotten_and_the_others_keep_their_hours() {
     let hosts = |hosts: &[(&str, State)]| {
         let named = hosts.iter().map(|(host, state)| named(host, *state));
-        picture(named.collect())
+        rendered(named.collect())
     };
     let mut history = History::new(POLL_INTERVAL);
     history.record(at(0), &hosts(&[("b", State::Up), ("d", State::Up)]));
@@ -179,11 +179,11 @@ fn a_service_that_vanished_is_forgotten_and_the_others_keep_their_hours() {
 #[test]
 fn another_row_of_the_same_name_goes_on_with_its_hour() {
     let mut history = History::new(POLL_INTERVAL);
-    history.record(at(0), &picture(vec![status(State::Up)]));
-    history.record(at(5), &picture(vec![status(State::Stopped)]));
+    history.record(at(0), &rendered(vec![status(State::Up)]));
+    history.record(at(5), &rendered(vec![status(State::Stopped)]));
     let mut other = status(State::Stopped);
     other.service.id = 2;
-    history.record(at(10), &picture(vec![other.clone()]));
+    history.record(at(10), &rendered(vec![other.clone()]));
     let hour = history.hour(&other.service, at(10)).unwrap();
     assert_eq!(hour.since, Since::Exactly(TimeDelta::seconds(5)));
 }

@@ -32,7 +32,7 @@ impl Quantum {
 
     /// Returns how much of a stamp is unknown.
     #[must_use]
-    pub fn width(&self) -> TimeDelta {
+    pub(crate) fn width(&self) -> TimeDelta {
         self.high - self.low
     }
 }
@@ -70,7 +70,7 @@ impl Assumptions {
     /// Returns how far the span between two stored stamps can be off without any sign of a disturbed clock:
     /// tolerance + width of the quantum.
     #[must_use]
-    pub fn slack(&self) -> TimeDelta {
+    pub(crate) fn slack(&self) -> TimeDelta {
         self.tolerance + self.quantum.width()
     }
 

@@ -7,7 +7,7 @@ use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// There were too many; after this time one will be answered.
     RateLimit(Duration),
     /// No user, or not the user's password.
@@ -19,7 +19,7 @@ pub enum Refusal {
 impl Refusal {
     /// Returns the status.
     #[must_use]
-    pub fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::RateLimit(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Login => StatusCode::UNAUTHORIZED,
@@ -29,7 +29,7 @@ impl Refusal {
 
     /// Returns a sentence for people.
     #[must_use]
-    pub fn message(self) -> &'static str {
+    pub(crate) fn message(self) -> &'static str {
         match self {
             Self::RateLimit(_) => "too many requests; see rate_limit in the web configuration file",
             Self::Login => "a user and a password are asked for, and these are not right",
@@ -39,7 +39,7 @@ impl Refusal {
 
     /// Returns the header that tells a client what to do: a whole number of seconds to wait, or how to log in.
     #[must_use]
-    pub fn header(self) -> (HeaderName, HeaderValue) {
+    pub(crate) fn header(self) -> (HeaderName, HeaderValue) {
         match self {
             Self::RateLimit(wait) => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -33,7 +33,7 @@ async fn only_a_users_own_password_is_right() {
         ("b", "other:with colon", COST),
         ("c", "", COST),
     ]);
-    let desk = Desk::new().unwrap();
+    let checker = LoginChecker::new().unwrap();
     for _ in 0..2 {
         for (user, password, expected) in [
             ("a", "right", Verdict::Granted),
@@ -46,7 +46,7 @@ async fn only_a_users_own_password_is_right() {
             ("nobody", "other:with colon", Verdict::Denied),
             ("nobody", "", Verdict::Denied),
         ] {
-            let verdict = desk.check(&users, &basic(user, password)).await;
+            let verdict = checker.check(&users, &basic(user, password)).await;
             assert_eq!(verdict, expected, "{user} {password}");
         }
     }
@@ -55,7 +55,7 @@ async fn only_a_users_own_password_is_right() {
 #[tokio::test]
 async fn what_is_no_login_is_denied() {
     let users = users(&[("a", "right", COST)]);
-    let desk = Desk::new().unwrap();
+    let checker = LoginChecker::new().unwrap();
     let right = STANDARD.encode("a:right");
     for (header, expected) in [
         (format!("Basic {right}"), Verdict::Granted),
@@ -72,32 +72,32 @@ async fn what_is_no_login_is_denied() {
         (String::new(), Verdict::Denied),
     ] {
         assert_eq!(
-            desk.check(&users, &request(&header)).await,
+            checker.check(&users, &request(&header)).await,
             expected,
             "{header}"
         );
     }
     let none = Request::builder().body(()).unwrap();
-    assert_eq!(desk.check(&users, &none).await, Verdict::Denied);
+    assert_eq!(checker.check(&users, &none).await, Verdict::Denied);
 }
 
 #[tokio::test]
 async fn a_changed_password_makes_the_old_one_wrong_and_who_is_no_user_is_forgotten() {
-    let desk = Desk::new().unwrap();
+    let checker = LoginChecker::new().unwrap();
     let before = users(&[("a", "old", COST), ("b", "old", COST)]);
     for user in ["a", "b"] {
-        let verdict = desk.check(&before, &basic(user, "old")).await;
+        let verdict = checker.check(&before, &basic(user, "old")).await;
         assert_eq!(verdict, Verdict::Granted);
     }
     let after = users(&[("a", "new", COST)]);
-    desk.keep(&after);
-    assert_eq!(desk.with_known(|known| known.right.len()), 1);
+    checker.keep(&after);
+    assert_eq!(checker.with_known(|known| known.right.len()), 1);
     for (user, password, expected) in [
         ("a", "old", Verdict::Denied),
         ("b", "old", Verdict::Denied),
         ("a", "new", Verdict::Granted),
     ] {
-        let verdict = desk.check(&after, &basic(user, password)).await;
+        let verdict = checker.check(&after, &basic(user, password)).await;
         assert_eq!(verdict, expected, "{user} {password}");
     }
 }
@@ -105,71 +105,71 @@ async fn a_changed_password_makes_the_old_one_wrong_and_who_is_no_user_is_forgot
 #[tokio::test]
 async fn who_is_known_waits_for_nobody_and_the_queue_has_an_end() {
     let users = users(&[("a", "right", COST)]);
-    let desk = Arc::new(Desk::new().unwrap());
+    let checker = Arc::new(LoginChecker::new().unwrap());
     let right = basic("a", "right");
-    assert_eq!(desk.check(&users, &right).await, Verdict::Granted);
+    assert_eq!(checker.check(&users, &right).await, Verdict::Granted);
     // Somebody's password takes forever.
-    let turn = desk.turn.clone().acquire_owned().await.unwrap();
+    let turn = checker.turn.clone().acquire_owned().await.unwrap();
     let mut waiting = tokio::task::JoinSet::new();
     for number in 0..MAX_WAITING {
-        let (desk, users) = (desk.clone(), users.clone());
+        let (checker, users) = (checker.clone(), users.clone());
         let request = basic("a", &format!("wrong {number}"));
-        waiting.spawn(async move { desk.check(&users, &request).await });
+        waiting.spawn(async move { checker.check(&users, &request).await });
     }
-    while desk.places.available_permits() > 0 {
+    while checker.places.available_permits() > 0 {
         tokio::task::yield_now().await;
     }
     let one_more = basic("a", "one more");
-    assert_eq!(desk.check(&users, &one_more).await, Verdict::Busy);
-    assert_eq!(desk.check(&users, &right).await, Verdict::Granted);
+    assert_eq!(checker.check(&users, &one_more).await, Verdict::Busy);
+    assert_eq!(checker.check(&users, &right).await, Verdict::Granted);
     drop(turn);
     while let Some(verdict) = waiting.join_next().await {
         assert_eq!(verdict.unwrap(), Verdict::Denied);
     }
-    assert_eq!(desk.places.available_permits(), MAX_WAITING);
-    assert_eq!(desk.check(&users, &one_more).await, Verdict::Denied);
+    assert_eq!(checker.places.available_permits(), MAX_WAITING);
+    assert_eq!(checker.check(&users, &one_more).await, Verdict::Denied);
 }
 
 #[tokio::test]
 async fn a_client_that_goes_away_keeps_no_place() {
     let users = users(&[("a", "right", COST)]);
-    let desk = Desk::new().unwrap();
-    let turn = desk.turn.clone().acquire_owned().await.unwrap();
+    let checker = LoginChecker::new().unwrap();
+    let turn = checker.turn.clone().acquire_owned().await.unwrap();
     let request = basic("a", "wrong");
-    let check = tokio::time::timeout(Duration::from_millis(1), desk.check(&users, &request));
+    let check = tokio::time::timeout(Duration::from_millis(1), checker.check(&users, &request));
     assert!(check.await.is_err());
     drop(turn);
-    assert_eq!(desk.places.available_permits(), MAX_WAITING);
-    assert_eq!(desk.turn.available_permits(), 1);
+    assert_eq!(checker.places.available_permits(), MAX_WAITING);
+    assert_eq!(checker.turn.available_permits(), 1);
 }
 
 #[tokio::test]
 async fn wrong_passwords_are_remembered_up_to_a_number_and_displace_no_right_one() {
     let users = users(&[("a", "right", COST)]);
-    let desk = Desk::new().unwrap();
+    let checker = LoginChecker::new().unwrap();
     assert_eq!(
-        desk.check(&users, &basic("a", "right")).await,
+        checker.check(&users, &basic("a", "right")).await,
         Verdict::Granted
     );
     for number in 0..MAX_WRONG + 10 {
         let wrong = basic("nobody", &number.to_string());
-        assert_eq!(desk.check(&users, &wrong).await, Verdict::Denied);
+        assert_eq!(checker.check(&users, &wrong).await, Verdict::Denied);
     }
     let known = |known: &mut Known| (known.right.len(), known.wrong.len());
-    assert_eq!(desk.with_known(known), (1, MAX_WRONG));
+    assert_eq!(checker.with_known(known), (1, MAX_WRONG));
 }
 
 #[tokio::test]
 async fn a_user_who_does_not_exist_costs_what_an_existing_one_does() {
     let users = users(&[("cheap", "x", 4), ("dear", "x", 5)]);
-    let desk = Desk::new().unwrap();
+    let checker = LoginChecker::new().unwrap();
     let mut costs = std::collections::BTreeSet::new();
     for number in 0..100 {
         let name = format!("nobody {number}");
-        let hash = desk.stand_in(&users, &name).unwrap();
-        assert_eq!(desk.stand_in(&users, &name), Some(hash));
+        let hash = checker.stand_in(&users, &name).unwrap();
+        assert_eq!(checker.stand_in(&users, &name), Some(hash));
         costs.insert(hash.as_str()[4..6].to_owned());
     }
     assert_eq!(costs.into_iter().collect::<Vec<_>>(), ["04", "05"]);
-    assert_eq!(desk.stand_in(&Users::new(), "nobody"), None);
+    assert_eq!(checker.stand_in(&Users::new(), "nobody"), None);
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
-use openstack_heartbeat_exporter::database::{cinder, grant};
+use openstack_heartbeat_exporter::database::grant;
+use openstack_heartbeat_exporter::project::cinder;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};

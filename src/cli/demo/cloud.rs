@@ -1,0 +1,199 @@
+//! The command `demo`: a simulated Cinder on an embedded SQLite database, polled and served for real.
+//!
+//! Six services, those of the story in the documentation: the clock of `block1` is 75 s behind, the scheduler on
+//! `controller` stopped, and the clock of `network` is 3 s ahead and gains 0.2 ms a second.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::warn;
+
+/// Cinder's default report interval.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The tables as `cinder-manage db sync` makes them on SQLite, without their foreign keys.
+const SCHEMA: &str = "
+CREATE TABLE services (
+    created_at DATETIME, updated_at DATETIME, deleted_at DATETIME, deleted BOOLEAN,
+    id INTEGER NOT NULL PRIMARY KEY, host VARCHAR(255), \"binary\" VARCHAR(255), topic VARCHAR(255),
+    report_count INTEGER NOT NULL, disabled BOOLEAN, availability_zone VARCHAR(255),
+    disabled_reason VARCHAR(255), modified_at DATETIME, rpc_current_version VARCHAR(36),
+    object_current_version VARCHAR(36), replication_status VARCHAR(36), frozen BOOLEAN,
+    active_backend_id VARCHAR(255), cluster_name VARCHAR(255), uuid VARCHAR(36)
+);
+CREATE UNIQUE INDEX services_uuid_idx ON services (uuid);
+CREATE TABLE clusters (
+    created_at DATETIME, updated_at DATETIME, deleted_at DATETIME, deleted BOOLEAN,
+    id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, \"binary\" VARCHAR(255) NOT NULL,
+    disabled BOOLEAN, disabled_reason VARCHAR(255), race_preventer INTEGER NOT NULL,
+    replication_status VARCHAR(36), active_backend_id VARCHAR(255), frozen BOOLEAN NOT NULL
+);";
+
+/// A simulated service.
+struct SimulatedService {
+    binary: &'static str,
+    host: &'static str,
+    zone: &'static str,
+    /// Milliseconds by which the host's clock is ahead at the start; negative: behind.
+    clock: i64,
+    /// By how much it drifts, in parts per million; positive: it gains.
+    drift_ppm: i64,
+    /// Seconds since the service stopped, for one that does not beat.
+    stopped: Option<i64>,
+}
+
+const fn service(binary: &'static str, host: &'static str, zone: &'static str) -> SimulatedService {
+    SimulatedService {
+        binary,
+        host,
+        zone,
+        clock: 0,
+        drift_ppm: 0,
+        stopped: None,
+    }
+}
+
+const SERVICES: [SimulatedService; 6] = [
+    service("cinder-backup", "controller", "nova"),
+    SimulatedService {
+        stopped: Some(141),
+        ..service("cinder-scheduler", "controller", "nova")
+    },
+    SimulatedService {
+        clock: -75_000,
+        ..service("cinder-volume", "block1", "nova")
+    },
+    service("cinder-volume", "block2@lvmdriver-b21", "az1"),
+    service("cinder-volume", "block2@lvmdriver-b22", "az1"),
+    SimulatedService {
+        clock: 3_000,
+        drift_ppm: 200,
+        ..service("cinder-volume", "network@lvmdriver-network", "nova")
+    },
+];
+
+impl SimulatedService {
+    /// Returns by how much the host's clock is ahead after so long, as a modifier of SQLite's date functions.
+    fn clock_after(&self, elapsed: Duration) -> String {
+        let drift = i64::try_from(elapsed.as_millis()).unwrap_or(0) * self.drift_ppm / 1_000_000;
+        milliseconds(self.clock + drift)
+    }
+}
+
+/// Why the demonstration could not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// There is no room for the database.
+    #[error("cannot make a temporary folder; set TMPDIR to a folder that can be written to")]
+    Folder(#[from] std::io::Error),
+    /// The database can't be written.
+    #[error("cannot write the database of the demonstration")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A database in a temporary folder, which is removed with this value.
+#[derive(Debug)]
+pub(crate) struct Demo {
+    folder: tempfile::TempDir,
+    connection: SqliteConnection,
+    started: Instant,
+}
+
+impl Demo {
+    /// Makes the database and one row for each service.
+    ///
+    /// # Errors
+    /// The folder or the database can't be written.
+    pub(crate) async fn new() -> Result<Self, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("openstack-heartbeat-demo-")
+            .tempdir()?;
+        let mut connection = SqliteConnectOptions::new()
+            .filename(path(folder.path()))
+            .create_if_missing(true)
+            .disable_statement_logging()
+            .connect()
+            .await?;
+        sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
+        for service in &SERVICES {
+            // An hour of heartbeats lies behind each of them.
+            sqlx::query(
+                "INSERT INTO services (created_at, updated_at, deleted, host, \"binary\", topic, report_count, \
+                 disabled, availability_zone, rpc_current_version, object_current_version, replication_status, \
+                 frozen, uuid) \
+                 VALUES (strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 hour', ?1), \
+                 strftime('%Y-%m-%d %H:%M:%f', 'now', ?2), 0, ?3, ?4, ?4, 360, 0, ?5, '3.19', '1.39', \
+                 'not-capable', 0, lower(hex(randomblob(16))))",
+            )
+            .bind(milliseconds(service.clock))
+            .bind(milliseconds(
+                service.clock - service.stopped.unwrap_or_default() * 1_000,
+            ))
+            .bind(service.host)
+            .bind(service.binary)
+            .bind(service.zone)
+            .execute(&mut connection)
+            .await?;
+        }
+        Ok(Self {
+            folder,
+            connection,
+            started: Instant::now(),
+        })
+    }
+
+    /// Returns the file of the database.
+    #[must_use]
+    pub(crate) fn database(&self) -> PathBuf {
+        path(self.folder.path())
+    }
+
+    /// Lets the services beat until `stop` ends, then removes the database.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) {
+        let beating = async {
+            let mut ticks = tokio::time::interval(REPORT_INTERVAL);
+            // As oslo's looping calls do: a late heartbeat is not made up for.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                ticks.tick().await;
+                if let Err(error) = self.beat().await {
+                    warn!(%error, "the demonstration's services can't write their heartbeats");
+                }
+            }
+        };
+        tokio::select! {
+            () = beating => {}
+            () = stop => {}
+        }
+        let _ = self.connection.close().await;
+    }
+
+    async fn beat(&mut self) -> Result<(), sqlx::Error> {
+        for service in SERVICES.iter().filter(|service| service.stopped.is_none()) {
+            sqlx::query(
+                "UPDATE services SET report_count = report_count + 1, \
+                 updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now', ?1) WHERE host = ?2 AND \"binary\" = ?3",
+            )
+            .bind(service.clock_after(self.started.elapsed()))
+            .bind(service.host)
+            .bind(service.binary)
+            .execute(&mut self.connection)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("cinder.sqlite")
+}
+
+/// A modifier of SQLite's date functions.
+fn milliseconds(milliseconds: i64) -> String {
+    let sign = if milliseconds < 0 { '-' } else { '+' };
+    let size = milliseconds.unsigned_abs();
+    format!("{sign}{}.{:03} seconds", size / 1_000, size % 1_000)
+}

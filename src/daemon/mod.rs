@@ -1,0 +1,7 @@
+//! The life of the server: how it begins, reloads, reports to systemd, logs, and ends.
+
+pub(crate) mod configuration;
+pub(crate) mod logging;
+pub(crate) mod serve;
+pub(crate) mod systemd;
+pub(crate) mod watchdog;

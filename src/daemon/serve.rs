@@ -1,0 +1,181 @@
+//! The command `serve`: configuration before ports, one poller, one server, and an orderly end.
+
+use std::io;
+use std::sync::Arc;
+
+use listenfd::ListenFd;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use super::configuration::{self, Configuration, Load, Reload};
+use super::systemd::{self, socket};
+use super::watchdog::Watchdog;
+use crate::config::listen_address::{Listen, ListenAddress};
+use crate::config::settings::Settings;
+use crate::publish::latest::Latest;
+use crate::publish::loading::ConfigPart;
+use crate::publish::metrics_page::OwnMetrics;
+use crate::publish::telemetry::Telemetry;
+use crate::source::poll_settings::PollSettings;
+use crate::source::poller::Poller;
+use crate::web::access::Access;
+use crate::web::handshake::HandshakePool;
+use crate::web::server::{self, Site};
+
+/// Why serving could not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// An address can't be listened on.
+    #[error("cannot listen on {address}: {remedy}")]
+    Bind {
+        /// As configured.
+        address: ListenAddress,
+        /// What to do.
+        remedy: &'static str,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The sockets that systemd passed can't be used.
+    #[error(transparent)]
+    Passed(#[from] socket::Error),
+    /// The own metrics could not be registered.
+    #[error("cannot register the exporter's own metrics")]
+    Telemetry(#[from] prometheus::Error),
+    /// A task broke down.
+    #[error("{0} ended early; this is a mistake in the exporter, please report it with the log")]
+    Ended(&'static str),
+    /// Signals can't be received.
+    #[error("cannot receive signals")]
+    Signals(#[from] io::Error),
+}
+
+/// Binds all addresses of the settings, or takes the sockets that systemd passed. Needs a runtime.
+///
+/// # Errors
+/// [`Error::Bind`] for the first that can't be bound, and [`Error::Passed`].
+pub(crate) async fn bind(listen: &Listen, passed: ListenFd) -> Result<Vec<TcpListener>, Error> {
+    let addresses = match listen {
+        Listen::Addresses(addresses) => addresses,
+        Listen::Systemd => return Ok(socket::listeners(passed)?),
+    };
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = server::bind(address).await.map_err(|source| Error::Bind {
+            address: address.clone(),
+            remedy: if source.kind() == io::ErrorKind::AddrInUse {
+                "another process has it; choose another with --web.listen-address"
+            } else {
+                "it must be a name or an address of this machine, and a port that this user may open"
+            },
+            source,
+        })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Polls and serves, to whom `access` lets in, until SIGTERM or SIGINT. On SIGHUP, and on request where the settings
+/// allow it, `load` is asked for other settings.
+///
+/// # Errors
+/// What prevents it from beginning, and [`Error::Ended`].
+pub(crate) async fn run(
+    settings: Settings,
+    listeners: Vec<TcpListener>,
+    load: Load,
+    access: Access,
+) -> Result<(), Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangup = signal(SignalKind::hangup())?;
+    let (stop, stopping) = watch::channel(false);
+
+    let plan = PollSettings::of(&settings);
+    announce(&settings, &listeners)?;
+    let latest = Arc::new(Latest::new(plan.stale_after, plan.poll_interval));
+    let telemetry = Arc::new(Telemetry::new(
+        plan.target.layout.project,
+        &plan.intervals,
+        plan.poll_interval,
+        configuration::now(),
+    )?);
+    let access = Arc::new(access);
+    let (noted, shown) = (telemetry.clone(), latest.clone());
+    let note = move |successful| {
+        if successful {
+            noted.config_loaded(ConfigPart::Web, configuration::now());
+        } else {
+            noted.config_refused(ConfigPart::Web);
+        }
+        shown.gather(|| OwnMetrics::gather(&noted));
+    };
+    tokio::spawn(access.clone().watch(stopping.clone(), note));
+    let (count, polls) = watch::channel(0);
+    let (reload, requests) = Reload::channel();
+    let site = Arc::new(Site {
+        latest: latest.clone(),
+        telemetry: telemetry.clone(),
+        telemetry_path: settings.telemetry_path.clone(),
+        reload: settings.enable_lifecycle.then_some(reload),
+        access: access.clone(),
+        handshakes: HandshakePool::start(),
+        polls: polls.clone(),
+    });
+    let (orders, ordered) = mpsc::channel(1);
+    let lifecycle = Configuration::new(
+        load,
+        access,
+        settings,
+        orders,
+        telemetry.clone(),
+        latest.clone(),
+    );
+    let watchdog = Watchdog {
+        latest: latest.clone(),
+        telemetry: telemetry.clone(),
+        polls: polls.clone(),
+        patience: lifecycle.patience(),
+    };
+    let poller = Poller::new(plan, latest, telemetry);
+    let mut polling = tokio::spawn(poller.run(ordered, stopping.clone(), count));
+    let mut serving = tokio::spawn(server::run(listeners, site, stopping));
+    let mut reloading = tokio::spawn(lifecycle.run(hangup, requests, polls));
+    let report = watchdog.report(sd_notify::watchdog_enabled(), systemd::notify);
+    let reporting = tokio::spawn(report);
+    systemd::ready();
+
+    tokio::select! {
+        _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
+        _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
+        // An exporter that no longer polls, answers or reloads is better started anew.
+        _ = &mut polling => return Err(Error::Ended("polling")),
+        _ = &mut serving => return Err(Error::Ended("serving")),
+        _ = &mut reloading => return Err(Error::Ended("reloading")),
+    }
+    systemd::stopping();
+    // Requests that wait for a reload need not wait for its end.
+    reloading.abort();
+    reporting.abort();
+    stop.send_replace(true);
+    polling.await.map_err(|_| Error::Ended("polling"))?;
+    serving.await.map_err(|_| Error::Ended("serving"))
+}
+
+/// Logs what is odd about the settings, and where the exporter listens.
+fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error> {
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+    for listener in listeners {
+        info!(
+            address = %listener.local_addr()?,
+            database = %settings.url.redacted(),
+            version = env!("CARGO_PKG_VERSION"),
+            "listening"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! How a project's tables become one statement in each dialect of SQL.
+//!
+//! The statement reads three kinds of row at one moment: the services, the database's clock, and the clusters.
+//! Every row says of which kind it is, because the order of a `UNION ALL` is not promised, and the clock comes
+//! in a row of its own, so that it is sent once and an empty table still has a time.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use crate::project::layout::{ColumnKind, Layout, Table};
+
+/// The columns that exist and that the user may read, found once a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Readable(HashSet<(String, String)>);
+
+impl Readable {
+    fn has(&self, table: &str, column: &str) -> bool {
+        self.0.contains(&(table.to_owned(), column.to_owned()))
+    }
+
+    /// Returns whether any column of the table is readable.
+    #[must_use]
+    pub(crate) fn has_table(&self, table: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == table)
+    }
+}
+
+impl FromIterator<(String, String)> for Readable {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// Value of a row's first column: what the row is.
+pub(crate) const CLOCK_ROW: i64 = 0;
+/// See [`CLOCK_ROW`].
+pub(crate) const SERVICE_ROW: i64 = 1;
+/// See [`CLOCK_ROW`].
+pub(crate) const CLUSTER_ROW: i64 = 2;
+
+/// How one engine writes what the engines write differently.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// Quotes an identifier: `binary` is a reserved word in all of them.
+    pub quote: char,
+    /// The server's clock at the start of the statement, in UTC without a zone, microseconds where it has them.
+    pub clock: &'static str,
+    /// The constant false.
+    pub no: &'static str,
+    /// Turns a selected value into one that decodes as its kind.
+    pub typed: fn(&str, ColumnKind) -> String,
+}
+
+impl Table {
+    /// Names of the columns that are required but not readable.
+    fn missing(&self, readable: &Readable) -> Vec<&'static str> {
+        let required = self.columns.iter().filter(|column| column.required);
+        required
+            .map(|column| column.name)
+            .chain([self.deleted])
+            .filter(|name| !readable.has(self.name, name))
+            .collect()
+    }
+}
+
+impl Layout {
+    /// Returns the clusters' table if it can be read in full, and the services say which cluster they belong to:
+    /// half of that would show clusters without members.
+    fn readable_clusters(&self, readable: &Readable) -> Option<&Table> {
+        let table = self.clusters.as_ref()?;
+        let joined = readable.has(self.services.name, "cluster_name");
+        (joined && table.missing(readable).is_empty()).then_some(table)
+    }
+
+    /// Returns the columns, and the table of clusters, that are not read because they are missing or not granted.
+    #[must_use]
+    pub(crate) fn left_out(&self, readable: &Readable) -> Vec<&'static str> {
+        let columns = self.services.columns.iter().map(|column| column.name);
+        let clusters = self.clusters.as_ref().map(|table| table.name);
+        columns
+            .filter(|column| !readable.has(self.services.name, column))
+            .chain(clusters.filter(|_| self.readable_clusters(readable).is_none()))
+            .collect()
+    }
+
+    /// Returns the one statement of a poll, or the required columns of `services` that can't be read.
+    ///
+    /// Columns of the result: the kind of row, the clock, then those of [`Layout::services`] in order; a row of
+    /// `clusters` has the cluster's own id, binary, name and disabled in the places of `id`, `binary`, `host`
+    /// and `disabled`. What can't be read is [left out](Self::left_out).
+    ///
+    /// # Errors
+    /// The names of the columns that are missing or not granted.
+    pub(crate) fn statement(
+        &self,
+        dialect: &Dialect,
+        readable: &Readable,
+    ) -> Result<String, Vec<&'static str>> {
+        let missing = self.services.missing(readable);
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let mut sql = String::new();
+        let services = self.services.columns.iter().map(|column| {
+            if readable.has(self.services.name, column.name) {
+                (Some(column.name), column.kind)
+            } else {
+                (None, column.kind)
+            }
+        });
+        // The services come first: engines take the types of a UNION from its first branches.
+        dialect.select(&mut sql, SERVICE_ROW, "NULL", services);
+        dialect.from(&mut sql, &self.services);
+
+        sql.push_str(" UNION ALL ");
+        let nothing = self
+            .services
+            .columns
+            .iter()
+            .map(|column| (None, column.kind));
+        dialect.select(&mut sql, CLOCK_ROW, dialect.clock, nothing);
+
+        if let Some(clusters) = self.readable_clusters(readable) {
+            sql.push_str(" UNION ALL ");
+            let places = self.services.columns.iter().map(|column| {
+                let name = match column.name {
+                    "id" => Some("id"),
+                    "binary" => Some("binary"),
+                    "host" => Some("name"),
+                    "disabled" => Some("disabled"),
+                    _ => None,
+                };
+                let name = name.filter(|name| readable.has(clusters.name, name));
+                (name, column.kind)
+            });
+            dialect.select(&mut sql, CLUSTER_ROW, "NULL", places);
+            dialect.from(&mut sql, clusters);
+        }
+        Ok(sql)
+    }
+}
+
+impl Dialect {
+    fn quoted(&self, name: &str) -> String {
+        format!("{0}{name}{0}", self.quote)
+    }
+
+    fn select(
+        &self,
+        sql: &mut String,
+        row: i64,
+        clock: &str,
+        columns: impl Iterator<Item = (Option<&'static str>, ColumnKind)>,
+    ) {
+        let typed = self.typed;
+        let _ = write!(
+            sql,
+            "SELECT {}, {}",
+            typed(&row.to_string(), ColumnKind::Integer),
+            typed(clock, ColumnKind::Time)
+        );
+        for (name, kind) in columns {
+            let value = name.map_or_else(|| "NULL".to_owned(), |name| self.quoted(name));
+            let _ = write!(sql, ", {}", typed(&value, kind));
+        }
+    }
+
+    fn from(&self, sql: &mut String, table: &Table) {
+        let _ = write!(
+            sql,
+            " FROM {} WHERE {} = {}",
+            self.quoted(table.name),
+            self.quoted(table.deleted),
+            self.no
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::cinder::LAYOUT;
+
+    const PLAIN: Dialect = Dialect {
+        quote: '`',
+        clock: "UTC_TIMESTAMP(6)",
+        no: "0",
+        typed: |value, _| value.to_owned(),
+    };
+
+    fn readable(tables: &[&Table], without: &[&str]) -> Readable {
+        tables
+            .iter()
+            .flat_map(|table| table.column_names().map(|column| (table.name, column)))
+            .filter(|(_, column)| !without.contains(column))
+            .map(|(table, column)| (table.to_owned(), column.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn every_branch_selects_as_many_columns() {
+        let clusters = LAYOUT.clusters.as_ref().unwrap();
+        let sql = LAYOUT
+            .statement(&PLAIN, &readable(&[&LAYOUT.services, clusters], &[]))
+            .unwrap();
+        let branches: Vec<usize> = sql
+            .split(" UNION ALL ")
+            .map(|branch| branch.split(", ").count())
+            .collect();
+        assert_eq!(branches, [LAYOUT.services.columns.len() + 2; 3]);
+    }
+
+    #[test]
+    fn a_missing_optional_column_reads_as_null() {
+        let sql = LAYOUT
+            .statement(&PLAIN, &readable(&[&LAYOUT.services], &["frozen", "uuid"]))
+            .unwrap();
+        assert!(!sql.contains("frozen") && !sql.contains("uuid"), "{sql}");
+        assert!(!sql.contains("clusters"), "{sql}");
+        assert!(
+            sql.contains("`disabled_reason`, NULL, `availability_zone`"),
+            "{sql}"
+        );
+    }
+
+    #[test]
+    fn missing_required_columns_are_named() {
+        let missing = LAYOUT
+            .statement(
+                &PLAIN,
+                &readable(&[&LAYOUT.services], &["report_count", "deleted", "topic"]),
+            )
+            .unwrap_err();
+        assert_eq!(missing, ["report_count", "deleted"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! How far a host's clock may be off before its services flap.
+
+use chrono::TimeDelta;
+
+use super::liveness::Intervals;
+
+/// How far a host's clock may be off before Cinder takes its services for down, whenever it asks.
+///
+/// A heartbeat may be `service_down_time` ahead, the limit included, at any time. Behind, it is `report_interval`
+/// old before the next one comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// How far behind; zero where the intervals leave nothing.
+    pub behind: TimeDelta,
+    /// How far ahead.
+    pub ahead: TimeDelta,
+}
+
+impl Budget {
+    /// Returns the budget that the options leave.
+    #[must_use]
+    pub(crate) fn of(intervals: &Intervals) -> Self {
+        let behind = intervals.service_down_time - intervals.report_interval;
+        Self {
+            behind: behind.max(TimeDelta::zero()),
+            ahead: intervals.service_down_time,
+        }
+    }
+
+    /// Returns whether a skew is within the budget.
+    #[must_use]
+    pub(crate) fn allows(&self, skew: TimeDelta) -> bool {
+        -self.behind <= skew && skew <= self.ahead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::fixture::INTERVALS;
+
+    #[test]
+    fn the_budget_is_shorter_behind_than_ahead() {
+        let budget = Budget::of(&INTERVALS);
+        for (seconds, allowed) in [(-51, false), (-50, true), (60, true), (61, false)] {
+            assert_eq!(budget.allows(TimeDelta::seconds(seconds)), allowed);
+        }
+        let tight = Intervals {
+            report_interval: TimeDelta::seconds(90),
+            ..INTERVALS
+        };
+        assert_eq!(Budget::of(&tight).behind, TimeDelta::zero());
+    }
+}

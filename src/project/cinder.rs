@@ -1,0 +1,47 @@
+//! Cinder's tables: which columns are read, and which of them an old release may lack.
+//!
+//! Mirrors `Service` and `Cluster` in cinder/db/models.py. A project with a table of the same kind is another
+//! layout like this one, with the columns in the same order, and a rule for up in
+//! [`liveness`](crate::heartbeat::liveness).
+
+use super::layout::{Column, ColumnKind, Layout, Table};
+
+/// Cinder's `services` and `clusters`.
+pub static LAYOUT: Layout = Layout {
+    project: "cinder",
+    services: Table {
+        name: "services",
+        deleted: "deleted",
+        // In the order of `row::service`, which reads them by position.
+        columns: &[
+            Column::required("id", ColumnKind::Integer),
+            Column::required("binary", ColumnKind::Text),
+            Column::required("host", ColumnKind::Text),
+            Column::required("report_count", ColumnKind::Integer),
+            Column::required("updated_at", ColumnKind::Time),
+            Column::required("created_at", ColumnKind::Time),
+            Column::required("disabled", ColumnKind::Boolean),
+            Column::optional("topic", ColumnKind::Text),
+            Column::optional("disabled_reason", ColumnKind::Text),
+            Column::optional("frozen", ColumnKind::Boolean),
+            Column::optional("availability_zone", ColumnKind::Text),
+            Column::optional("cluster_name", ColumnKind::Text),
+            Column::optional("uuid", ColumnKind::Text),
+            Column::optional("rpc_current_version", ColumnKind::Text),
+            Column::optional("object_current_version", ColumnKind::Text),
+            Column::optional("replication_status", ColumnKind::Text),
+            Column::optional("active_backend_id", ColumnKind::Text),
+        ],
+    },
+    // Newton and later.
+    clusters: Some(Table {
+        name: "clusters",
+        deleted: "deleted",
+        columns: &[
+            Column::required("id", ColumnKind::Integer),
+            Column::required("binary", ColumnKind::Text),
+            Column::required("name", ColumnKind::Text),
+            Column::required("disabled", ColumnKind::Boolean),
+        ],
+    }),
+};

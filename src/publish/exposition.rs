@@ -1,0 +1,432 @@
+//! The bytes of `/metrics`: Prometheus's text format 0.0.4 and OpenMetrics 1.0.0.
+//!
+//! The two differ in the lines that describe a family; the samples are the same. The page has two parts: the
+//! services, rendered once a poll, and the exporter's own metrics, rendered at each scrape. Formats:
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/> and
+//! <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
+
+use std::fmt::Write as _;
+
+use prometheus::proto::{MetricFamily, MetricType};
+
+use super::table::{self, Column, Kind, Metric, Value};
+use crate::heartbeat::cause::Reason;
+use crate::heartbeat::snapshot::{ClusterStatus, ServiceStatus, Snapshot};
+
+/// The text format of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus's text format, version 0.0.4.
+    Text,
+    /// OpenMetrics text, version 1.0.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Text, Self::OpenMetrics];
+
+    /// Returns the value of the header `Content-Type`.
+    #[must_use]
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// Returns what ends a page.
+    #[must_use]
+    pub(crate) fn end(self) -> &'static str {
+        match self {
+            Self::Text => "",
+            Self::OpenMetrics => "# EOF\n",
+        }
+    }
+}
+
+/// A family of the services' part of a page.
+#[derive(Clone, Copy)]
+pub(crate) enum Family {
+    /// One series for each service that has a value.
+    Service(&'static Column<ServiceStatus>),
+    /// Every reason of every service whose verdict is known, so that no series comes and goes.
+    DownReason,
+    /// The facts about each service.
+    ServiceInfo,
+    /// One series for each cluster that has a value.
+    Cluster(&'static Column<ClusterStatus>),
+}
+
+/// The labels that identify each service and each cluster of a snapshot, rendered once for all families.
+#[derive(Debug)]
+pub(crate) struct Names {
+    services: Labels,
+    clusters: Labels,
+}
+
+/// The labels of each row, one after the other.
+#[derive(Debug, Default)]
+struct Labels {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    /// Returns those of a snapshot.
+    #[must_use]
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let services = snapshot
+            .services
+            .iter()
+            .map(|status| status.service.facts.name());
+        let clusters = snapshot.clusters.iter();
+        let clusters = clusters.map(|status| (&*status.cluster.binary, &*status.cluster.name));
+        Self {
+            services: Labels::new("host", services),
+            clusters: Labels::new("cluster_name", clusters),
+        }
+    }
+
+    /// Returns whether two snapshots have the same services, with the same facts, and the same clusters.
+    #[must_use]
+    pub(crate) fn are_same(a: &Snapshot, b: &Snapshot) -> bool {
+        fn same<'a, T, V: PartialEq>(a: &'a [T], b: &'a [T], value: impl Fn(&'a T) -> V) -> bool {
+            a.len() == b.len() && a.iter().map(&value).eq(b.iter().map(&value))
+        }
+        same(&a.services, &b.services, |status| &status.service.facts)
+            && same(&a.clusters, &b.clusters, |status| &status.cluster)
+    }
+}
+
+impl Labels {
+    fn new<'a>(second: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut labels = Self::default();
+        for (binary, name) in names {
+            labels.text.push_str("binary=\"");
+            escape(&mut labels.text, binary, true);
+            labels.text.push_str("\",");
+            label_pair(&mut labels.text, second, name);
+            labels.ends.push(labels.text.len());
+        }
+        labels.text.shrink_to_fit();
+        labels
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins
+            .zip(&self.ends)
+            .map(|(begin, &end)| &self.text[begin..end])
+    }
+}
+
+impl Family {
+    /// Returns every family, in the order of the page.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let services = table::SERVICE.iter().map(Self::Service);
+        let clusters = table::CLUSTER.iter().map(Self::Cluster);
+        services
+            .chain([Self::DownReason, Self::ServiceInfo])
+            .chain(clusters)
+    }
+
+    /// Returns what the family is.
+    #[must_use]
+    pub(crate) fn metric(self) -> &'static Metric {
+        match self {
+            Self::Service((metric, _)) | Self::Cluster((metric, _)) => metric,
+            Self::DownReason => &table::DOWN_REASON,
+            Self::ServiceInfo => &table::SERVICE_INFO,
+        }
+    }
+
+    /// Returns whether two snapshots of [the same names](Names::are_same) show the same samples.
+    #[must_use]
+    pub(crate) fn is_same(self, a: &Snapshot, b: &Snapshot) -> bool {
+        let mut services = a.services.iter().zip(&b.services);
+        let mut clusters = a.clusters.iter().zip(&b.clusters);
+        match self {
+            Self::Service((_, value)) => services.all(|(a, b)| value(a) == value(b)),
+            Self::Cluster((_, value)) => clusters.all(|(a, b)| value(a) == value(b)),
+            Self::DownReason => services.all(|(a, b)| {
+                a.up.is_some() == b.up.is_some() && a.observed.reason == b.observed.reason
+            }),
+            // The names are the facts.
+            Self::ServiceInfo => true,
+        }
+    }
+
+    /// Renders the family, nothing where it has no samples. `names` are those of the snapshot; `page` is given to
+    /// `drain` after each line that belongs to a row, and may be emptied there.
+    pub(crate) fn render(
+        self,
+        format: Format,
+        snapshot: &Snapshot,
+        names: &Names,
+        page: &mut String,
+        drain: impl FnMut(&mut String),
+    ) {
+        let metric = self.metric();
+        let mut lines = Lines {
+            metric,
+            format,
+            page,
+            drain,
+            described: false,
+        };
+        let services = names.services.iter().zip(&snapshot.services);
+        match self {
+            Self::Service((_, value)) => lines.column(services, *value),
+            Self::Cluster((_, value)) => {
+                lines.column(names.clusters.iter().zip(&snapshot.clusters), *value);
+            }
+            Self::DownReason => {
+                for (names, status) in services.filter(|(_, status)| status.up.is_some()) {
+                    for reason in Reason::ALL {
+                        lines.begin(names);
+                        lines.page.push_str(",reason=\"");
+                        lines.page.push_str(reason.as_str());
+                        lines.page.push('"');
+                        lines.end((status.observed.reason == Some(reason)).into());
+                    }
+                }
+            }
+            Self::ServiceInfo => {
+                for (names, status) in services {
+                    lines.begin(names);
+                    for (name, fact) in table::SERVICE_INFO_LABELS {
+                        lines.page.push(',');
+                        label_pair(lines.page, name, fact(status).unwrap_or_default());
+                    }
+                    lines.end(Value::Integer(1));
+                }
+            }
+        }
+    }
+}
+
+/// Returns what the table says of a family that the crate `prometheus` gathered.
+#[must_use]
+pub(crate) fn described(gathered: &MetricFamily) -> Option<&'static Metric> {
+    let mut metrics = table::TELEMETRY.iter();
+    metrics.find(|metric| metric.name == gathered.name())
+}
+
+/// Renders what the crate `prometheus` gathered, which knows nothing of OpenMetrics. Ends the page.
+#[must_use]
+pub(crate) fn telemetry(families: &[MetricFamily], format: Format) -> String {
+    let mut page = String::with_capacity(16 * 1024);
+    for gathered in families {
+        let Some(metric) = described(gathered) else {
+            debug_assert!(false, "{} is not in the table", gathered.name());
+            continue;
+        };
+        describe(&mut page, format, metric);
+        for sample in gathered.get_metric() {
+            let mut labels = String::new();
+            for pair in sample.get_label() {
+                label(&mut labels, pair.name(), pair.value());
+            }
+            match gathered.get_field_type() {
+                MetricType::COUNTER => {
+                    line(
+                        &mut page,
+                        metric.name,
+                        "",
+                        &labels,
+                        sample.get_counter().get_value(),
+                    );
+                }
+                MetricType::HISTOGRAM => {
+                    histogram(&mut page, metric.name, &labels, sample.get_histogram());
+                }
+                _ => line(
+                    &mut page,
+                    metric.name,
+                    "",
+                    &labels,
+                    sample.get_gauge().get_value(),
+                ),
+            }
+        }
+    }
+    page.push_str(format.end());
+    page
+}
+
+/// The lines of one family.
+struct Lines<'a, F> {
+    metric: &'static Metric,
+    format: Format,
+    page: &'a mut String,
+    drain: F,
+    described: bool,
+}
+
+impl<F: FnMut(&mut String)> Lines<'_, F> {
+    fn column<'a, T: 'a>(
+        &mut self,
+        rows: impl Iterator<Item = (&'a str, &'a T)>,
+        value: fn(&T) -> Option<Value>,
+    ) {
+        for (names, row) in rows {
+            if let Some(value) = value(row) {
+                self.begin(names);
+                self.end(value);
+            }
+        }
+    }
+
+    fn begin(&mut self, names: &str) {
+        if !self.described {
+            describe(self.page, self.format, self.metric);
+            self.described = true;
+        }
+        self.page.push_str(self.metric.name);
+        self.page.push('{');
+        self.page.push_str(names);
+    }
+
+    fn end(&mut self, value: Value) {
+        self.page.push_str("} ");
+        number(self.page, value);
+        self.page.push('\n');
+        (self.drain)(self.page);
+    }
+}
+
+/// Writes the lines that say what a family is.
+fn describe(page: &mut String, format: Format, metric: &Metric) {
+    let (name, kind) = match format {
+        Format::OpenMetrics => (metric.family(), metric.kind.as_str()),
+        Format::Text if metric.kind == Kind::Info => (metric.name, "gauge"),
+        Format::Text => (metric.name, metric.kind.as_str()),
+    };
+    let help = |page: &mut String| {
+        let _ = write!(page, "# HELP {name} ");
+        escape(page, metric.help, false);
+        page.push('\n');
+    };
+    // Each format has its customary order.
+    match format {
+        Format::Text => {
+            help(page);
+            let _ = writeln!(page, "# TYPE {name} {kind}");
+        }
+        Format::OpenMetrics => {
+            let _ = writeln!(page, "# TYPE {name} {kind}");
+            if let Some(unit) = metric.unit() {
+                let _ = writeln!(page, "# UNIT {name} {unit}");
+            }
+            help(page);
+        }
+    }
+}
+
+fn histogram(
+    page: &mut String,
+    name: &str,
+    labels: &str,
+    histogram: &prometheus::proto::Histogram,
+) {
+    for bucket in histogram.get_bucket() {
+        let mut labels = labels.to_owned();
+        let mut bound = String::new();
+        float(&mut bound, bucket.upper_bound());
+        label(&mut labels, "le", &bound);
+        integer_line(page, name, "_bucket", &labels, bucket.cumulative_count());
+    }
+    let mut all = labels.to_owned();
+    label(&mut all, "le", "+Inf");
+    integer_line(page, name, "_bucket", &all, histogram.get_sample_count());
+    line(page, name, "_sum", labels, histogram.get_sample_sum());
+    integer_line(page, name, "_count", labels, histogram.get_sample_count());
+}
+
+fn line(page: &mut String, name: &str, suffix: &str, labels: &str, value: f64) {
+    series(page, name, suffix, labels);
+    float(page, value);
+    page.push('\n');
+}
+
+fn integer_line(page: &mut String, name: &str, suffix: &str, labels: &str, value: u64) {
+    series(page, name, suffix, labels);
+    let _ = writeln!(page, "{value}");
+}
+
+fn series(page: &mut String, name: &str, suffix: &str, labels: &str) {
+    page.push_str(name);
+    page.push_str(suffix);
+    if !labels.is_empty() {
+        page.push('{');
+        page.push_str(labels);
+        page.push('}');
+    }
+    page.push(' ');
+}
+
+fn label(labels: &mut String, name: &str, value: &str) {
+    if !labels.is_empty() {
+        labels.push(',');
+    }
+    label_pair(labels, name, value);
+}
+
+fn label_pair(labels: &mut String, name: &str, value: &str) {
+    labels.push_str(name);
+    labels.push_str("=\"");
+    escape(labels, value, true);
+    labels.push('"');
+}
+
+/// Escapes a label's value or a help text. A zero byte, for which every tool would take the page for binary,
+/// becomes the replacement character.
+fn escape(page: &mut String, text: &str, quotes: bool) {
+    if !text.bytes().any(|b| matches!(b, b'\\' | b'\n' | b'"' | 0)) {
+        page.push_str(text);
+        return;
+    }
+    for character in text.chars() {
+        match character {
+            '\\' => page.push_str("\\\\"),
+            '\n' => page.push_str("\\n"),
+            '"' if quotes => page.push_str("\\\""),
+            '\0' => page.push(char::REPLACEMENT_CHARACTER),
+            other => page.push(other),
+        }
+    }
+}
+
+fn number(page: &mut String, value: Value) {
+    let mut digits = itoa::Buffer::new();
+    match value {
+        Value::Integer(value) => page.push_str(digits.format(value)),
+        Value::Micros(micros) => {
+            if micros < 0 {
+                page.push('-');
+            }
+            let micros = micros.unsigned_abs();
+            page.push_str(digits.format(micros / 1_000_000));
+            let fraction = micros % 1_000_000;
+            if fraction > 0 {
+                // Six digits with the zeros that lead, without those at the end.
+                let text = digits.format(1_000_000 + fraction);
+                page.push('.');
+                page.push_str(text[1..].trim_end_matches('0'));
+            }
+        }
+    }
+}
+
+/// Writes a float as both formats want it: infinities as `+Inf`, `-Inf`.
+fn float(page: &mut String, value: f64) {
+    if value.is_infinite() {
+        page.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else {
+        let _ = write!(page, "{value}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

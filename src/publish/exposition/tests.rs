@@ -1,0 +1,229 @@
+//! The rendered pages against golden files, rewritten where `UPDATE_GOLDEN` is set.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::heartbeat::failure::Class;
+use crate::heartbeat::fixture::{self, INTERVALS};
+use crate::heartbeat::service::{Cluster, Defect, HostTime, Reading, Rejection, Service, Stamp};
+use crate::heartbeat::skew::{Bounds, ClockSkew, Quantum};
+use crate::heartbeat::snapshot::{Observed, order};
+use crate::publish::telemetry::{ClockOffset, Telemetry};
+
+/// A picture with something in every family.
+fn snapshot() -> Snapshot {
+    let now = fixture::now("2015-03-30 00:54:14.25");
+    let stamp = |age: i64| Stamp::At(HostTime(now.0 - TimeDelta::milliseconds(age)));
+    let service = |id, binary: &str, host: &str, age| Service {
+        id,
+        report_count: id * 100,
+        updated_at: stamp(age),
+        ..fixture::service(binary, host)
+    };
+    let services = vec![
+        service(1, "cinder-backup", "controller", 42_250),
+        Service {
+            disabled: true,
+            ..service(2, "cinder-scheduler", "controller", 141_250)
+        },
+        fixture::with(service(3, "cinder-volume", "block1", -75_000), |facts| {
+            facts.frozen = Some(true);
+            facts.cluster_name = Some("c1@lvm".into());
+            facts.uuid = Some("4f6e9a1e-f914-f6a3-9360-70cf8ab27b0d".into());
+            facts.rpc_current_version = Some("3.19".into());
+            facts.object_current_version = Some("1.39".into());
+            facts.replication_status = Some("failed-over".into());
+            facts.active_backend_id = Some("b2".into());
+        }),
+        service(4, "cinder-volume", "block1", 500_000),
+        Service {
+            updated_at: Stamp::Unreadable,
+            ..service(5, "cinder-volume", "zero", 0)
+        },
+        service(6, "cinder-volume", "say \"hi\"\\\nto\0 日本", 0),
+    ];
+    let reading = Reading {
+        now,
+        quantum: Quantum::MICROSECOND,
+        rows: 7,
+        services,
+        clusters: vec![Cluster {
+            binary: "cinder-volume".to_owned(),
+            name: "c1@lvm".to_owned(),
+            disabled: false,
+        }],
+        rejected: vec![
+            Rejection {
+                table: "services",
+                defect: Defect::UnreadableTime,
+                id: Some(5),
+            },
+            Rejection {
+                table: "services",
+                defect: Defect::NullHost,
+                id: Some(7),
+            },
+        ],
+    };
+    let order = order(&reading.services);
+    Snapshot::new(reading, INTERVALS, observed(), &order, None, None)
+}
+
+/// What was learnt of the rows: everything of one, and causality's bound alone of another.
+fn observed() -> Vec<Observed> {
+    let skew = |estimate: Option<i64>, lower, upper: Option<i64>| ClockSkew {
+        estimate: estimate.map(TimeDelta::milliseconds),
+        bounds: Bounds {
+            lower: TimeDelta::milliseconds(lower),
+            upper: upper.map(TimeDelta::milliseconds),
+        },
+    };
+    let ahead = Observed {
+        clock_skew: Some(skew(Some(75_010), 74_500, Some(77_020))),
+        clock_steps: Some(1),
+        clock_conflicts: Some(0),
+        report_interval: Some(TimeDelta::microseconds(9_999_871)),
+        writers: Some(2),
+        reason: Some(Reason::ClockSkew),
+        ..Observed::default()
+    };
+    let unbounded = Observed {
+        clock_skew: Some(skew(None, -141_250, None)),
+        clock_steps: Some(0),
+        reason: Some(Reason::Undetermined),
+        ..Observed::default()
+    };
+    let mut observed = vec![Observed::default(); 6];
+    observed[2] = ahead;
+    observed[1] = unbounded;
+    observed
+}
+
+fn services(snapshot: &Snapshot, format: Format) -> String {
+    let mut page = String::new();
+    for family in Family::all() {
+        family.render(format, snapshot, &Names::of(snapshot), &mut page, |_| {});
+    }
+    page
+}
+
+fn check(name: &str, page: &str) {
+    let path = format!("{}/tests/data/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, page).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        page == golden,
+        "{path} differs; set UPDATE_GOLDEN to rewrite it and look at the change:\n{page}"
+    );
+}
+
+#[test]
+fn services_in_both_formats() {
+    check("services.txt", &services(&snapshot(), Format::Text));
+    let page = services(&snapshot(), Format::OpenMetrics);
+    check("services.openmetrics", &page);
+}
+
+#[test]
+fn own_metrics_in_both_formats() {
+    let telemetry = Telemetry::new(
+        "cinder",
+        &INTERVALS,
+        Duration::from_secs(5),
+        Duration::from_secs(1),
+    )
+    .unwrap();
+    let clock = ClockOffset {
+        offset: TimeDelta::microseconds(-174),
+        error: Duration::from_micros(207),
+    };
+    telemetry.poll_succeeded(Duration::from_millis(3), &snapshot(), clock);
+    telemetry.poll_failed(Duration::from_secs(5), Class::Timeout);
+    telemetry.answered("/metrics", 200);
+    telemetry.dismissed("crowded", 0);
+    // What differs from machine to machine has tests of its own.
+    let mut families = telemetry.gather();
+    families.retain(|family| {
+        !family.name().starts_with("process_") && !family.name().ends_with("build_info")
+    });
+    check("telemetry.txt", &super::telemetry(&families, Format::Text));
+    check(
+        "telemetry.openmetrics",
+        &super::telemetry(&families, Format::OpenMetrics),
+    );
+}
+
+#[test]
+fn every_metric_of_the_table_is_published() {
+    let telemetry =
+        Telemetry::new("cinder", &INTERVALS, Duration::from_secs(5), Duration::ZERO).unwrap();
+    let clock = ClockOffset {
+        offset: TimeDelta::zero(),
+        error: Duration::ZERO,
+    };
+    telemetry.poll_succeeded(Duration::ZERO, &snapshot(), clock);
+    telemetry.answered("/", 200);
+    telemetry.dismissed("crowded", 0);
+    let page =
+        services(&snapshot(), Format::Text) + &super::telemetry(&telemetry.gather(), Format::Text);
+    for metric in table::all() {
+        // A process without a limit on its descriptors has no such series.
+        let optional = metric.name == table::PROCESS_MAX_FDS.name;
+        let described = page.contains(&format!("# TYPE {} ", metric.name));
+        assert!(
+            described || optional || !cfg!(target_os = "linux"),
+            "{}",
+            metric.name
+        );
+    }
+}
+
+#[test]
+fn numbers_are_exact() {
+    for (value, expected) in [
+        (Value::Integer(-3), "-3"),
+        (Value::Micros(0), "0"),
+        (Value::Micros(-250_000), "-0.25"),
+        (Value::Micros(1_427_676_854_000_001), "1427676854.000001"),
+        (Value::Micros(60_000_000), "60"),
+        (Value::Micros(i64::MIN), "-9223372036854.775808"),
+    ] {
+        let mut page = String::new();
+        number(&mut page, value);
+        assert_eq!(page, expected);
+    }
+    for (value, expected) in [
+        (f64::INFINITY, "+Inf"),
+        (f64::NEG_INFINITY, "-Inf"),
+        (0.1, "0.1"),
+        (1.0, "1"),
+    ] {
+        let mut page = String::new();
+        float(&mut page, value);
+        assert_eq!(page, expected);
+    }
+}
+
+#[test]
+fn an_empty_picture_has_no_lines() {
+    let reading = Reading {
+        now: fixture::now("2015-03-30 00:54:14"),
+        quantum: Quantum::MICROSECOND,
+        services: vec![],
+        clusters: vec![],
+        rejected: vec![],
+        rows: 0,
+    };
+    assert_eq!(
+        services(
+            &Snapshot::new(reading, INTERVALS, Vec::new(), &[], None, None),
+            Format::OpenMetrics
+        ),
+        ""
+    );
+    assert_eq!(super::telemetry(&[], Format::OpenMetrics), "# EOF\n");
+}

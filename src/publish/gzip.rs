@@ -1,0 +1,195 @@
+//! One gzip member out of parts, each compressed when it is made, in whatever order they are joined.
+//!
+//! Several members in one body would be legal, and `curl --compressed` stops after the first. So each part is raw
+//! deflate that ends on a byte, none refers back to another, and the checksums are joined.
+//! Formats: RFC 1951 and RFC 1952.
+
+use bytes::Bytes;
+use crc32fast::Hasher;
+use flate2::{Compress, Compression, FlushCompress, Status};
+
+/// What a member begins with: ID1, ID2, deflate, no flags, no time, no extra flags, unknown system (RFC 1952, 2.3).
+pub(crate) const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// A part of a member.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// The compressed text.
+    pub bytes: Bytes,
+    checksum: Hasher,
+}
+
+/// Compresses texts, each into a part of its own.
+#[derive(Debug)]
+pub(crate) struct Deflate {
+    compress: Compress,
+    bytes: Vec<u8>,
+    checksum: Hasher,
+}
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Self {
+            compress: Compress::new(Compression::fast(), false),
+            bytes: Vec::new(),
+            checksum: Hasher::new(),
+        }
+    }
+}
+
+impl Deflate {
+    /// Adds text to the part.
+    pub(crate) fn write(&mut self, text: &[u8]) {
+        self.checksum.update(text);
+        self.deflate(text, FlushCompress::None);
+    }
+
+    /// Ends the part; another can follow it in the member.
+    pub(crate) fn part(&mut self) -> Part {
+        if self.checksum.total_len() > 0 {
+            self.deflate(&[], FlushCompress::Full);
+        }
+        self.take()
+    }
+
+    /// Ends the last part of a member.
+    #[must_use]
+    pub(crate) fn end(mut self) -> Part {
+        self.deflate(&[], FlushCompress::Finish);
+        self.take()
+    }
+
+    fn take(&mut self) -> Part {
+        // What is kept for long takes no more room than it needs.
+        let bytes = self.bytes.as_slice().to_vec();
+        self.bytes.clear();
+        Part {
+            bytes: bytes.into(),
+            checksum: std::mem::take(&mut self.checksum),
+        }
+    }
+
+    fn deflate(&mut self, text: &[u8], flush: FlushCompress) {
+        let begin = self.compress.total_in();
+        loop {
+            let read = usize::try_from(self.compress.total_in() - begin).unwrap_or(usize::MAX);
+            self.bytes.reserve(16 * 1024);
+            let room = self.bytes.capacity() - self.bytes.len();
+            let before = self.bytes.len();
+            let status = self
+                .compress
+                .compress_vec(&text[read..], &mut self.bytes, flush)
+                .expect("deflate without a dictionary has no way to fail");
+            let full = self.bytes.len() - before == room;
+            match flush {
+                FlushCompress::Finish if status == Status::StreamEnd => return,
+                FlushCompress::Finish => {}
+                // All is read, and a flush is complete, when there is room left (zlib.h, deflate).
+                _ if !full => return,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Returns what a member of these parts ends with: the checksum and the length of the text (RFC 1952, 2.3.1).
+#[must_use]
+pub(crate) fn trailer<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Bytes {
+    let mut checksum = Hasher::new();
+    for part in parts {
+        checksum.combine(&part.checksum);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "ISIZE is the length modulo 2^32"
+    )]
+    let length = checksum.total_len() as u32;
+    let checksum = checksum.finalize();
+    [checksum.to_le_bytes(), length.to_le_bytes()]
+        .concat()
+        .into()
+}
+
+/// Compresses a text of one part.
+#[must_use]
+pub(crate) fn whole(text: &[u8]) -> Bytes {
+    let mut deflate = Deflate::default();
+    deflate.write(text);
+    let part = deflate.end();
+    [HEADER, &part.bytes, &trailer([&part])].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    /// Joins parts, the last of which ends the member, and reads them as a reader of one member does.
+    fn read(parts: &[&Part]) -> Vec<u8> {
+        let mut member = HEADER.to_vec();
+        for part in parts {
+            member.extend_from_slice(&part.bytes);
+        }
+        member.extend_from_slice(&trailer(parts.iter().copied()));
+        let mut decoder = flate2::read::GzDecoder::new(member.as_slice());
+        let mut text = Vec::new();
+        decoder.read_to_end(&mut text).unwrap();
+        let rest = decoder.into_inner();
+        assert!(rest.is_empty(), "{} bytes after the member", rest.len());
+        text
+    }
+
+    fn check(first: &[u8], second: &[u8]) {
+        let mut deflate = Deflate::default();
+        deflate.write(first);
+        let opening = deflate.part();
+        deflate.write(second);
+        let middle = deflate.part();
+        deflate.write(second);
+        let ending = deflate.end();
+        assert_eq!(
+            read(&[&opening, &middle, &ending]),
+            [first, second, second].concat()
+        );
+        // In another order, and with an end that was made apart.
+        let mut deflate = Deflate::default();
+        deflate.write(first);
+        let ending = deflate.end();
+        assert_eq!(
+            read(&[&middle, &opening, &ending]),
+            [second, first, first].concat()
+        );
+        assert_eq!(read(&[&ending]), first);
+    }
+
+    #[test]
+    fn parts_make_one_member_in_any_order() {
+        let long = "openstack_service_up{host=\"a\"} 1\n".repeat(100_000);
+        check(b"", b"");
+        check(b"", b"# EOF\n");
+        check(b"a", b"");
+        check(b"up 1\n", b"# EOF\n");
+        check(long.as_bytes(), long.as_bytes());
+        // What does not compress fills the room given.
+        let noise: Vec<u8> = (0..300_000_u32)
+            .map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+            .collect();
+        check(&noise, &noise);
+    }
+
+    #[test]
+    fn a_part_is_the_same_in_pieces() {
+        let text = "openstack_service_up{host=\"a\"} 1\n".repeat(10_000);
+        let mut deflate = Deflate::default();
+        for piece in text.as_bytes().chunks(4_097) {
+            deflate.write(piece);
+        }
+        assert_eq!(read(&[&deflate.end()]), text.as_bytes());
+        let member = whole(text.as_bytes());
+        let mut read = String::new();
+        let mut decoder = flate2::read::GzDecoder::new(&*member);
+        decoder.read_to_string(&mut read).unwrap();
+        assert_eq!(read, text);
+    }
+}

@@ -1,0 +1,640 @@
+//! The one table of all metrics: name, type, labels and help. The reference of `print metrics` is made from it.
+
+use std::fmt::Write as _;
+
+use chrono::TimeDelta;
+
+use crate::heartbeat::snapshot::{ClusterStatus, ServiceStatus};
+
+/// A metric family.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Name of its samples; a counter's ends in `_total`, an info's in `_info`, a histogram's has no suffix.
+    pub name: &'static str,
+    /// Type.
+    pub kind: Kind,
+    /// Names of the labels.
+    pub labels: &'static [&'static str],
+    /// One sentence or more.
+    pub help: &'static str,
+}
+
+/// The type of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises, but for a restart of what it counts.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Counts in buckets.
+    Histogram,
+    /// A constant 1 whose labels are facts; a gauge in text format 0.0.4.
+    Info,
+}
+
+impl Kind {
+    /// Returns the name that OpenMetrics has for the type.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
+        }
+    }
+}
+
+impl Metric {
+    /// Returns the name of the family in OpenMetrics, which leaves `_total` and `_info` to the samples.
+    #[must_use]
+    pub fn family(&self) -> &'static str {
+        let suffix = match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => "",
+        };
+        self.name.strip_suffix(suffix).unwrap_or(self.name)
+    }
+
+    /// Returns whether this is a name of the family or of any of its samples.
+    #[must_use]
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        let is_sample = |name: &str| match name.strip_prefix(self.name) {
+            Some("") => true,
+            Some("_bucket" | "_sum" | "_count") => self.kind == Kind::Histogram,
+            _ => false,
+        };
+        is_sample(name) || name == self.family()
+    }
+
+    /// Returns the unit, which stands at the end of the family's name, or nothing for a bare number.
+    #[must_use]
+    pub fn unit(&self) -> Option<&'static str> {
+        ["seconds", "bytes"].into_iter().find(|unit| {
+            let rest = self.family().strip_suffix(unit);
+            rest.is_some_and(|rest| rest.ends_with('_'))
+        })
+    }
+}
+
+/// The value of a sample, exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// A whole number.
+    Integer(i64),
+    /// Seconds, given in microseconds.
+    Micros(i64),
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Integer(value.into())
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+/// Returns `None` for a span of more than 292,000 years, which no pair of clocks is apart.
+fn micros(span: TimeDelta) -> Option<Value> {
+    span.num_microseconds().map(Value::Micros)
+}
+
+const SERVICE_LABELS: &[&str] = &["binary", "host"];
+const CLUSTER_LABELS: &[&str] = &["binary", "cluster_name"];
+const DATABASE_LABELS: &[&str] = &["database"];
+
+const fn service(name: &'static str, kind: Kind, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind,
+        labels: SERVICE_LABELS,
+        help,
+    }
+}
+
+const fn cluster(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        labels: CLUSTER_LABELS,
+        help,
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        labels: DATABASE_LABELS,
+        help,
+    }
+}
+
+/// A metric and how its value is got; without a value there is no series.
+pub(crate) type Column<T> = (Metric, fn(&T) -> Option<Value>);
+
+/// The metrics of one service. All values are as of the last poll.
+pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
+    (
+        service(
+            "openstack_service_up",
+            Kind::Gauge,
+            "Whether the API lists the service as up (1) or down (0), as of the last poll.",
+        ),
+        |status| status.up.map(Value::from),
+    ),
+    (
+        service(
+            "openstack_service_up_for_scheduler",
+            Kind::Gauge,
+            "Whether the scheduler takes the service for up (1) or down (0), as of the last poll.",
+        ),
+        |status| status.up_for_scheduler.map(Value::from),
+    ),
+    (
+        service(
+            "openstack_service_enabled",
+            Kind::Gauge,
+            "Whether the service is enabled (1) or an operator disabled it (0), as of the last poll.",
+        ),
+        |status| Some((!status.service.disabled).into()),
+    ),
+    (
+        service(
+            "openstack_service_frozen",
+            Kind::Gauge,
+            "Whether the backend of a volume service is frozen (1) or not (0), as of the last poll.",
+        ),
+        |status| status.service.facts.frozen_backend().map(Value::from),
+    ),
+    (
+        service(
+            "openstack_service_last_heartbeat_timestamp_seconds",
+            Kind::Gauge,
+            "Time of the last heartbeat, by the clock of the service's host, as of the last poll.",
+        ),
+        |status| {
+            let stamp = status.last_heartbeat?;
+            Some(Value::Micros(stamp.0.and_utc().timestamp_micros()))
+        },
+    ),
+    (
+        service(
+            "openstack_service_heartbeat_age_seconds",
+            Kind::Gauge,
+            "Apparent age of the last heartbeat at the last poll: the database's clock less the heartbeat's time \
+             by the clock of the service's host. Negative when that clock is ahead.",
+        ),
+        |status| micros(status.heartbeat_age?),
+    ),
+    (
+        service(
+            "openstack_service_heartbeats_total",
+            Kind::Counter,
+            "Heartbeats since the service's row was created, as of the last poll.",
+        ),
+        |status| Some(Value::Integer(status.service.report_count)),
+    ),
+    (
+        service(
+            "openstack_service_report_interval_seconds",
+            Kind::Gauge,
+            "Observed mean interval between heartbeats, by the clock of the service's host, as of the last poll.",
+        ),
+        |status| status.observed.report_interval.and_then(micros),
+    ),
+    (
+        service(
+            "openstack_service_clock_skew_seconds",
+            Kind::Gauge,
+            "Best estimate of the clock of the service's host less the database's, as of the last poll; positive \
+             when the host is ahead.",
+        ),
+        |status| micros(status.observed.clock_skew?.estimate?),
+    ),
+    (
+        service(
+            "openstack_service_clock_skew_lower_bound_seconds",
+            Kind::Gauge,
+            "The clock skew is proven to be at least this, as of the last poll; withdrawn after a long silence.",
+        ),
+        |status| micros(status.observed.clock_skew?.bounds.lower),
+    ),
+    (
+        service(
+            "openstack_service_clock_skew_upper_bound_seconds",
+            Kind::Gauge,
+            "The clock skew is proven to be at most this, as of the last poll; there is no such series before a \
+             heartbeat was observed, nor after a long silence.",
+        ),
+        |status| micros(status.observed.clock_skew?.bounds.upper?),
+    ),
+    (
+        service(
+            "openstack_service_clock_steps_total",
+            Kind::Counter,
+            "Times the clock of the service's host was seen to be set, since the exporter started or the row was made.",
+        ),
+        |status| {
+            let steps = status.observed.clock_steps?;
+            Some(Value::Integer(i64::try_from(steps).unwrap_or(i64::MAX)))
+        },
+    ),
+    (
+        service(
+            "openstack_service_clock_conflicts_total",
+            Kind::Counter,
+            "Times a regular heartbeat contradicted the proven bounds, so that an assumption does not hold: a clock \
+             that is being slewed, or heartbeats that become visible later than skew.visibility-delay.",
+        ),
+        |status| {
+            let conflicts = status.observed.clock_conflicts?;
+            Some(Value::Integer(i64::try_from(conflicts).unwrap_or(i64::MAX)))
+        },
+    ),
+    (
+        service(
+            "openstack_service_writers",
+            Kind::Gauge,
+            "Estimated number of processes that write the service's row; only where it is above 1, as of the last poll.",
+        ),
+        |status| {
+            status
+                .observed
+                .writers
+                .map(|writers| Value::Integer(writers.into()))
+        },
+    ),
+    (
+        service(
+            "openstack_service_duplicate_rows",
+            Kind::Gauge,
+            "Rows beyond the first with the same binary and host, of which the freshest is shown; only where \
+             there are any, as of the last poll.",
+        ),
+        |status| (status.duplicates > 0).then(|| status.duplicates.into()),
+    ),
+];
+
+/// Why a service is down: one series for each reason, 1 for the one that holds.
+pub(crate) const DOWN_REASON: Metric = Metric {
+    name: "openstack_service_down_reason",
+    kind: Kind::Gauge,
+    labels: &["binary", "host", "reason"],
+    help: "Whether this is why the service is down (1) or not (0), as of the last poll. All are 0 while it is up, \
+           but `stopped` can hold while a clock that is ahead still hides it.",
+};
+
+/// A label and where its value comes from.
+pub(crate) type InfoLabel = (&'static str, fn(&ServiceStatus) -> Option<&str>);
+
+/// Facts about a service that rarely change.
+pub(crate) const SERVICE_INFO: Metric = Metric {
+    name: "openstack_service_info",
+    kind: Kind::Info,
+    labels: &[
+        "binary",
+        "host",
+        "availability_zone",
+        "cluster_name",
+        "topic",
+        "uuid",
+        "rpc_version",
+        "object_version",
+        "replication_status",
+        "active_backend_id",
+    ],
+    help: "Facts about the service, as of the last poll.",
+};
+
+/// The labels of [`SERVICE_INFO`] beyond binary and host. A fact that is not known is an empty label, which is
+/// the same as none.
+pub(crate) const SERVICE_INFO_LABELS: &[InfoLabel] = &[
+    ("availability_zone", |s| {
+        s.service.facts.availability_zone.as_deref()
+    }),
+    ("cluster_name", |s| s.service.facts.cluster_name.as_deref()),
+    ("topic", |s| s.service.facts.topic.as_deref()),
+    ("uuid", |s| s.service.facts.uuid.as_deref()),
+    ("rpc_version", |s| {
+        s.service.facts.rpc_current_version.as_deref()
+    }),
+    ("object_version", |s| {
+        s.service.facts.object_current_version.as_deref()
+    }),
+    ("replication_status", |s| {
+        s.service.facts.replication_status.as_deref()
+    }),
+    ("active_backend_id", |s| {
+        s.service.facts.active_backend_id.as_deref()
+    }),
+];
+
+/// The metrics of one cluster. All values are as of the last poll.
+pub(crate) const CLUSTER: &[Column<ClusterStatus>] = &[
+    (
+        cluster(
+            "openstack_cluster_up",
+            "Whether the API lists the cluster as up (1) or down (0), as of the last poll.",
+        ),
+        |status| status.up.map(Value::from),
+    ),
+    (
+        cluster(
+            "openstack_cluster_enabled",
+            "Whether the cluster is enabled (1) or disabled (0), as of the last poll.",
+        ),
+        |status| Some((!status.cluster.disabled).into()),
+    ),
+    (
+        cluster(
+            "openstack_cluster_hosts",
+            "Services that belong to the cluster, as of the last poll.",
+        ),
+        |status| Some(status.hosts.into()),
+    ),
+    (
+        cluster(
+            "openstack_cluster_hosts_down",
+            "Services of the cluster that the API counts as down, as of the last poll.",
+        ),
+        |status| Some(status.hosts_down.into()),
+    ),
+];
+
+/// Whether the last poll succeeded.
+pub(crate) const DATABASE_UP: Metric = gauge(
+    "openstack_heartbeat_database_up",
+    "Whether the last poll of the database succeeded (1) or failed (0).",
+);
+/// The database's clock at the last successful poll.
+pub(crate) const LAST_POLL: Metric = gauge(
+    "openstack_heartbeat_last_poll_timestamp_seconds",
+    "The database's clock at the last successful poll.",
+);
+/// The database's clock against ours.
+pub(crate) const CLOCK_OFFSET: Metric = gauge(
+    "openstack_heartbeat_database_clock_offset_seconds",
+    "The database's clock less the exporter's, at the last successful poll.",
+);
+/// How exact [`CLOCK_OFFSET`] is.
+pub(crate) const CLOCK_OFFSET_ERROR: Metric = gauge(
+    "openstack_heartbeat_database_clock_offset_error_seconds",
+    "Bound on the error of the database's clock offset: half the round trip of the last successful poll.",
+);
+/// How long polls take.
+pub(crate) const POLL_DURATION: Metric = Metric {
+    name: "openstack_heartbeat_poll_duration_seconds",
+    kind: Kind::Histogram,
+    labels: DATABASE_LABELS,
+    help: "Duration of polls of the database, failed ones included, connecting included.",
+};
+/// How often polls fail.
+pub(crate) const POLL_FAILURES: Metric = Metric {
+    name: "openstack_heartbeat_poll_failures_total",
+    kind: Kind::Counter,
+    labels: &["database", "class"],
+    help: "Polls of the database that failed, by class of failure.",
+};
+/// How many rows there are.
+pub(crate) const ROWS: Metric = gauge(
+    "openstack_heartbeat_rows",
+    "Rows of the table of services that are not deleted, at the last successful poll.",
+);
+/// How many rows are no good.
+pub(crate) const ROWS_REJECTED: Metric = Metric {
+    name: "openstack_heartbeat_rows_rejected",
+    kind: Kind::Gauge,
+    labels: &["database", "reason"],
+    help: "Rows that could not be read, or not in full, at the last successful poll.",
+};
+/// `service_down_time`.
+pub(crate) const SERVICE_DOWN_TIME: Metric = gauge(
+    "openstack_heartbeat_service_down_time_seconds",
+    "The option service_down_time that verdicts are made with.",
+);
+/// What processes that run a service make of `service_down_time`.
+pub(crate) const SCHEDULER_DOWN_TIME: Metric = gauge(
+    "openstack_heartbeat_scheduler_service_down_time_seconds",
+    "The service_down_time of the scheduler, which raises one that is not above report_interval.",
+);
+/// `report_interval`.
+pub(crate) const REPORT_INTERVAL: Metric = gauge(
+    "openstack_heartbeat_configured_report_interval_seconds",
+    "The option report_interval that verdicts are made with.",
+);
+/// `poll.interval`.
+pub(crate) const POLL_INTERVAL: Metric = gauge(
+    "openstack_heartbeat_poll_interval_seconds",
+    "The setting poll.interval.",
+);
+/// Whether the reference of all skews is off itself.
+pub(crate) const REFERENCE_SUSPECT: Metric = gauge(
+    "openstack_heartbeat_reference_clock_suspect",
+    "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side (1): then \
+     it is rather the database's clock that is off, or its reads lag.",
+);
+/// How often another clock answered.
+pub(crate) const CLOCK_JUMPS: Metric = Metric {
+    name: "openstack_heartbeat_database_clock_jumps_total",
+    kind: Kind::Counter,
+    labels: DATABASE_LABELS,
+    help: "Times the database's clock jumped by more than a second against the exporter's monotonic clock: it was \
+           set, another server answers, or the exporter's machine was suspended.",
+};
+/// What this program is.
+pub(crate) const BUILD_INFO: Metric = Metric {
+    name: "openstack_heartbeat_exporter_build_info",
+    kind: Kind::Info,
+    labels: &["version", "revision", "rustc"],
+    help: "Version and revision of the exporter, and the compiler that built it.",
+};
+/// Whether the configuration in force is the one on disk.
+pub(crate) const RELOAD_SUCCESSFUL: Metric = Metric {
+    name: "openstack_heartbeat_config_last_reload_successful",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Whether the configuration was last loaded successfully (1), or was refused and the old one kept (0).",
+};
+/// When the configuration in force was loaded.
+pub(crate) const RELOAD_TIMESTAMP: Metric = Metric {
+    name: "openstack_heartbeat_config_last_reload_success_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Time when the configuration was last loaded successfully, by the exporter's clock.",
+};
+/// Requests answered.
+pub(crate) const HTTP_REQUESTS: Metric = Metric {
+    name: "openstack_heartbeat_http_requests_total",
+    kind: Kind::Counter,
+    labels: &["path", "code"],
+    help: "HTTP requests answered, by path and status code; unknown paths count as `other`.",
+};
+
+/// Connections closed before their client did so.
+pub(crate) const HTTP_DISMISSED: Metric = Metric {
+    name: "openstack_heartbeat_http_connections_closed_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: "HTTP connections that the exporter closed: crowded (too many clients), slow_request, slow_reader, idle.",
+};
+
+const fn process(name: &'static str, kind: Kind, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind,
+        labels: &[],
+        help,
+    }
+}
+
+/// Processor time of this process.
+pub(crate) const PROCESS_CPU: Metric = process(
+    "process_cpu_seconds_total",
+    Kind::Counter,
+    "Total user and system CPU time spent in seconds.",
+);
+/// Descriptors open.
+pub(crate) const PROCESS_OPEN_FDS: Metric = process(
+    "process_open_fds",
+    Kind::Gauge,
+    "Number of open file descriptors.",
+);
+/// Descriptors allowed.
+pub(crate) const PROCESS_MAX_FDS: Metric = process(
+    "process_max_fds",
+    Kind::Gauge,
+    "Maximum number of open file descriptors.",
+);
+/// Address space.
+pub(crate) const PROCESS_VIRTUAL_MEMORY: Metric = process(
+    "process_virtual_memory_bytes",
+    Kind::Gauge,
+    "Virtual memory size in bytes.",
+);
+/// Resident memory.
+pub(crate) const PROCESS_RESIDENT_MEMORY: Metric = process(
+    "process_resident_memory_bytes",
+    Kind::Gauge,
+    "Resident memory size in bytes.",
+);
+/// Threads.
+pub(crate) const PROCESS_THREADS: Metric = process(
+    "process_threads",
+    Kind::Gauge,
+    "Number of OS threads in the process.",
+);
+/// Start of this process.
+pub(crate) const PROCESS_START_TIME: Metric = process(
+    "process_start_time_seconds",
+    Kind::Gauge,
+    "Start time of the process since unix epoch in seconds.",
+);
+
+/// The exporter's own metrics.
+pub(crate) const TELEMETRY: &[Metric] = &[
+    DATABASE_UP,
+    LAST_POLL,
+    CLOCK_OFFSET,
+    CLOCK_OFFSET_ERROR,
+    POLL_DURATION,
+    POLL_FAILURES,
+    ROWS,
+    ROWS_REJECTED,
+    REFERENCE_SUSPECT,
+    CLOCK_JUMPS,
+    SERVICE_DOWN_TIME,
+    SCHEDULER_DOWN_TIME,
+    REPORT_INTERVAL,
+    POLL_INTERVAL,
+    BUILD_INFO,
+    RELOAD_SUCCESSFUL,
+    RELOAD_TIMESTAMP,
+    HTTP_REQUESTS,
+    HTTP_DISMISSED,
+    PROCESS_CPU,
+    PROCESS_OPEN_FDS,
+    PROCESS_MAX_FDS,
+    PROCESS_VIRTUAL_MEMORY,
+    PROCESS_RESIDENT_MEMORY,
+    PROCESS_THREADS,
+    PROCESS_START_TIME,
+];
+
+/// Every metric that the exporter can publish, in the order of the exposition.
+pub fn all() -> impl Iterator<Item = Metric> {
+    let services = SERVICE.iter().map(|(metric, _)| *metric);
+    let clusters = CLUSTER.iter().map(|(metric, _)| *metric);
+    services
+        .chain([DOWN_REASON, SERVICE_INFO])
+        .chain(clusters)
+        .chain(TELEMETRY.iter().copied())
+}
+
+/// Returns the metrics reference as a table in Markdown.
+#[must_use]
+pub(crate) fn reference() -> String {
+    let mut text = String::from(
+        "| metric | type | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for metric in all() {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            metric.name,
+            metric.kind.as_str(),
+            metric.unit().unwrap_or_default(),
+            metric.labels.join(", "),
+            metric.help
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_say_what_they_are() {
+        let mut names = HashSet::new();
+        for metric in all() {
+            assert!(names.insert(metric.family()), "{} twice", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_total"),
+                metric.kind == Kind::Counter,
+                "{}",
+                metric.name
+            );
+            assert_eq!(
+                metric.name.ends_with("_info"),
+                metric.kind == Kind::Info,
+                "{}",
+                metric.name
+            );
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn the_unit_is_the_last_word_of_the_family() {
+        assert_eq!(PROCESS_CPU.unit(), Some("seconds"));
+        assert_eq!(PROCESS_RESIDENT_MEMORY.unit(), Some("bytes"));
+        assert_eq!(ROWS.unit(), None);
+        assert_eq!(LAST_POLL.unit(), Some("seconds"));
+    }
+
+    #[test]
+    fn labels_of_the_info_are_those_of_the_table() {
+        let labels: Vec<&str> = SERVICE_INFO_LABELS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(SERVICE_INFO.labels[..2], *SERVICE_LABELS);
+        assert_eq!(SERVICE_INFO.labels[2..], labels);
+    }
+}

@@ -1,0 +1,142 @@
+//! Where the documentation is.
+
+use chrono::TimeDelta;
+
+use crate::heartbeat::budget::Budget;
+use crate::heartbeat::cause::Reason;
+use crate::heartbeat::snapshot::ServiceStatus;
+use crate::heartbeat::urgency::{Doubt, Urgency};
+
+/// The folder of the documentation, ending in a slash. The one place that names it.
+pub const DOCUMENTATION: &str =
+    "https://github.com/openstack-heartbeat-exporter/openstack-heartbeat-exporter/blob/main/docs/";
+
+/// The runbook for a clock skew that most hosts share.
+pub(crate) const SUSPECT: &str = "OpenStackHeartbeatReferenceClockSuspect";
+
+/// Returns the name of the runbook, which is that of the alert, for a service that needs somebody.
+#[must_use]
+pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static str> {
+    match Urgency::of(status) {
+        Urgency::Down if status.observed.reason == Some(Reason::ClockSkew) => {
+            Some("OpenStackServiceClockSkewed")
+        }
+        Urgency::Down => Some("OpenStackServiceDown"),
+        Urgency::Unseen => Some("OpenStackServiceStoppedUnseen"),
+        Urgency::Warning => match Doubt::of(status)? {
+            Doubt::SharedRow => Some("OpenStackServiceSharedRow"),
+            Doubt::Clock if is_beyond(status, budget) => Some("OpenStackServiceClockSkewed"),
+            Doubt::Clock => Some("OpenStackServiceClockSkewHigh"),
+            Doubt::Duplicates => None,
+        },
+        Urgency::Abandoned => Some("OpenStackServiceAbandoned"),
+        Urgency::Unknown | Urgency::Up | Urgency::Disabled => None,
+    }
+}
+
+/// Returns whether a clock is proven to be farther off than Cinder tolerates.
+fn is_beyond(status: &ServiceStatus, budget: Budget) -> bool {
+    status.observed.clock_skew.is_some_and(|skew| {
+        // The rules leave out a budget of nothing, which no clock could keep.
+        let behind = |upper| budget.behind > TimeDelta::zero() && upper < -budget.behind;
+        skew.bounds.lower > budget.ahead || skew.bounds.upper.is_some_and(behind)
+    })
+}
+
+/// Returns the address of a runbook.
+#[must_use]
+pub(crate) fn address(runbook: &str) -> String {
+    format!("{DOCUMENTATION}runbooks/{runbook}.md")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::embedded::RULES;
+    use crate::heartbeat::fixture::{self, INTERVALS};
+
+    use crate::heartbeat::skew::{Bounds, ClockSkew};
+    use crate::heartbeat::snapshot::Observed;
+
+    fn check(up: Option<bool>, observed: Observed, expected: Option<&str>) {
+        check_age(up, observed, 500, expected);
+    }
+
+    fn check_age(up: Option<bool>, observed: Observed, age: i64, expected: Option<&str>) {
+        let status = ServiceStatus {
+            heartbeat_age: Some(TimeDelta::seconds(age)),
+            observed,
+            ..fixture::status(fixture::service("cinder-volume", "block1"), up)
+        };
+        let runbook = runbook(&status, Budget::of(&INTERVALS));
+        assert_eq!(runbook, expected, "{status:?}");
+        if let Some(name) = runbook {
+            check_exists(name);
+        }
+    }
+
+    fn check_exists(name: &str) {
+        assert!(RULES.contains(&format!("- alert: {name}\n")), "{name}");
+        let file = format!("docs/runbooks/{name}.md");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        assert!(file.is_file(), "{}", file.display());
+    }
+
+    fn because(reason: Reason) -> Observed {
+        Observed {
+            reason: Some(reason),
+            ..Observed::default()
+        }
+    }
+
+    #[test]
+    fn each_service_that_needs_somebody_has_the_runbook_of_its_alert() {
+        for (reason, expected) in [
+            (Reason::ClockSkew, "OpenStackServiceClockSkewed"),
+            (Reason::Stopped, "OpenStackServiceDown"),
+            (Reason::SlowReports, "OpenStackServiceDown"),
+            (Reason::NeverReported, "OpenStackServiceDown"),
+            (Reason::Undetermined, "OpenStackServiceDown"),
+        ] {
+            check(Some(false), because(reason), Some(expected));
+        }
+        let week = 7 * 24 * 3_600;
+        let abandoned = Some("OpenStackServiceAbandoned");
+        check_age(Some(false), because(Reason::Stopped), week + 1, abandoned);
+        let unseen = Some("OpenStackServiceStoppedUnseen");
+        check(Some(true), because(Reason::Stopped), unseen);
+        check(None, Observed::default(), None);
+        check(Some(true), Observed::default(), None);
+        let shared = Observed {
+            writers: Some(2),
+            ..Observed::default()
+        };
+        check(Some(true), shared, Some("OpenStackServiceSharedRow"));
+        check_exists(SUSPECT);
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_from_one_that_cinder_does_not_tolerate() {
+        for (lower, upper, expected) in [
+            (6, Some(8), "OpenStackServiceClockSkewHigh"),
+            (60, Some(62), "OpenStackServiceClockSkewHigh"),
+            (61, Some(62), "OpenStackServiceClockSkewed"),
+            (-52, Some(-50), "OpenStackServiceClockSkewHigh"),
+            (-53, Some(-51), "OpenStackServiceClockSkewed"),
+        ] {
+            let observed = Observed {
+                clock_skew: Some(ClockSkew {
+                    estimate: None,
+                    bounds: Bounds {
+                        lower: TimeDelta::seconds(lower),
+                        upper: upper.map(TimeDelta::seconds),
+                    },
+                }),
+                ..Observed::default()
+            };
+            check(Some(true), observed, Some(expected));
+        }
+    }
+}

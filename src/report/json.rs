@@ -1,0 +1,95 @@
+//! The services as JSON: all of them, or one with its last hour.
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::record::{Record, utc};
+use crate::heartbeat::history::{Hour, Since};
+use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::state::State;
+
+#[derive(Debug, Serialize)]
+struct ServicesDocument<'a> {
+    /// The database's clock when the rows were read, UTC.
+    now: String,
+    reference_clock_suspect: bool,
+    services: Vec<Record<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ServiceDocument<'a> {
+    /// The database's clock when the rows were read, UTC.
+    now: String,
+    reference_clock_suspect: bool,
+    service: Record<'a>,
+    /// When the state began, by the database's clock; null as long as there is no history.
+    since: Option<String>,
+    /// Whether it was seen to begin; otherwise it began before `since`.
+    since_is_exact: Option<bool>,
+    history: Option<History>,
+}
+
+#[derive(Debug, Serialize)]
+struct History {
+    slot_seconds: u32,
+    /// The oldest first, the last being the present minute; null for a minute without a picture.
+    states: Vec<Option<&'static str>>,
+}
+
+/// Returns a JSON object: the database's time, and the services.
+#[must_use]
+pub fn services(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
+    document(&list(snapshot, shown))
+}
+
+/// Returns the same in one line.
+#[must_use]
+pub(crate) fn services_line(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
+    ended(serde_json::to_string(&list(snapshot, shown)))
+}
+
+fn list(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> ServicesDocument<'_> {
+    let services = snapshot.services.iter().filter(|status| shown(status));
+    ServicesDocument {
+        now: utc(snapshot.now.0),
+        reference_clock_suspect: snapshot.reference_clock_suspect,
+        services: services
+            .map(|status| Record::new(status, snapshot))
+            .collect(),
+    }
+}
+
+fn document(page: &impl Serialize) -> String {
+    ended(serde_json::to_string_pretty(page))
+}
+
+fn ended(json: serde_json::Result<String>) -> String {
+    json.expect("texts and numbers are always JSON") + "\n"
+}
+
+/// Returns a JSON object: the database's time, the service with the fields of [`services`], and its last
+/// hour.
+#[must_use]
+pub fn service(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> String {
+    let since = hour.map(|hour| match hour.since {
+        Since::Exactly(lasted) => (began(lasted, snapshot), true),
+        Since::AtLeast(lasted) => (began(lasted, snapshot), false),
+    });
+    let (since, since_is_exact) = since.unzip();
+    let page = ServiceDocument {
+        now: utc(snapshot.now.0),
+        reference_clock_suspect: snapshot.reference_clock_suspect,
+        service: Record::new(status, snapshot),
+        since,
+        since_is_exact,
+        history: hour.map(|hour| History {
+            slot_seconds: 60,
+            states: hour.minutes.map(|minute| minute.map(State::as_str)).into(),
+        }),
+    };
+    document(&page)
+}
+
+fn began(lasted: TimeDelta, snapshot: &Snapshot) -> String {
+    utc(snapshot.now.0 - lasted)
+}

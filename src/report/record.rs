@@ -1,0 +1,89 @@
+//! A service as scripts read it: the fields that JSON and CSV share.
+
+use chrono::{NaiveDateTime, TimeDelta};
+use serde::Serialize;
+
+use super::advice;
+use super::words::{enabled, verdict};
+use crate::heartbeat::cause::Reason;
+use crate::heartbeat::service::Stamp;
+use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+
+/// What is listed of a service, by the names of Cinder's API and of our metrics.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Record<'a> {
+    pub(super) binary: &'a str,
+    pub(super) host: &'a str,
+    pub(super) zone: Option<&'a str>,
+    pub(super) status: &'static str,
+    /// `up`, `down`, or null when the row does not tell.
+    pub(super) state: Option<&'static str>,
+    /// The same by the scheduler's rule.
+    pub(super) state_for_scheduler: Option<&'static str>,
+    /// Null when the service never wrote its row; by the clock of the service's host, UTC.
+    pub(super) updated_at: Option<String>,
+    /// Apparent, negative when the host's clock is ahead.
+    pub(super) heartbeat_age_seconds: Option<f64>,
+    /// Positive when the host is ahead.
+    pub(super) clock_skew_seconds: Option<f64>,
+    pub(super) clock_skew_lower_bound_seconds: Option<f64>,
+    pub(super) clock_skew_upper_bound_seconds: Option<f64>,
+    pub(super) clock_steps: Option<u64>,
+    pub(super) report_interval_seconds: Option<f64>,
+    pub(super) writers: Option<u32>,
+    pub(super) report_count: i64,
+    pub(super) cluster: Option<&'a str>,
+    pub(super) frozen: Option<bool>,
+    pub(super) disabled_reason: Option<&'a str>,
+    pub(super) reason: Option<&'static str>,
+    pub(super) advice: Option<String>,
+}
+
+impl<'a> Record<'a> {
+    /// Returns what there is to tell of a service.
+    pub(super) fn new(status: &'a ServiceStatus, snapshot: &Snapshot) -> Self {
+        let service = &status.service;
+        let facts = &service.facts;
+        let observed = &status.observed;
+        let skew = observed.clock_skew;
+        Self {
+            binary: &facts.binary,
+            host: &facts.host,
+            zone: facts.availability_zone.as_deref(),
+            status: enabled(status),
+            state: verdict(status.up),
+            state_for_scheduler: verdict(status.up_for_scheduler),
+            updated_at: match service.updated_at {
+                Stamp::At(stamp) => Some(utc(stamp.0)),
+                Stamp::Never | Stamp::Unreadable => None,
+            },
+            heartbeat_age_seconds: status.heartbeat_age.map(seconds),
+            clock_skew_seconds: skew.and_then(|skew| skew.estimate).map(seconds),
+            clock_skew_lower_bound_seconds: skew.map(|skew| seconds(skew.bounds.lower)),
+            clock_skew_upper_bound_seconds: skew.and_then(|skew| skew.bounds.upper).map(seconds),
+            clock_steps: observed.clock_steps,
+            report_interval_seconds: observed.report_interval.map(seconds),
+            writers: observed.writers,
+            report_count: service.report_count,
+            cluster: facts.cluster_name.as_deref(),
+            frozen: facts.frozen_backend(),
+            disabled_reason: service.disabled_reason.as_deref(),
+            reason: observed.reason.map(Reason::as_str),
+            advice: advice::advice(status, snapshot),
+        }
+    }
+}
+
+/// Returns seconds with the six digits that the metrics have, and so the same number.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of nearly three centuries need 53 bits"
+)]
+fn seconds(span: TimeDelta) -> f64 {
+    span.num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6
+}
+
+/// Returns a time as ISO 8601 has it, with microseconds.
+pub(super) fn utc(time: NaiveDateTime) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}

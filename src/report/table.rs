@@ -1,0 +1,188 @@
+//! The services as a table for people, and below it what to do about those that need somebody.
+
+use std::fmt::Write as _;
+
+use chrono::TimeDelta;
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, Table, presets};
+
+use super::advice;
+use super::words::{age, enabled, verdict};
+use crate::heartbeat::cause::Reason;
+use crate::heartbeat::service::Stamp;
+use crate::heartbeat::skew::ClockSkew;
+use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::urgency::{Doubt, Urgency};
+
+const COLUMNS: usize = 9;
+const ZONE: usize = 2;
+const STATE: usize = 4;
+const UPDATED_AT: usize = 5;
+const SKEW: usize = 7;
+const REASON: usize = 8;
+
+/// What a narrow terminal can do without: the age says when, and few have more than one zone.
+const DISPENSABLE: [usize; 2] = [UPDATED_AT, ZONE];
+
+/// The headings of `openstack volume service list`, and what it can't tell.
+const HEADINGS: [&str; COLUMNS] = [
+    "Binary",
+    "Host",
+    "Zone",
+    "Status",
+    "State",
+    "Updated At",
+    "Age",
+    "Skew",
+    "Reason",
+];
+
+/// What to say where most hosts share a skew.
+const SUSPECT: &str = "\nMost hosts share one clock skew: it is rather the clock of the database's server that is off, or \
+                       its reads lag.\n";
+
+/// Returns a table, and below it what to do about the services that need it. The table has colours, which are to be
+/// taken out where they are not wanted. On a terminal that is too narrow it lacks the zone and the time.
+#[must_use]
+pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_FULL_CONDENSED);
+    table.enforce_styling();
+    table.set_header(HEADINGS);
+    let mut advices = String::new();
+    for status in snapshot.services.iter().filter(|status| shown(status)) {
+        table.add_row(cells(status));
+        if let Some(advice) = advice::advice(status, snapshot) {
+            let facts = &status.service.facts;
+            let name = format!("{} on {}", facts.binary, facts.host);
+            let _ = writeln!(advices, "\n{}: {}", printable(&name), printable(&advice));
+        }
+    }
+    if snapshot.reference_clock_suspect {
+        advices.push_str(SUSPECT);
+    }
+    fit(&mut table);
+    format!("{table}\n{advices}")
+}
+
+/// Leaves out columns until the table fits the terminal, if standard output is one.
+fn fit(table: &mut Table) {
+    let Some(terminal) = table.width() else {
+        return;
+    };
+    // Each has a space on both sides, and a line.
+    let widths = table.column_max_content_widths();
+    let widths: Vec<usize> = widths.iter().map(|width| usize::from(*width) + 3).collect();
+    let mut width = 1 + widths.iter().sum::<usize>();
+    for index in DISPENSABLE {
+        if width > terminal.into()
+            && let Some(column) = table.column_mut(index)
+        {
+            column.set_constraint(ColumnConstraint::Hidden);
+            width -= widths[index];
+        }
+    }
+}
+
+/// Returns a row in colours: what is down in red, what may be wrong in yellow, what nobody expects to run faint.
+fn cells(status: &ServiceStatus) -> impl Iterator<Item = Cell> {
+    let urgency = Urgency::of(status);
+    let reason = status.observed.reason;
+    let is_skewed = reason == Some(Reason::ClockSkew) || Doubt::of(status) == Some(Doubt::Clock);
+    let texts = row(status).into_iter().enumerate();
+    texts.map(move |(column, text)| {
+        let cell = Cell::new(printable(&text));
+        match (urgency, column) {
+            (Urgency::Disabled | Urgency::Abandoned, _) => cell.add_attribute(Attribute::Dim),
+            (_, SKEW | REASON) if is_skewed => cell.fg(Color::DarkYellow),
+            (Urgency::Unknown, STATE) => cell.fg(Color::DarkYellow),
+            (Urgency::Down | Urgency::Unseen, STATE | REASON) => cell.fg(Color::DarkRed),
+            _ => cell,
+        }
+    })
+}
+
+fn row(status: &ServiceStatus) -> [String; COLUMNS] {
+    let service = &status.service;
+    let facts = &service.facts;
+    let zone = facts.availability_zone.as_deref();
+    let updated_at = match service.updated_at {
+        Stamp::At(stamp) => stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string(),
+        Stamp::Never | Stamp::Unreadable => String::new(),
+    };
+    [
+        facts.binary.to_string(),
+        facts.host.to_string(),
+        zone.unwrap_or_default().to_owned(),
+        enabled(status).to_owned(),
+        verdict(status.up).unwrap_or("unknown").to_owned(),
+        updated_at,
+        status.heartbeat_age.map(age).unwrap_or_default(),
+        status
+            .observed
+            .clock_skew
+            .as_ref()
+            .map(skew)
+            .unwrap_or_default(),
+        status
+            .observed
+            .reason
+            .map_or("", Reason::as_str)
+            .replace('_', " "),
+    ]
+}
+
+/// Returns a text that can do nothing to a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escaped = c.is_control().then(|| c.escape_default());
+            let plain = (!c.is_control()).then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}
+
+/// Returns a skew as `+74.9 s ± 1.3`; before a heartbeat was observed, what causality proves of a host ahead.
+fn skew(skew: &ClockSkew) -> String {
+    let lower = skew.bounds.lower;
+    match (skew.estimate, skew.margin()) {
+        (Some(estimate), Some(margin)) => format!(
+            "{:+.1} s ± {:.1}",
+            estimate.as_seconds_f64(),
+            margin.as_seconds_f64()
+        ),
+        _ if lower > TimeDelta::seconds(1) => format!("> {:+.1} s", lower.as_seconds_f64()),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::skew::Bounds;
+
+    #[test]
+    fn a_skew_is_said_with_the_farther_of_its_bounds() {
+        let span = TimeDelta::milliseconds;
+        for (estimate, lower, upper, expected) in [
+            (Some(74_900), 74_000, Some(76_600), "+74.9 s ± 1.7"),
+            (Some(-40), -1_000, Some(1_000), "-0.0 s ± 1.0"),
+            (None, 74_500, None, "> +74.5 s"),
+            (None, -141_000, None, ""),
+        ] {
+            let text = skew(&ClockSkew {
+                estimate: estimate.map(span),
+                bounds: Bounds {
+                    lower: span(lower),
+                    upper: upper.map(span),
+                },
+            });
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(printable("a\u{1b}[31m\nb ж"), "a\\u{1b}[31m\\nb ж");
+    }
+}

@@ -1,0 +1,275 @@
+//! How the page says states, times and numbers.
+
+use std::time::Duration;
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+use crate::heartbeat::cause::Reason;
+use crate::heartbeat::history::{Hour, Since};
+use crate::heartbeat::service::Stamp;
+use crate::heartbeat::snapshot::ServiceStatus;
+use crate::heartbeat::state::State;
+use crate::heartbeat::urgency::{Doubt, Urgency};
+
+/// Returns whether an operator has disabled the service.
+#[must_use]
+pub(crate) fn enabled(status: &ServiceStatus) -> &'static str {
+    if status.service.disabled {
+        "disabled"
+    } else {
+        "enabled"
+    }
+}
+
+/// Returns a verdict as OpenStack writes it; `None` when the row does not tell.
+#[must_use]
+pub(crate) fn verdict(up: Option<bool>) -> Option<&'static str> {
+    up.map(|up| if up { "up" } else { "down" })
+}
+
+pub(crate) fn place(status: &ServiceStatus) -> String {
+    let facts = &status.service.facts;
+    let cluster = facts.cluster_name.as_ref();
+    let parts = [
+        facts.availability_zone.as_deref().map(str::to_owned),
+        cluster.map(|cluster| format!("cluster {cluster}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join(", ")
+}
+
+pub(crate) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
+    match (urgency, status.up) {
+        (Urgency::Down, _) => "down",
+        (Urgency::Unseen, _) => "fails unseen",
+        (Urgency::Unknown, _) => "unknown",
+        (Urgency::Warning | Urgency::Up, _) => "up",
+        (Urgency::Abandoned, _) => "abandoned",
+        (Urgency::Disabled, Some(true)) => "disabled, up",
+        (Urgency::Disabled, Some(false)) => "disabled, down",
+        (Urgency::Disabled, None) => "disabled",
+    }
+}
+
+/// Returns what a service has been since its state began, which is not when somebody disabled it.
+pub(crate) fn lasting(status: &ServiceStatus, urgency: Urgency) -> &'static str {
+    match (urgency, status.up) {
+        (Urgency::Disabled | Urgency::Abandoned, Some(true)) => "up",
+        (Urgency::Disabled | Urgency::Abandoned, Some(false)) => "down",
+        (Urgency::Disabled | Urgency::Abandoned, None) => "unknown",
+        _ => state(status, urgency),
+    }
+}
+
+pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'static str> {
+    match (status.observed.reason, urgency) {
+        (_, Urgency::Abandoned) => Some("last seen over a week ago"),
+        (Some(Reason::ClockSkew), _) => Some("clock skew"),
+        (Some(Reason::Stopped), _) => Some("stopped"),
+        (Some(Reason::SlowReports), _) => Some("slow reports"),
+        (Some(Reason::NeverReported), _) => Some("never reported"),
+        (Some(Reason::Undetermined), _) => Some("reason not known yet"),
+        (None, Urgency::Warning) => Doubt::of(status).map(|doubt| match doubt {
+            Doubt::SharedRow => "several writers",
+            Doubt::Clock => "clock is off",
+            Doubt::Duplicates => "several rows of this name",
+        }),
+        (None, Urgency::Unknown) => Some(if status.last_heartbeat.is_some() {
+            "the database’s clock jumped"
+        } else {
+            "its time can’t be read"
+        }),
+        (None, _) => None,
+    }
+}
+
+pub(crate) fn scheduler(status: &ServiceStatus) -> Option<&'static str> {
+    match (status.up, status.up_for_scheduler) {
+        (Some(true), Some(false)) => Some("down for the scheduler"),
+        (Some(false), Some(true)) => Some("up for the scheduler"),
+        _ => None,
+    }
+}
+
+pub(crate) fn heartbeat(status: &ServiceStatus) -> String {
+    match (status.heartbeat_age, status.service.last_heartbeat()) {
+        (Some(since), _) if since < TimeDelta::zero() => {
+            format!("{} ahead", age(since.abs()))
+        }
+        (Some(since), _) => format!("{} ago", age(since)),
+        (None, Stamp::Unreadable) => "unreadable".to_owned(),
+        (None, _) => "never".to_owned(),
+    }
+}
+
+/// Returns when a state began, `now` being the picture's time.
+pub(crate) fn since(since: Since, now: NaiveDateTime) -> String {
+    let (Since::Exactly(lasted) | Since::AtLeast(lasted)) = since;
+    let began = moment(now - lasted, now);
+    let lasted = span(lasted.to_std().unwrap_or_default());
+    match since {
+        Since::Exactly(_) => format!("since {began} UTC, for {lasted}"),
+        Since::AtLeast(_) => format!("since before {began} UTC, for {lasted} at least"),
+    }
+}
+
+/// Returns a time of day, with its date unless it is today.
+pub(crate) fn moment(time: NaiveDateTime, now: NaiveDateTime) -> String {
+    let format = if time.date() == now.date() {
+        "%H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M:%S"
+    };
+    time.format(format).to_string()
+}
+
+/// Returns what an hour was spent with, the worst first.
+pub(crate) fn hour(hour: &Hour) -> String {
+    let minutes = |state| {
+        hour.minutes
+            .iter()
+            .filter(|minute| **minute == state)
+            .count()
+    };
+    let mut parts: Vec<String> = Vec::new();
+    for state in State::ALL.into_iter().rev() {
+        let count = minutes(Some(state));
+        if count > 0 {
+            let name = state.as_str().replace('_', " ");
+            let down = if state.is_down() { "down, " } else { "" };
+            parts.push(format!("{count} min {down}{name}"));
+        }
+    }
+    match minutes(None) {
+        0 => {}
+        empty => parts.push(format!("{empty} min not observed")),
+    }
+    parts.join("; ")
+}
+
+/// Returns seconds with a tenth and a sign, with the minus that is as wide as the plus; zero has none.
+pub(crate) fn signed(span: TimeDelta) -> String {
+    if span.abs() < TimeDelta::milliseconds(50) {
+        return "0.0".to_owned();
+    }
+    format!("{:+.1}", span.as_seconds_f64()).replace('-', "−")
+}
+
+/// Returns a time span as people say it, in whole seconds.
+pub(crate) fn span(span: Duration) -> String {
+    let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX / 1_000);
+    age(TimeDelta::seconds(seconds)).replace(".0 s", " s")
+}
+
+/// Returns an age as people say it: seconds with a tenth below two minutes, then the two largest units.
+#[must_use]
+pub(crate) fn age(age: TimeDelta) -> String {
+    let sign = if age < TimeDelta::zero() { "-" } else { "" };
+    let age = age.abs();
+    let (days, hours) = (age.num_days(), age.num_hours() % 24);
+    let (minutes, seconds) = (age.num_minutes() % 60, age.num_seconds() % 60);
+    if age < TimeDelta::minutes(2) {
+        format!("{sign}{:.1} s", age.as_seconds_f64())
+    } else if age < TimeDelta::hours(1) {
+        format!("{sign}{minutes} min {seconds} s")
+    } else if age < TimeDelta::days(1) {
+        format!("{sign}{hours} h {minutes} min")
+    } else {
+        format!("{sign}{days} d {hours} h")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::fixture;
+    use crate::heartbeat::history::MINUTES;
+    use crate::heartbeat::service::Service;
+
+    #[test]
+    fn a_beginning_is_said_by_the_databases_clock_and_with_its_doubt() {
+        let now = fixture::now("2026-03-30 00:54:14").0;
+        let span = TimeDelta::seconds;
+        for (began, expected) in [
+            (Since::Exactly(span(100)), "since 00:52:34 UTC, for 100 s"),
+            (
+                Since::AtLeast(span(7_200)),
+                "since before 2026-03-29 22:54:14 UTC, for 2 h 0 min at least",
+            ),
+        ] {
+            assert_eq!(since(began, now), expected);
+        }
+    }
+
+    #[test]
+    fn a_place_is_what_is_known_of_it() {
+        for (zone, cluster, expected) in [
+            (Some("az1"), Some("c1@ceph"), "az1, cluster c1@ceph"),
+            (None, Some("c1@ceph"), "cluster c1@ceph"),
+            (Some("az1"), None, "az1"),
+            (None, None, ""),
+        ] {
+            let service = fixture::service("cinder-volume", "block1");
+            let service = fixture::with(service, |facts| {
+                facts.availability_zone = zone.map(Into::into);
+                facts.cluster_name = cluster.map(Into::into);
+            });
+            assert_eq!(place(&disabled(service)), expected);
+        }
+    }
+
+    /// A disabled service that is down.
+    fn disabled(service: Service) -> ServiceStatus {
+        let disabled = Service {
+            disabled: true,
+            ..service
+        };
+        fixture::status(disabled, Some(false))
+    }
+
+    #[test]
+    fn a_disabled_service_is_not_said_to_be_disabled_since_it_is_down() {
+        let status = disabled(fixture::service("cinder-volume", "block1"));
+        assert_eq!(state(&status, Urgency::Disabled), "disabled, down");
+        assert_eq!(lasting(&status, Urgency::Disabled), "down");
+    }
+
+    #[test]
+    fn an_hour_is_said_worst_first() {
+        let mut minutes = [Some(State::Up); MINUTES];
+        minutes[0] = None;
+        minutes[3] = Some(State::ClockSkew);
+        let since = Since::Exactly(TimeDelta::zero());
+        assert_eq!(
+            hour(&Hour { minutes, since }),
+            "1 min down, clock skew; 58 min up; 1 min not observed"
+        );
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        for (milliseconds, expected) in [
+            (-49, "0.0"),
+            (-51, "−0.1"),
+            (0, "0.0"),
+            (51, "+0.1"),
+            (74_940, "+74.9"),
+        ] {
+            assert_eq!(signed(TimeDelta::milliseconds(milliseconds)), expected);
+        }
+    }
+
+    #[test]
+    fn ages_are_said_in_the_two_largest_units() {
+        for (seconds, expected) in [
+            (0, "0.0 s"),
+            (-75, "-75.0 s"),
+            (119, "119.0 s"),
+            (141, "2 min 21 s"),
+            (3_700, "1 h 1 min"),
+            (-90_000, "-1 d 1 h"),
+        ] {
+            assert_eq!(age(TimeDelta::seconds(seconds)), expected);
+        }
+    }
+}
