@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use super::command::{Entry, switch};
+use super::entry::{Entry, switch};
+use super::flags;
 use super::outcome::{Failure, NO_ANSWER, Outcome, WRONG, say, warning, write};
-use super::{access, block_on, flags, settings, warn};
+use super::startup::{access, block_on, settings, warn};
 use crate::config::key::KEYS;
 use crate::daemon::logging;
 use crate::database::{Connection, Target};
@@ -23,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
         "See where each setting comes from, and whether the database can be read",
         "check-config --connect",
     )],
-    ..Entry::plain("check-config", describe, run)
+    ..Entry::new("check-config", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {

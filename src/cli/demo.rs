@@ -10,15 +10,16 @@ use clap::{ArgMatches, Command};
 use tokio::net::TcpListener;
 
 use self::cloud::Demo;
-use super::command::Entry;
+use super::entry::Entry;
+use super::flags;
 use super::outcome::{Failure, Outcome, WRONG, write};
-use super::{access, block_on, flags};
+use super::startup::{access, block_on};
 use crate::config::key;
 use crate::config::settings::Settings;
 use crate::daemon::configuration::Load;
 use crate::daemon::{logging, serve, systemd};
 
-pub(super) const ENTRY: Entry = Entry::plain("demo", describe, run);
+pub(super) const ENTRY: Entry = Entry::new("demo", describe, |matches, _| run(matches));
 
 fn describe(command: Command) -> Command {
     command

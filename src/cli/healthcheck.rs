@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use super::command::{Entry, switch};
+use super::entry::{Entry, switch};
+use super::flags;
 use super::outcome::{Failure, Outcome, WRONG, say, warning, write};
 use super::probe::{self, Question, Security};
-use super::{block_on, flags};
+use super::startup::block_on;
 use crate::config::listen_address::Listen;
 use crate::config::listening::Listening;
 use crate::error::chain;
@@ -17,7 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
         (0, "the exporter is healthy, or ready with --ready"),
         (1, "it is not, or there is no answer within five seconds"),
     ],
-    ..Entry::plain("healthcheck", describe, run)
+    ..Entry::new("healthcheck", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use super::command::{Entry, option};
 use super::embedded;
+use super::entry::{Entry, option};
 use super::outcome::{Outcome, WRONG, write};
 use crate::config::database_url::Engine;
 use crate::config::reference;
@@ -24,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
             "print rules > heartbeat.rules.yml",
         ),
     ],
-    ..Entry::plain("print", describe, run)
+    ..Entry::new("print", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {

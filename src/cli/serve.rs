@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Command};
 
-use super::command::Entry;
+use super::entry::Entry;
+use super::flags;
 use super::outcome::{Failure, Outcome, WRONG};
-use super::{access, block_on, flags};
+use super::startup::{access, block_on};
 use crate::config::settings::Settings;
 use crate::daemon::configuration::Load;
 use crate::daemon::{logging, serve, systemd};
@@ -27,7 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
             "serve --database.url-file database-url",
         ),
     ],
-    ..Entry::plain("serve", describe, run)
+    ..Entry::new("serve", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {

@@ -10,9 +10,10 @@ use clap::{ArgMatches, Command, value_parser};
 use tokio::time::Instant;
 
 use self::progress::Progress;
-use super::command::{Entry, option, switch};
+use super::entry::{Entry, option, switch};
+use super::flags;
 use super::outcome::{Failure, NO_ANSWER, Outcome, say, warning, write, write_painted};
-use super::{block_on, flags, settings, warn};
+use super::startup::{block_on, settings, warn};
 use crate::config::settings::Settings;
 use crate::daemon::logging;
 use crate::database::Target;
@@ -41,7 +42,7 @@ pub(super) const ENTRY: Entry = Entry {
             "services --down --format csv > down.csv",
         ),
     ],
-    ..Entry::plain("services", describe, run)
+    ..Entry::new("services", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {
