@@ -11,7 +11,8 @@ use prometheus::proto::{MetricFamily, MetricType};
 
 use super::table::{self, Column, Kind, Metric, Value};
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::snapshot::{ClusterStatus, ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
 /// The text format of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -110,12 +110,17 @@ pub(crate) fn trailer<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Bytes {
         .into()
 }
 
-/// Compresses a text of one part.
-#[must_use]
-pub(crate) fn whole(text: &[u8]) -> Bytes {
+/// Compresses a text into the last part of a member.
+pub(crate) fn last_part(text: &[u8]) -> Part {
     let mut deflate = Deflate::default();
     deflate.write(text);
-    let part = deflate.end();
+    deflate.end()
+}
+
+/// Compresses a text into a member of one part.
+#[must_use]
+pub(crate) fn whole(text: &[u8]) -> Bytes {
+    let part = last_part(text);
     [HEADER, &part.bytes, &trailer([&part])].concat().into()
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use prometheus::{Gauge, IntGauge, Registry};
 
 use super::table;
-use super::telemetry::options;
 
 /// A part of the configuration that is loaded by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +28,10 @@ pub(super) struct Loading {
 impl Loading {
     /// Registers the metrics, for parts that were all loaded.
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let successful = IntGauge::with_opts(options(&table::RELOAD_SUCCESSFUL))?;
+        let successful = IntGauge::with_opts(table::RELOAD_SUCCESSFUL.options())?;
         successful.set(1);
         registry.register(Box::new(successful.clone()))?;
-        let timestamp = Gauge::with_opts(options(&table::RELOAD_TIMESTAMP))?;
+        let timestamp = Gauge::with_opts(table::RELOAD_TIMESTAMP.options())?;
         registry.register(Box::new(timestamp.clone()))?;
         Ok(Self {
             refused: Mutex::default(),

@@ -196,7 +196,8 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::service::{Facts, HostTime, Service, Stamp};
+    use crate::heartbeat::service::{Facts, Service, Stamp};
+    use crate::heartbeat::time::HostTime;
 
     #[tokio::test(start_paused = true)]
     async fn what_follows_is_what_is_rendered_alone_and_what_did_not_change_is_the_same() {

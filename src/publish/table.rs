@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
+use prometheus::Opts;
 
-use crate::heartbeat::snapshot::{ClusterStatus, ServiceStatus};
+use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
 /// A metric family.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +67,11 @@ impl Metric {
             _ => false,
         };
         is_sample(name) || name == self.family()
+    }
+
+    /// Returns name and help as the crate `prometheus` takes them.
+    pub(crate) fn options(&self) -> Opts {
+        Opts::new(self.name, self.help)
     }
 
     /// Returns the unit, which stands at the end of the family's name, or nothing for a bare number.
@@ -477,7 +483,7 @@ pub(crate) const HTTP_REQUESTS: Metric = Metric {
 };
 
 /// Connections closed before their client did so.
-pub(crate) const HTTP_DISMISSED: Metric = Metric {
+pub(crate) const HTTP_CLOSED: Metric = Metric {
     name: "openstack_heartbeat_http_connections_closed_total",
     kind: Kind::Counter,
     labels: &["reason"],
@@ -556,7 +562,7 @@ pub(crate) const TELEMETRY: &[Metric] = &[
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
     HTTP_REQUESTS,
-    HTTP_DISMISSED,
+    HTTP_CLOSED,
     PROCESS_CPU,
     PROCESS_OPEN_FDS,
     PROCESS_MAX_FDS,

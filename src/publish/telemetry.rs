@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use prometheus::proto::MetricFamily;
-use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::loading::{ConfigPart, Loading};
 use super::process::ProcessCollector;
@@ -15,6 +12,7 @@ use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::service::Defect;
 use crate::heartbeat::snapshot::Snapshot;
+use crate::source::reader::ClockOffset;
 
 /// Upper bounds of the buckets of poll durations, from a table in memory to the default query timeout and above.
 const POLL_BUCKETS: &[f64] = &[
@@ -38,21 +36,12 @@ pub struct Telemetry {
     reference_suspect: IntGaugeVec,
     clock_jumps: IntCounterVec,
     http_requests: IntCounterVec,
-    http_dismissed: IntCounterVec,
+    http_closed: IntCounterVec,
     service_down_time: GaugeVec,
     scheduler_down_time: GaugeVec,
     report_interval: GaugeVec,
     poll_interval: GaugeVec,
     loading: Loading,
-}
-
-/// How far the database's clock is from the exporter's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct ClockOffset {
-    /// The database's clock less the exporter's.
-    pub offset: TimeDelta,
-    /// Bound on the error, on both sides: half the round trip.
-    pub error: Duration,
 }
 
 impl Telemetry {
@@ -83,7 +72,7 @@ impl Telemetry {
             reference_suspect: registering.integers(&table::REFERENCE_SUSPECT)?,
             clock_jumps: registering.counters(&table::CLOCK_JUMPS)?,
             http_requests: registering.counters(&table::HTTP_REQUESTS)?,
-            http_dismissed: registering.counters(&table::HTTP_DISMISSED)?,
+            http_closed: registering.counters(&table::HTTP_CLOSED)?,
             service_down_time: registering.gauges(&table::SERVICE_DOWN_TIME)?,
             scheduler_down_time: registering.gauges(&table::SCHEDULER_DOWN_TIME)?,
             report_interval: registering.gauges(&table::REPORT_INTERVAL)?,
@@ -200,8 +189,8 @@ impl Telemetry {
     }
 
     /// Counts connections that were closed before their clients did so, none to begin with; `reason` is one of a few.
-    pub(crate) fn dismissed(&self, reason: &str, connections: u64) {
-        self.http_dismissed
+    pub(crate) fn connections_closed(&self, reason: &str, connections: u64) {
+        self.http_closed
             .with_label_values(&[reason])
             .inc_by(connections);
     }
@@ -218,19 +207,19 @@ struct Registering<'a>(&'a Registry);
 
 impl Registering<'_> {
     fn integers(&self, metric: &Metric) -> Result<IntGaugeVec, prometheus::Error> {
-        let vector = IntGaugeVec::new(options(metric), metric.labels)?;
+        let vector = IntGaugeVec::new(metric.options(), metric.labels)?;
         self.0.register(Box::new(vector.clone()))?;
         Ok(vector)
     }
 
     fn gauges(&self, metric: &Metric) -> Result<GaugeVec, prometheus::Error> {
-        let vector = GaugeVec::new(options(metric), metric.labels)?;
+        let vector = GaugeVec::new(metric.options(), metric.labels)?;
         self.0.register(Box::new(vector.clone()))?;
         Ok(vector)
     }
 
     fn counters(&self, metric: &Metric) -> Result<IntCounterVec, prometheus::Error> {
-        let vector = IntCounterVec::new(options(metric), metric.labels)?;
+        let vector = IntCounterVec::new(metric.options(), metric.labels)?;
         self.0.register(Box::new(vector.clone()))?;
         Ok(vector)
     }
@@ -254,8 +243,4 @@ impl Registering<'_> {
 )]
 fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
-}
-
-pub(super) fn options(metric: &Metric) -> Opts {
-    Opts::new(metric.name, metric.help)
 }
