@@ -1,4 +1,4 @@
-//! What is published: every metric's name and meaning, the bytes of `/metrics`, and the latest snapshot as bytes.
+//! What is published: the names and meanings of all metrics, the latest snapshot, and both as the bytes of `/metrics`.
 
 mod demand;
 pub mod exposition;
