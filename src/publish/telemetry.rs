@@ -19,7 +19,7 @@ const POLL_BUCKETS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// Handles of all own metrics. A registry of its own makes each instance independent.
+/// Handles of all own metrics. Each instance has its own registry, and so is independent.
 #[derive(Debug)]
 pub struct Telemetry {
     registry: Registry,
@@ -45,12 +45,12 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Registers all metrics of one source. What is not known yet has no series, but counters start at zero.
+    /// Registers all metrics of one source. Unknown values have no series; counters start at zero.
     ///
     /// `loaded` is the time since the Unix epoch when the configuration was loaded.
     ///
     /// # Errors
-    /// Never in practice: a name or a label that the crate refuses is a mistake in [`table`].
+    /// Never in practice: a name or label that the crate refuses is a bug in [`table`].
     pub fn new(
         database: &'static str,
         intervals: &Intervals,
@@ -102,7 +102,7 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// Notes the configuration in force.
+    /// Notes the active options.
     pub(crate) fn configured(&self, intervals: &Intervals, poll_interval: Duration) {
         for (gauges, span) in [
             (&self.service_down_time, intervals.service_down_time),
@@ -126,12 +126,12 @@ impl Telemetry {
         self.loading.loaded(part, at);
     }
 
-    /// Notes that a part of the configuration was refused, and the old one is kept.
+    /// Notes that a part of the configuration was refused; the old one stays active.
     pub(crate) fn config_refused(&self, part: ConfigPart) {
         self.loading.refused(part);
     }
 
-    /// Returns whether every part of the configuration was loaded when that was last tried.
+    /// Returns whether the last load of every part of the configuration succeeded.
     #[must_use]
     pub(crate) fn is_config_loaded(&self) -> bool {
         self.loading.is_successful()
@@ -181,28 +181,28 @@ impl Telemetry {
             .inc();
     }
 
-    /// Counts a request; `path` must be one of a few, or the series grow without bound.
+    /// Counts a request; `path` must be one of a few, to bound the number of series.
     pub(crate) fn answered(&self, path: &str, code: u16) {
         self.http_requests
             .with_label_values(&[path, code.to_string().as_str()])
             .inc();
     }
 
-    /// Counts connections that were closed before their clients did so, none to begin with; `reason` is one of a few.
+    /// Counts connections that the exporter closed; zero of them to create the series. `reason` must be one of a few.
     pub(crate) fn connections_closed(&self, reason: &str, connections: u64) {
         self.http_closed
             .with_label_values(&[reason])
             .inc_by(connections);
     }
 
-    /// Returns the current value of everything, sorted by name.
+    /// Returns all current values, sorted by name.
     #[must_use]
     pub(crate) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
 }
 
-/// Makes vectors from the table and registers them.
+/// Makes metrics from the table and registers them.
 struct Registering<'a>(&'a Registry);
 
 impl Registering<'_> {
@@ -236,7 +236,7 @@ impl Registering<'_> {
     }
 }
 
-/// Converts microseconds with one rounding, so that the shortest decimal is the one that was meant.
+/// Converts microseconds with a single rounding, so that the shortest decimal is the exact one.
 #[expect(
     clippy::cast_precision_loss,
     reason = "microseconds of this century need 51 of the 53 bits"
