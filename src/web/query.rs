@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::heartbeat::snapshot::ServiceStatus;
+use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 
 /// What a value in a query string, or one part of a path, must not show as it is.
