@@ -19,7 +19,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use self::outcome::{error, say};
+use self::outcome::{error, write_stderr};
 
 /// Runs the program with the arguments of the process.
 #[must_use]
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
     };
     command::run(&matches).unwrap_or_else(|failure| {
         for message in &failure.messages {
-            say(&error(message));
+            write_stderr(&error(message));
         }
         ExitCode::from(failure.code)
     })

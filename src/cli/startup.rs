@@ -6,7 +6,7 @@ use clap::ArgMatches;
 use tokio::runtime::Builder;
 
 use super::flags;
-use super::outcome::{Failure, WRONG, say, warning};
+use super::outcome::{Failure, WRONG, warning, write_stderr};
 use crate::config::settings::Settings;
 use crate::web::access::Access;
 
@@ -18,7 +18,7 @@ pub(super) fn settings(matches: &ArgMatches, code: u8) -> Result<Settings, Failu
 /// Prints the warnings about the settings on standard error.
 pub(super) fn warn(settings: &Settings) {
     for text in &settings.warnings {
-        say(&warning(text));
+        write_stderr(&warning(text));
     }
 }
 
