@@ -249,7 +249,7 @@ fn more_than_a_page_of_urgent_ones_is_linked_by_urgency() {
 fn rows_of_one_name_are_worth_a_look() {
     let exporter = exporter(&[("block1", 5), ("block1", 900)]);
     let page = exporter.get("/?state=warning");
-    for text in ["several rows of this name", "2 rows have its name"] {
+    for text in ["several rows with this name", "2 rows have this name"] {
         assert!(page.text().contains(text), "{text}: {}", page.text());
     }
 }

@@ -376,7 +376,7 @@ describe("the demonstration", { concurrency: 1 }, () => {
     assert.equal(cards.length, 2);
     const scheduler = cards.find((card) => card.includes("cinder-scheduler on controller"));
     assert.match(scheduler, /down: stopped/);
-    assert.match(scheduler, /see whether the process runs on controller/);
+    assert.match(scheduler, /whether the process is running on controller/);
     const block1 = cards.find((card) => card.includes("cinder-volume on block1"));
     assert.match(block1, /down: clock skew since before \d\d:\d\d:\d\d UTC/);
     assert.match(block1, /7\d\.\d s \(± \d\.\d\) behind the database/);
