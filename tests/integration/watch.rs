@@ -89,7 +89,7 @@ fn a_terminal_is_shown_the_latest_listing_until_ctrl_c() {
         all.rsplit(CLEAR).next().unwrap().to_owned()
     };
     terminal.shows("(database clock); read every 300ms until Ctrl-C");
-    terminal.shows("cinder-volume on ahead: It reports, but the clock");
+    terminal.shows("cinder-volume on ahead: It reports");
     // The tracker's memory goes from poll to poll.
     let beat = || {
         let now = database.now(600);
