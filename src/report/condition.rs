@@ -68,7 +68,7 @@ impl Condition {
             };
             return Self::new("unknown", "no data".to_owned(), headline.to_owned());
         };
-        let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::Unseen));
+        let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::ListedAsUp));
         let untold = counts.get(Urgency::Unknown) + counts.hidden;
         let short = match (down, unseen, untold) {
             (0, 0, 0) | (1.., _, _) => format!("{down} down"),
@@ -112,7 +112,7 @@ impl Counts {
 
     /// Returns how the services are doing, the worst first.
     fn headline(&self, tense: Tense) -> String {
-        let (down, unseen) = (self.get(Urgency::Down), self.get(Urgency::Unseen));
+        let (down, unseen) = (self.get(Urgency::Down), self.get(Urgency::ListedAsUp));
         let (unknown, enabled) = (self.get(Urgency::Unknown), self.enabled());
         let unseen = match (down, unseen) {
             (_, 0) => None,

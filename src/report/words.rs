@@ -41,7 +41,7 @@ pub(crate) fn place(status: &ServiceStatus) -> String {
 pub(crate) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
     match (urgency, status.up) {
         (Urgency::Down, _) => "down",
-        (Urgency::Unseen, _) => "fails unseen",
+        (Urgency::ListedAsUp, _) => "fails unseen",
         (Urgency::Unknown, _) => "unknown",
         (Urgency::Warning | Urgency::Up, _) => "up",
         (Urgency::Abandoned, _) => "abandoned",
