@@ -61,7 +61,7 @@ impl Counts {
 
     /// Returns the counts in words, the worst first.
     fn headline(&self) -> String {
-        let (down, unseen) = (self.get(Urgency::Down), self.get(Urgency::Unseen));
+        let (down, unseen) = (self.get(Urgency::Down), self.get(Urgency::ListedAsUp));
         let (unknown, enabled) = (self.get(Urgency::Unknown), self.enabled());
         let mut parts = Vec::new();
         if down > 0 {
@@ -112,7 +112,7 @@ impl Condition {
             };
             return Self::new("unknown", "no data".to_owned(), headline.to_owned());
         };
-        let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::Unseen));
+        let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::ListedAsUp));
         let unknown = counts.get(Urgency::Unknown) + counts.hidden;
         let short = match (down, unseen, unknown) {
             (0, 0, 0) | (1.., _, _) => format!("{down} down"),

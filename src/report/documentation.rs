@@ -22,7 +22,7 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
             Some("OpenStackServiceClockSkewed")
         }
         Urgency::Down => Some("OpenStackServiceDown"),
-        Urgency::Unseen => Some("OpenStackServiceStoppedUnseen"),
+        Urgency::ListedAsUp => Some("OpenStackServiceStoppedUnseen"),
         Urgency::Warning => match Doubt::of(status)? {
             Doubt::SharedRow => Some("OpenStackServiceSharedRow"),
             Doubt::Clock if is_beyond(status, budget) => Some("OpenStackServiceClockSkewed"),

@@ -96,7 +96,7 @@ fn cells(status: &ServiceStatus) -> impl Iterator<Item = Cell> {
             (Urgency::Disabled | Urgency::Abandoned, _) => cell.add_attribute(Attribute::Dim),
             (_, SKEW | REASON) if is_skewed => cell.fg(Color::DarkYellow),
             (Urgency::Unknown, STATE) => cell.fg(Color::DarkYellow),
-            (Urgency::Down | Urgency::Unseen, STATE | REASON) => cell.fg(Color::DarkRed),
+            (Urgency::Down | Urgency::ListedAsUp, STATE | REASON) => cell.fg(Color::DarkRed),
             _ => cell,
         }
     })

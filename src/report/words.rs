@@ -43,7 +43,7 @@ pub(crate) fn place(status: &ServiceStatus) -> String {
 pub(crate) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
     match (urgency, status.up) {
         (Urgency::Down, _) => "down",
-        (Urgency::Unseen, _) => "down, but listed as up",
+        (Urgency::ListedAsUp, _) => "down, but listed as up",
         (Urgency::Unknown, _) => "unknown",
         (Urgency::Warning | Urgency::Up, _) => "up",
         (Urgency::Abandoned, _) => "abandoned",
@@ -141,7 +141,7 @@ pub(crate) fn hour(hour: &Hour) -> String {
         let count = minutes(Some(state));
         if count > 0 {
             let name = match state {
-                State::Unseen => "down, but listed as up".to_owned(),
+                State::ListedAsUp => "down, but listed as up".to_owned(),
                 _ if state.is_down() => format!("down, {}", state.as_str().replace('_', " ")),
                 _ => state.as_str().to_owned(),
             };
@@ -247,7 +247,7 @@ mod tests {
         let mut minutes = [Some(State::Up); MINUTES];
         minutes[0] = None;
         minutes[3] = Some(State::ClockSkew);
-        minutes[4] = Some(State::Unseen);
+        minutes[4] = Some(State::ListedAsUp);
         let since = Since::Exactly(TimeDelta::zero());
         assert_eq!(
             hour(&Hour { minutes, since }),

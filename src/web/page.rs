@@ -166,7 +166,7 @@ fn services<'a>(
     let urgent = if query.is_everything() && page == 1 {
         let urgent = found
             .iter()
-            .take_while(|status| Urgency::of(status) <= Urgency::Unseen);
+            .take_while(|status| Urgency::of(status) <= Urgency::ListedAsUp);
         urgent.take(MOST_URGENT).copied().collect()
     } else {
         Vec::new()
@@ -184,7 +184,7 @@ fn services<'a>(
     }
     Services {
         further: further(counts, &urgent),
-        needing: counts.get(Urgency::Down) + counts.get(Urgency::Unseen),
+        needing: counts.get(Urgency::Down) + counts.get(Urgency::ListedAsUp),
         urgent,
         rows: shown,
         chips: chips(counts, query),
@@ -236,7 +236,7 @@ fn rows<'a>(
 
 /// Returns what to say of the urgent services that `shown` leaves out, one by one urgency.
 fn further(counts: &Counts, shown: &[ServiceRow]) -> Vec<Further> {
-    [Urgency::Down, Urgency::Unseen]
+    [Urgency::Down, Urgency::ListedAsUp]
         .into_iter()
         .filter_map(|urgency| {
             let explained = shown.iter().filter(|row| row.urgency == urgency).count();
@@ -276,7 +276,7 @@ fn chips(counts: &Counts, query: &Query) -> Vec<Chip> {
 fn label(urgency: Urgency) -> &'static str {
     match urgency {
         Urgency::Down => "down",
-        Urgency::Unseen => "failing unseen",
+        Urgency::ListedAsUp => "failing unseen",
         Urgency::Unknown => "unknown",
         Urgency::Warning => "worth a look",
         Urgency::Up => "up",
