@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::table::{self, Kind, Metric, Series, Value};
+use super::metric::{Kind, Metric, Series, Value};
+use super::table;
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::{ClusterStatus, ServiceStatus};

@@ -8,9 +8,9 @@ use bytes::Bytes;
 
 use super::exposition::{Family, Format};
 use super::gzip::{self, Part};
+use super::metric::Metric;
 use super::own_metrics::OwnMetrics;
 use super::rendered::{Encoding, RenderedSnapshot};
-use super::table::Metric;
 
 /// An answer, in pieces that are sent one after the other.
 pub(crate) type Pieces = Arc<[Bytes]>;

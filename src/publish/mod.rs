@@ -5,6 +5,7 @@ pub mod exposition;
 pub(crate) mod gzip;
 pub mod latest;
 pub(crate) mod loading;
+pub mod metric;
 pub(crate) mod metrics_page;
 mod own_metrics;
 pub(crate) mod process;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::exposition::{self, Format};
 use super::gzip::{self, Part};
-use super::table::Metric;
+use super::metric::Metric;
 use super::telemetry::Telemetry;
 
 /// Age from which on own metrics are gathered again. They are gathered every second for five minutes after a scrape.

@@ -34,7 +34,8 @@ mod linux {
     use procfs::{ProcResult, WithCurrentSystemInfo as _};
     use prometheus::proto::{self, MetricFamily, MetricType};
 
-    use crate::publish::table::{self, Kind, Metric};
+    use crate::publish::metric::{Kind, Metric};
+    use crate::publish::table;
 
     #[expect(
         clippy::cast_precision_loss,

@@ -6,8 +6,9 @@ use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::loading::{ConfigPart, Loading};
+use super::metric::Metric;
 use super::process::ProcessCollector;
-use super::table::{self, Metric};
+use super::table;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::service::Defect;

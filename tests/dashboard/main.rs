@@ -11,7 +11,8 @@ mod promql;
 use std::collections::HashSet;
 
 use openstack_heartbeat_exporter::heartbeat::cause::Reason;
-use openstack_heartbeat_exporter::publish::table::{self, Kind};
+use openstack_heartbeat_exporter::publish::metric::Kind;
+use openstack_heartbeat_exporter::publish::table;
 use serde_json::{Value, json};
 
 use linter::{Findings, RULES, lint, list, panels, targets, text};

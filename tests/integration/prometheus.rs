@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
-use openstack_heartbeat_exporter::publish::table::{self, Kind};
+use openstack_heartbeat_exporter::publish::metric::{Kind, Metric};
+use openstack_heartbeat_exporter::publish::table;
 
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program};
@@ -294,7 +295,7 @@ fn is_clean(page: &Metrics) {
 }
 
 /// Returns whether there is no such series before a heartbeat was observed, and the rows of these tests have none.
-fn needs_heartbeats(metric: &table::Metric) -> bool {
+fn needs_heartbeats(metric: &Metric) -> bool {
     [
         "openstack_service_report_interval_seconds",
         "openstack_service_clock_skew_seconds",
