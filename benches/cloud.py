@@ -1,4 +1,4 @@
-"""A cloud as its database shows it: any number of services that beat."""
+"""A cloud as a database shows it: any number of services with heartbeats."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ COLUMNS = (
 
 
 class Servers:
-    """The servers of the tests: those of tests/run, where that runs this, or else servers of this run alone."""
+    """The servers of tests/run if it runs this, otherwise private servers of this run."""
 
     def __enter__(self):
         self.process = None
@@ -50,7 +50,7 @@ class Servers:
 
 
 class Engine:
-    """A server, by its C client."""
+    """A server, accessed through its C client."""
 
     def query(self, sql, *database):
         """Runs statements, and returns the rows of the last one, each a list of texts."""
@@ -59,7 +59,7 @@ class Engine:
 
 
 class MariaDB(Engine):
-    """MariaDB, by its C client."""
+    """MariaDB, accessed through its C client."""
 
     client = "mariadb"
     alive = "deleted = 0"
@@ -71,13 +71,13 @@ class MariaDB(Engine):
         self.address = environment["HEARTBEAT_TEST_MARIADB"].removeprefix("mysql://root@")
 
     def command(self, sql, database=""):
-        """Returns the command line of the client, which prints rows as it gets them, one a line."""
+        """Returns the command line of the client, which prints each row on arrival, one a line."""
         command = ["mariadb", "--no-defaults", "--user=root", f"--socket={self.socket}", "--skip-ssl"]
         command += ["--batch", "--skip-column-names", "--quick", "--execute", sql]
         return [*command, database] if database else command
 
     def create(self, name, services):
-        """Makes a database with so many services, in place of one of this name."""
+        """Creates a database with this number of services, in place of an existing one."""
         self.drop(name)
         self.query(f"""
             CREATE DATABASE {name};
@@ -101,12 +101,12 @@ class MariaDB(Engine):
         self.query(f"DROP DATABASE IF EXISTS {name}")
 
     def url(self, name):
-        """Returns where the exporter finds a database."""
+        """Returns the URL of a database for the exporter."""
         return f"mysql://bench:bench@{self.address}/{name}?ssl-mode=DISABLED"
 
 
 class PostgreSQL(Engine):
-    """PostgreSQL, by psql."""
+    """PostgreSQL, accessed through psql."""
 
     client = "psql"
     alive = "NOT deleted"
@@ -118,13 +118,13 @@ class PostgreSQL(Engine):
         self.host, self.port = self.address.split(":")
 
     def command(self, sql, database="postgres"):
-        """Returns the command line of the client, which prints all rows once it has them, one a line."""
+        """Returns the command line of the client, which prints all rows after the last arrived, one a line."""
         command = ["psql", "--no-psqlrc", "--quiet", f"--host={self.host}", f"--port={self.port}"]
         command += ["--username=postgres", "--set=ON_ERROR_STOP=1", "--no-align", "--tuples-only"]
         return [*command, "--field-separator=\t", f"--command={sql}", database]
 
     def create(self, name, services):
-        """Makes a database with so many services, in place of one of this name."""
+        """Creates a database with this number of services, in place of an existing one."""
         self.drop(name)
         self.query(f"CREATE DATABASE {name} TEMPLATE cinder_template")
         machine = "'storage-' || lpad(hashtext((seq / 8)::text)::text, 11, '0')"
@@ -144,12 +144,12 @@ class PostgreSQL(Engine):
         self.query(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def url(self, name):
-        """Returns where the exporter finds a database."""
+        """Returns the URL of a database for the exporter."""
         return f"postgresql://postgres@{self.address}/{name}?sslmode=disable"
 
 
 class Cloud:
-    """A database of so many services, with the names and the facts that real ones have, in no order of the names."""
+    """A database of services with realistic names and facts, not in the order of names."""
 
     def __init__(self, engine, services, name="bench"):
         self.engine = engine
@@ -165,11 +165,11 @@ class Cloud:
 
     @property
     def select(self):
-        """The statement that reads what the exporter reads, at least."""
+        """Returns a statement that reads at least the columns that the exporter reads."""
         return f"SELECT {self.engine.columns} FROM services WHERE {self.engine.alive}"
 
     def beat(self, turn, turns):
-        """One of `turns` groups of services beats."""
+        """Writes heartbeats of one of `turns` groups of services."""
         self.engine.query(
             f"UPDATE services SET report_count = report_count + 1, updated_at = {self.engine.now} "
             f"WHERE id % {turns} = {turn % turns}",
@@ -181,12 +181,12 @@ class Cloud:
         self.engine.drop(self.name)
 
     def beating(self, turns):
-        """Sets in how many seconds all services beat, one group after the other."""
+        """Sets the number of seconds in which all services send a heartbeat, one group after the other."""
         self.turns = turns
         return self
 
     def __enter__(self):
-        """From now on services beat, by default a tenth of them each second."""
+        """Starts heartbeats, by default of a tenth of the services each second."""
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
@@ -199,7 +199,7 @@ class Cloud:
                 self.beat(turn, self.turns)
                 turn += 1
         except subprocess.CalledProcessError as failure:
-            # Figures of a silent cloud would mean nothing.
+            # Figures of a cloud without heartbeats would mean nothing.
             self.failure = failure
 
     def __exit__(self, *_):

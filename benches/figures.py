@@ -1,4 +1,4 @@
-"""The figures: what is done for each, and beside what it stands."""
+"""The figures: how each is measured, and what it is compared with."""
 
 import gzip
 import os
@@ -11,12 +11,12 @@ import machine
 import subject
 from subject import GZIP, PLAIN
 
-# What is enough for a median that repeats, in seconds or times.
+# Enough for a repeatable median: seconds, rounds and polls.
 LOAD, ROUNDS, POLLS = 2, 5, 25
 
 
 class Bench:
-    """What all figures need."""
+    """The environment of all figures."""
 
     def __init__(self, programs, servers, folder, report, smoke):
         self.programs = programs
@@ -52,7 +52,7 @@ def scrape(bench, services):
 
 
 def alternate(bench, subjects, headers, path="/metrics"):
-    """Asks one after the other, several times, so that what else the machine does hits all."""
+    """Loads the servers in turn, several times: other load on the machine affects all of them."""
     results = [[] for _ in subjects]
     for _ in range(bench.rounds):
         for each, result in zip(subjects, results):
@@ -61,7 +61,7 @@ def alternate(bench, subjects, headers, path="/metrics"):
 
 
 def peers(bench, services):
-    """A scrape, and the memory, beside other exporters that publish four values of each service."""
+    """Time of a scrape, and memory, beside other exporters that publish four values of each service."""
     for count in services:
         with cloud.Cloud(bench.servers.mariadb, count) as one:
             all_peers = {
@@ -73,7 +73,7 @@ def peers(bench, services):
                 with process, bench.exporter(one.url) as ours:
                     process.wait_for(sample)
                     ours.wait_until_ready()
-                    # Once as Prometheus does, before anything is measured.
+                    # One scrape like Prometheus's, before the measurement.
                     process.get(GZIP)
                     ours.get(GZIP)
                     scraped = {
@@ -82,7 +82,7 @@ def peers(bench, services):
                     }
                     theirs, results = [], {name: [] for name in scraped}
                     for _ in range(bench.rounds):
-                        # One scrape of a hundred thousand services takes some of them seconds.
+                        # Some of them take seconds for one scrape of a hundred thousand services.
                         theirs.append(process.load(bench.load * max(1, count // 20_000), GZIP))
                         for name, (path, _) in scraped.items():
                             results[name].append(ours.load(bench.load, GZIP, path))
@@ -101,13 +101,13 @@ def poll(bench, services):
     """Processor time of a poll, beside a SELECT of the same columns through the engine's C client."""
     for engine in (bench.servers.mariadb, bench.servers.postgresql):
         for count in services:
-            # Half of the services beat from poll to poll, as they do by default.
+            # Half of the services send a heartbeat between two polls, as with the default intervals.
             one = cloud.Cloud(engine, count).beating(2)
             for name, headers in (("plain", PLAIN), ("gzip", GZIP)):
                 ours, limit = [], []
                 with bench.exporter(one.url, "--poll.interval=1s") as exporter:
                     exporter.wait_until_ready()
-                    # Until every service has been observed for long.
+                    # Wait until the history of every service is full.
                     for _ in range(bench.beats):
                         one.beat(0, 1)
                         time.sleep(1)
@@ -115,10 +115,10 @@ def poll(bench, services):
                         for _ in range(bench.rounds):
                             exporter.get(headers)
                             ours.append(per_poll(bench, exporter, headers))
-                            # What a client takes varies by more than a hundred rows cost.
+                            # The client's time varies by more than the cost of a hundred rows.
                             limit.append(client_time(bench, one, one.select) - client_time(bench, one, "SELECT 1"))
                 value, limit = statistics.median(ours) * 1e3, statistics.median(limit) * 1e3
-                # A hundred rows can take less than the start of a client varies by.
+                # A hundred rows can cost less than the variation of a client's start.
                 limit = limit if limit > 0 else None
                 bench.report.add(f"poll, {name}", count, value, "ms of processor", engine.client, limit, "≤ 2")
             one.drop()
@@ -148,7 +148,7 @@ def client_time(bench, one, sql):
 
 
 def memory(bench, services):
-    """Resident memory once every service has been observed for long, scraped as Prometheus does."""
+    """Resident memory once the history of every service is full, while scraped as by Prometheus."""
     least = None
     for count in services:
         one = cloud.Cloud(bench.servers.mariadb, count)
@@ -170,11 +170,11 @@ def memory(bench, services):
 
 
 def database(bench, services):
-    """What a poll costs the database."""
+    """The cost of a poll for the database."""
     counters = ("Bytes_sent", "Bytes_received", "Questions", "Connections", "Rows_sent")
     for count in services:
         one = cloud.Cloud(bench.servers.mariadb, count)
-        # What the look itself costs is not the exporter's.
+        # The cost of this query is not the exporter's.
         before, _, _, after = (
             status(bench, counters), poll_count(bench), poll_count(bench), status(bench, counters)
         )
@@ -185,7 +185,7 @@ def database(bench, services):
             time.sleep(max(bench.polls / 8, 2))
             done, after = poll_count(bench) - polls, status(bench, counters)
             each = {name: (after[name] - before[name] - look[name]) / done for name in counters}
-        # As the columns of the table are declared: four bytes of INT, five of DATETIME, one of TINYINT.
+        # By the declared types of the columns: four bytes for INT, five for DATETIME, one for TINYINT.
         texts = cloud.COLUMNS.split(", ")
         fixed = {"id": 4, "report_count": 4, "updated_at": 5, "created_at": 5, "disabled": 1, "frozen": 1}
         size = " + ".join(str(fixed[name]) if name in fixed else f"IFNULL(LENGTH({name}), 0)" for name in texts)
@@ -197,7 +197,7 @@ def database(bench, services):
 
 
 def poll_count(bench):
-    """Returns how many statements that read MariaDB has answered: the polls, while nobody else reads."""
+    """Returns the number of read statements that MariaDB has answered: the polls, if there is no other reader."""
     return status(bench, ["Com_select"])["Com_select"]
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Counts the instructions that a poll takes for each service, by callgrind, and compares them with those stored.
+"""Counts the instructions that a poll takes for each service, with callgrind, and compares them with stored counts.
 
-    benches/instructions.py              fails where one differs by more than 3 % from instructions.json
-    benches/instructions.py --update     stores what is counted
+    benches/instructions.py              fails where a count exceeds that of instructions.json by more than 10 %
+    benches/instructions.py --accept     stores the counts
 
-It is no timer: the figures are the same on a busy machine. They are those of the release build, by the version of
-Rust that is stored with them; another version makes other code, and is only reported. Needs valgrind.
+Counts do not depend on the load of the machine. They are those of the release build, by the version of Rust that is
+stored with them. Another version compiles to other code, so there a higher count is only reported. Needs valgrind.
 """
 
 import json
@@ -18,40 +18,38 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 STORED = HERE / "instructions.json"
-TOLERANCE = 0.03
+TOLERANCE = 0.10
 SERVICES, FEW, MANY = 200, 10, 30
+ACCEPT = "find the cause, then accept the new counts with benches/instructions.py --accept"
 WHAT = ("decode", "track", "render", "compress")
 
 
 def main():
-    update = sys.argv[1:] == ["--update"]
-    if sys.argv[1:] and not update:
+    accept = sys.argv[1:] == ["--accept"]
+    if sys.argv[1:] and not accept:
         sys.exit(__doc__)
     program = build()
     counts = {what: round(each_row(program, what)) for what in WHAT}
-    # A picture is rendered of what was tracked.
+    # Rendering and compressing start with tracking.
     counts["render"] -= counts["track"]
     counts["compress"] -= counts["track"]
     counted = {"rustc": rustc(), "instructions": counts}
-    if update:
+    if accept:
         STORED.write_text(json.dumps(counted, indent=1) + "\n")
     stored = json.loads(STORED.read_text())
-    comparable = stored["rustc"] == counted["rustc"]
-    failed = False
-    for what, count in counts.items():
-        expected = stored["instructions"][what]
-        change = count / expected - 1
-        differs = abs(change) > TOLERANCE
-        print(f"{what}: {count} instructions a service and poll, {change:+.1%} of {expected}{' !' if differs else ''}")
-        failed |= differs
-    if failed and comparable:
-        sys.exit("more than 3 % off: find out why; if it is meant, store it with benches/instructions.py --update")
-    if failed:
+    changes = {what: count / stored["instructions"][what] - 1 for what, count in counts.items()}
+    for what, change in changes.items():
+        print(f"{what}: {counts[what]} instructions a service and poll, {change:+.1%}")
+    if max(changes.values()) > TOLERANCE:
+        if stored["rustc"] == counted["rustc"]:
+            sys.exit(f"more than {TOLERANCE:.0%} above the stored count: {ACCEPT}")
         print(f"not comparable: stored by {stored['rustc']}, counted by {counted['rustc']}")
+    elif min(changes.values()) < -TOLERANCE:
+        print(f"more than {TOLERANCE:.0%} below the stored count: {ACCEPT}")
 
 
 def build():
-    """Builds the program that does the work, and returns where it is."""
+    """Builds the program whose instructions are counted, and returns its path."""
     command = ["cargo", "build", "--locked", "--quiet", "--release", "--example", "instructions"]
     subprocess.run(command, cwd=HERE.parent, check=True)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent / "target"))
@@ -64,7 +62,7 @@ def rustc():
 
 def each_row(program, what):
     """Returns the instructions of a poll for each service."""
-    # SQLite's driver has a thread of its own, and the two wait for each other now and then: the least counts.
+    # SQLite's driver runs in a second thread. The two sometimes wait for each other, so the lowest total is used.
     runs = 7 if what == "decode" else 1
     few, many = (min(total(program, what, polls) for _ in range(runs)) for polls in (FEW, MANY))
     return (many - few) / (MANY - FEW) / SERVICES
@@ -72,7 +70,7 @@ def each_row(program, what):
 
 def total(program, what, polls):
     with tempfile.TemporaryDirectory(prefix="heartbeat-instructions.") as folder:
-        # Without addresses and variables of this machine, which move a count by a little.
+        # This machine's paths and variables would change the counts slightly.
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", program]
         done = subprocess.run(
             [*command, what, str(SERVICES), str(polls)],

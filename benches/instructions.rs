@@ -1,7 +1,7 @@
-//! The work of some polls, to be counted by callgrind: `instructions WHAT SERVICES POLLS`.
+//! The work of some polls, for callgrind to count: `instructions WHAT SERVICES POLLS`.
 //!
-//! The difference between two numbers of polls is the work of those polls alone, whatever it takes to begin. Half of
-//! the services beat from one poll to the next, as they do by default.
+//! The difference between two numbers of polls excludes the work of the start. Half of the services send a heartbeat
+//! between two polls, as with the default intervals.
 
 use std::error::Error;
 use std::path::Path;
@@ -42,12 +42,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         "track" => show(services, polls, None),
         "render" => show(services, polls, Some(Encoding::Identity)),
         "compress" => show(services, polls, Some(Encoding::Gzip)),
-        _ => return Err(format!("there is no {what}").into()),
+        _ => return Err(format!("unknown work {what}").into()),
     }
     Ok(())
 }
 
-/// Reads services of a database without a server, as often as there are polls.
+/// Reads the services of an SQLite file, once for each poll.
 fn decode(services: usize, polls: usize) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("cinder.sqlite");
@@ -71,7 +71,7 @@ fn decode(services: usize, polls: usize) -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Makes Cinder's tables, and services in them.
+/// Creates Cinder's tables with services.
 async fn fill(file: &Path, services: usize) -> Result<(), sqlx::Error> {
     let mut connection = SqliteConnectOptions::new()
         .filename(file)
@@ -96,7 +96,7 @@ async fn fill(file: &Path, services: usize) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
-/// Tracks services over so many polls, and renders each picture if it is wanted in an encoding.
+/// Tracks services over some polls, and renders each snapshot if an encoding is given.
 fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
     let intervals = Intervals {
         service_down_time: TimeDelta::seconds(60),
@@ -114,7 +114,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
     };
     let mut tracker = Tracker::new(intervals, tolerances);
     let mut rows = rows(services);
-    // Until every row has been observed for long, each poll takes a little more than the one before.
+    // A poll takes slightly longer than the one before until the history of every row is full.
     for poll in 0..80 + i64::try_from(polls).unwrap_or_default() {
         let snapshot = observe(&mut tracker, &mut rows, poll);
         match encoding {
@@ -150,7 +150,7 @@ fn rows(services: usize) -> Vec<Service> {
     (1..).take(services).map(row).collect()
 }
 
-/// Lets half of the services beat, and observes all.
+/// Adds a heartbeat to half of the services, and observes all.
 fn observe(tracker: &mut Tracker, rows: &mut [Service], poll: i64) -> Snapshot {
     let midnight = NaiveDate::from_ymd_opt(2026, 3, 30).unwrap_or_default();
     let at = TimeDelta::seconds(poll * POLL_INTERVAL);

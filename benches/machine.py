@@ -1,4 +1,4 @@
-"""What is measured, and on what: installs and builds the programs, and describes the machine."""
+"""The measured programs and the machine: installs and builds the former, describes the latter."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# Of PyPI; the package of Debian has its version there.
+# From PyPI; Debian's package has the version of Debian.
 QUERY_EXPORTER = "5.0.2"
 PEERS = ROOT / "target" / "benches" / f"query-exporter-{QUERY_EXPORTER}"
 DEBIAN = {
@@ -20,7 +20,7 @@ DEBIAN = {
 
 
 def install():
-    """Installs the peers and the tools, as far as they are missing."""
+    """Installs the missing peers and tools."""
     missing = [package for command, package in DEBIAN.items() if not shutil.which(command)]
     if missing:
         root = [] if os.geteuid() == 0 else ["sudo"]
@@ -36,7 +36,7 @@ def install():
 
 
 class Programs:
-    """Where the programs that were built are."""
+    """The paths of the built programs."""
 
     def __init__(self, folder):
         self.exporter = folder / "openstack-heartbeat-exporter"
@@ -44,7 +44,7 @@ class Programs:
 
 
 def build(smoke):
-    """Builds the exporter and the static server: for a smoke run as the tests do, which is faster."""
+    """Builds the exporter and the static server. A smoke run uses the tests' profile, which builds faster."""
     profile = [] if smoke else ["--release"]
     command = ["cargo", "build", "--locked", "--quiet", *profile, "--bins", "--example", "static_server"]
     subprocess.run(command, cwd=ROOT, check=True)
@@ -53,7 +53,7 @@ def build(smoke):
 
 
 def describe():
-    """Returns what the figures depend on."""
+    """Returns the properties of the machine that the figures depend on."""
     cpu = [line for line in open("/proc/cpuinfo") if line.startswith("model name")]
     memory = next(line for line in open("/proc/meminfo") if line.startswith("MemTotal"))
     return {

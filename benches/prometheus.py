@@ -1,4 +1,4 @@
-"""Prometheus, as it scrapes exporters and evaluates the rules that come with them."""
+"""Prometheus, which scrapes exporters and evaluates the shipped rules."""
 
 import json
 import pathlib
@@ -11,7 +11,7 @@ from cloud import ROOT
 from subject import NotYet, Subject, free_port
 
 RULES = ROOT / "alerts" / "openstack-heartbeat.rules.yml"
-# What a Prometheus above those of the regions takes of them: what is not of single services, and whatever is wrong.
+# Series that a global Prometheus federates from the regions: aggregates, and faults of single services.
 FEDERATED = (
     '{__name__=~"openstack_heartbeat_.*|openstack_heartbeat:.*|service:openstack_service_down_reason:now|ALERTS"}'
 )
@@ -20,7 +20,7 @@ Disk = namedtuple("Disk", "chunks index samples series")
 
 
 class Prometheus(Subject):
-    """One with a folder of its own."""
+    """A Prometheus with its own folder."""
 
     def __init__(self, configuration, folder):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="prometheus.", dir=folder))
@@ -39,7 +39,7 @@ class Prometheus(Subject):
 
     @classmethod
     def above(cls, exporters, folder, interval, replica):
-        """One that scrapes exporters, each in a region of its own, every so many seconds."""
+        """Starts one that scrapes exporters, each in its own region, at an interval in seconds."""
         regions = [
             {"targets": [f"127.0.0.1:{exporter.port}"], "labels": {"region": f"region{number}"}}
             for number, exporter in enumerate(exporters)
@@ -57,7 +57,7 @@ class Prometheus(Subject):
 
     @classmethod
     def beside(cls, others, folder, interval):
-        """One that federates what others know in sum."""
+        """Starts one that federates the aggregates of others."""
         job = {
             "job_name": "federation",
             "honor_labels": True,
@@ -69,14 +69,14 @@ class Prometheus(Subject):
         return cls({"global": {"scrape_interval": own, "scrape_timeout": own}, "scrape_configs": [job]}, folder)
 
     def metric(self, name):
-        """Returns the sum of its own metric of this name."""
+        """Returns the sum of one of its own metrics."""
         lines = self.get().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
     def query(self, expression):
-        """Returns the value of an expression that has one.
+        """Returns the value of an expression.
 
-        Raises NotYet.
+        Raises NotYet if there is none.
         """
         path = "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
         result = json.loads(self.get(path=path))["data"]["result"]
@@ -85,7 +85,7 @@ class Prometheus(Subject):
         return float(result[0]["value"][1])
 
     def on_disk(self):
-        """Returns the sizes of all that it has, as blocks of its database."""
+        """Returns the sizes of all its data, as blocks of its database."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api/v1/admin/tsdb/snapshot", method="POST"
         )

@@ -4,7 +4,7 @@ import json
 
 
 class Report:
-    """Collects figures, and shows each when it is there."""
+    """Collects figures, and prints each as it is added."""
 
     def __init__(self, machine, smoke):
         self.machine = machine
@@ -12,8 +12,8 @@ class Report:
         self.figures = []
 
     def add(self, figure, services, value, unit, against=None, limit=None, goal=None):
-        """Adds a figure of so many services, or of a layout: `value` in `unit`, beside `limit`, what `against` took in
-        the same run, and the goal for their ratio, or for the value itself where there is no limit."""
+        """Adds a figure for a number of services or a layout: `value` in `unit`, beside `limit`, the value of `against`
+        in the same run. The goal applies to their ratio, or to the value if there is no limit."""
         ratio = value / limit if limit else None
         self.figures.append({
             "figure": figure,
@@ -38,9 +38,9 @@ class Report:
         return f"| {figure['figure']} | {services} | {value} | {against} | {ratio} | {figure['goal'] or ''} |"
 
     def write(self, folder, name):
-        """Writes both files; figures that are in them already and were not measured now stay, with their revision.
+        """Writes both files. Older figures that were not measured in this run stay, with their revision.
 
-        A smoke run leaves none, since its figures mean nothing.
+        A smoke run writes nothing, since its figures mean nothing.
         """
         if self.smoke:
             return
@@ -58,12 +58,12 @@ class Report:
 
 
 def key(figure):
-    """Returns what makes two figures the same."""
+    """Returns the identity of a figure."""
     return figure["figure"], figure["services"], figure["against"]
 
 
 def number(value):
-    """Returns a number with three digits that count."""
+    """Returns a number with three significant digits."""
     if value is None:
         return ""
     if abs(value) >= 1000:

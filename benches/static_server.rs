@@ -1,7 +1,7 @@
-//! The limit that scrapes are measured against: a hyper server that sends the same bytes from memory, and does
-//! nothing else. Arguments: the file to send as it is, and the file to send to who takes gzip. Prints its address.
+//! The limit that scrapes are measured against: a hyper server that only sends the same bytes from memory.
+//! Arguments: the file for clients without gzip, and the file for clients with gzip. Prints its address.
 
-#![expect(clippy::print_stdout, reason = "its address is what it has to say")]
+#![expect(clippy::print_stdout, reason = "its address is its output")]
 
 use std::convert::Infallible;
 use std::env::args;
@@ -18,7 +18,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-/// What is sent, as it is and compressed.
+/// The bytes to send, plain and compressed.
 struct Files {
     identity: Bytes,
     gzip: Bytes,
@@ -54,7 +54,7 @@ async fn serve(stream: TcpStream, files: Arc<Files>) {
         async move { Ok::<_, Infallible>(respond(&request, &files)) }
     });
     let _ = stream.set_nodelay(true);
-    // A client that is gone is no concern of this program.
+    // A client that disconnects does not end this program.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), answer)
         .await;

@@ -1,4 +1,4 @@
-"""Programs under measurement: how each is started, asked, and looked at from outside."""
+"""Programs under measurement: how each is started, queried, and observed from outside."""
 
 import gzip
 import http.client
@@ -11,14 +11,14 @@ import subprocess
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-# As Prometheus asks.
+# The headers of Prometheus.
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 PLAIN = {}
 GZIP = {"Accept": OPENMETRICS, "Accept-Encoding": "gzip"}
 
 
 class NotYet(Exception):
-    """An answer that says no."""
+    """An answer without the expected content."""
 
 
 class Subject:
@@ -40,12 +40,12 @@ class Subject:
         self.fail(pattern)
 
     def check(self):
-        """Ends the run if it has ended by itself."""
+        """Ends the run if the program has exited."""
         if self.process.poll() is not None:
             self.fail("sign of life")
 
     def fail(self, missing):
-        """Ends it, and with it the run, for want of something that it should have said."""
+        """Ends the program and the run, since an expected output is missing."""
         self.__exit__()
         raise SystemExit(f"no {missing}: {pathlib.Path(self.log.name).read_text()[-2000:]}")
 
@@ -71,7 +71,7 @@ class Subject:
             connection.close()
 
     def wait_for(self, sample, seconds=120, path="/metrics"):
-        """Waits until there is an answer that has this, and returns when that was."""
+        """Waits for an answer that contains this, and returns its time."""
         while self.process.poll() is None and time.monotonic() - self.started < seconds:
             try:
                 if sample in self.get(path=path):
@@ -82,7 +82,7 @@ class Subject:
         self.fail(sample)
 
     def wait_until_ready(self):
-        """Waits for the first poll, without a scrape, after which pages are made ready."""
+        """Waits for the first poll without a scrape: a scrape makes the exporter render pages in advance."""
         self.wait_for(b"ready", path="/-/ready")
 
     def resident(self):
@@ -91,18 +91,18 @@ class Subject:
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
 
     def processor(self):
-        """Returns the processor time of all its threads so far, in seconds, of those that ended as well."""
+        """Returns the processor time of all its threads so far, ended ones included, in seconds."""
         # The clock that clock_getcpuclockid(3) returns for the process.
         return time.clock_gettime(~self.process.pid << 3 | 2)
 
     def polls(self, headers):
-        """Returns how many polls there were, asked in the encoding in which it is scraped."""
+        """Returns the number of polls, requested in the encoding of the scrapes."""
         page = self.get(headers, "/metrics?name[]=openstack_heartbeat_poll_duration_seconds")
         page = gzip.decompress(page) if headers is GZIP else page
         return float(re.search(rb"_count\S* (\S+)", page)[1])
 
     def load(self, seconds, headers=PLAIN, path="/metrics"):
-        """Asks again and again on one connection, by wrk; returns its figures."""
+        """Sends requests on one connection with wrk; returns its figures."""
         fields = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
         command = ["wrk", "--threads=1", "--connections=1", f"--duration={seconds}s", "--timeout=30s"]
         command += ["--script", HERE / "wrk.lua", *fields, f"http://127.0.0.1:{self.port}{path}"]
@@ -132,13 +132,14 @@ def free_port():
         return server.getsockname()[1]
 
 
-# One of the peers has a label `host` of its own. Four values for each service: up, age, heartbeats, time of the last one; read anew as often as by default.
+# Four values for each service: up, age, heartbeats, time of the last one; read at the default interval. The host is
+# renamed, since one of the peers has its own label `host`.
 PEER_SELECT = (
     "SELECT `binary`, host AS service_host, ABS(TIMESTAMPDIFF(SECOND, updated_at, UTC_TIMESTAMP())) <= 60 AS up, "
     "TIMESTAMPDIFF(SECOND, updated_at, UTC_TIMESTAMP()) AS age, report_count, "
     "UNIX_TIMESTAMP(updated_at) AS updated FROM services WHERE deleted = 0"
 )
-# The same four of ours.
+# The same four values of this exporter.
 FOUR = "&".join(
     f"name[]=openstack_service_{name}"
     for name in ("up", "heartbeat_age_seconds", "heartbeats_total", "last_heartbeat_timestamp_seconds")
@@ -146,7 +147,7 @@ FOUR = "&".join(
 
 
 def sql_exporter(cloud, folder):
-    """prometheus-sql-exporter of Debian."""
+    """prometheus-sql-exporter from Debian."""
     config = {
         "jobs": [{
             "name": "services",
@@ -168,7 +169,7 @@ def sql_exporter(cloud, folder):
 
 
 def query_exporter(cloud, folder, peers):
-    """query-exporter of PyPI."""
+    """query-exporter from PyPI."""
     names = ("up", "age", "report_count", "updated")
     config = {
         "databases": {"cinder": {"dsn": f"mysql+pymysql://bench:bench@{cloud.engine.address}/{cloud.name}"}},

@@ -1,4 +1,4 @@
-//! The files in `alerts/`: valid, tested, documented, and each part of each rule held by a test of its own.
+//! The files in `alerts/`: valid, documented, and tested, so that a change to any part of a rule fails a test.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -47,7 +47,7 @@ fn alerts() -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Runs a checking program and returns what it said; panics when it is not content.
+/// Runs a checker and returns its output; panics if the checker reports a fault.
 fn check(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}; tests/run installs it"));
@@ -74,7 +74,7 @@ fn the_rules_pass_their_tests() {
 }
 
 #[test]
-fn every_alert_has_what_the_conventions_of_mixins_ask_for() {
+fn every_alert_follows_the_conventions_of_mixins() {
     let rules = rules();
     let alerts = rules.iter().filter(|rule| !rule["alert"].is_badvalue());
     for rule in alerts {
@@ -158,7 +158,7 @@ fn every_alert_fires_in_a_test_with_its_labels_and_annotations() {
     assert_eq!(fired, alerts());
 }
 
-/// Checks that a text names no metric of ours that is not there.
+/// Checks that every metric of ours that a text names exists.
 fn known_metrics(name: &str, text: &str) {
     let rules = rules();
     let recorded: BTreeSet<&str> = rules.iter().filter_map(|r| r["record"].as_str()).collect();
@@ -175,12 +175,12 @@ fn known_metrics(name: &str, text: &str) {
             } else {
                 true
             };
-        assert!(known, "{name}: there is no {word}");
+        assert!(known, "{name}: {word} does not exist");
     }
 }
 
 #[test]
-fn every_metric_that_is_named_exists() {
+fn every_named_metric_exists() {
     known_metrics(RULES, embedded::RULES);
     known_metrics(TESTS, &text(TESTS));
 }
@@ -193,7 +193,7 @@ fn the_printed_resource_of_the_operator_has_the_same_rules() {
 }
 
 #[test]
-fn alertmanager_takes_the_example_and_sends_each_severity_where_it_belongs() {
+fn alertmanager_accepts_the_example_and_routes_each_severity() {
     let example = path(ALERTMANAGER);
     let example = example.to_str().unwrap();
     check("amtool", &["check-config", example]);
@@ -218,13 +218,13 @@ fn alertmanager_takes_the_example_and_sends_each_severity_where_it_belongs() {
     }
 }
 
-/// Tests that promtool runs at once: most changes are found by the first few.
+/// Number of tests in one run of promtool: the first few find most changes.
 const AT_ONCE: usize = 3;
 
-/// Of the changes every so many is tried, since all take ten minutes; with `HEARTBEAT_TEST_ALL_CHANGES` set, each.
+/// Every n-th change is tried, since all take ten minutes. `HEARTBEAT_TEST_ALL_CHANGES` makes it every one.
 const SOME: usize = 5;
 
-/// A rule with one thing changed.
+/// A rule with one change.
 struct Mutant {
     what: String,
     rules: String,
@@ -276,7 +276,7 @@ const CHANGES: &[(&str, &[&str])] = &[
     ("(reason)", &["()"]),
 ];
 
-/// Changes to what stands beside an expression.
+/// Changes to the fields beside the expression.
 const CHANGES_BESIDE: &[(&str, &[&str])] = &[
     ("for: 1m", &["for: 45s", "for: 75s"]),
     ("for: 2m", &["for: 105s", "for: 135s"]),
@@ -291,27 +291,27 @@ const CHANGES_BESIDE: &[(&str, &[&str])] = &[
     ("@.*", &["x"]),
 ];
 
-/// What can be changed and nobody notices: the rule, the change, and why that is right.
+/// Changes that no test needs to find: the rule, the change, and the reason.
 const EQUIVALENT: &[(&str, &str, &str)] = &[
     (
         "service:openstack_service_down_reason:now",
         "\"max without\" for \"min without\"",
-        "only ones are left",
+        "all remaining values are 1",
     ),
     (
         "service:openstack_service_down_reason:max",
         "\"max without\" for \"min without\"",
-        "it is asked whether there is one, whatever it says",
+        "only the existence of the series matters",
     ),
     (
         "service:openstack_service_clock_skew_seconds:proven,",
         "\"max without\" for \"min without\"",
-        "it is asked whether there is one, whatever it says",
+        "only the existence of the series matters",
     ),
     (
         "service:openstack_service_heartbeat_age_seconds:down,",
         "\"max without\" for \"min without\"",
-        "it is asked whether there is one, whatever it says",
+        "only the existence of the series matters",
     ),
     (
         "service:openstack_service_clock_skew_seconds:proven_now",
@@ -336,7 +336,7 @@ const EQUIVALENT: &[(&str, &str, &str)] = &[
     (
         "OpenStackServiceStoppedUnseen",
         "\"max without\" for \"min without\"",
-        "there is one series of one reason",
+        "each reason has only one series",
     ),
 ];
 
@@ -347,7 +347,7 @@ fn mutants() -> Vec<Mutant> {
     begins.push(text.len());
     for pair in begins.windows(2) {
         let rule = &text[pair[0]..pair[1]];
-        // A comment before the next rule belongs to that one.
+        // A comment before the next rule belongs to that rule.
         let rule = rule.split("\n  #").next().unwrap();
         let name = rule.split_whitespace().nth(2).unwrap();
         let expression = rule.find("expr:").unwrap();
@@ -358,7 +358,7 @@ fn mutants() -> Vec<Mutant> {
             .unwrap_or(rule.len());
         let annotations = rule.find("\n    annotations:").unwrap_or(rule.len());
         let mut change = |range: std::ops::Range<usize>, changes: &[(&str, &[&str])]| {
-            // Operators stand at the ends of lines as well.
+            // Operators occur at the ends of lines too.
             let part = rule[range.clone()].replace('\n', " ");
             for (old, news) in changes {
                 for (at, _) in part.match_indices(old) {
@@ -380,7 +380,7 @@ fn mutants() -> Vec<Mutant> {
     mutants
 }
 
-/// Returns the tests as several files, those that look at a day last, with fewer evaluations.
+/// Returns the tests as several files. Tests that cover a day come last and have fewer evaluations.
 fn parts() -> Vec<String> {
     let text = text(TESTS);
     let mut blocks = text.split("\n- name: ");
@@ -397,7 +397,7 @@ fn parts() -> Vec<String> {
     quick.chain([slow]).collect()
 }
 
-/// Returns whether some test fails. What fails goes to the front: it is likely to find the next change as well.
+/// Returns whether a test fails. That test moves to the front, since it is likely to find the next change too.
 fn is_found(mutant: &Mutant, parts: &mut [String]) -> bool {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(RULES), &mutant.rules).unwrap();
@@ -418,7 +418,7 @@ fn is_found(mutant: &Mutant, parts: &mut [String]) -> bool {
 }
 
 #[test]
-fn whatever_is_changed_in_a_rule_some_test_fails() {
+fn every_change_to_a_rule_fails_a_test() {
     let mut mutants = mutants();
     for (rule, change, reason) in EQUIVALENT {
         let all = mutants.len();
@@ -433,7 +433,7 @@ fn whatever_is_changed_in_a_rule_some_test_fails() {
     };
     assert!(
         !is_found(&unchanged, &mut parts.clone()),
-        "the tests fail as they are"
+        "the tests fail without a change"
     );
 
     let step = match std::env::var("HEARTBEAT_TEST_ALL_CHANGES") {

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What tests/dockerfile and tests/packages have in common. To be sourced; what is set there is $temporary, a folder, and
-# $port, the exporter's.
+# Functions of tests/dockerfile and tests/packages, which source this file. They set $temporary, a folder, and $port,
+# the exporter's.
 # shellcheck disable=SC2154
 
-# Runs this script again as root in a mount namespace of its own, with the arguments `--inside` and those given, so
-# that no mount outlives it whatever happens. Returns 1 where that is refused.
+# Runs this script again as root in its own mount namespace, with `--inside` before the given arguments: no mount
+# outlives it. Returns 1 if the system refuses the namespace.
 run_inside() {
     local as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo --preserve-env)
@@ -16,8 +16,8 @@ free_port() {
     python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'
 }
 
-# Waits until the exporter answers at the path $1 of the port $port with something that has a line like $2; fails
-# when the command from $4 on does, and after 60 s, and then shows the log $3.
+# Waits until the exporter answers the path $1 on the port $port with a line that matches $2. Fails with the log $3
+# when the command from $4 on fails, or after 60 s.
 answers() {
     local deadline=$((SECONDS + 60))
     until curl --silent --fail --output "$temporary/answer" "http://127.0.0.1:$port$1" &&

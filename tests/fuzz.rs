@@ -1,14 +1,14 @@
-//! The targets of `fuzz/`, run for a moment: the corpus, and inputs made of it by a seeded generator.
+//! The targets of `fuzz/`, run briefly: on the corpus, and on inputs that a seeded generator derives from it.
 //!
-//! Without the guidance of coverage this finds little that is new; it holds what fuzzing has found, and keeps the
-//! targets working. `fuzz/README.md` tells how to look for more.
+//! Without coverage guidance this finds few new faults. It guards against the return of those that fuzzing found,
+//! and keeps the targets working. `fuzz/README.md` describes real fuzzing.
 
 #[allow(
     missing_docs,
     unreachable_pub,
     clippy::pedantic,
     clippy::disallowed_methods,
-    reason = "a crate of its own, which is checked there"
+    reason = "a separate crate, which is checked there"
 )]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
@@ -20,12 +20,12 @@ use std::path::Path;
 use arbitrary::{Arbitrary, Unstructured};
 use fastrand::Rng;
 
-/// How many inputs are made for a target, beyond its corpus.
+/// Number of inputs generated for a target, beyond its corpus.
 const INPUTS: usize = 2000;
-/// No input is longer, in bytes.
+/// Longest input in bytes.
 const LONGEST: usize = 2048;
 
-/// Returns the corpus of a target, in the order of its names.
+/// Returns the corpus of a target, in the order of file names.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let entries = fs::read_dir(folder.join(target)).expect("each target has a corpus");
@@ -39,7 +39,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Changes an input in one place, with the means that fuzzers use.
+/// Changes an input in one place, as fuzzers do.
 fn mutate(input: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Rng) {
     let at = random.usize(..=input.len());
     let end = (at + random.usize(..16)).min(input.len());
@@ -58,7 +58,7 @@ fn mutate(input: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Rng) {
     input.truncate(LONGEST);
 }
 
-/// Runs a target on one input, as libFuzzer does: what can't be made of the bytes is none.
+/// Runs a target on one input, as libFuzzer does: bytes that do not decode to an input are skipped.
 fn feed<'a, T: Arbitrary<'a>>(bytes: &'a [u8], run: impl Fn(T)) {
     if let Ok(input) = T::arbitrary_take_rest(Unstructured::new(bytes)) {
         let outcome = catch_unwind(AssertUnwindSafe(|| run(input)));
@@ -70,7 +70,7 @@ fn feed<'a, T: Arbitrary<'a>>(bytes: &'a [u8], run: impl Fn(T)) {
     }
 }
 
-/// Runs a target on its corpus and on what is made of it.
+/// Runs a target on its corpus and on inputs derived from it.
 fn check(target: &str, feed: impl Fn(&[u8])) {
     let corpus = corpus(target);
     for input in &corpus {

@@ -1,8 +1,8 @@
-"""What is deployed by others' hands: the manifests of Kubernetes against the schemas that they are read by.
+"""Checks the manifests of Kubernetes against the schemas of their readers.
 
-Pods must meet the profile `restricted` of the Pod Security Standards, PrometheusRule must be what `print rules` prints,
-no key may be unknown, and what names a version names the one of Cargo.toml. Run by tests/run with the packages that it
-installs; $1: the exporter.
+Pods must meet the profile `restricted` of the Pod Security Standards, PrometheusRule must be the output of
+`print rules`, no key may be unknown, and every version must be that of Cargo.toml. tests/run runs it with the
+packages that it installs; $1: the exporter.
 """
 
 import re
@@ -17,12 +17,12 @@ from cloudcoil.models.prometheus_operator import v1 as operator
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "packaging/kubernetes"
-# The oldest that the package knows, and the newest.
+# The oldest and the newest version that the package knows.
 KUBERNETES = ["1.28", kubernetes_validate.latest_version()]
 
 
 def check_schema(manifest):
-    """Holds a manifest against its schema, which refuses keys that it does not know."""
+    """Checks a manifest against its schema, which refuses unknown keys."""
     if manifest["apiVersion"].startswith("monitoring.coreos.com/"):
         getattr(operator, manifest["kind"]).model_validate(manifest, extra="forbid")
     else:
@@ -31,7 +31,7 @@ def check_schema(manifest):
 
 
 def check_restricted(pod):
-    """Holds a pod against the profile `restricted`, and against what it leaves open."""
+    """Checks a pod against the profile `restricted`, and some settings beyond it."""
     context = pod["securityContext"]
     assert context["runAsNonRoot"] and context["runAsUser"] > 0
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -46,7 +46,7 @@ def check_restricted(pod):
 
 
 def check_names(manifests):
-    """Names by which one manifest finds another are those that the other has."""
+    """Checks that the names by which one manifest refers to another exist there."""
     deployment, service, monitor, secret = (
         manifests[kind] for kind in ("Deployment", "Service", "ServiceMonitor", "Secret")
     )
@@ -66,7 +66,7 @@ def check_names(manifests):
 
 
 def check_versions():
-    """Finds images and references of another version than that of Cargo.toml."""
+    """Finds images and references with another version than that of Cargo.toml."""
     version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
     named = re.compile(r"openstack-heartbeat-exporter:(\d[^\s`]*)|[?]ref=v([^\s`]*)")
     files = [*FOLDER.glob("*.yaml"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]

@@ -1,8 +1,8 @@
-"""Tells what oslo.config, SQLAlchemy and the database drivers make of configurations and URLs.
+"""Prints how oslo.config, SQLAlchemy and the database drivers read configurations and URLs.
 
 Reads {"configurations": [{"places": [["file" or "dir", path]], "environment": {name: value}}], "urls": [text]}
-as JSON from standard input and writes a list for each, as JSON, to standard output. What is refused is
-{"refused": class of the error}. Run it with the interpreter of a virtual environment that holds Cinder.
+as JSON from standard input and writes a list for each, as JSON, to standard output. A refused one is
+{"refused": class of the error}. Run it with the interpreter of a virtual environment that contains Cinder.
 """
 
 import json
@@ -34,7 +34,7 @@ OPTIONS = {
 
 
 class Recorder(ssl.SSLContext):
-    """A TLS context that notes which files it is given instead of reading them."""
+    """A TLS context that records the names of its files instead of reading them."""
 
     def __new__(cls, cafile=None, capath=None):
         self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
@@ -97,7 +97,7 @@ def mysql(arguments):
 
 
 def postgres(arguments):
-    # libpq itself reads the options here, so an unknown one is refused. What a mode means is libpq's manual.
+    # libpq itself reads the options here, so it refuses an unknown one. Its manual defines the modes.
     options = psycopg2.extensions.parse_dsn(psycopg2.extensions.make_dsn(**arguments))
     ca = options.get("sslrootcert")
     mode = options.get("sslmode", "prefer")
@@ -144,7 +144,7 @@ def sqlite(file):
 
 def connect(text):
     url = sqlalchemy.make_url(text)
-    # The driver that a bare scheme stands for need not be installed.
+    # The default driver of a scheme need not be installed.
     backend = url.get_backend_name()
     driver = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
     url = url.set(drivername=driver.get(backend, url.drivername))

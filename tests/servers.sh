@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The private servers of the tests: MariaDB and PostgreSQL on free ports of 127.0.0.1, with the schema of a
-# real Cinder. To be sourced: start_servers exports what follows, stop_servers ends it.
+# real Cinder. Scripts source this file: start_servers exports these variables, stop_servers stops the servers.
 #
 #   HEARTBEAT_TEST_DIR                  the folder of everything below; tls/ holds {ca,server,client}.{pem,key}
 #   HEARTBEAT_TEST_MARIADB              URL of the superuser, without a database
@@ -10,13 +10,13 @@
 #   HEARTBEAT_TEST_POSTGRES_SOCKET_DIR  the folder of the same server's socket
 #   HEARTBEAT_TEST_POSTGRES_DATA        data folder to copy
 #   HEARTBEAT_TEST_SQLITE               file to copy
-#   HEARTBEAT_TEST_PYTHON               Python with Cinder; the programs of Cinder lie beside it
+#   HEARTBEAT_TEST_PYTHON               Python with Cinder; Cinder's programs are in the same folder
 #
-# Both servers, and both data folders, have a database cinder_template. The owner of a data folder is the user
-# to run a server as.
+# Both servers, and both data folders, have a database cinder_template. A server must run as the owner of its data
+# folder.
 
 # PostgreSQL refuses to run as root, so root runs both servers as the user that Debian's package creates.
-# Should this shell be killed, the servers are told to end.
+# If this shell is killed, the servers are terminated.
 as_server=(setpriv --pdeathsig TERM)
 if [ "$(id -u)" = 0 ]; then
     as_server+=(--reuid=postgres --regid=postgres --init-groups)
@@ -57,7 +57,7 @@ start_servers() {
     in_parallel initialise_mariadb initialise_postgres
     launch_servers
     in_parallel sync_mariadb sync_postgres sync_sqlite
-    # A copy is only good of a server that is down.
+    # Only the data of a stopped server can be copied.
     halt_servers
     cp -a "$dir/data/." "$dir/fresh"
     launch_servers
@@ -74,7 +74,7 @@ stop_servers() {
     fi
 }
 
-# Kills what an interrupted test leaves: the processes with a path in our folder on their command line.
+# Kills the processes of an interrupted test: those with a path in our folder on their command line.
 kill_leftovers() {
     local cmdline
     while read -r cmdline; do
@@ -91,8 +91,8 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 print(*(s.getsockname()[1] for s in sockets))'
 }
 
-# Runs functions at once, each with its own log; fails, and shows the log, when one of them fails.
-# They run in the folder of the servers, whose user may be unable to enter the current one.
+# Runs functions in parallel, each with its own log; fails, and shows the log, when one of them fails.
+# They run in the folder of the servers, since the servers' user may have no access to the current folder.
 in_parallel() {
     local i steps=("$@") failed=0
     step_pids=()
@@ -111,7 +111,7 @@ in_parallel() {
     return "$failed"
 }
 
-# Makes a private authority in $1, and certificates of the servers and of one client, `heartbeat_cert`.
+# Creates a private authority in $1, and certificates of the servers and of one client, `heartbeat_cert`.
 make_certificates() {
     mkdir "$1"
     certificate "$1" ca "/CN=heartbeat test authority" basicConstraints=critical,CA:TRUE
@@ -120,7 +120,7 @@ make_certificates() {
     certificate "$1" client /CN=heartbeat_cert basicConstraints=CA:FALSE extendedKeyUsage=clientAuth
 }
 
-# Makes $1/$2.key and $1/$2.pem with the subject $3 and extensions, signed by the authority unless it is itself.
+# Creates $1/$2.key and $1/$2.pem with the subject $3 and extensions, signed by the authority; its own is self-signed.
 certificate() {
     local path=$1/$2 subject=$3 extension signer=()
     shift 3
@@ -134,8 +134,8 @@ certificate() {
     chmod 600 "$path.key"
 }
 
-# The servers' time zone is not UTC, to tell who forgets that Cinder's times are.
-# The settings lie in the data folders, so that a copy of one starts with the same ones:
+# The servers' time zone is not UTC, to find code that forgets that Cinder's times are in UTC.
+# The settings are in the data folders: a copy of one starts with the same settings:
 #   mariadbd --defaults-file=COPY/my.cnf --datadir=COPY --socket=SOCKET --port=PORT
 #   postgres -D COPY -k SOCKET_DIR -p PORT
 initialise_mariadb() {
@@ -175,7 +175,7 @@ ssl_ca_file = '$HEARTBEAT_TEST_DIR/tls/ca.pem'
 ssl_cert_file = '$HEARTBEAT_TEST_DIR/tls/server.pem'
 ssl_key_file = '$HEARTBEAT_TEST_DIR/tls/server.key'
 CONF
-    # The users heartbeat_tls and heartbeat_cert, where a test creates them, must come by TLS.
+    # The users heartbeat_tls and heartbeat_cert, if a test creates them, must use TLS.
     cat >"$data/pg_hba.conf" <<HBA
 local   all all                          trust
 host    all postgres        127.0.0.1/32 trust
@@ -200,7 +200,7 @@ launch_servers() {
     wait_until "$postgres_pid" "$dir/log/postgres" pg_isready -q -h 127.0.0.1 -p "$postgres_port"
 }
 
-# Waits until a command succeeds; fails when the process $1 has ended or 60 s have passed, and shows the log $2.
+# Waits until a command succeeds; fails with the log $2 when the process $1 has ended or 60 s have passed.
 wait_until() {
     local pid=$1 log=$2 deadline=$((SECONDS + 60))
     shift 2
@@ -214,7 +214,7 @@ wait_until() {
     done
 }
 
-# Stops the servers that run: politely, which both take for a clean end, and after 20 s by force.
+# Stops the running servers: with a clean shutdown, and after 20 s by force.
 halt_servers() {
     local pid
     [ -z "$mariadb_pid" ] || kill -TERM "$mariadb_pid" 2>/dev/null || true
@@ -232,7 +232,7 @@ on_mariadb() {
 }
 
 sync_mariadb() {
-    # An anonymous user would win over any user of another host name.
+    # An anonymous user would take precedence over any user with another host name.
     on_mariadb "DELETE FROM mysql.global_priv WHERE User = ''; FLUSH PRIVILEGES; CREATE DATABASE cinder_template"
     sync mariadb "mysql+pymysql://root@127.0.0.1:$mariadb_port/cinder_template"
 }
@@ -246,7 +246,7 @@ sync_sqlite() {
     sync sqlite "sqlite:///$HEARTBEAT_TEST_SQLITE"
 }
 
-# Has Cinder create its tables in the database with the URL $2.
+# Lets Cinder create its tables in the database with the URL $2.
 sync() {
     local state=$HEARTBEAT_TEST_DIR/cinder-$1
     mkdir "$state"

@@ -1,11 +1,8 @@
-//! Hosts with clocks of known error, read as the exporter reads them: what is published must hold, always.
+//! Hosts with clocks of known error, read as the exporter reads them: the published bounds must always hold.
 //!
-//! Every run follows from its seed. The figures are printed: `cargo test --release --test simulation -- --nocapture`.
+//! Every run is determined by its seed. `cargo test --release --test simulation -- --nocapture` prints the figures.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the figures are there to be read and quoted"
-)]
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -20,7 +17,7 @@ use openstack_heartbeat_exporter::heartbeat::cause::Reason;
 use openstack_heartbeat_exporter::heartbeat::skew::Quantum;
 use world::{DOWN, HEALTHY, HOUR, Moment, Process, READER, Random, Reader, simulate};
 
-/// What the two usual databases keep of a stamp.
+/// The resolution of a stamp in the two usual databases.
 const COLUMNS: [(&str, Quantum); 2] = [
     ("MariaDB", Quantum::TRUNCATED),
     ("PostgreSQL", Quantum::MICROSECOND),
@@ -39,7 +36,7 @@ fn the_truth_is_always_within_the_bounds() {
         let mut random = Random(seed ^ 0x00C0_FFEE);
         let interval = random.choice(&[10.0, 10.0, 5.0, 30.0]);
         let poll = random.choice(&[5.0, 5.0, 5.0, 2.0, 10.0, 15.0]);
-        // Where most heartbeats go unseen, they are taken to be as regular as those seen.
+        // If most heartbeats fall between polls, all are assumed to be as regular as the observed ones.
         let seen = poll * 7.0 / 6.0 < 1.5 * interval;
         let process = Process {
             ahead: random.choice(&[0.0, 0.4, -3.0, 75.0, -75.0, 5_000.0]),
@@ -74,7 +71,7 @@ fn the_truth_is_always_within_the_bounds() {
 }
 
 #[test]
-fn after_a_step_the_truth_is_within_the_bounds_from_the_first_heartbeat_shown() {
+fn the_truth_is_within_the_bounds_from_the_first_heartbeat_shown_after_a_step() {
     let (mut reads, mut judged, mut misses) = (0, 0, 0);
     for seed in 0..600 {
         let mut random = Random(seed ^ 0x0057_EB50);
@@ -109,7 +106,7 @@ fn after_a_step_the_truth_is_within_the_bounds_from_the_first_heartbeat_shown() 
 }
 
 #[test]
-fn the_bounds_close_in_and_the_estimate_is_near() {
+fn the_bounds_narrow_and_the_estimate_is_close() {
     for (name, column) in COLUMNS {
         for (visibility_delay, widest) in [(2.0, [3.6, 2.6]), (0.25, [1.8, 0.8])] {
             let (mut widths, mut errors) = ([vec![], vec![], vec![]], vec![]);
@@ -188,11 +185,11 @@ fn a_clock_set_by_75_seconds_is_shown_in_time() {
     }
 }
 
-/// What a service does, and how Cinder's rules are configured for it.
+/// The behaviour of a service, and the intervals that Cinder's rules use for it.
 struct Scenario {
     name: &'static str,
     process: Process,
-    /// Whether the clock is what is wrong for as long as the process runs.
+    /// Whether the clock is the fault while the process runs.
     skewed: bool,
 }
 
@@ -247,7 +244,7 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Returns whether what is said of a service is what really happens.
+/// Returns whether the published reason is the true one.
 fn is_right(moment: &Moment, process: &Process) -> bool {
     let stopped = process
         .gone
@@ -297,7 +294,7 @@ fn the_reason_is_never_wrong() {
                     }
                     assert_eq!(moment.skew.writers(), None);
                 });
-                // With another interval in our configuration, the service's own must be seen first.
+                // If our configuration has another interval, the interval of the service must be observed first.
                 let reader = Reader {
                     report_interval: 10.0,
                     ..reader
@@ -413,7 +410,7 @@ fn one_writer_is_never_taken_for_several() {
     println!("one writer taken for several: never in {reads} reads");
 }
 
-/// How one row with several writers was seen over an hour.
+/// The observations of a row with several writers over an hour.
 #[derive(Default)]
 struct Sharing {
     known_after: Option<f64>,
@@ -447,7 +444,7 @@ fn share(seed: u64, number: u32, apart: f64, column: Quantum) -> Sharing {
 }
 
 #[test]
-fn several_writers_are_counted_and_not_taken_for_a_clock_that_is_set() {
+fn several_writers_are_counted_and_not_taken_for_a_clock_step() {
     for (name, column) in COLUMNS {
         for (number, apart) in [
             (2, 0.0),
@@ -472,7 +469,7 @@ fn several_writers_are_counted_and_not_taken_for_a_clock_that_is_set() {
                 quantile(&mut steps, 0.5),
                 quantile(&mut steps, 0.95),
             );
-            // Writers whose stamps happen to be evenly spaced look like one.
+            // Writers with evenly spaced stamps look like one.
             assert!(known.len() >= 30);
             assert_eq!(runs.iter().map(|run| run.wrong_numbers).sum::<usize>(), 0);
             assert!(quantile(&mut steps, 0.95) <= 15.0 && later == 0);

@@ -1,4 +1,4 @@
-//! Two scales of skews and rows of words above one scale of time, as SVG.
+//! Two skew axes and rows of words above one time axis, as SVG.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::simulation::{END, Heartbeat, Point, SET_AT, true_skew};
 pub(super) const LEFT: f64 = 80.0;
 const RIGHT: f64 = 776.0;
 
-/// One scale of skews above the common scale of time.
+/// One skew axis above the common time axis.
 pub(super) struct Panel {
     name: &'static str,
     pub(super) top: f64,
@@ -45,7 +45,7 @@ impl Panel {
         self.top + (self.bottom - self.top) * (self.high - skew) / (self.high - self.low)
     }
 
-    /// Returns the frame, and the lines at some skews with their names.
+    /// Returns the frame, and the grid lines with their labels.
     pub(super) fn grid(&self, ticks: &[i32]) -> String {
         let Self { top, bottom, .. } = self;
         let (width, height) = (RIGHT - LEFT, bottom - top);
@@ -66,7 +66,7 @@ impl Panel {
         svg
     }
 
-    /// Returns a filled span of skews over all of the time.
+    /// Returns a filled range of skews over the whole time.
     pub(super) fn zone(&self, class: &str, low: f64, high: f64) -> String {
         let (top, bottom) = (self.y(high), self.y(low));
         let (width, height) = (RIGHT - LEFT, bottom - top);
@@ -75,7 +75,7 @@ impl Panel {
         )
     }
 
-    /// Returns bounds, estimate and truth.
+    /// Returns the lines of bounds, estimate and true skew.
     pub(super) fn curves(&self, points: &[Point]) -> String {
         let mut band = String::new();
         let [mut lower, mut upper, mut estimate] = [const { String::new() }; 3];
@@ -83,7 +83,7 @@ impl Panel {
             let level = |skew: f64| self.y(skew - (self.origin)(point.from));
             let (from, till) = (x(point.from), x(point.till));
             if let Some(low) = point.lower().map(level) {
-                // As long as there is no upper bound, anything above the lower one is possible.
+                // Without an upper bound, any skew above the lower one is possible.
                 let high = point.upper().map_or(self.top, level);
                 let _ = write!(band, "M{from:.1} {low:.1}H{till:.1}V{high:.1}H{from:.1}Z");
             }
@@ -104,7 +104,7 @@ impl Panel {
     }
 }
 
-/// Goes on with a line of steps, or lifts the pen.
+/// Continues a stepped line, or interrupts it.
 fn line(path: &mut String, from: f64, till: f64, y: Option<f64>) {
     let Some(y) = y else { return };
     let pen = if path.ends_with(&format!("H{from:.1}")) {
@@ -119,7 +119,7 @@ pub(super) fn text(class: &str, x: f64, y: f64, text: &str) -> String {
     format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>\n")
 }
 
-/// Returns a row that shows for how long a word held: the word, and the class of its rectangle.
+/// Returns a row of rectangles, each with a word and a class, over the time for which the word held.
 pub(super) fn strip(
     name: &str,
     top: f64,
@@ -143,7 +143,7 @@ pub(super) fn strip(
     svg
 }
 
-/// Returns the heartbeats as ticks, and the scale of time.
+/// Returns the heartbeats as ticks, and the time axis.
 pub(super) fn time_scale(heartbeats: &[Heartbeat], top: f64) -> String {
     let mut svg = text("tick", LEFT - 6.0, top + 12.0, "heartbeats");
     for heartbeat in heartbeats
@@ -164,7 +164,7 @@ pub(super) fn time_scale(heartbeats: &[Heartbeat], top: f64) -> String {
     svg
 }
 
-/// Returns what the three lines are.
+/// Returns the legend of the three lines.
 pub(super) fn legend() -> String {
     let mut svg = String::new();
     for (from, class, what) in [

@@ -1,12 +1,12 @@
-//! Draws `docs/clock-skew.svg`: a service whose host's clock is set while it runs, and which then stops.
+//! Draws `docs/clock-skew.svg`: a service that runs through a step of its host's clock, and then stops.
 //!
 //! ```sh
 //! cargo run --example clock_skew_svg > docs/clock-skew.svg
 //! ```
 //!
-//! The host and the polls are simulated, and follow from a seed. What is drawn is what the crate's own tracker
-//! publishes after each poll, with the default settings and a column of whole seconds, as MariaDB has it.
-//! Seconds are `f64` here, on the database's clock, from the first poll on. Skew is positive when the host is ahead.
+//! The host and the polls are simulated, from a seed. The chart shows the values that the crate's tracker
+//! publishes after each poll, with the default settings and a column of whole seconds, as in MariaDB.
+//! Seconds are `f64` here, by the database clock, from the first poll on. Skew is positive when the host is ahead.
 
 mod chart;
 mod simulation;
@@ -19,10 +19,10 @@ use fastrand::Rng;
 use openstack_heartbeat_exporter::heartbeat::cause::Reason;
 use simulation::{AHEAD, END, Heartbeat, Point, SET_AT, SET_BY};
 
-/// One with widths near the medians of `tests/simulation.rs`.
+/// A seed whose widths are near the medians of `tests/simulation.rs`.
 const SEED: u64 = 44;
 
-/// What happens, in seconds.
+/// The times of the events, in seconds.
 struct Story {
     first_width: f64,
     width_before: f64,
@@ -33,8 +33,8 @@ struct Story {
 }
 
 impl Story {
-    /// Returns `None` unless all of it happens, and the true skew is always within the bounds that are shown, but
-    /// for the time from the setting of the clock to the next heartbeat.
+    /// Returns `None` unless every event happens and the true skew is always within the published bounds. The
+    /// time from the clock step to the next heartbeat is exempt.
     fn of(heartbeats: &[Heartbeat], points: &[Point]) -> Option<Self> {
         let before = points.iter().rfind(|point| point.till < SET_AT);
         let proven = |reason: Reason| points.iter().find(|point| point.reason() == Some(reason));
@@ -58,12 +58,12 @@ impl Story {
 
     fn description(&self) -> String {
         format!(
-            "Six minutes of a service whose host is {AHEAD} s ahead of the database. The first heartbeat that was \
-             observed bounds the skew to {:.1} s; after {:.1} minutes the bounds are {:.1} s wide. Then the host's clock is \
-             set by +{SET_BY} s. {:.1} s later a heartbeat shows it: the bounds follow, and close in again to {:.1} s. \
-             Then the service stops. Its last stamp lies in the future, so that the API lists it as up again. {:.1} s after \
-             the last heartbeat the stop is proven, and bounds and estimate are withdrawn. The true skew is within the \
-             bounds all the time, but for the time from the setting to the next heartbeat.",
+            "Six minutes of a service whose host is {AHEAD} s ahead of the database. The first observed heartbeat bounds \
+             the skew to {:.1} s; after {:.1} minutes the bounds are {:.1} s wide. Then the host's clock is stepped by \
+             +{SET_BY} s. {:.1} s later a heartbeat shows it: the bounds follow, and narrow again to {:.1} s. Then the \
+             service stops. Its last stamp lies in the future, so the API lists it as up again. {:.1} s after the last \
+             heartbeat the stop is proven, and bounds and estimate are withdrawn. The true skew is always within the \
+             bounds, except between the step and the next heartbeat.",
             self.first_width,
             SET_AT / 60.0,
             self.width_before,
@@ -73,7 +73,7 @@ impl Story {
         )
     }
 
-    /// Returns vertical lines where something happens, and what.
+    /// Returns vertical lines at the events, with their names.
     fn marks(&self) -> String {
         let mut svg = String::new();
         let marks = [
@@ -134,10 +134,10 @@ fn draw(heartbeats: &[Heartbeat], points: &[Point], story: &Story) -> String {
     [
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"800\" height=\"576\" viewBox=\"0 0 800 576\" role=\"img\" aria-labelledby=\"title desc\">\n"
             .to_owned(),
-        "<title id=\"title\">Clock skew, proven from heartbeats alone</title>\n".to_owned(),
+        "<title id=\"title\">Clock skew, proven by heartbeats</title>\n".to_owned(),
         format!("<desc id=\"desc\">{}</desc>\n<style>{style}</style>\n", story.description()),
         "<rect class=\"back\" width=\"800\" height=\"576\" rx=\"6\"/>\n".to_owned(),
-        text("head", 14.0, 24.0, "Clock skew, and what Cinder makes of it"),
+        text("head", 14.0, 24.0, "Clock skew, and Cinder's verdict"),
         chart::legend(),
         WHOLE.zone("red", 70.0, WHOLE.high),
         WHOLE.zone("amber", 60.0, 70.0),
@@ -145,7 +145,7 @@ fn draw(heartbeats: &[Heartbeat], points: &[Point], story: &Story) -> String {
         WHOLE.zone("red", WHOLE.low, -60.0),
         WHOLE.grid(&[-60, -30, 0, 30, 60, 90]),
         WHOLE.curves(points),
-        text("head", 14.0, 308.0, "The same, less the true skew"),
+        text("head", 14.0, 308.0, "Clock skew minus its true value"),
         CLOSE.grid(&[-6, -4, -2, 0, 2, 4, 6, 8]),
         CLOSE.curves(points),
         story.marks(),

@@ -1,4 +1,4 @@
-//! A host whose clock is set, its heartbeats, and what the exporter publishes of them.
+//! A host with a clock step, its heartbeats, and the values that the exporter publishes.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use fastrand::Rng;
@@ -16,7 +16,7 @@ const SERVICE_DOWN_TIME: f64 = 60.0;
 const REPORT_INTERVAL: f64 = 10.0;
 const POLL_INTERVAL: f64 = 5.0;
 const ROUND_TRIP: f64 = 0.004;
-/// What befalls the host.
+/// The events on the host.
 pub(super) const AHEAD: f64 = 4.0;
 const DRIFT: f64 = 40e-6;
 pub(super) const SET_AT: f64 = 150.0;
@@ -44,7 +44,7 @@ pub(super) struct Heartbeat {
     stamp: f64,
 }
 
-/// Returns the service's heartbeats, the first before the first poll, as irregular and as late as on real Cinder.
+/// Returns the service's heartbeats, as irregular and as late as Cinder's. The first precedes the first poll.
 pub(super) fn heartbeats(random: &mut Rng) -> Vec<Heartbeat> {
     (-1..=LAST_TURN)
         .map(|turn| {
@@ -58,7 +58,7 @@ pub(super) fn heartbeats(random: &mut Rng) -> Vec<Heartbeat> {
         .collect()
 }
 
-/// What is published from one poll to the next.
+/// The values that are published from one poll to the next.
 pub(super) struct Point {
     pub(super) from: f64,
     pub(super) till: f64,
@@ -128,7 +128,7 @@ pub(super) fn observe(random: &mut Rng, heartbeats: &[Heartbeat]) -> Vec<Point> 
     points
 }
 
-/// Returns what the table holds at a time.
+/// Returns the row of the table at a time.
 fn reading(heartbeats: &[Heartbeat], at: f64) -> Reading {
     let seen = heartbeats.partition_point(|heartbeat| heartbeat.visible <= at);
     let service = |heartbeat: &Heartbeat| Service {

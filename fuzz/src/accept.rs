@@ -1,10 +1,10 @@
-//! The headers by which a client says what it reads.
+//! The headers in which a client states the formats and encodings that it accepts.
 
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::rendered::Encoding;
 use openstack_heartbeat_exporter::web::negotiation::{encoding, format};
 
-/// Asks what a header accepts.
+/// Negotiates by a header.
 pub fn run(header: &str) {
     let lower = header.to_ascii_lowercase();
     if format(Some(header)) == Format::OpenMetrics {

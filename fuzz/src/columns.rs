@@ -1,4 +1,4 @@
-//! Rows of a real SQLite, whose columns hold what they should not: any type, any text.
+//! Rows of a real SQLite, with values of any type and any text in every column.
 
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub enum Value {
     Real(f64),
     Text(String),
     Blob(Vec<u8>),
-    /// A time at so many seconds from now.
+    /// A time this many seconds from now.
     Near(i16),
 }
 
@@ -59,7 +59,7 @@ static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| {
             .connect()
             .await
             .expect("the file is ours");
-        // Columns without a type keep what they are given.
+        // Columns without a type store values unchanged.
         sqlx::raw_sql(
             "CREATE TABLE services (id, \"binary\", host, topic, report_count, updated_at, created_at, disabled, \
              disabled_reason, frozen, cluster_name, deleted DEFAULT 0);\

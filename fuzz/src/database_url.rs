@@ -1,4 +1,4 @@
-//! A database URL; and whatever stands behind a password, the password is never shown.
+//! A database URL; no text behind a password makes an output show that password.
 
 use super::{PASSWORD, assert_hidden};
 use openstack_heartbeat_exporter::config::database_url::DatabaseUrl;

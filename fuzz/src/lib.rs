@@ -1,6 +1,6 @@
-//! What the targets do with their inputs, and what several of them have in common.
+//! The fuzz targets, and the code that several of them share.
 //!
-//! The test `fuzz` of the exporter includes this file as well.
+//! The test `fuzz` of the exporter includes this file too.
 
 pub mod accept;
 pub mod cinder_conf;
@@ -28,7 +28,7 @@ use tokio::time::Instant;
 /// A password that no output may show.
 pub const PASSWORD: &str = "c4n4ry-p4ssw0rd";
 
-/// A folder in memory, so that ten million files wear out no disk.
+/// A folder in memory, since ten million files would wear out a disk.
 static FOLDER: LazyLock<TempDir> =
     LazyLock::new(|| TempDir::new_in("/dev/shm").expect("there is memory to write to"));
 
@@ -44,9 +44,9 @@ pub fn file(name: &str, contents: &[u8]) -> PathBuf {
     path
 }
 
-/// Loads settings as the program does at its start; what is wrong with them is put into words, as it would be.
+/// Loads settings as the program does at its start, and formats the faults.
 ///
-/// `text` is what they are loaded from: where the [`PASSWORD`] is in it once, as a password, nothing may show it.
+/// `text` is the source of the settings. If it contains the [`PASSWORD`] once, as a password, no output may show it.
 pub fn load(flags: Flags, text: &[u8]) {
     match Settings::load(flags) {
         Ok(settings) => {
@@ -73,7 +73,7 @@ pub fn assert_hidden(text: &str) {
     assert!(!text.contains(PASSWORD), "the password is shown: {text}");
 }
 
-/// Puts a snapshot into both formats of the metrics, and asserts what holds of each sample and of each skew.
+/// Renders a snapshot in both metrics formats, and asserts the invariants of samples and skews.
 pub fn expose(snapshot: &Snapshot) {
     let rendered = RenderedSnapshot::new(snapshot.clone(), Instant::now());
     for format in Format::ALL {
@@ -99,7 +99,7 @@ pub fn expose(snapshot: &Snapshot) {
     }
 }
 
-/// Lists a snapshot's services in every way there is, and asserts that what should be JSON is.
+/// Lists a snapshot's services in every format, and asserts that the JSON is valid.
 pub fn list(snapshot: &Snapshot) {
     for status in &snapshot.services {
         let detail = json::service(status, None, snapshot);

@@ -93,7 +93,7 @@ fn site() -> Site {
 
 static SITE: LazyLock<Site> = LazyLock::new(site);
 
-/// Has a request answered.
+/// Answers a request.
 pub fn run(bytes: &[u8]) {
     let mut lines = bytes.split(|&byte| byte == b'\n');
     let Ok(uri) = Uri::try_from(lines.next().unwrap_or_default()) else {
@@ -123,7 +123,7 @@ pub fn run(bytes: &[u8]) {
     let Ok(body) = RUNTIME.block_on(response.into_body().collect());
     if is_page && is_plain {
         let page = String::from_utf8(body.to_bytes().into()).expect("the page is UTF-8");
-        // The page's own script has attributes; that of the service, and whatever is asked for, must not be one.
+        // The page's own script has attributes. The service's name and the request must not become a script.
         assert!(!page.contains("<script>"), "{request:?}");
         let open = page.matches("<input").count();
         assert_eq!(open, 1, "{request:?}");

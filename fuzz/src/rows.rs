@@ -1,4 +1,4 @@
-//! A few polls of a few rows, from what was decoded to all that is published.
+//! A few polls of a few rows, from the decoded values to every published format.
 
 use super::{expose, list};
 use std::sync::Arc;
@@ -64,10 +64,10 @@ struct Row {
 
 #[derive(Debug, Arbitrary)]
 struct Poll {
-    /// Milliseconds since the last.
+    /// Milliseconds since the last poll.
     pause: u32,
     round_trip: u16,
-    /// Seconds by which the database's clock is set meanwhile.
+    /// Seconds by which the database clock is stepped since the last poll.
     set: i16,
     services: Vec<Row>,
     clusters: Vec<(String, String, bool)>,
@@ -129,7 +129,7 @@ impl Poll {
     }
 }
 
-/// Asserts that a snapshot is rendered after others as it is alone.
+/// Asserts that a snapshot renders the same after others as on its own.
 fn follow(latest: &Latest, snapshot: &Snapshot) {
     let sent = Instant::now();
     let shown = latest.show(openstack_heartbeat_exporter::source::Poll {
@@ -143,7 +143,7 @@ fn follow(latest: &Latest, snapshot: &Snapshot) {
     assert_eq!(shown.text(format), alone.text(format));
 }
 
-/// Tells a story of polls.
+/// Runs a sequence of polls.
 pub fn run(story: &Story) {
     let intervals = Intervals {
         service_down_time: TimeDelta::seconds(story.service_down_time.max(1).into()),

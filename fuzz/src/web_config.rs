@@ -1,4 +1,4 @@
-//! A web configuration file, from its text to what the server asks of clients.
+//! A web configuration file, from its text to the server's requirements on clients.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! The rules of grafana/dashboard-linter, by their names, as they are for a dashboard of Prometheus queries.
+//! The rules of grafana/dashboard-linter, by their names, for a dashboard of Prometheus queries.
 //!
-//! A panel that is neither a row nor text has to obey each of them, whichever types the linter itself looks at.
+//! Each rule applies to every panel except rows and text; the linter itself checks fewer types.
 
 use std::process::Command;
 
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::promql::selectors;
 
-/// What a rule has to say; nothing when it is obeyed.
+/// The findings of a rule; empty if it is obeyed.
 pub(crate) type Findings = Vec<String>;
 
 /// A rule.
 pub(crate) type Rule = (&'static str, fn(&Value) -> Findings);
 
-/// All of them.
+/// All rules.
 pub(crate) const RULES: [Rule; 17] = [
     ("template-datasource-rule", template_datasource),
     ("template-job-rule", |d| template(d, "job", "Job")),
@@ -156,7 +156,7 @@ fn panel_title_description(dashboard: &Value) -> Findings {
     })
 }
 
-/// Whether a unit is one of Grafana's, its types tell.
+/// Checks only that a unit is set: tests/node/dashboard.mjs compares it with the types of Grafana.
 fn panel_units(dashboard: &Value) -> Findings {
     findings(panels(dashboard), |panel| {
         let unit = text(panel, "/fieldConfig/defaults/unit");
@@ -178,7 +178,7 @@ fn target_promql(dashboard: &Value) -> Findings {
     parses(&expressions).err().into_iter().collect()
 }
 
-/// Asks promtool whether expressions are `PromQL`.
+/// Checks with promtool that expressions are `PromQL`.
 fn parses(expressions: &[&str]) -> Result<(), String> {
     let rules: Vec<Value> = expressions
         .iter()
@@ -237,7 +237,7 @@ fn target_counter_agg(dashboard: &Value) -> Findings {
     })
 }
 
-/// `LogQL` needs another data source than the one there is.
+/// `LogQL` needs a data source that the dashboard does not have.
 fn target_logql(dashboard: &Value) -> Findings {
     findings(targets(dashboard), |(title, target)| {
         let expression = text(target, "/expr");

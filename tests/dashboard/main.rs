@@ -1,4 +1,4 @@
-//! The dashboard as a file: the rules of grafana/dashboard-linter, its layout, and the metrics it asks for.
+//! The dashboard as a file: the rules of grafana/dashboard-linter, its layout, and the metrics it queries.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ fn dashboard() -> Value {
     serde_json::from_str(include_str!("../../dashboards/openstack-heartbeat.json")).unwrap()
 }
 
-/// Metrics that Prometheus makes of every scrape.
+/// Metrics that Prometheus adds to every scrape.
 const OF_PROMETHEUS: [&str; 3] = ["up", "scrape_samples_scraped", "scrape_duration_seconds"];
 
 /// Returns the names and matchers that the exporter never publishes.
@@ -66,7 +66,7 @@ fn unknown_metrics(dashboard: &Value) -> Findings {
     unknown
 }
 
-/// Returns the panels that are in the way of another, or outside of the 24 columns, and identities used twice.
+/// Returns the panels that overlap or leave the 24 columns, and the ids that are used twice.
 fn layout(dashboard: &Value) -> Findings {
     let mut found = Vec::new();
     let mut identities = HashSet::new();
@@ -97,14 +97,14 @@ fn layout(dashboard: &Value) -> Findings {
     found
 }
 
-/// Returns what keeps the file from being imported, provisioned and updated as it is.
+/// Returns the faults that would prevent import, provisioning or updates of the file.
 fn not_portable(dashboard: &Value) -> Findings {
     let mut found = Vec::new();
     if !dashboard["id"].is_null() || dashboard["uid"] != "openstack-heartbeat" {
         found.push("id or uid".to_owned());
     }
     if dashboard.get("__inputs").is_some() || dashboard.get("__requires").is_some() {
-        found.push("file provisioning fills in no inputs".to_owned());
+        found.push("file provisioning does not fill in inputs".to_owned());
     }
     for name in ["job", "instance", "binary", "host", "reason"] {
         let mut variables = list(dashboard, "/templating/list").iter();
@@ -115,7 +115,7 @@ fn not_portable(dashboard: &Value) -> Findings {
     found
 }
 
-/// Returns the links to panels that are not there.
+/// Returns the links to panels that do not exist.
 fn dead_links(dashboard: &Value) -> Findings {
     let file = dashboard.to_string();
     let linked = file.split("viewPanel=").skip(1).map(|rest| {
@@ -128,17 +128,17 @@ fn dead_links(dashboard: &Value) -> Findings {
 }
 
 #[test]
-fn the_linter_has_nothing_to_say() {
+fn the_linter_finds_no_faults() {
     assert_eq!(lint(&dashboard()), []);
 }
 
 #[test]
-fn nothing_but_published_metrics_is_asked_for() {
+fn only_published_metrics_are_queried() {
     assert_eq!(unknown_metrics(&dashboard()), [""; 0]);
 }
 
 #[test]
-fn every_panel_has_a_place_and_an_identity_of_its_own() {
+fn every_panel_has_its_own_place_and_id() {
     assert_eq!(layout(&dashboard()), [""; 0]);
 }
 
@@ -148,7 +148,7 @@ fn the_file_can_be_provisioned_as_it_is() {
     assert_eq!(dead_links(&dashboard()), [""; 0]);
 }
 
-/// Returns the dashboard with another value at a place; `null` removes what is there.
+/// Returns the dashboard with another value at a place; `null` removes the value.
 fn with(pointer: &str, value: Value) -> Value {
     let mut changed = dashboard();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -293,7 +293,7 @@ fn a_metric_that_is_not_published_is_reported() {
 }
 
 #[test]
-fn a_panel_in_the_way_of_another_is_reported() {
+fn an_overlapping_panel_is_reported() {
     for (pointer, value) in [
         ("/panels/1/gridPos/w", 5),
         ("/panels/5/gridPos/x", 20),
@@ -304,7 +304,7 @@ fn a_panel_in_the_way_of_another_is_reported() {
 }
 
 #[test]
-fn a_file_that_can_not_be_provisioned_is_reported() {
+fn a_file_that_cannot_be_provisioned_is_reported() {
     for (pointer, value) in [
         ("/id", json!(7)),
         ("/uid", json!("other")),

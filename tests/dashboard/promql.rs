@@ -1,16 +1,16 @@
-//! What the rules need to know of an expression: its selectors, and in which function each stands.
+//! The selectors of an expression, each with the function around it.
 //!
-//! No parser: whether an expression is one at all, promtool says.
+//! This is not a full parser: promtool checks that the expression is valid.
 
 use std::iter::Peekable;
 
-/// A selector such as `name{label="value"}[5m]`.
+/// A selector, for example `name{label="value"}[5m]`.
 #[derive(Debug, Default)]
 pub(crate) struct Selector {
     pub(crate) name: String,
     /// The matchers as written: `label="value"`.
     pub(crate) matchers: Vec<String>,
-    /// What stands in brackets.
+    /// The range or subquery in brackets.
     pub(crate) range: Option<String>,
     /// The function or aggregation around it.
     pub(crate) function: String,
@@ -69,7 +69,7 @@ pub(crate) fn selectors(expression: &str) -> Vec<Selector> {
     found
 }
 
-/// Returns whether this follows a function or an aggregation.
+/// Returns whether this text follows a function or an aggregation.
 fn is_called(next: Option<&Token>) -> bool {
     match next {
         Some(Token::Sign(sign)) => *sign == '(',
@@ -103,7 +103,7 @@ fn tokens(expression: &str) -> Vec<Token> {
             while let Some(next) = rest.next_if(in_word) {
                 word.push(next);
             }
-            // Numbers are of no interest, unless they are a range.
+            // Numbers do not matter outside a range.
             if tokens.last() == Some(&Token::Sign('[')) || !first.is_ascii_digit() {
                 tokens.push(Token::Word(word));
             }

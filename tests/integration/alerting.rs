@@ -1,5 +1,5 @@
-//! From a heartbeat that fails to come to the page: the exporter, the shipped rules on a real Prometheus, the shipped
-//! example on a real Alertmanager.
+//! From a missing heartbeat to the page: the exporter, the shipped rules on a real Prometheus, and the shipped example
+//! on a real Alertmanager.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::support::server::Server;
 use crate::support::writer::{BINARY, Clock, Writer};
 use crate::support::{folder, wait_for};
 
-/// All durations beside expressions are so many times shorter.
+/// All durations outside expressions are shortened by this factor.
 const FASTER: u64 = 10;
 const SERVICE_DOWN_TIME: &str = "--cinder.service-down-time=6";
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Shortens the durations of a file: of rules those of `for`, of Alertmanager those of its routes.
+/// Shortens the durations of a file: `for` in rules, those of routes for Alertmanager.
 fn faster(text: &str) -> String {
     let keys = [
         "for:",
@@ -48,7 +48,7 @@ fn faster(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Returns the shipped example with receivers that lead here.
+/// Returns the shipped example with receivers at this test.
 fn example(inbox: &Inbox) -> String {
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -60,7 +60,7 @@ fn example(inbox: &Inbox) -> String {
     text.replace(there, &format!("http://{}/", inbox.address))
 }
 
-/// Everything from the database's rows to the inbox.
+/// Everything from the database rows to the inbox.
 struct Chain {
     inbox: Inbox,
     _exporter: Exporter,
@@ -99,7 +99,7 @@ impl Chain {
         }
     }
 
-    /// Waits until so many notifications came, and returns the last.
+    /// Waits for this number of notifications, and returns the last.
     fn wait_for_notification(&self, number: usize) -> Notification {
         wait_for(
             &format!("notification {number}"),
@@ -110,7 +110,7 @@ impl Chain {
         self.inbox.notifications().pop().unwrap()
     }
 
-    /// Checks that nobody is told anything for longer than the interval at which a group that changed is told again.
+    /// Checks that no notification arrives for longer than the interval after which a changed group is sent again.
     fn stays_silent(&self) {
         let before = self.inbox.notifications().len();
         std::thread::sleep(Duration::from_secs(5 * 60 / FASTER + 4));
@@ -131,7 +131,7 @@ impl Chain {
     }
 }
 
-/// Checks that this is one page about one alert, and returns its description.
+/// Checks that the notification is one page about one alert, and returns its description.
 fn page(notification: &Notification, status: &str, name: &str, host: Option<&str>) -> String {
     assert_eq!(notification.receiver, "page", "{notification:?}");
     assert_eq!(notification.status, status, "{notification:?}");
@@ -144,7 +144,7 @@ fn page(notification: &Notification, status: &str, name: &str, host: Option<&str
     description.to_owned()
 }
 
-/// Starts five services on machines of their own, and everything behind them; returns when their clocks are known.
+/// Starts five services, each on its own host, and everything behind them; returns when their clocks are known.
 fn cloud(database: &Database) -> (Vec<Writer>, Chain) {
     let writers: Vec<Writer> = (0..5).map(|number| service(database, number)).collect();
     let chain = Chain::start(database);
@@ -179,7 +179,7 @@ fn service(database: &Database, number: usize) -> Writer {
 }
 
 #[test]
-fn a_service_that_stops_and_a_database_that_hangs_make_one_page_each() {
+fn a_stopped_service_and_a_hanging_database_page_once_each() {
     let server = Server::start(Engine::MySql);
     let database = Database::on(Engine::MySql, &server.url());
     let (writers, chain) = cloud(&database);
@@ -203,7 +203,7 @@ fn a_service_that_stops_and_a_database_that_hangs_make_one_page_each() {
         Some("block1@lvm"),
     );
 
-    // The database hangs, and with it every service.
+    // The database hangs, and every service with it.
     server.stop();
     let told = chain.wait_for_notification(3);
     page(
@@ -227,11 +227,11 @@ fn a_service_that_stops_and_a_database_that_hangs_make_one_page_each() {
 }
 
 #[test]
-fn a_clock_that_is_set_and_services_that_stop_together_make_one_page_each() {
+fn a_clock_step_and_services_that_stop_together_page_once_each() {
     let database = Database::new(Engine::MySql);
     let (writers, chain) = cloud(&database);
 
-    // The service is down as well, and nobody is told to look at the service.
+    // The service is down too, and no notification blames the service.
     writers[1].set_clock(40);
     let told = chain.wait_for_notification(1);
     let description = page(
@@ -257,7 +257,7 @@ fn a_clock_that_is_set_and_services_that_stop_together_make_one_page_each() {
         Some("block2@lvm"),
     );
 
-    // Three of five services stop at once, and come back at once.
+    // Three of five services stop together, and start together.
     for writer in &writers[2..] {
         writer.stop();
     }
@@ -272,7 +272,7 @@ fn a_clock_that_is_set_and_services_that_stop_together_make_one_page_each() {
 }
 
 #[test]
-fn warnings_are_muted_by_what_explains_them_and_no_page_is() {
+fn warnings_are_muted_by_their_cause_and_pages_are_not() {
     const SERVICE: &str = "binary=cinder-volume host=block1";
     let cases = [
         (
@@ -333,7 +333,7 @@ fn warnings_are_muted_by_what_explains_them_and_no_page_is() {
     for (number, (source, target, _)) in cases.into_iter().enumerate() {
         alertmanager.add(&labels(source, &number.to_string()));
         alertmanager.add(&labels(target, &number.to_string()));
-        // The same trouble of another cloud mutes nothing here.
+        // The same fault in another cloud mutes nothing here.
         alertmanager.add(&labels(target, &format!("not-{number}")));
     }
     let expected: BTreeSet<(String, String)> = cases

@@ -1,7 +1,7 @@
-//! Clients by the thousand, slow ones and hostile ones. Meanwhile health is answered, Prometheus keeps its connection
-//! and gets all metrics, and memory is bounded.
+//! Thousands of slow or hostile clients. Health checks are still answered, Prometheus keeps its connection and gets
+//! all metrics, and memory is bounded.
 //!
-//! How long Prometheus waits is printed, never judged: other tests run on the same processors. With
+//! The time that Prometheus waits is printed and not checked, since other tests run on the same processors. With
 //! `HEARTBEAT_TEST_SECONDS=60` each attack lasts a minute.
 
 use std::fmt;
@@ -29,15 +29,15 @@ use crate::support::{block_on, folder, wait_for};
 
 const SERVICES: usize = 1000;
 
-/// Where attackers come from; Prometheus comes from 127.0.0.1.
+/// The address of attackers; Prometheus connects from 127.0.0.1.
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 
-/// More than this an exporter of a thousand services never needs, whatever is done to it.
+/// The memory limit of an exporter of a thousand services under any attack.
 const MOST_MEMORY: u64 = 160 << 20;
 
 const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
 
-/// What Prometheus knows and attackers don't.
+/// The password that Prometheus knows and attackers do not.
 const PASSWORD: &str = "a-long-random-one";
 
 fn duration() -> Duration {
@@ -45,7 +45,7 @@ fn duration() -> Duration {
     Duration::from_secs(seconds.map_or(4, |seconds| seconds.parse().unwrap()))
 }
 
-/// Lets this process hold as many connections as the system allows.
+/// Raises the limit on this process's connections to that of the system.
 fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let current = limit.maximum;
@@ -62,11 +62,11 @@ fn exporter(flags: &[&str]) -> (Database, Exporter) {
     (database, exporter)
 }
 
-/// How a client speaks with the exporter.
+/// The address, head and TLS of a client.
 struct Client {
     address: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
-    /// Lines of the head, each with its end.
+    /// Lines of the head, each with its line end.
     headers: String,
 }
 
@@ -86,7 +86,7 @@ impl Client {
         })
     }
 
-    /// Asks once; returns status and body. The connection must still be there.
+    /// Sends one request; returns status and body. The connection must still be open.
     fn get(&self, connection: &mut Connection, path: &str) -> (u16, Vec<u8>) {
         let headers = &self.headers;
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// Returns the state of a connection that is to be secured.
+/// Returns the TLS state of a new connection.
 fn handshake(config: &Arc<ClientConfig>) -> ClientConnection {
     ClientConnection::new(Arc::clone(config), "localhost".try_into().unwrap()).unwrap()
 }
@@ -120,7 +120,7 @@ fn length(head: &str) -> usize {
     value.expect("an answer tells its length").parse().unwrap()
 }
 
-/// What Prometheus and a health check saw.
+/// The results of Prometheus and a health check.
 #[derive(Default)]
 struct Figures {
     scrapes: Vec<Duration>,
@@ -154,7 +154,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Scrapes on one connection, which it keeps as Prometheus does, and asks for health until `ended`.
+/// Scrapes on one kept connection, as Prometheus does, and checks health until `ended`.
 fn observe(
     exporter: &Exporter,
     client: &Client,
@@ -180,7 +180,7 @@ fn observe(
     figures
 }
 
-/// Lets `attack` go on for its time, and checks that nobody else suffers from it.
+/// Runs `attack` for its time, and checks that other clients do not suffer.
 fn check<F: Future<Output = ()> + Send + 'static>(
     exporter: &Exporter,
     client: &Client,
@@ -189,7 +189,7 @@ fn check<F: Future<Output = ()> + Send + 'static>(
     attack: impl Fn(SocketAddr) -> F,
 ) {
     let mut prometheus = client.connect();
-    // A login that is new waits for its turn among others.
+    // A new login waits for its turn among others.
     assert_eq!(client.get(&mut prometheus, "/metrics").0, 200);
     let ended = Arc::new(AtomicBool::new(false));
     let figures = std::thread::scope(|scope| {
@@ -211,7 +211,7 @@ fn check<F: Future<Output = ()> + Send + 'static>(
     assert!(figures.memory < MOST_MEMORY, "{name}: {figures}");
 }
 
-/// Connects from the attackers' address, with a small window: answers wait on the other side.
+/// Connects from the attackers' address, with a small receive window: answers queue in the exporter.
 async fn connect(address: SocketAddr) -> TcpStream {
     loop {
         let socket = TcpSocket::new_v4().unwrap();
@@ -224,10 +224,10 @@ async fn connect(address: SocketAddr) -> TcpStream {
     }
 }
 
-/// Scrapes each second, and takes the answer.
+/// Scrapes each second, and reads the answer.
 async fn scrape(address: SocketAddr) {
     let mut buffer = vec![0; 1 << 16];
-    // As Prometheus spreads its scrapes over the interval.
+    // Prometheus spreads its scrapes over the interval too.
     sleep(Duration::from_secs(1).mul_f64(fastrand::f64())).await;
     loop {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -242,20 +242,20 @@ async fn scrape(address: SocketAddr) {
     }
 }
 
-/// Sends the head of a request byte by byte, and begins anew when it is turned out.
+/// Sends the head of a request byte by byte, and reconnects when it is disconnected.
 async fn slow_head(address: SocketAddr) {
     loop {
         let mut stream = connect(address).await;
         let mut rest = &b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nCookie: "[..];
         while stream.write_all(&rest[..1]).await.is_ok() {
-            // The last byte, a space, goes on for ever.
+            // The last byte, a space, is repeated forever.
             rest = &rest[usize::from(rest.len() > 1)..];
             sleep(Duration::from_millis(200)).await;
         }
     }
 }
 
-/// Asks for several pages, and takes a few bytes of them now and then.
+/// Requests several pages, and sometimes reads a few bytes.
 async fn slow_reader(address: SocketAddr) {
     loop {
         let mut stream = connect(address).await;
@@ -270,13 +270,13 @@ async fn slow_reader(address: SocketAddr) {
     }
 }
 
-/// Connects, and says nothing.
+/// Connects, and sends nothing.
 async fn idle(address: SocketAddr) {
     let _stream = connect(address).await;
     std::future::pending::<()>().await;
 }
 
-/// Sends heads that are larger than any client's.
+/// Sends heads that are larger than those of any real client.
 async fn oversized_head(address: SocketAddr) {
     let request = format!(
         "GET / HTTP/1.1\r\nHost: localhost\r\nCookie: {}\r\n\r\n",
@@ -284,7 +284,7 @@ async fn oversized_head(address: SocketAddr) {
     );
     loop {
         let mut stream = connect(address).await;
-        // Refused before all of it is sent.
+        // The exporter refuses the head before it is complete.
         let _ = stream.write_all(request.as_bytes()).await;
         let mut answer = [0; 12];
         if stream.read_exact(&mut answer).await.is_ok() {
@@ -293,7 +293,7 @@ async fn oversized_head(address: SocketAddr) {
     }
 }
 
-/// Asks for a hundred pages at once, again and again, and takes none.
+/// Requests a hundred pages at once, repeatedly, and reads none.
 async fn pipeline(address: SocketAddr) {
     let requests = SCRAPE.repeat(100);
     loop {
@@ -302,7 +302,7 @@ async fn pipeline(address: SocketAddr) {
     }
 }
 
-/// Begins a TLS handshake, and leaves it there.
+/// Begins a TLS handshake, and abandons it.
 async fn half_handshake(address: SocketAddr, config: Arc<ClientConfig>) {
     loop {
         let mut stream = connect(address).await;
@@ -315,7 +315,7 @@ async fn half_handshake(address: SocketAddr, config: Arc<ClientConfig>) {
     }
 }
 
-/// Tries passwords, each once the one before was refused.
+/// Tries passwords, one after the other.
 async fn guess(address: SocketAddr, config: Arc<ClientConfig>) {
     let connector = TlsConnector::from(config);
     loop {
@@ -350,7 +350,7 @@ async fn guess(address: SocketAddr, config: Arc<ClientConfig>) {
 }
 
 #[test]
-fn prometheus_is_served_whatever_others_do() {
+fn prometheus_is_served_during_attacks() {
     let (_database, exporter) = exporter(&[]);
     exporter.wait_for_services();
     let client = Client {
@@ -368,7 +368,7 @@ fn prometheus_is_served_whatever_others_do() {
 }
 
 #[test]
-fn prometheus_is_served_over_tls_with_a_password_whatever_others_do() {
+fn prometheus_is_served_over_tls_with_a_password_during_attacks() {
     let folder = folder("attack");
     let authority = Authority::new("the right authority");
     authority.server(&folder);

@@ -1,4 +1,4 @@
-//! The program as a whole: exit codes, messages, signals, headers, and no secret anywhere.
+//! The whole program: exit codes, messages, signals, headers, and no secret in any output.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::support::database::Database;
 use crate::support::exporter::{Exporter, program, run};
 use crate::support::{folder, wait_for};
 
-/// Appears in every place that a password can come from, and must appear in nothing that comes out.
+/// Is in every source of a password, and must not be in any output.
 const CANARY: &str = "c4nary-s3cret";
 
-/// What became of the program.
+/// The exit code and the output of the program.
 pub(crate) struct Outcome {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -46,13 +46,13 @@ pub(crate) fn listing(services: &[(&str, i64, bool)]) -> Database {
 
 fn services(database: &Database, arguments: &[&str]) -> Outcome {
     let url = database.url();
-    // One poll tells all that these tests ask for.
+    // One poll is enough for these tests.
     let arguments = [&["services", "--wait=0"], arguments].concat();
     outcome(&arguments, &[("OPENSTACK_HEARTBEAT_DATABASE_URL", &url)])
 }
 
 #[test]
-fn a_bad_key_ends_with_1_and_is_named_with_file_line_and_the_nearest() {
+fn an_unknown_key_exits_with_1_and_names_file_line_and_nearest_key() {
     let file = folder("settings").join("s.yaml");
     std::fs::write(&file, "log.level: info\npoll:\n  intervall: 5s\n").unwrap();
     let path = file.display().to_string();
@@ -74,7 +74,7 @@ fn a_bad_key_ends_with_1_and_is_named_with_file_line_and_the_nearest() {
 }
 
 #[test]
-fn a_bad_flag_ends_with_1_and_in_services_with_2() {
+fn a_bad_flag_exits_with_1_or_in_services_with_2() {
     let bad = outcome(&["--poll.intervall=5s"], &[]);
     assert_eq!(bad.code, 1);
     assert!(bad.stderr.contains("--poll.interval"), "{}", bad.stderr);
@@ -90,7 +90,7 @@ fn a_bad_flag_ends_with_1_and_in_services_with_2() {
 }
 
 #[test]
-fn without_a_database_url_the_remedies_are_named() {
+fn a_missing_database_url_names_the_remedies() {
     let outcome = outcome(&["serve"], &[]);
     assert_eq!(outcome.code, 1);
     assert!(
@@ -122,7 +122,7 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn services_ends_with_what_it_found() {
+fn the_exit_code_of_services_follows_the_states() {
     for (rows, code) in [
         (&[("a", 5, true), ("b", 5, true)][..], 0),
         (&[("a", 5, true), ("b", 500, true)], 1),
@@ -180,7 +180,7 @@ fn services_prints_a_table_json_and_csv() {
         (499.0..530.0).contains(&service["heartbeat_age_seconds"].as_f64().unwrap()),
         "{json}"
     );
-    // The exporter serves the same.
+    // The exporter serves the same JSON.
     let exporter = Exporter::start(&database.url(), &[]);
     exporter.wait_for_services();
     let served: serde_json::Value =
@@ -188,9 +188,9 @@ fn services_prints_a_table_json_and_csv() {
     assert_eq!(served["services"][1]["updated_at"], service["updated_at"]);
 }
 
-/// A test that beats once would wait for ten seconds; this one shows a heartbeat by itself.
+/// Sends heartbeats itself, since one heartbeat would take ten seconds to appear.
 #[test]
-fn services_waits_for_a_reason_and_says_what_to_do() {
+fn services_waits_for_a_reason_and_prints_advice() {
     let database = listing(&[
         ("ahead", -600, true),
         ("behind", 75, true),
@@ -208,7 +208,7 @@ fn services_waits_for_a_reason_and_says_what_to_do() {
             let environment = [("OPENSTACK_HEARTBEAT_DATABASE_URL", url.as_str())];
             outcome(&["services", "--format", "table"], &environment)
         });
-        // Heartbeats until it has seen one; it ends by itself before its 25 seconds are over.
+        // Heartbeats until `services` has observed one; then it ends before its 25 seconds are over.
         while !listing.is_finished() {
             beat("ahead", -600);
             beat("behind", 75);
@@ -323,12 +323,12 @@ fn check_config_connects() {
 }
 
 #[test]
-fn sigterm_and_sigint_end_it_with_0() {
+fn sigterm_and_sigint_exit_with_0() {
     let database = listing(&[("a", 3, true)]);
     for signal in ["TERM", "INT"] {
         let exporter = Exporter::start(&database.url(), &[]);
         exporter.wait_for_services();
-        // A client that never sends its request must not hold the end up.
+        // A client that never sends its request must not delay shutdown.
         let _idle = std::net::TcpStream::connect(exporter.address()).unwrap();
         exporter.signal(signal);
         assert_eq!(exporter.wait().code(), Some(0), "SIG{signal}");
@@ -336,7 +336,7 @@ fn sigterm_and_sigint_end_it_with_0() {
 }
 
 #[test]
-fn paths_methods_and_headers_are_as_promised() {
+fn paths_methods_and_headers_are_as_documented() {
     let database = listing(&[("a", 3, true)]);
     let exporter = Exporter::start(&database.url(), &["--web.telemetry-path=/own"]);
     assert_eq!(exporter.get("/metrics").status, 404);
@@ -396,7 +396,7 @@ fn formats_and_compression_are_negotiated() {
         vec![("Accept-Encoding", "gzip")],
         vec![("Accept-Encoding", "gzip"), openmetrics],
     ] {
-        // Once rendered for this request, and once made ready by a poll.
+        // Rendered once for this request, and once by a poll in advance.
         for _ in 0..2 {
             let response = exporter.request("GET", "/metrics", &headers);
             assert_eq!(response.headers["content-encoding"], "gzip");
@@ -413,7 +413,7 @@ fn formats_and_compression_are_negotiated() {
 }
 
 #[test]
-fn demo_shows_six_services_and_says_what_to_open() {
+fn demo_shows_six_services_and_prints_its_address() {
     let exporter = Exporter::spawn(&mut program(&["demo", "--poll.interval=200ms"]));
     let metrics = exporter.wait_for_services();
     assert_eq!(metrics.count("openstack_service_up"), 6);

@@ -1,4 +1,4 @@
-//! Real Cinder on the same database: the exporter says what Cinder says.
+//! Real Cinder on the same database: the exporter agrees with Cinder.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::support::{unique, wait_for};
 
 const VOLUME: &str = "cinder-volume";
 
-/// Starts the exporter with Cinder's own cinder.conf. On MariaDB it has a user of its own, with the grants that we
-/// print; on PostgreSQL even the URL is Cinder's.
+/// Starts the exporter with Cinder's own cinder.conf. On MariaDB it has its own user, with the printed grants. On
+/// PostgreSQL the URL is Cinder's, too.
 fn exporter(database: &Database, cinder: &Cinder) -> Exporter {
     let file = cinder.config_file();
     let mut command = program(&[
@@ -29,10 +29,10 @@ fn exporter(database: &Database, cinder: &Cinder) -> Exporter {
     Exporter::spawn(&mut command)
 }
 
-/// What Cinder is to say of a service: its binary and host, then its state by the API and by `cinder-manage`.
+/// The expected listing of a service: binary and host, then its state by the API and by `cinder-manage`.
 type Expected<'a> = (&'a str, &'a str, &'a str, &'a str);
 
-/// What Cinder says.
+/// Cinder's listings.
 struct Told {
     /// By the API.
     listed: Vec<Service>,
@@ -42,10 +42,10 @@ struct Told {
     clusters: Vec<Cluster>,
 }
 
-/// Checks that Cinder says what is expected, and the exporter the same.
+/// Checks that Cinder lists what is expected, and the exporter agrees.
 ///
-/// Nobody can ask all of them at one instant. So the exporter is asked before and after Cinder, and everything
-/// once more for as long as anything differs. `files` are further configuration files for `cinder-manage`.
+/// They can't be asked at one instant. So the exporter is asked before and after Cinder, and all are asked again
+/// while anything differs. `files` are further configuration files for `cinder-manage`.
 fn check(cinder: &Cinder, exporter: &Exporter, files: &[&str], expected: &[Expected]) {
     let wrong = RefCell::new(Vec::new());
     wait_for(
@@ -69,7 +69,7 @@ fn check(cinder: &Cinder, exporter: &Exporter, files: &[&str], expected: &[Expec
     );
 }
 
-/// Returns where Cinder does not say what is expected of it.
+/// Returns the differences between Cinder's listings and the expected ones.
 fn surprises(told: &Told, expected: &[Expected]) -> Vec<String> {
     let mut said: Vec<Expected> = Vec::new();
     for service in &told.listed {
@@ -89,7 +89,7 @@ fn surprises(told: &Told, expected: &[Expected]) -> Vec<String> {
     vec![format!("Cinder says {said:?}\nand not     {expected:?}")]
 }
 
-/// Returns where the exporter does not say what Cinder says.
+/// Returns the differences between the exporter and Cinder.
 fn differences(metrics: &Metrics, told: &Told) -> Vec<String> {
     let mut values = Vec::new();
     for service in &told.listed {
@@ -148,7 +148,7 @@ fn flag(word: &str) -> f64 {
     }
 }
 
-/// Adds a row whose last heartbeat is so many seconds ahead of the database's clock.
+/// Adds a row whose last heartbeat is this many seconds ahead of the database clock.
 fn insert(database: &Database, host: &str, seconds: i64, columns: &[(&str, &str)]) {
     let time = database.now(seconds);
     let host = format!("'{host}'");
@@ -156,7 +156,7 @@ fn insert(database: &Database, host: &str, seconds: i64, columns: &[(&str, &str)
     let mut all = vec![
         ("host", host.as_str()),
         ("updated_at", &time),
-        // As a service of this release writes them; a scheduler that starts looks after rows that lack any.
+        // As a service of this release writes them; a scheduler updates rows without them when it starts.
         ("uuid", &uuid),
         ("rpc_current_version", "'3.19'"),
         ("object_current_version", "'1.39'"),
@@ -165,19 +165,19 @@ fn insert(database: &Database, host: &str, seconds: i64, columns: &[(&str, &str)
     database.insert(&all);
 }
 
-/// Returns how often a scheduler has reported.
+/// Returns the `report_count` of a scheduler.
 fn count(metrics: &Metrics, host: &str) -> Option<f64> {
     metrics.service("openstack_service_heartbeats_total", SCHEDULER, host)
 }
 
-/// Services that run, stop, die, are disabled and are removed.
+/// Services that run, are stopped, killed, disabled and removed.
 fn services_live_and_die(engine: Engine) {
     let database = Database::new(engine);
     let cinder = Cinder::start(&database, "service_down_time = 6\nreport_interval = 2");
     let exporter = exporter(&database, &cinder);
     let hosts = ["running@backend", "stopped", "killed"];
     let [running, stopped, killed] = hosts.map(|host| cinder.scheduler(host));
-    // 20 s is down by this service_down_time, and up by the default.
+    // An age of 20 s is down by this service_down_time, and up by the default.
     insert(&database, "behind", -20, &[]);
     insert(&database, "ahead", 3600, &[]);
     let nulls = [("disabled", "NULL"), ("availability_zone", "NULL")];
@@ -211,7 +211,7 @@ fn services_live_and_die(engine: Engine) {
     );
 
     cinder.disable("running@backend");
-    // Right after a heartbeat, so that it stops outside of a transaction.
+    // Right after a heartbeat, it stops outside a transaction.
     let before = count(&exporter.metrics(), "stopped");
     exporter.wait_for("a heartbeat", |metrics| count(metrics, "stopped") > before);
     stopped.signal("STOP");
@@ -225,7 +225,7 @@ fn services_live_and_die(engine: Engine) {
     let enabled = |host| metrics.service("openstack_service_enabled", SCHEDULER, host);
     assert_eq!(hosts.map(enabled), [Some(0.0), Some(1.0), Some(1.0)]);
 
-    // More than a new row can have when it is first seen.
+    // More than a new row can have when it is first read.
     database.execute(&["UPDATE services SET report_count = 1000 WHERE host = 'stopped'"]);
     exporter.wait_for("the count", |metrics| {
         count(metrics, "stopped") == Some(1000.0)
@@ -241,16 +241,16 @@ fn services_live_and_die(engine: Engine) {
 }
 
 #[test]
-fn services_live_and_die_on_mariadb() {
+fn services_start_stop_and_are_removed_on_mariadb() {
     services_live_and_die(Engine::MySql);
 }
 
 #[test]
-fn services_live_and_die_on_postgresql() {
+fn services_start_stop_and_are_removed_on_postgresql() {
     services_live_and_die(Engine::Postgres);
 }
 
-/// Clocks that are off, and clusters, by Cinder's default `service_down_time`. No row is near a limit.
+/// Skewed clocks, and clusters, with Cinder's default `service_down_time`. No row is near a limit.
 fn clocks_and_clusters(engine: Engine) {
     let database = Database::new(engine);
     let cinder = Cinder::start(&database, "");
@@ -274,7 +274,7 @@ fn clocks_and_clusters(engine: Engine) {
         0,
         &[never, ("created_at", &hour_ago)],
     );
-    // A cluster's members are those of its name, whatever their binary, that are not deleted.
+    // Members of a cluster are all services with its name that are not deleted, of any binary.
     let backup = ("binary", "'cinder-backup'");
     insert(
         &database,
@@ -328,12 +328,12 @@ fn clocks_and_clusters(engine: Engine) {
 }
 
 #[test]
-fn clocks_and_clusters_on_mariadb() {
+fn skewed_clocks_and_clusters_match_cinder_on_mariadb() {
     clocks_and_clusters(Engine::MySql);
 }
 
 #[test]
-fn clocks_and_clusters_on_postgresql() {
+fn skewed_clocks_and_clusters_match_cinder_on_postgresql() {
     clocks_and_clusters(Engine::Postgres);
 }
 
@@ -350,7 +350,7 @@ fn a_scheduler_that_raises_its_service_down_time_differs_from_the_api() {
         || scheduler.log().contains(raised),
         || scheduler.log(),
     );
-    // cinder-manage runs no service and raises nothing, so it is told the scheduler's own number.
+    // cinder-manage does not raise service_down_time as a service does, so it gets the scheduler's value.
     let raised = cinder.write_config("raised.conf", "service_down_time = 250");
     insert(&database, "fresh", 0, &[]);
     insert(&database, "between", -100, &[]);

@@ -1,4 +1,4 @@
-//! The command line as its users meet it: help, mistakes, completions, the manual.
+//! The command line as users see it: help, mistakes, completions, the manual.
 
 use std::process::{Command, Stdio};
 
@@ -27,7 +27,7 @@ const COMMANDS: [&str; 13] = [
     "man",
 ];
 
-/// Runs a program that knows one of our texts; returns what it says, but for the one thing that is as it should be.
+/// Runs a checker on one of our texts; returns its findings, except the one that is intended.
 fn said_by(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
@@ -35,7 +35,7 @@ fn said_by(program: &str, arguments: &[&str]) -> String {
         .output()
         .unwrap_or_else(|error| panic!("{program}: {error}"));
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    // The manual has a version instead.
+    // The manual has a version in place of a date.
     let said: Vec<&str> = said
         .lines()
         .filter(|line| !line.contains("missing date"))
@@ -66,7 +66,7 @@ fn help_fits_a_terminal_and_a_summary_is_shorter() {
         ("Exit codes:", true, true),
         ("Examples:", false, true),
         ("--database.url-file", false, true),
-        // It is taken, and of no use.
+        // Accepted without effect, and hidden.
         ("--web.listen-address", false, false),
     ] {
         assert_eq!(summary.contains(shown), by_summary, "{shown}\n{summary}");
@@ -74,9 +74,9 @@ fn help_fits_a_terminal_and_a_summary_is_shorter() {
     }
 }
 
-/// Each mistake is answered by its place and by what was probably meant.
+/// The answer to each mistake has its place and the probable intention.
 #[test]
-fn a_mistake_is_named_with_its_place_and_the_nearest_word() {
+fn a_mistake_is_reported_with_its_place_and_the_nearest_word() {
     let file = folder("mistakes").join("s.yaml");
     let text = "pol: {interval: 5s}\nlog:\n  level: loud\nweb.listen-address: 10390\n";
     std::fs::write(&file, text).unwrap();
@@ -148,7 +148,7 @@ fn shells_complete_commands_flags_and_values() {
     let file = |shell| {
         let completions = outcome(&["completions", shell], &[]);
         assert_eq!(completions.code, 0, "{}", completions.stderr);
-        // The name by which zsh finds it.
+        // zsh finds the completion by this name.
         let file = folder.join(shell).join(format!("_{NAME}"));
         std::fs::create_dir(folder.join(shell)).unwrap();
         std::fs::write(&file, completions.stdout).unwrap();
@@ -193,7 +193,7 @@ fn shells_complete_commands_flags_and_values() {
 }
 
 #[test]
-fn the_manual_is_sound_and_names_everything() {
+fn the_manual_is_valid_and_complete() {
     let manual = outcome(&["man"], &[]);
     assert_eq!(manual.code, 0, "{}", manual.stderr);
     let file = folder("man").join("page.1");
@@ -233,7 +233,7 @@ fn the_manual_is_sound_and_names_everything() {
     }
 }
 
-/// Takes out what a typewriter would do to make letters bold or underlined.
+/// Removes the overstrikes that make letters bold or underlined.
 fn untyped(text: &str) -> String {
     let mut plain = String::new();
     for letter in text.chars() {

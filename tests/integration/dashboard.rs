@@ -1,4 +1,4 @@
-//! The dashboard's queries, each of them, on a real Prometheus that scrapes two exporters of one database.
+//! Every query of the dashboard, on a real Prometheus that scrapes two exporters of one database.
 
 mod panels;
 
@@ -15,18 +15,18 @@ use crate::support::writer::{BINARY, Clock, Writer};
 use crate::support::{folder, free_port};
 use panels::Dashboard;
 
-/// What is wrong when the queries are asked, in this order.
+/// The faults during the queries, in this order.
 #[derive(Debug, Clone, Copy)]
 enum State {
     Healthy,
-    /// One service stopped, and the clock of another is set ahead.
+    /// One service stopped, and the clock of another was set ahead.
     Trouble,
     Restarted,
-    /// The database is away, and its services withheld.
+    /// The database is unreachable, and its services are withheld.
     Away,
 }
 
-/// Whether a query gives something: in each [`State`] `+` for yes, `-` for no, `?` where it is a matter of luck.
+/// Whether a query returns data in each [`State`]: `+` for yes, `-` for no, `?` for either.
 const GIVES: [(u64, &str, &str); 70] = [
     // At a glance.
     (2, "A", "+++-"),
@@ -112,7 +112,7 @@ fn by_name<const N: usize>(values: [(&str, f64); N]) -> BTreeMap<String, f64> {
     values.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// Starts an exporter on a port that stays its own.
+/// Starts an exporter on a fixed port.
 fn exporter(url: &str, address: &str) -> Exporter {
     let listen = format!("--web.listen-address={address}");
     let arguments = [
@@ -126,7 +126,7 @@ fn exporter(url: &str, address: &str) -> Exporter {
     Exporter::start(url, &arguments)
 }
 
-/// Starts a Prometheus with one alert, as its rules come elsewhere.
+/// Starts a Prometheus with one alert; another test has the rules.
 fn prometheus(targets: &[String]) -> Prometheus {
     let rules = folder("rules").join("rules.yml");
     let alert = "groups:\n- name: test\n  rules:\n  - alert: OpenStackServiceDown\n    \
@@ -136,7 +136,7 @@ fn prometheus(targets: &[String]) -> Prometheus {
     Prometheus::with_configuration(targets, &sections)
 }
 
-/// Starts services that beat every second, and one more that nobody counts: an operator disabled it.
+/// Starts services with a heartbeat every second, and one that an operator disabled, which is not counted.
 fn services(database: &Database) -> [Writer; 6] {
     let start = |host, ahead| {
         let every = Duration::from_secs(1);
@@ -210,7 +210,7 @@ fn shows_the_trouble(dashboard: &Dashboard) {
 }
 
 #[test]
-fn every_query_gives_what_its_panel_needs() {
+fn every_query_returns_the_data_of_its_panel() {
     let mut server = Server::start(Engine::Postgres);
     let database = Database::on(Engine::Postgres, &server.url());
     let [_steady, skewed, stopped, ahead, _behind, _disabled] = services(&database);
@@ -248,7 +248,7 @@ fn every_query_gives_what_its_panel_needs() {
     dashboard.wait_for(4, "A", Some(2.0));
     shows_the_trouble(&dashboard);
 
-    // The other exporter fills in; when the first is back, it knows nothing of the past.
+    // The other exporter takes over. The first has no history after its restart.
     drop(first);
     prometheus.wait_for("an exporter is away", |prometheus| {
         prometheus.value("sum(up)") == Some(1.0)
@@ -271,7 +271,7 @@ fn every_query_gives_what_its_panel_needs() {
         dashboard.values(12, "B", "host") == recovered
     });
 
-    // A clock that is ahead hides for a while that the service stopped.
+    // With its clock ahead, the stopped service is still listed as up for a while.
     ahead.stop();
     dashboard.wait_for(8, "A", Some(1.0));
     assert_eq!(dashboard.values(12, "A", "host").get("ahead"), Some(&6.0));

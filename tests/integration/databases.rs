@@ -1,4 +1,4 @@
-//! One body of tests on all three engines: what the exporter shows of every oddity a row can have.
+//! One body of tests on all three engines: rows with every oddity, and the resulting metrics.
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
@@ -7,7 +7,7 @@ use crate::support::exporter::{Exporter, Metrics};
 
 const VOLUME: &str = "cinder-volume";
 
-/// Runs a body on each engine; the name of the engine is in the panic's message.
+/// Runs a body on each engine; a panic names the engine.
 fn on_each_engine(body: impl Fn(Database)) {
     for engine in ENGINES {
         eprintln!("on {engine:?}");
@@ -36,7 +36,7 @@ fn rejected(metrics: &Metrics, reason: &str) -> Option<f64> {
 }
 
 #[test]
-fn ages_and_verdicts_are_by_the_clock_of_the_database() {
+fn ages_and_verdicts_use_the_database_clock() {
     on_each_engine(|database| {
         for (host, seconds) in [
             ("now", 0),
@@ -58,7 +58,7 @@ fn ages_and_verdicts_are_by_the_clock_of_the_database() {
         ] {
             assert_eq!(up(&metrics, host), Some(r1), "R1 of {host}");
             assert_eq!(up_for_scheduler(&metrics, host), Some(r2), "R2 of {host}");
-            // The rows were written up to some seconds ago, one second of which MariaDB cut off.
+            // The rows were written up to some seconds ago, and MariaDB truncates up to one second.
             let age = age(&metrics, host).unwrap();
             assert!((-0.1..15.0).contains(&(age - expected)), "{host}: {age}");
         }
@@ -98,7 +98,7 @@ fn every_fact_of_a_row_is_shown() {
 }
 
 #[test]
-fn times_that_are_null_follow_cinders_rules() {
+fn null_times_follow_cinders_rules() {
     on_each_engine(|database| {
         database.insert(&[("host", "'new'"), ("updated_at", "NULL")]);
         let old = database.now(-3600);
@@ -154,7 +154,7 @@ fn null_flags_are_false() {
 }
 
 #[test]
-fn rows_without_a_name_are_counted_and_hide_no_other() {
+fn unnamed_rows_are_counted_and_hide_no_other() {
     on_each_engine(|database| {
         database.insert(&[("host", "NULL")]);
         database.insert(&[("binary", "NULL"), ("host", "'x'")]);
@@ -170,7 +170,7 @@ fn rows_without_a_name_are_counted_and_hide_no_other() {
 }
 
 #[test]
-fn of_rows_with_the_same_name_the_freshest_is_shown() {
+fn the_freshest_of_duplicate_rows_is_shown() {
     on_each_engine(|database| {
         for seconds in [-500, -3, -90] {
             let time = database.now(seconds);
@@ -196,7 +196,7 @@ fn of_rows_with_the_same_name_the_freshest_is_shown() {
 fn hostile_names_survive() {
     on_each_engine(|database| {
         let long = "ж".repeat(127);
-        // Each as SQL, and as a label. A backslash is itself in standard SQL, and an escape in MySQL's.
+        // Each as SQL and as a label. A backslash is literal in standard SQL, and an escape in MySQL.
         let backslash = if database.engine == Engine::MySql {
             "a\\\\b"
         } else {
@@ -223,7 +223,7 @@ fn hostile_names_survive() {
 }
 
 #[test]
-fn old_releases_lack_columns_and_the_table_of_clusters() {
+fn tables_of_old_releases_without_some_columns_or_clusters_are_read() {
     on_each_engine(|database| {
         database.insert(&[]);
         database.insert_cluster("c1", "NULL", false);
@@ -231,7 +231,7 @@ fn old_releases_lack_columns_and_the_table_of_clusters() {
         let drop = |column: &str| {
             database.execute(&[&format!("ALTER TABLE services DROP COLUMN {column}")]);
         };
-        // What depends on the columns goes first.
+        // Objects that depend on the columns are dropped first.
         match database.engine {
             Engine::MySql => database.execute(&["DROP INDEX services_uuid_idx ON services"]),
             Engine::Sqlite => database.execute(&["DROP INDEX services_uuid_idx"]),
@@ -323,7 +323,7 @@ fn clusters_follow_cinders_rule() {
 }
 
 #[test]
-fn names_of_clusters_are_compared_as_the_collation_of_mysql_does() {
+fn cluster_names_are_compared_as_by_the_collation_of_mysql() {
     for (engine, hosts) in [(Engine::MySql, 2.0), (Engine::Postgres, 1.0)] {
         let database = Database::new(engine);
         database.insert(&[("host", "'a'"), ("cluster_name", "'C1@lvm'")]);
@@ -338,7 +338,7 @@ fn names_of_clusters_are_compared_as_the_collation_of_mysql_does() {
 }
 
 #[test]
-fn an_empty_table_is_no_failure() {
+fn an_empty_table_is_not_a_failure() {
     on_each_engine(|database| {
         let exporter = Exporter::start(&database.url(), &[]);
         let metrics = exporter.wait_for("a successful poll", |metrics| {
@@ -350,7 +350,7 @@ fn an_empty_table_is_no_failure() {
 }
 
 #[test]
-fn a_zero_date_costs_that_value_alone() {
+fn a_zero_date_loses_only_its_own_value() {
     let database = Database::new(Engine::MySql);
     let zero = "'0000-00-00 00:00:00'";
     database.insert(&[("host", "'zero'")]);
@@ -375,7 +375,7 @@ fn a_zero_date_costs_that_value_alone() {
 }
 
 #[test]
-fn times_that_postgresql_alone_can_hold_cost_that_value_alone() {
+fn times_that_only_postgresql_can_hold_lose_only_their_own_value() {
     let database = Database::new(Engine::Postgres);
     for (host, time) in [
         ("infinity", "'infinity'"),
@@ -395,7 +395,7 @@ fn times_that_postgresql_alone_can_hold_cost_that_value_alone() {
 }
 
 #[test]
-fn sqlite_holds_anything_in_any_column() {
+fn sqlite_columns_may_hold_values_of_any_type() {
     let database = Database::new(Engine::Sqlite);
     database.insert(&[("host", "'text'"), ("updated_at", "'yesterday'")]);
     database.insert(&[("host", "'count'"), ("report_count", "'many'")]);
@@ -426,7 +426,7 @@ fn the_time_zone_of_the_server_does_not_matter() {
 }
 
 #[test]
-fn the_clock_of_the_database_is_compared_with_ours() {
+fn the_database_clock_is_compared_with_the_exporter_clock() {
     on_each_engine(|database| {
         database.insert(&[]);
         let metrics = metrics(&database);
@@ -439,7 +439,7 @@ fn the_clock_of_the_database_is_compared_with_ours() {
                 &[],
             )
             .unwrap();
-        // It is the same clock. SQLite's has milliseconds.
+        // It is the same clock, in SQLite with milliseconds.
         assert!(offset.abs() <= error + 0.001, "{offset} ± {error}");
         assert!((0.0..1.0).contains(&error), "{error}");
     });

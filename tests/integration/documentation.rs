@@ -1,4 +1,4 @@
-//! The documentation keeps its word: links lead somewhere, commands run, references are what the program prints.
+//! The documentation is true: links work, commands run, references are what the program prints.
 
 mod cloud;
 mod command;
@@ -72,21 +72,21 @@ fn every_link_leads_somewhere_and_every_page_is_linked() {
 
 fn fault_within(pages: &[Page], path: &Path, anchor: Option<&str>) -> Option<&'static str> {
     if !root().join(path).exists() {
-        return Some("there is no such file");
+        return Some("no such file");
     }
     let anchor = anchor?;
     let page = pages.iter().find(|page| page.path == path);
     let exists = page.is_some_and(|page| page.anchors.contains(anchor));
-    (!exists).then_some("there is no such heading")
+    (!exists).then_some("no such heading")
 }
 
-/// There is no network to try an address of another site.
+/// Checks only the form of an address, since the tests have no network.
 fn fault_of_address(link: &str) -> Option<&'static str> {
     let address: Uri = link.parse().ok()?;
     match (address.scheme_str(), address.host()) {
         (Some("https"), Some(host)) if host.contains('.') => None,
         (Some("http"), Some("localhost")) => None,
-        _ => Some("it is no address of a public site with TLS"),
+        _ => Some("not an https address of a public site"),
     }
 }
 
@@ -139,7 +139,7 @@ fn every_command_runs() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Only the quick start says by itself where the database is.
+/// Sets the database URL, except for the quick start, which contains it.
 fn tell_url(cloud: &Cloud, page: &Page, command: &mut Command) {
     if page.path != Path::new("README.md") {
         command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", cloud.url());
@@ -158,7 +158,7 @@ fn serve(cloud: &Cloud, folder: &Path, page: &Page, lines: &[Line]) -> Vec<Expor
     lines.map(start).collect()
 }
 
-/// Returns what can be run, and ends.
+/// Returns the commands that can be run and that end.
 fn script(lines: &[Line]) -> String {
     let lines = lines.iter();
     let lines = lines.filter(|line| line.is_here() && !line.serves());
@@ -182,7 +182,7 @@ fn blocks(language: &str) -> Vec<Block> {
 }
 
 #[test]
-fn every_configuration_is_accepted_by_what_it_is_for() {
+fn every_configuration_is_accepted_by_its_program() {
     let folder = folder("yaml");
     let file = folder.join("file.yml");
     let url = "mysql://heartbeat@controller/cinder";

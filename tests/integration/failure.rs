@@ -1,4 +1,4 @@
-//! What happens when the database can't be read: class, message, and a picture that is never wrong.
+//! Databases that can't be read: class, message, and a snapshot that is never wrong.
 
 use std::time::Duration;
 
@@ -9,15 +9,14 @@ use crate::support::exporter::{Exporter, Metrics, run};
 use crate::support::server::Server;
 use crate::support::{env, folder, free_port, wait_for};
 
-/// Short limits, so that a test need not wait for the defaults.
+/// Short limits: a test need not wait for the defaults.
 const QUICK: &[&str] = &[
     "--database.connect-timeout=1s",
     "--database.query-timeout=1s",
     "--poll.stale-after=3s",
 ];
 
-/// What the commands say of a database: the exit code and standard error of `check-config --connect`, which must
-/// be like those of `services`.
+/// Returns exit code and standard error of `check-config --connect`, which must match those of `services`.
 fn refusal(url: &str) -> (i32, String) {
     let environment = [("OPENSTACK_HEARTBEAT_DATABASE_URL", url)];
     let checked = run(&["check-config", "--connect"], &environment);
@@ -33,7 +32,7 @@ fn refusal(url: &str) -> (i32, String) {
     (checked.status.code().unwrap(), error(&checked.stderr))
 }
 
-/// Asserts the class that is counted, and that the commands end with 2 and name the remedy.
+/// Asserts the class of the counted failure, and that the commands exit with 2 and name the remedy.
 fn check(url: &str, class: &str, remedies: &[&str]) {
     let exporter = Exporter::start(url, &[]);
     let metrics = exporter.wait_for_failure(class);
@@ -94,13 +93,13 @@ fn a_wrong_password_names_the_user_and_not_the_password() {
 }
 
 #[test]
-fn a_missing_grant_prints_statements_that_mend_it() {
+fn a_missing_grant_prints_statements_that_fix_it() {
     for engine in [Engine::MySql, Engine::Postgres] {
         let database = Database::new(engine);
         database.insert(&[]);
         let (user, url) = database.user("p");
         if engine == Engine::MySql {
-            // Without any right in a database, MySQL refuses to enter it.
+            // MySQL refuses access to a database without any privilege in it.
             check(&url, "permission", &["GRANT SELECT"]);
             let other = format!("GRANT CREATE ON {}.other TO '{user}'@'%'", database.name);
             database.execute(&[&other]);
@@ -146,7 +145,7 @@ fn a_missing_database_table_or_column_is_named() {
 }
 
 #[test]
-fn a_table_that_is_altered_while_running_is_looked_at_anew() {
+fn a_table_altered_while_running_is_inspected_again() {
     for engine in [Engine::MySql, Engine::Postgres] {
         let database = Database::new(engine);
         database.insert(&[("frozen", database.boolean(true))]);
@@ -163,7 +162,7 @@ fn a_table_that_is_altered_while_running_is_looked_at_anew() {
 }
 
 #[test]
-fn a_plugin_that_the_driver_lacks_names_the_remedy() {
+fn an_unsupported_authentication_plugin_names_the_remedy() {
     let database = Database::new(Engine::MySql);
     let (user, url) = database.user("p");
     database.execute(&[
@@ -174,7 +173,7 @@ fn a_plugin_that_the_driver_lacks_names_the_remedy() {
 }
 
 #[test]
-fn certificates_are_verified_when_a_ca_is_given() {
+fn certificates_are_verified_if_a_ca_is_given() {
     let tls = format!("{}/tls", env("HEARTBEAT_TEST_DIR"));
     // A certificate of another authority.
     let other = folder("tls").join("other.pem");
@@ -235,7 +234,7 @@ fn a_client_certificate_lets_a_user_in() {
 }
 
 #[test]
-fn sockets_serve_as_well() {
+fn unix_sockets_work() {
     let database = Database::new(Engine::MySql);
     database.insert(&[]);
     let url = format!(
@@ -262,7 +261,7 @@ fn sockets_serve_as_well() {
     Exporter::start(&url, &[]).wait_for_services();
 }
 
-/// Runs a body with a server of its own, a database on it with one service, and an exporter that shows it.
+/// Runs a body with its own server, a database with one service, and an exporter that shows the service.
 fn on_own_server(body: impl Fn(&mut Server, &Database, &Exporter)) {
     for engine in [Engine::MySql, Engine::Postgres] {
         eprintln!("on {engine:?}");
@@ -275,9 +274,9 @@ fn on_own_server(body: impl Fn(&mut Server, &Database, &Exporter)) {
     }
 }
 
-/// Waits until the picture is withheld; until then, no service may look down.
+/// Waits until the snapshot is withheld; until then, no service may look down.
 fn wait_until_withheld(exporter: &Exporter) {
-    exporter.wait_for("the picture is withheld", |metrics| {
+    exporter.wait_for("the snapshot is withheld", |metrics| {
         let up = metrics.service("openstack_service_up", "cinder-volume", "block1");
         assert_ne!(
             up,
@@ -289,7 +288,7 @@ fn wait_until_withheld(exporter: &Exporter) {
 }
 
 #[test]
-fn a_killed_server_is_no_service_down_and_comes_back() {
+fn services_never_look_down_while_a_killed_server_restarts() {
     on_own_server(|server, database, exporter| {
         server.kill();
         let metrics = exporter.wait_for_failure("connect");
@@ -329,7 +328,7 @@ fn a_stopped_server_blocks_neither_scrapes_nor_the_next_poll() {
         server.stop();
         let first = exporter.wait_for_failure("timeout");
         wait_until_withheld(exporter);
-        // Scrapes are answered all the while, and polls go on failing.
+        // Scrapes are answered while polls fail.
         let failures = |metrics: &Metrics| {
             metrics
                 .value(
@@ -353,7 +352,7 @@ fn a_stopped_server_blocks_neither_scrapes_nor_the_next_poll() {
 }
 
 #[test]
-fn starting_without_a_database_is_no_failure_of_the_exporter() {
+fn the_exporter_starts_without_a_database() {
     let mut server = Server::start(Engine::MySql);
     let database = Database::on(Engine::MySql, &server.url());
     database.insert(&[]);
@@ -376,7 +375,7 @@ fn starting_without_a_database_is_no_failure_of_the_exporter() {
 }
 
 #[test]
-fn a_server_without_autocommit_shows_new_heartbeats_all_the_same() {
+fn new_heartbeats_are_read_from_a_server_without_autocommit() {
     let server = Server::start(Engine::MySql);
     let database = Database::on(Engine::MySql, &server.url());
     database.insert(&[]);

@@ -1,7 +1,8 @@
-//! All that can happen to a database, one after the other, to one exporter that goes on by itself.
+//! Every fault of a database, one after the other: a single exporter recovers from all of them.
 //!
-//! Meanwhile services beat, and somebody looks all the time: a service that beats is never shown as down, nor one
-//! that stopped as up; what is shown is never older than `poll.stale_after`; and there is one connection at most.
+//! During the faults, services send heartbeats and an observer scrapes continuously. A service with heartbeats is
+//! never shown as down, and a stopped one never as up. States are never older than `poll.stale-after`, and the
+//! exporter has one connection at most.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,14 +24,14 @@ use crate::support::{block_on, folder};
 
 const STALE_AFTER: Duration = Duration::from_secs(3);
 
-/// Services that beat each second, on hosts of their own.
+/// Services with a heartbeat each second, each on its own host.
 const BEATING: [&str; 4] = ["block1", "block2", "block3", "block4"];
 const STOPPED: &str = "stopped";
 
-/// By what name the exporter knows the database's server.
+/// The name of the database server in the exporter's URL.
 const NAME: &str = "database.test";
 
-/// A server, a database on it, and what an exporter needs to reach it: a proxy, a name and a password.
+/// A server with a database, and the proxy, name and password through which the exporter reaches it.
 struct World {
     engine: Engine,
     server: Server,
@@ -40,7 +41,7 @@ struct World {
     passwords: u32,
     password_file: PathBuf,
     names: PathBuf,
-    /// Sessions that hold what the exporter needs.
+    /// Sessions that hold locks which the exporter needs.
     sessions: Vec<Session>,
 }
 
@@ -106,7 +107,7 @@ impl World {
             "--cinder.report-interval=1",
             &format!("--database.password-file={}", password_file.display()),
         ]);
-        // In a namespace of its own the exporter resolves names by our file.
+        // In its own namespace, the exporter resolves names by our file.
         let script = "mount --bind \"$0/hosts\" /etc/hosts && mount --bind \"$0/nsswitch.conf\" /etc/nsswitch.conf && \
                       exec \"$@\"";
         let mut command = Command::new("unshare");
@@ -148,7 +149,7 @@ impl World {
     }
 }
 
-/// Lets the services beat until `ended`, by this machine's clock, whatever happens to the server.
+/// Sends heartbeats of the services until `ended`, by this machine's clock, during all faults.
 fn beat(database: &Database, ended: &AtomicBool) {
     let mut session = None;
     let mut next = Instant::now();
@@ -179,29 +180,29 @@ fn now() -> chrono::DateTime<chrono::Utc> {
     chrono::Utc::now()
 }
 
-/// What somebody sees who looks all the time.
+/// The results of the observer.
 #[derive(Debug, Default)]
 struct Seen {
     looks: u32,
-    /// The longest time for which the services were shown as of one poll.
+    /// The longest time for which the states of one poll were shown.
     longest_frozen: Duration,
-    /// The longest time for which a service that beats was not shown as up.
+    /// The longest time for which a service with heartbeats was not shown as up.
     longest_unknown: Duration,
 }
 
-/// Somebody who looks.
+/// A client that scrapes continuously.
 struct Observer<'a> {
     exporter: &'a Exporter,
-    /// Port of the database, as the exporter has it.
+    /// Port of the database in the exporter's URL.
     port: u16,
-    /// What was shown last as the time of the last poll, and since when.
+    /// The latest published time of a poll, and when it was first seen.
     polled: (Option<f64>, Instant),
-    /// When all services that beat were last shown as up.
+    /// When all services with heartbeats were last shown as up.
     up: Instant,
 }
 
 impl Observer<'_> {
-    /// Looks once, and asserts what must always hold.
+    /// Scrapes once, and asserts the invariants.
     fn look(&mut self, seen: &Mutex<Seen>) {
         let metrics = self.exporter.metrics();
         let up = |host| metrics.service("openstack_service_up", "cinder-volume", host);
@@ -218,7 +219,7 @@ impl Observer<'_> {
         let mut seen = seen.lock().unwrap();
         if metrics.count("openstack_service_info") > 0 {
             seen.longest_frozen = seen.longest_frozen.max(self.polled.1.elapsed());
-            // What a machine with other work to do adds.
+            // Allowance for a busy machine.
             let limit = STALE_AFTER + Duration::from_secs(2);
             assert!(seen.longest_frozen < limit, "{seen:?}\n{}", metrics.0);
         }
@@ -232,19 +233,19 @@ impl Observer<'_> {
         assert!(connections <= 1, "{connections} connections\n{log}");
     }
 
-    /// Returns how many connections to the database the exporter has, or waits for.
+    /// Returns the number of connections to the database that the exporter has or is opening.
     fn connections(&self) -> usize {
         let process = format!("/proc/{}", self.exporter.id());
         let table = std::fs::read_to_string(format!("{process}/net/tcp")).unwrap();
         let open = std::fs::read_dir(format!("{process}/fd")).unwrap();
-        // A descriptor can be closed while we look.
+        // A descriptor can be closed during this loop.
         let sockets: Vec<_> = open
             .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
             .collect();
         let remote = format!("0100007F:{:04X}", self.port);
         let is_ours = |line: &&str| {
             let fields: Vec<&str> = line.split_whitespace().collect();
-            // ESTABLISHED and SYN_SENT; others have connections to this port as well, the test itself for one.
+            // ESTABLISHED and SYN_SENT; other processes, for example this test, have connections to this port too.
             fields.get(2) == Some(&remote.as_str())
                 && matches!(fields.get(3), Some(&"01" | &"02"))
                 && fields.get(9).is_some_and(|inode| {
@@ -258,20 +259,20 @@ impl Observer<'_> {
     }
 }
 
-/// Something that happens to the database, and how that is mended.
+/// A fault of the database, and its repair.
 struct Fault {
     name: &'static str,
-    /// How polls fail, in one of these ways at least; in no particular one if there is none.
+    /// Polls fail with one of these classes; with any class if empty.
     classes: &'static [&'static str],
     strike: fn(&mut World),
-    /// What is seen while it lasts.
-    meanwhile: fn(&Metrics) -> bool,
-    /// For how long it lasts, at least.
+    /// The condition that holds during the fault.
+    during: fn(&Metrics) -> bool,
+    /// The shortest duration of the fault.
     lasts: Duration,
     mend: fn(&mut World),
 }
 
-/// The database can't be read, and what is known of the services is too old to be shown.
+/// The database can't be read, and the known states are too old to be shown.
 fn is_withheld(metrics: &Metrics) -> bool {
     metrics.database_up() == Some(0.0) && metrics.count("openstack_service_info") == 0
 }
@@ -283,7 +284,7 @@ fn all_shown(metrics: &Metrics) -> bool {
         && metrics.database_up() == Some(1.0)
 }
 
-/// The database is read, its clock is an hour off, which is said, and no verdict rests on it.
+/// The database is read, its clock is an hour off, which is reported, and no verdict depends on that.
 fn is_clock_suspect(metrics: &Metrics) -> bool {
     let offset = metrics.value("openstack_heartbeat_database_clock_offset_seconds", &[]);
     let up = |host| metrics.service("openstack_service_up", "cinder-volume", host);
@@ -298,7 +299,7 @@ const FAULTS: &[Fault] = &[
         name: "killed",
         classes: &["connect"],
         strike: |world| world.server.kill(),
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::ZERO,
         mend: |world| world.server.restart(),
     },
@@ -306,7 +307,7 @@ const FAULTS: &[Fault] = &[
         name: "stopped",
         classes: &["timeout"],
         strike: |world| world.server.stop(),
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::ZERO,
         mend: |world| world.server.go_on(),
     },
@@ -317,7 +318,7 @@ const FAULTS: &[Fault] = &[
             world.server.shut_down();
             world.server.restart();
         },
-        meanwhile: all_shown,
+        during: all_shown,
         lasts: Duration::ZERO,
         mend: |_| {},
     },
@@ -325,7 +326,7 @@ const FAULTS: &[Fault] = &[
         name: "refusing",
         classes: &["connect"],
         strike: |world| world.proxy.set(Way::Refusing),
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::ZERO,
         mend: |world| world.proxy.set(Way::Open),
     },
@@ -335,7 +336,7 @@ const FAULTS: &[Fault] = &[
         strike: |world| {
             if world.is_mysql() {
                 world.database.execute(&["SET GLOBAL max_connections = 10"]);
-                // The exporter may be faster than we are, but not each time.
+                // The exporter may reconnect before the test looks, but not each time.
                 for _ in 0..5 {
                     while let Some(session) = Session::open(&world.database) {
                         world.sessions.push(session);
@@ -349,7 +350,7 @@ const FAULTS: &[Fault] = &[
                 world.end_session();
             }
         },
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::ZERO,
         mend: |world| {
             world.sessions.clear();
@@ -377,7 +378,7 @@ const FAULTS: &[Fault] = &[
             session.execute(lock).unwrap();
             world.sessions.push(session);
         },
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::from_secs(20),
         mend: |world| world.sessions.clear(),
     },
@@ -385,7 +386,7 @@ const FAULTS: &[Fault] = &[
         name: "a byte a second",
         classes: &["timeout"],
         strike: |world| world.proxy.set(Way::Slow),
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::ZERO,
         mend: |world| world.proxy.set(Way::Open),
     },
@@ -393,7 +394,7 @@ const FAULTS: &[Fault] = &[
         name: "dropped silently",
         classes: &["timeout"],
         strike: |world| world.proxy.set(Way::Silent),
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::ZERO,
         mend: |world| world.proxy.set(Way::Open),
     },
@@ -404,7 +405,7 @@ const FAULTS: &[Fault] = &[
             std::fs::write(&world.names, "").unwrap();
             world.end_session();
         },
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::ZERO,
         mend: |world| std::fs::write(&world.names, format!("127.0.0.1 {NAME}\n")).unwrap(),
     },
@@ -422,7 +423,7 @@ const FAULTS: &[Fault] = &[
             world.database.execute(&[&statement]);
             world.end_session();
         },
-        meanwhile: is_withheld,
+        during: is_withheld,
         lasts: Duration::ZERO,
         mend: |world| {
             let password = format!("password-{}\n", world.passwords);
@@ -437,12 +438,12 @@ const FAULTS: &[Fault] = &[
                 .database
                 .execute(&["ALTER TABLE services DROP COLUMN frozen"]);
         },
-        meanwhile: |metrics| metrics.count("openstack_service_frozen") == 0 && all_shown(metrics),
+        during: |metrics| metrics.count("openstack_service_frozen") == 0 && all_shown(metrics),
         lasts: Duration::ZERO,
         mend: |world| {
             let add = "ALTER TABLE services ADD COLUMN frozen BOOLEAN";
             world.database.execute(&[add]);
-            // A column that is added is granted to nobody.
+            // No user has a grant on a new column.
             let grants = world.database.grants(&world.user);
             let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
             world.database.execute(&grants);
@@ -452,7 +453,7 @@ const FAULTS: &[Fault] = &[
         name: "another server, an hour ahead",
         classes: &["connect"],
         strike: |world| another_server(world, 3600),
-        meanwhile: is_clock_suspect,
+        during: is_clock_suspect,
         lasts: Duration::from_secs(5),
         mend: |world| another_server(world, 0),
     },
@@ -460,13 +461,13 @@ const FAULTS: &[Fault] = &[
         name: "another server, an hour behind",
         classes: &["connect"],
         strike: |world| another_server(world, -3600),
-        meanwhile: is_clock_suspect,
+        during: is_clock_suspect,
         lasts: Duration::from_secs(5),
         mend: |world| another_server(world, 0),
     },
 ];
 
-/// Has a server answer whose clock is so many seconds ahead, on the same rows.
+/// Restarts the server on the same rows, with its clock this many seconds ahead.
 fn another_server(world: &mut World, ahead: i64) {
     world.server.shut_down();
     world.server.restart_ahead(ahead);
@@ -484,7 +485,7 @@ fn check(engine: Engine) {
     let writers = world.database.clone();
     let port = world.proxy.port;
     std::thread::scope(|scope| {
-        // Whatever ends this scope ends the others.
+        // The end of this scope ends the other threads.
         let ending = Ending(&ended);
         scope.spawn(|| beat(&writers, &ended));
         exporter.wait_for("the services are shown", all_shown);
@@ -500,7 +501,7 @@ fn check(engine: Engine) {
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
-        // Long enough for a heartbeat of each service to be on the disk, and its clock to be known.
+        // By then, a heartbeat of each service is on disk, and its clock is known.
         std::thread::sleep(Duration::from_secs(5));
         for fault in FAULTS {
             let before = exporter.metrics();
@@ -513,7 +514,7 @@ fn check(engine: Engine) {
                     .iter()
                     .any(|class| failures(metrics, class) > failures(&before, class))
             });
-            exporter.wait_for(fault.name, fault.meanwhile);
+            exporter.wait_for(fault.name, fault.during);
             std::thread::sleep(fault.lasts.saturating_sub(struck.elapsed()));
             (fault.mend)(&mut world);
             let mended = Instant::now();
@@ -539,7 +540,7 @@ fn check(engine: Engine) {
     assert!(exporter.terminate().success());
 }
 
-/// Tells the other threads that it is over, even by a panic.
+/// Ends the other threads when dropped, even by a panic.
 struct Ending<'a>(&'a AtomicBool);
 
 impl Drop for Ending<'_> {
@@ -549,11 +550,11 @@ impl Drop for Ending<'_> {
 }
 
 #[test]
-fn an_exporter_on_mariadb_gets_over_everything() {
+fn an_exporter_on_mariadb_recovers_from_every_fault() {
     check(Engine::MySql);
 }
 
 #[test]
-fn an_exporter_on_postgresql_gets_over_everything() {
+fn an_exporter_on_postgresql_recovers_from_every_fault() {
     check(Engine::Postgres);
 }

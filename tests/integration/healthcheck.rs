@@ -1,4 +1,4 @@
-//! `healthcheck` against the exporter, in each way that it can be asked.
+//! `healthcheck` against the exporter, with every kind of address.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use crate::support::certificate::Authority;
 use crate::support::exporter::{Exporter, program};
 use crate::support::{folder, free_port};
 
-/// Asks at an address, with more arguments.
+/// Runs the health check against an address, with more arguments.
 fn ask(address: &str, arguments: &[&str]) -> Outcome {
     let address = format!("--web.listen-address={address}");
     outcome(&[&["healthcheck", &address], arguments].concat(), &[])
 }
 
-/// Writes a web configuration file, beside a server's certificate.
+/// Writes a web configuration file next to a server certificate.
 fn web_config(text: &str) -> PathBuf {
     let folder = folder("health");
     Authority::new("health").server(&folder);
@@ -27,7 +27,7 @@ fn web_config(text: &str) -> PathBuf {
 }
 
 #[test]
-fn an_exporter_is_asked_where_it_listens_and_no_database_is_needed() {
+fn the_listen_address_is_asked_and_no_database_is_needed() {
     let database = listing(&[]);
     let port = free_port();
     let everywhere = format!("--web.listen-address=:{port}");
@@ -47,19 +47,19 @@ fn an_exporter_is_asked_where_it_listens_and_no_database_is_needed() {
         let ready = ask(&address, &["--ready"]);
         assert_eq!((ready.code, ready.stderr.as_str()), (0, ""));
     }
-    // As in a container, where the exporter's variables are there, and its flags are not.
+    // As in a container, where the exporter's variables are set, and its flags are missing.
     let file = folder("health").join("s.yaml");
     std::fs::write(&file, format!("web.listen-address: ':{port}'\npol: 1\n")).unwrap();
     let variable = ("OPENSTACK_HEARTBEAT_CONFIG_FILE", file.to_str().unwrap());
     let healthy = outcome(&["healthcheck"], &[variable]);
     assert_eq!(healthy.code, 0, "{}", healthy.stderr);
-    // The exporter that runs has refused it too, and goes on.
+    // The running exporter has refused the file too, and continues.
     let warning = "s.yaml:2: unknown setting `pol`";
     assert!(healthy.stderr.contains(warning), "{}", healthy.stderr);
 }
 
 #[test]
-fn without_an_answer_the_address_and_the_reason_are_named() {
+fn a_missing_answer_names_the_address_and_the_reason() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let silent = silent.local_addr().unwrap().to_string();
     let begun = Instant::now();
@@ -92,7 +92,7 @@ fn without_an_answer_the_address_and_the_reason_are_named() {
 }
 
 #[test]
-fn an_exporter_that_has_not_polled_is_healthy_and_not_ready() {
+fn an_exporter_before_its_first_poll_is_healthy_and_not_ready() {
     // A database that never answers.
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("mysql://u@{}/cinder", silent.local_addr().unwrap());
@@ -110,7 +110,7 @@ fn an_exporter_that_has_not_polled_is_healthy_and_not_ready() {
 }
 
 #[test]
-fn tls_is_spoken_where_the_server_speaks_it() {
+fn tls_is_used_if_the_server_uses_it() {
     let tls = "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n";
     let required = "  client_auth_type: RequireAnyClientCert\n";
     let answers = |scheme: &str| (0, format!("{scheme}://"), "answers: healthy");
@@ -124,7 +124,7 @@ fn tls_is_spoken_where_the_server_speaks_it() {
         (format!("{tls}  max_version: TLS12\n"), answers("https")),
         (format!("{tls}{required}"), refuses.clone()),
         (format!("{tls}{required}  max_version: TLS12\n"), refuses),
-        // Without a section for TLS, and with a limit that is none for health checks.
+        // Without a section for TLS, and with a rate limit that does not apply to health checks.
         (
             "rate_limit: {interval: 1h, burst: 1}\n".to_owned(),
             answers("http"),
@@ -134,7 +134,7 @@ fn tls_is_spoken_where_the_server_speaks_it() {
         let flag = format!("--web.config.file={}", file.display());
         let exporter = Exporter::start(&listing(&[]).url(), &[&flag]);
         let address = exporter.address().to_string();
-        // A file that was broken since is not in force, and the server is asked as it is.
+        // A file that was broken after the start is not active, so the server is asked as it was configured.
         std::fs::write(&file, "tls_server_config: [").unwrap();
         for _ in 0..2 {
             let asked = ask(&address, &[&flag]);

@@ -1,5 +1,5 @@
-//! What stands between the exporter and the rows, or between it and its readers: pools, impostors, collations,
-//! half of the grants, a name server that says nothing.
+//! Obstacles between the exporter and the rows: connection pools, impostors, collations, missing grants, and a
+//! silent name server.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
@@ -15,7 +15,7 @@ use crate::support::exporter::{Exporter, Metrics, program, run};
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::{env, folder};
 
-/// Short limits, so that a test need not wait for the defaults.
+/// Short limits: a test need not wait for the defaults.
 const QUICK: &[&str] = &[
     "--database.connect-timeout=1s",
     "--database.query-timeout=1s",
@@ -68,7 +68,7 @@ fn wait_for_new_heartbeat(exporter: &Exporter, database: &Database) {
 }
 
 #[test]
-fn exporters_share_a_pool_of_transactions_and_leave_nothing_in_it() {
+fn exporters_share_a_transaction_pool_and_leave_no_state_in_it() {
     let database = Database::new(Engine::Postgres);
     database.insert(&[]);
     let pool = PgBouncer::start(&database.url(), "transaction");
@@ -87,31 +87,31 @@ fn exporters_share_a_pool_of_transactions_and_leave_nothing_in_it() {
         ("SHOW default_transaction_read_only", "off"),
         ("SELECT count(*)::text FROM pg_prepared_statements", "0"),
     ] {
-        // Each time after another poll, or in between.
+        // Each query follows another poll, or falls within one.
         for _ in 0..10 {
             assert_eq!(pool.ask(statement).unwrap(), expected, "{statement}");
         }
     }
-    // Longer than the exporter lets its own statements take; its polls have to wait meanwhile, and fail.
+    // Longer than the exporter's own limit on a statement: its polls wait, and fail.
     pool.ask("SELECT 'slept' FROM pg_sleep(2.5)").unwrap();
     for exporter in [&first, &second] {
         wait_for_new_heartbeat(exporter, &database);
     }
 
     first.signal("KILL");
-    let anew = Exporter::start(pool.url(), QUICK);
-    for exporter in [anew, second] {
+    let restarted = Exporter::start(pool.url(), QUICK);
+    for exporter in [restarted, second] {
         wait_for_new_heartbeat(&exporter, &database);
         assert!(exporter.terminate().success());
     }
 }
 
 #[test]
-fn an_exporter_may_hold_a_pooled_session_and_gives_it_back() {
+fn an_exporter_holds_a_pooled_session_and_returns_it() {
     let database = Database::new(Engine::Postgres);
     database.insert(&[]);
     let pool = PgBouncer::start(&database.url(), "session");
-    // The pool has a single session: the second must get what the first had.
+    // The pool has a single session: the second exporter must get the session of the first.
     for _ in 0..2 {
         let exporter = Exporter::start(pool.url(), QUICK);
         wait_for_new_heartbeat(&exporter, &database);
@@ -120,18 +120,18 @@ fn an_exporter_may_hold_a_pooled_session_and_gives_it_back() {
     assert_eq!(pool.ask("SHOW statement_timeout").unwrap(), "0");
 }
 
-/// What listens where a database is expected.
+/// A listener at the address of a database.
 #[derive(Clone, Copy)]
 enum Impostor {
-    /// Says this and hangs up.
+    /// Sends this and closes the connection.
     Says(&'static [u8]),
-    /// Accepts, and says nothing.
+    /// Accepts, and sends nothing.
     Silent,
-    /// Hangs up at once.
+    /// Closes the connection at once.
     HangsUp,
 }
 
-/// Starts an impostor, which lives as long as the tests, and returns its port.
+/// Starts an impostor, which runs until the tests end, and returns its port.
 fn impostor(kind: Impostor) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -140,8 +140,8 @@ fn impostor(kind: Impostor) -> u16 {
         for mut stream in listener.incoming().map_while(Result::ok) {
             match kind {
                 Impostor::Says(bytes) => {
-                    // Clients of PostgreSQL speak first, those of MySQL wait. What is not read would turn the end
-                    // into a reset, and the client may not see the answer then.
+                    // Clients of PostgreSQL send first, those of MySQL wait. Unread bytes would turn the end into
+                    // a reset, and the client might not see the answer.
                     let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
                     let _ = stream.read(&mut [0; 1024]);
                     let _ = stream.write_all(bytes);
@@ -156,7 +156,7 @@ fn impostor(kind: Impostor) -> u16 {
     port
 }
 
-/// Asserts that polls go on failing as a class each for MySQL and PostgreSQL, and that nothing else suffers.
+/// Asserts that polls keep failing, with one class for MySQL and one for PostgreSQL, and that all else works.
 fn check_impostor(kind: Impostor, mysql: Class, postgres: Class) {
     for (scheme, class) in [("mysql", mysql), ("postgresql", postgres)] {
         let url = format!("{scheme}://u:p@127.0.0.1:{}/cinder", impostor(kind));
@@ -182,30 +182,30 @@ fn check_impostor(kind: Impostor, mysql: Class, postgres: Class) {
 }
 
 #[test]
-fn a_packet_on_which_the_driver_breaks_down_is_a_failed_poll() {
+fn a_packet_that_makes_the_driver_panic_is_a_failed_poll() {
     let packet = &[4, 0, 0, 0, 10, b'5', 0, 1];
     check_impostor(Impostor::Says(packet), Class::Decode, Class::Decode);
 }
 
 #[test]
-fn a_web_server_is_no_database() {
+fn a_web_server_is_not_taken_for_a_database() {
     let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    // To a client of MySQL this opens a packet of five megabytes, which breaks off.
+    // A client of MySQL reads this as a packet of five megabytes that is cut off.
     check_impostor(Impostor::Says(answer), Class::Connect, Class::Decode);
 }
 
 #[test]
-fn a_server_that_says_nothing_is_given_up() {
+fn a_silent_server_times_out() {
     check_impostor(Impostor::Silent, Class::Timeout, Class::Timeout);
 }
 
 #[test]
-fn a_server_that_hangs_up_is_tried_again() {
+fn a_server_that_closes_the_connection_is_retried() {
     check_impostor(Impostor::HangsUp, Class::Connect, Class::Connect);
 }
 
 #[test]
-fn tables_of_any_collation_are_read_together() {
+fn tables_of_different_collations_are_read_together() {
     let sets = [
         ("utf8mb3 COLLATE utf8mb3_general_ci", "straße"),
         ("utf8 COLLATE utf8_unicode_ci", "straße"),
@@ -216,11 +216,11 @@ fn tables_of_any_collation_are_read_together() {
         ("utf8mb4 COLLATE utf8mb4_bin", "straße😀"),
         ("binary", "straße😀"),
     ];
-    // Each with the next, and each with itself.
+    // Each collation with the next, and each with itself.
     for (at, (services, host)) in sets.iter().enumerate() {
         for (clusters, name) in [sets[at], sets[(at + 1) % sets.len()]] {
             let database = Database::new(Engine::MySql);
-            // What both tables can hold.
+            // The name that both tables can hold.
             let cluster = if host.len() < name.len() { host } else { name };
             database.execute(&[
                 &format!("ALTER TABLE services CONVERT TO CHARACTER SET {services}"),
@@ -246,8 +246,8 @@ fn tables_of_any_collation_are_read_together() {
     }
 }
 
-/// A user's view of a database of which it may not read `missing`: the services and nothing of the clusters,
-/// what is missing said once, and statements that mend it.
+/// Checks a user without read access to `missing`: services are shown without clusters, the missing grant is
+/// logged once, and the logged statements fix it.
 fn check_partial_grants(grants: impl Fn(&Database, &str) -> Vec<String>, missing: &str) {
     for engine in [Engine::MySql, Engine::Postgres] {
         eprintln!("on {engine:?}");
@@ -290,7 +290,7 @@ fn check_partial_grants(grants: impl Fn(&Database, &str) -> Vec<String>, missing
 }
 
 #[test]
-fn without_a_grant_on_clusters_the_services_are_shown_alone() {
+fn services_are_shown_without_a_grant_on_clusters() {
     let services_alone = |database: &Database, user: &str| {
         let mut grants = database.grants(user);
         grants.retain(|grant| !grant.contains("clusters"));
@@ -300,7 +300,7 @@ fn without_a_grant_on_clusters_the_services_are_shown_alone() {
 }
 
 #[test]
-fn without_a_grant_on_the_name_of_the_cluster_no_cluster_looks_empty() {
+fn no_cluster_looks_empty_without_a_grant_on_cluster_name() {
     let without_the_name = |database: &Database, user: &str| {
         let grants = database.grants(user).into_iter();
         let column = |quote: &str| format!(", {quote}cluster_name{quote}");
@@ -312,8 +312,8 @@ fn without_a_grant_on_the_name_of_the_cluster_no_cluster_looks_empty() {
     check_partial_grants(without_the_name, "cluster_name");
 }
 
-/// Asserts that the message for a user with grants on the tables alone, where the public lacks something,
-/// prints that grant, and that running what it prints mends it.
+/// Asserts that the message for a user with grants only on the tables prints the grant that PUBLIC lacks, and
+/// that the printed statements fix it.
 fn check_revoked(revoke: impl Fn(&str) -> String, grant: &str) {
     let database = Database::new(Engine::Postgres);
     database.insert(&[]);
@@ -338,7 +338,7 @@ fn check_revoked(revoke: impl Fn(&str) -> String, grant: &str) {
 }
 
 #[test]
-fn a_schema_that_is_closed_to_the_public_names_the_grant() {
+fn a_schema_closed_to_public_names_the_missing_grant() {
     check_revoked(
         |_| "REVOKE USAGE ON SCHEMA public FROM PUBLIC".to_owned(),
         "GRANT USAGE ON SCHEMA",
@@ -346,16 +346,16 @@ fn a_schema_that_is_closed_to_the_public_names_the_grant() {
 }
 
 #[test]
-fn a_database_that_is_closed_to_the_public_names_the_grant() {
+fn a_database_closed_to_public_names_the_missing_grant() {
     check_revoked(
         |database| format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"),
         "GRANT CONNECT ON DATABASE",
     );
 }
 
-/// Runs what follows where only this name server is known, which takes queries and never answers.
+/// Runs a program where the only name server accepts queries and never answers.
 ///
-/// The network is one of its own, for a port that is free and needs no rights.
+/// Its network namespace is its own: port 53 is free there and needs no privileges.
 const SILENT_NAME_SERVER: &str = r#"
 import fcntl, os, socket, struct, subprocess, sys
 folder, *program = sys.argv[1:]
@@ -370,7 +370,7 @@ for name in ("resolv.conf", "nsswitch.conf"):
 os.execv(program[0], program)
 "#;
 
-/// Returns the program in namespaces of its own, where names are not resolved and nothing says so.
+/// Returns the program in its own namespaces, where the name server never answers.
 fn without_names(arguments: &[&str]) -> Command {
     let folder = folder("names");
     std::fs::write(
@@ -403,12 +403,12 @@ const UNKNOWN_HOSTS: [&str; 2] = [
 ];
 
 #[test]
-fn a_name_server_that_says_nothing_does_not_delay_the_end() {
+fn a_silent_name_server_does_not_delay_shutdown() {
     for url in UNKNOWN_HOSTS {
         let mut command = without_names(&["serve", "--database.connect-timeout=30s"]);
         command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
         let exporter = Exporter::spawn(&mut command);
-        // By then it waits for the name; without that it would have failed.
+        // By then it waits for the name; otherwise the poll would have failed.
         std::thread::sleep(Duration::from_secs(1));
         assert!(
             !exporter.log().contains("level=ERROR"),
@@ -420,7 +420,7 @@ fn a_name_server_that_says_nothing_does_not_delay_the_end() {
 }
 
 #[test]
-fn a_name_server_that_says_nothing_is_a_timeout() {
+fn a_silent_name_server_causes_a_timeout() {
     for url in UNKNOWN_HOSTS {
         let mut command = without_names(&["services", "--database.connect-timeout=2s"]);
         command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);

@@ -1,4 +1,4 @@
-//! Tests of the whole against real servers; `tests/run` starts those and names them in `HEARTBEAT_TEST_…`.
+//! Tests of the program against real servers, which `tests/run` starts and names in `HEARTBEAT_TEST_…`.
 
 #![expect(
     clippy::unwrap_used,

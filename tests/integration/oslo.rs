@@ -1,7 +1,7 @@
-//! Holds the readers of `cinder.conf` and of database URLs against oslo.config, SQLAlchemy and the drivers.
+//! Compares the readers of `cinder.conf` and database URLs with oslo.config, SQLAlchemy and the drivers.
 //!
-//! `tests/oslo_reference.py` says what these make of each case. Where a reader differs on purpose, the table
-//! says what it gives instead, and a comment why; a case that no longer differs then fails.
+//! `tests/oslo_reference.py` prints the reference result of each case. If a reader differs on purpose, the table
+//! has its result, and a comment has the reason. Such a case fails once it no longer differs.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use openstack_heartbeat_exporter::config::oslo::{OsloConfig, Place};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-/// Asks oslo.config, SQLAlchemy and the drivers.
+/// Returns the results of oslo.config, SQLAlchemy and the drivers.
 fn reference(question: &Value) -> Value {
     let python = std::env::var_os("HEARTBEAT_TEST_PYTHON").expect(
         "HEARTBEAT_TEST_PYTHON must name the Python of a virtual environment with Cinder; start the tests by tests/run",
@@ -38,7 +38,7 @@ fn reference(question: &Value) -> Value {
     serde_json::from_slice(&output.stdout).expect("the script writes JSON")
 }
 
-/// What is expected of a reader: the same as of the reference, or, on purpose, something else.
+/// The expected result of a reader: that of the reference, or another on purpose.
 enum Expect {
     Same,
     Differs(Value),
@@ -46,7 +46,7 @@ enum Expect {
 
 use Expect::{Differs, Same};
 
-/// The classes of errors are the reference's own.
+/// Error classes are those of the reference.
 fn refused() -> Value {
     json!("refused")
 }
@@ -74,7 +74,7 @@ fn compare(case: &str, ours: &Value, theirs: &Value, expect: &Expect) {
     }
 }
 
-/// A way to call a Cinder process: its configuration arguments and its environment.
+/// The configuration arguments and the environment of a Cinder process.
 struct Case<'a> {
     places: Vec<(&'a str, String)>,
     environment: &'a [(&'a str, &'a str)],
@@ -98,7 +98,7 @@ fn read(case: &Case) -> Value {
     let Ok(config) = OsloConfig::load(&places, move |name| environment.get(name).cloned()) else {
         return refused();
     };
-    // An option that is written nowhere has Cinder's default; one without text has none.
+    // An absent option has Cinder's default; an option without a value has no default.
     let interval = |option: &str, default: i64| match (
         config.get("DEFAULT", option),
         config.get_integer("DEFAULT", option),
@@ -143,7 +143,7 @@ fn check_configurations(cases: &[Case]) {
     }
 }
 
-/// Checks files of these contents, each alone.
+/// Checks files with these contents, one at a time.
 #[track_caller]
 fn check_texts(texts: Vec<(&[u8], Expect)>) {
     let folder = tempfile::tempdir().expect("there is room for a folder");
@@ -180,7 +180,7 @@ fn connection_and_intervals(
 }
 
 #[test]
-fn files_of_deployments_read_as_by_oslo_config() {
+fn deployment_files_are_read_as_by_oslo_config() {
     check_configurations(
         &["kolla.conf", "devstack.conf", "tripleo.conf"].map(|name| Case {
             places: vec![("file", data(name))],
@@ -191,7 +191,7 @@ fn files_of_deployments_read_as_by_oslo_config() {
 }
 
 #[test]
-fn files_and_folders_apply_in_order_and_the_environment_beats_them() {
+fn files_and_folders_apply_in_order_and_the_environment_overrides_them() {
     let none: &[(&str, &str)] = &[];
     let intervals = &[
         ("OS_DEFAULT__SERVICE_DOWN_TIME", "63"),
@@ -248,7 +248,7 @@ fn files_and_folders_apply_in_order_and_the_environment_beats_them() {
         same(vec![kolla(), ("file", data("missing.conf"))], none),
         same(vec![kolla(), ("dir", data("missing.d"))], none),
         same(vec![("file", data("conf.d"))], none),
-        // A folder that is a file has no files for oslo.config. It is a mistake of whoever wrote the argument.
+        // For oslo.config, a file in place of a folder is an empty folder. For us it is a wrong argument.
         Case {
             places: vec![("dir", data("kolla.conf"))],
             environment: none,
@@ -258,7 +258,7 @@ fn files_and_folders_apply_in_order_and_the_environment_beats_them() {
 }
 
 #[test]
-fn comments_stand_at_the_start_of_a_line_only() {
+fn comments_begin_only_at_the_start_of_a_line() {
     check_texts(vec![
         (
             b"[DEFAULT]\n# service_down_time = 1\n;report_interval = 2\n#",
@@ -306,7 +306,7 @@ fn sections_and_options_given_twice_are_merged_and_the_last_wins() {
 }
 
 #[test]
-fn groups_are_case_insensitive_but_for_default_and_options_are_case_sensitive() {
+fn groups_except_default_ignore_case_and_options_do_not() {
     check_texts(vec![
         (b"[DATABASE]\nconnection = a", Same),
         (
@@ -355,7 +355,7 @@ fn assignments_take_either_delimiter_and_lose_only_a_pair_of_quotes() {
             b"[DEFAULT]\nservice_down_time = 70.0\nreport_interval = 0x10",
             Same,
         ),
-        // Python's digit groups; nobody writes them, and nothing else that reads the value understands them.
+        // Python's digit groups: no operator writes them, and no other reader of the value understands them.
         (
             b"[DEFAULT]\nservice_down_time = 1_000",
             Differs(connection_and_intervals(
@@ -398,7 +398,7 @@ fn dollars_refer_to_options_of_the_files() {
 }
 
 #[test]
-fn a_reference_to_nothing_or_in_a_circle_is_an_error_of_that_option_alone() {
+fn an_unresolved_or_circular_reference_fails_only_its_option() {
     check_texts(vec![
         (
             b"[database]\nconnection = $nothing\n[DEFAULT]\nservice_down_time = 70",
@@ -424,13 +424,13 @@ fn a_reference_to_nothing_or_in_a_circle_is_an_error_of_that_option_alone() {
 }
 
 #[test]
-fn references_that_need_to_know_which_options_cinder_registers_differ() {
+fn references_that_depend_on_the_options_cinder_registers_differ() {
     let connection =
         |value: &Value| Differs(connection_and_intervals(value, &json!(60), &json!(10)));
     check_texts(vec![
-        // The default of an option that is registered and not written.
+        // The default of an option that is registered and absent from the file.
         (b"[database]\nconnection = $my_ip", connection(&refused())),
-        // An option that is written and not registered.
+        // An option that is in the file and not registered.
         (
             b"[DEFAULT]\nmine = 1\n[database]\nconnection = $mine",
             connection(&json!("1")),
@@ -439,12 +439,12 @@ fn references_that_need_to_know_which_options_cinder_registers_differ() {
             b"[DEFAULT]\nmy_ip = 1\n[database]\nmy_ip = 2\nconnection = $my_ip",
             connection(&json!("2")),
         ),
-        // The group DEFAULT cannot be named in oslo.config; what is meant is clear.
+        // oslo.config cannot reference the group DEFAULT; the meaning is clear.
         (
             b"[DEFAULT]\nmy_ip = 1\n[database]\nconnection = ${DEFAULT.my_ip}",
             connection(&json!("1")),
         ),
-        // An integer is written anew by oslo.config.
+        // oslo.config formats an integer again.
         (
             b"[DEFAULT]\nreport_interval = 07\n[database]\nconnection = $report_interval",
             Differs(connection_and_intervals(
@@ -457,7 +457,7 @@ fn references_that_need_to_know_which_options_cinder_registers_differ() {
 }
 
 #[test]
-fn what_oslo_config_refuses_is_refused() {
+fn files_that_oslo_config_refuses_are_refused() {
     check_texts(vec![
         (b"connection = a", Same),
         (b"# x\n\nconnection = a\n[database]\n", Same),
@@ -499,7 +499,7 @@ fn parse(url: &str) -> Value {
         return refused();
     };
     let is_mysql = url.engine == Engine::MySql;
-    // PyMySQL fills in its defaults by itself; libpq does so only when it connects.
+    // PyMySQL fills in its defaults at once, libpq only when it connects.
     let host = url.host.or(is_mysql.then(|| "localhost".to_owned()));
     let port = url.port.or(is_mysql.then_some(3306));
     json!({
@@ -527,7 +527,7 @@ fn check_urls(cases: &[(&str, Expect)]) {
     }
 }
 
-/// What a reader gives of `u:p@h/d` with these TLS settings on `port`.
+/// The reader's result for `u:p@h/d` with these TLS settings on `port`.
 fn with_tls(port: &Value, mode: &str, ca: &Value) -> Expect {
     Differs(json!({
         "user": "u", "password": "p", "host": "h", "port": port, "socket": null, "database": "d",
@@ -562,7 +562,7 @@ fn addresses_split_as_in_sqlalchemy() {
 }
 
 #[test]
-fn passwords_may_hold_nearly_everything_raw() {
+fn passwords_may_hold_nearly_any_unencoded_character() {
     check_urls(&[
         ("mysql+pymysql://u:a/b#c?d+e:f&g=h@h/d", Same),
         ("mysql+pymysql://u:a%40b%2Fc%3Ad%25@h/d", Same),
@@ -577,9 +577,9 @@ fn passwords_may_hold_nearly_everything_raw() {
 }
 
 #[test]
-fn urls_that_sqlalchemy_reads_as_nobody_means_them_are_refused() {
+fn urls_that_sqlalchemy_misreads_are_refused() {
     let cases = [
-        // Host `w@h`, or the end of the password in the database, in the port, in an option.
+        // Host `w@h`, or the end of the password becomes part of the database, the port or an option.
         "mysql+pymysql://u:p@w@h/d",
         "mysql+pymysql://u:p@w/x@h/d",
         "mysql+pymysql://u/x:p@h/d",
@@ -587,17 +587,17 @@ fn urls_that_sqlalchemy_reads_as_nobody_means_them_are_refused() {
         // Without a database a query would fail; libpq's default is the user's name, MySQL has none.
         "mysql+pymysql://u:p@h",
         "mysql+pymysql://u:p@h/",
-        // Host `h#f`, `h1,h2`, `a b`; text behind the brackets, which SQLAlchemy drops.
+        // Hosts `h#f`, `h1,h2` and `a b`; text behind the brackets, which SQLAlchemy drops.
         "mysql+pymysql://u:p@h#f/d",
         "mysql+pymysql://u:p@h1,h2/d",
         "mysql+pymysql://u:p@a b/d",
         "mysql+pymysql://u:p@[::1]x/d",
-        // Port 0, and a comment that oslo.config has taken for a continuation.
+        // Port 0, and a comment that oslo.config reads as a continuation.
         "mysql+pymysql://u:p@h:0/d",
         "mysql+pymysql://u:p@h/d\n# x",
-        // Several hosts, of which the driver takes one that works.
+        // Several hosts: the driver uses one that works.
         "postgresql://u:p@/d?host=h1,h2",
-        // Cinder's own memory.
+        // A database in Cinder's own memory.
         "sqlite://",
         "sqlite:///:memory:",
     ];
@@ -605,7 +605,7 @@ fn urls_that_sqlalchemy_reads_as_nobody_means_them_are_refused() {
 }
 
 #[test]
-fn tls_options_of_mysql_mean_what_pymysql_makes_of_them() {
+fn mysql_tls_options_have_the_meaning_of_pymysql() {
     check_urls(&[
         ("mysql+pymysql://u:p@h/d?charset=utf8", Same),
         ("mysql+pymysql://u:p@h/d?ssl_ca=/x", Same),
@@ -639,7 +639,7 @@ fn tls_options_of_mysql_mean_what_pymysql_makes_of_them() {
             "mysql+pymysql://u:p@h/d?ssl_disabled=true&ssl_verify_cert=true",
             Same,
         ),
-        // PyMySQL forgets ssl_ca next to these; who names a file means it.
+        // PyMySQL ignores ssl_ca next to these. We use a file that is named.
         (
             "mysql+pymysql://u:p@h/d?ssl_ca=/x&ssl_verify_cert=true",
             with_tls(&json!(3306), "VerifyCa", &json!("/x")),
@@ -652,7 +652,7 @@ fn tls_options_of_mysql_mean_what_pymysql_makes_of_them() {
             "mysql+pymysql://u:p@h/d?ssl_ca=/x&ssl_verify_identity=true",
             with_tls(&json!(3306), "VerifyFull", &json!("/x")),
         ),
-        // PyMySQL does not compare the host name without ssl_ca, and takes any text, `false` too, for true.
+        // PyMySQL does not verify the host name without ssl_ca, and reads any text, even `false`, as true.
         (
             "mysql+pymysql://u:p@h/d?ssl_verify_identity=true",
             with_tls(&json!(3306), "VerifyFull", &Value::Null),
@@ -674,7 +674,7 @@ fn tls_options_of_mysql_mean_what_pymysql_makes_of_them() {
 }
 
 #[test]
-fn sockets_and_option_files_of_mysql_are_those_of_pymysql() {
+fn mysql_sockets_and_option_files_match_pymysql() {
     check_urls(&[
         (
             "mysql+pymysql://u:p@/d?unix_socket=/run/mysqld/mysqld.sock",
@@ -708,7 +708,7 @@ fn sockets_and_option_files_of_mysql_are_those_of_pymysql() {
             "mysql+pymysql://u:p@h/d?read_default_file=tests/data/oslo/tripleo.cnf&read_default_group=none",
             Same,
         ),
-        // PyMySQL goes on without the file, and so without the TLS that it asks for.
+        // PyMySQL continues without the file, and so without the TLS that the file requires.
         (
             "mysql+pymysql://u:p@h/d?read_default_file=/missing.cnf",
             Differs(refused()),
@@ -717,7 +717,7 @@ fn sockets_and_option_files_of_mysql_are_those_of_pymysql() {
 }
 
 #[test]
-fn options_of_postgresql_mean_what_libpq_makes_of_them() {
+fn postgresql_options_have_the_meaning_of_libpq() {
     check_urls(&[
         (
             "postgresql://u:p@h/d?sslmode=verify-full&sslrootcert=/x&sslcert=/y&sslkey=/z",
@@ -762,7 +762,7 @@ fn options_of_postgresql_mean_what_libpq_makes_of_them() {
             "postgresql://u:p@h/d?sslrootcert=system",
             with_tls(&Value::Null, "VerifyFull", &Value::Null),
         ),
-        // What libpq does when it connects.
+        // libpq does this when it connects.
         (
             "postgresql://u:p@h",
             Differs(json!({
@@ -774,7 +774,7 @@ fn options_of_postgresql_mean_what_libpq_makes_of_them() {
 }
 
 #[test]
-fn files_of_sqlite_are_relative_after_three_slashes_and_absolute_after_four() {
+fn sqlite_files_are_relative_after_three_slashes_and_absolute_after_four() {
     check_urls(&[
         ("sqlite:///cinder.sqlite", Same),
         ("sqlite:///data/cinder.sqlite?timeout=5", Same),

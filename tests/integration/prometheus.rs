@@ -1,4 +1,4 @@
-//! Real clients: Prometheus, promtool and curl get what the exporter says.
+//! Real clients: Prometheus, promtool and curl read all that the exporter serves.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -16,7 +16,7 @@ use crate::support::http;
 use crate::support::prometheus::Prometheus;
 use crate::support::server::Server;
 
-/// Stands between Prometheus and the exporter, notes what they say in the headers, and can change what is asked for.
+/// A proxy between Prometheus and the exporter that records headers, and can change the request.
 struct Proxy {
     address: SocketAddr,
     exchanges: Arc<Mutex<Vec<Exchange>>>,
@@ -31,7 +31,7 @@ struct Exchange {
 }
 
 impl Proxy {
-    /// Forwards to an address, with a header `Accept` of its own if one is given. Ends with the tests.
+    /// Forwards to an address, with another header `Accept` if one is given. Ends with the tests.
     fn start(target: SocketAddr, accept: Option<&'static str>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -39,7 +39,7 @@ impl Proxy {
         let noted = exchanges.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                // A client that goes away, or an exporter that has ended: the scrape fails, as it should.
+                // The client or the exporter has ended: the scrape has to fail.
                 if let Ok(exchange) = stream.and_then(|stream| forward(stream, target, accept)) {
                     noted.lock().unwrap().push(exchange);
                 }
@@ -96,7 +96,7 @@ fn forward(
     Ok(exchange)
 }
 
-/// Hosts that are hard to write down: in SQL, and as they are to arrive.
+/// Host names with special characters: in SQL, and as a label.
 fn hostile_hosts() -> Vec<(String, String)> {
     let long = "ж".repeat(255);
     let mut hosts: Vec<(String, String)> = [
@@ -105,7 +105,7 @@ fn hostile_hosts() -> Vec<(String, String)> {
         ("a\\\\b\\\\nc\\\\", "a\\b\\nc\\"),
         ("two\\nlines\\n", "two\nlines\n"),
         ("tab\\tand\\rreturn", "tab\tand\rreturn"),
-        // Prometheus could read a zero byte; we replace it for the sake of others.
+        // Prometheus could read a zero byte; we replace it for other clients.
         ("zero\\0byte", "zero\u{fffd}byte"),
         ("} 1 # {,=日本語 %", "} 1 # {,=日本語 %"),
         (
@@ -119,7 +119,7 @@ fn hostile_hosts() -> Vec<(String, String)> {
     hosts
 }
 
-/// A database, on MariaDB, in which every metric has a series.
+/// Creates a MariaDB database in which every metric has a series.
 fn full_database() -> Database {
     let database = Database::new(Engine::MySql);
     database.insert(&[
@@ -129,7 +129,7 @@ fn full_database() -> Database {
         ("uuid", "'a1b2'"),
         ("updated_at", "'2026-03-30 00:54:14'"),
     ]);
-    // Two rows of one service, and a row that can't be read.
+    // Duplicate rows of one service, and a row that can't be read.
     database.insert(&[("host", "'twice'")]);
     database.insert(&[("host", "'twice'")]);
     database.insert(&[("host", "NULL")]);
@@ -137,7 +137,7 @@ fn full_database() -> Database {
     database
 }
 
-/// Checks that everything the exporter shows arrives.
+/// Checks that everything that the exporter serves arrives.
 fn everything_arrives(accept: Option<&'static str>, content_type: &str) {
     let database = full_database();
     let hosts = hostile_hosts();
@@ -204,7 +204,7 @@ fn everything_arrives(accept: Option<&'static str>, content_type: &str) {
     let format_is_openmetrics = content_type.starts_with("application/openmetrics-text");
     let described = prometheus.ask("metadata", "limit=1000").unwrap();
     for metric in table::all().filter(|metric| !needs_heartbeats(metric)) {
-        // The text format knows no infos and no units, and its families have the names of their samples.
+        // The text format has neither infos nor units, and its families have the names of their samples.
         let (name, kind, unit) = match metric.kind {
             _ if format_is_openmetrics => (
                 metric.family(),
@@ -221,7 +221,7 @@ fn everything_arrives(accept: Option<&'static str>, content_type: &str) {
 }
 
 #[test]
-fn everything_arrives_by_openmetrics_which_prometheus_asks_for() {
+fn prometheus_reads_every_metric_as_openmetrics() {
     everything_arrives(
         None,
         "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -229,7 +229,7 @@ fn everything_arrives_by_openmetrics_which_prometheus_asks_for() {
 }
 
 #[test]
-fn everything_arrives_by_the_text_format() {
+fn prometheus_reads_every_metric_in_the_text_format() {
     everything_arrives(
         Some("text/plain;version=0.0.4;q=0.5,*/*;q=0.1"),
         "text/plain; version=0.0.4; charset=utf-8",
@@ -237,7 +237,7 @@ fn everything_arrives_by_the_text_format() {
 }
 
 #[test]
-fn services_of_a_database_that_is_gone_go_stale_and_the_exporter_stays_up() {
+fn services_of_an_unreachable_database_go_stale_and_the_exporter_stays_up() {
     let mut server = Server::start(Engine::Postgres);
     let database = Database::on(Engine::Postgres, &server.url());
     database.insert(&[("cluster_name", "'c1@lvm'")]);
@@ -273,7 +273,7 @@ fn services_of_a_database_that_is_gone_go_stale_and_the_exporter_stays_up() {
     assert_eq!(prometheus.value("min_over_time(up[10m])"), Some(1.0));
 }
 
-/// Checks that promtool has nothing to say about a page.
+/// Checks that promtool finds no fault in a page.
 fn is_clean(page: &Metrics) {
     let mut child = Command::new("promtool")
         .args(["check", "metrics"])
@@ -294,7 +294,7 @@ fn is_clean(page: &Metrics) {
     assert!(output.status.success());
 }
 
-/// Returns whether there is no such series before a heartbeat was observed, and the rows of these tests have none.
+/// Returns whether the metric needs an observed heartbeat, which the rows of these tests do not have.
 fn needs_heartbeats(metric: &Metric) -> bool {
     [
         "openstack_service_report_interval_seconds",
@@ -306,11 +306,11 @@ fn needs_heartbeats(metric: &Metric) -> bool {
 }
 
 #[test]
-fn promtool_has_nothing_to_say() {
+fn promtool_finds_no_faults() {
     let demo = Exporter::spawn(&mut program(&["demo", "--poll.interval=200ms"]));
     let upper = "openstack_service_clock_skew_upper_bound_seconds";
     is_clean(&demo.wait_for("a proven skew", |metrics| metrics.count(upper) > 0));
-    // Killed, it would leave its database behind.
+    // A killed demo would leave its database behind.
     assert_eq!(demo.terminate().code(), Some(0));
 
     let database = full_database();
@@ -328,7 +328,7 @@ fn promtool_has_nothing_to_say() {
 #[test]
 fn curl_reads_the_compressed_page() {
     let database = full_database();
-    // One poll, so that the services' part stays as it is.
+    // After one poll, the services' part does not change.
     let mut command = program(&["serve", "--poll.interval=1h"]);
     command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", database.url());
     let exporter = Exporter::spawn(&mut command);

@@ -1,4 +1,4 @@
-//! Another configuration while the exporter runs: what is taken up, what is kept, and what is refused.
+//! Reloads of the configuration: settings that are applied, kept, and refused.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const SUCCESSFUL: &str = "openstack_heartbeat_config_last_reload_successful";
 const TIMESTAMP: &str = "openstack_heartbeat_config_last_reload_success_timestamp_seconds";
 const CANARY: &str = "s3cret-canary";
 
-/// A YAML file, and an exporter of an SQLite database with one service that reads it.
+/// A YAML file, and an exporter that reads it, of an SQLite database with one service.
 struct Case {
     file: PathBuf,
     exporter: Exporter,
@@ -36,7 +36,7 @@ impl Case {
         Self { file, exporter }
     }
 
-    /// Writes other settings and returns status and text of a reload by request.
+    /// Writes other settings and returns status and text of a reload over HTTP.
     fn reload(&self, settings: &str) -> (u16, String) {
         std::fs::write(&self.file, settings).unwrap();
         let response = self.exporter.request("POST", "/-/reload", &[]);
@@ -49,7 +49,7 @@ fn value(metrics: &Metrics, name: &str) -> f64 {
 }
 
 #[test]
-fn a_signal_takes_up_another_cinder_conf_and_keeps_the_connection() {
+fn a_signal_applies_another_cinder_conf_and_keeps_the_connection() {
     let database = Database::new(Engine::MySql);
     database.insert(&[("updated_at", &database.now(-100))]);
     let conf = folder("reload").join("cinder.conf");
@@ -88,7 +88,7 @@ fn a_signal_takes_up_another_cinder_conf_and_keeps_the_connection() {
     );
 }
 
-/// Returns the numbers of a user's connections.
+/// Returns the ids of a user's connections.
 fn connections(database: &Database, user: &str) -> Vec<i64> {
     use sqlx::Connection as _;
     crate::support::block_on(async {
@@ -103,7 +103,7 @@ fn connections(database: &Database, user: &str) -> Vec<i64> {
 }
 
 #[test]
-fn a_rotated_password_is_taken_up_and_nothing_is_forgotten() {
+fn a_rotated_password_is_applied_and_nothing_is_forgotten() {
     for engine in [Engine::MySql, Engine::Postgres] {
         rotate(engine);
     }
@@ -134,7 +134,7 @@ fn rotate(engine: Engine) {
     let upper = "openstack_service_clock_skew_upper_bound_seconds";
     let bound = |metrics: &Metrics| metrics.service(upper, BINARY, "block1");
     exporter.wait_for("the clock is bounded", |metrics| bound(metrics).is_some());
-    // A tracker that had forgotten would never find the bound again.
+    // A new tracker would never find the bound again.
     writer.stop();
     let account = match engine {
         Engine::MySql => format!("USER '{user}'@'%' IDENTIFIED BY"),
@@ -215,7 +215,7 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     for name in [TIMESTAMP, down_time] {
         assert_eq!(metrics.value(name, &[]), before.value(name, &[]), "{name}");
     }
-    // The alert as it is shipped, but for its patience.
+    // The shipped alert with a shorter `for`.
     let (_, rule) = embedded::RULES
         .split_once("- alert: OpenStackHeartbeatConfigReloadFailed\n    expr: ")
         .unwrap();
@@ -236,7 +236,7 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
 }
 
 #[test]
-fn a_request_reloads_only_where_that_is_allowed_and_by_two_methods() {
+fn a_request_reloads_only_if_enabled_and_by_two_methods() {
     let case = Case::start("cinder: {service-down-time: 90}\n", &[]);
     for method in ["POST", "PUT"] {
         let response = case.exporter.request(method, "/-/reload", &[]);
@@ -263,7 +263,7 @@ fn a_request_reloads_only_where_that_is_allowed_and_by_two_methods() {
 }
 
 #[test]
-fn what_takes_a_restart_is_named_and_the_rest_is_taken_up() {
+fn settings_that_need_a_restart_are_named_and_the_rest_is_applied() {
     let case = Case::start("", &["--web.enable-lifecycle"]);
     let (status, text) = case.reload(
         "log: {level: error, format: json}\nweb.telemetry-path: /other\npoll.stale-after: 99s\n",
@@ -291,7 +291,7 @@ fn what_takes_a_restart_is_named_and_the_rest_is_taken_up() {
 }
 
 #[test]
-fn reloads_that_are_asked_for_at_once_are_all_answered() {
+fn concurrent_reload_requests_are_all_answered() {
     let case = Case::start("", &["--web.enable-lifecycle"]);
     let address = case.exporter.address();
     let clients: Vec<_> = (0..40)

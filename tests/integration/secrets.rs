@@ -1,4 +1,4 @@
-//! A password comes out nowhere: each place where it can be given, and each place where it could be seen.
+//! No output shows a password, from any of its sources.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -12,15 +12,14 @@ use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program};
 use crate::support::{folder, server, wait_for};
 
-/// In every form that a password takes on its way: raw, percent-encoded, in base64, and the pieces into which a URL
-/// that is misread falls apart.
+/// Every form of the password: raw, percent-encoded, in base64, and the pieces that a misread URL splits into.
 const CANARY: &str = "c4n@ry/s3cr:t";
 const ENCODED: &str = "c4n%40ry%2Fs3cr%3At";
 const TRACES: [&str; 6] = ["c4n", "s3cr", "%40ry", "YzRuQHJ5L3MzY3I6dA", "ry/s", "cr:t"];
 
 const SIGABRT: i32 = 6;
 
-/// Where a password is given: flags, variables, and files of the current folder.
+/// A source of a password: flags, variables, and files in the current folder.
 struct Place {
     flags: Vec<&'static str>,
     variables: Vec<(&'static str, String)>,
@@ -53,7 +52,7 @@ fn yaml(text: String) -> Place {
     file("--config.file=exporter.yml", "exporter.yml", text)
 }
 
-/// Returns places from which a password is taken for a server at `address`; the password is wrong.
+/// Returns sources of a wrong password for a server at `address`.
 fn places(scheme: &str, address: &str) -> Vec<Place> {
     let url = format!("{scheme}://hb:{ENCODED}@{address}/cinder");
     let bare = format!("{scheme}://hb@{address}/cinder");
@@ -83,10 +82,10 @@ fn places(scheme: &str, address: &str) -> Vec<Place> {
     places
 }
 
-/// Returns places where it stands in something that can't be read.
+/// Returns sources that can't be parsed.
 fn faults() -> Vec<Place> {
     let mut places: Vec<Place> = [
-        // Not encoded, so that pieces of it become the host, the port, the database.
+        // Not encoded: its pieces become the host, the port and the database.
         format!("mysql://hb:{CANARY}@127.0.0.1/cinder"),
         format!("mysql://hb:{CANARY}@127.0.0.1:port/cinder"),
         format!("postgresql://hb:{CANARY}@127.0.0.1"),
@@ -144,7 +143,7 @@ fn check_silent(what: &str, text: &str) {
     }
 }
 
-/// Runs a command to its end, checks what it says, and returns its exit code.
+/// Runs a command to its end, checks its output, and returns its exit code.
 fn check_command(place: &Place, folder: &Path, arguments: &[&str]) -> Option<i32> {
     let output = place.command(folder, arguments).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
@@ -200,13 +199,13 @@ fn a_refused_password_is_shown_nowhere() {
 }
 
 #[test]
-fn a_password_for_a_server_that_is_not_there_is_shown_nowhere() {
+fn a_password_for_an_unreachable_server_is_shown_nowhere() {
     check_places("mysql", "127.0.0.1:1");
     check_places("postgresql", "127.0.0.1:1");
 }
 
 #[test]
-fn a_password_in_something_that_cannot_be_read_is_shown_nowhere() {
+fn a_password_in_unreadable_input_is_shown_nowhere() {
     for place in faults() {
         let folder = folder("secrets");
         for arguments in [&["check-config"][..], &["services", "--wait=0"]] {
@@ -216,7 +215,7 @@ fn a_password_in_something_that_cannot_be_read_is_shown_nowhere() {
     }
 }
 
-/// Runs the exporter as a user with no rights.
+/// Runs the exporter as an unprivileged user.
 fn as_nobody() -> Exporter {
     let program = program(&["serve"]);
     let mut command = Command::new("setpriv");
@@ -229,8 +228,8 @@ fn as_nobody() -> Exporter {
 }
 
 #[test]
-fn the_memory_is_private_and_the_own_metrics_are_there_all_the_same() {
-    // Whoever runs the tests without being root can't change users.
+fn the_memory_is_private_and_own_metrics_still_work() {
+    // Only root can change users.
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -246,7 +245,7 @@ fn the_memory_is_private_and_the_own_metrics_are_there_all_the_same() {
         status.contains("Uid:\t65534\t65534\t65534\t65534"),
         "{status}"
     );
-    // The kernel gives what may not be dumped to root, so that others of the same user can't read it.
+    // The kernel gives the files of a process without dumps to root: other processes of the user can't read them.
     for name in ["mem", "environ", "maps"] {
         assert_eq!(owner(name), 0, "{name}");
     }
@@ -275,7 +274,7 @@ fn a_crash_leaves_no_core() {
     let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 
-    // So it is no matter of this machine where it leaves them in the folder.
+    // A control, if the core pattern is a relative path: another process does dump core.
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     if !pattern.starts_with(['|', '/']) {
         let mut other = Command::new("sh")

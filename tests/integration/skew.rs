@@ -1,4 +1,4 @@
-//! Clock skew and the reason for down, as published: writers whose clocks are known to be off, and real Cinder.
+//! Published clock skews and down reasons, with writers of known clock skew and with real Cinder.
 
 use std::iter::zip;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::exporter::{Exporter, Metrics, program};
 use crate::support::wait_for;
 use crate::support::writer::{BINARY, Clock, Writer};
 
-/// What an exporter publishes of one service's clock, and why the service is down.
+/// The published clock of one service, and its down reason.
 #[derive(Debug)]
 struct Published {
     lower: Option<f64>,
@@ -28,7 +28,7 @@ struct Published {
 
 impl Published {
     fn new(metrics: &Metrics, binary: &str, host: &str) -> Self {
-        // The whole page would be long to search for each value.
+        // Searching the whole page for each value would be slow.
         let label = format!("host=\"{host}\"");
         let lines = metrics.0.lines().filter(|line| line.contains(&label));
         let metrics = Metrics(lines.collect::<Vec<&str>>().join("\n"));
@@ -53,7 +53,7 @@ impl Published {
         }
     }
 
-    /// Returns how far apart the bounds are, once there are both.
+    /// Returns the width of the bounds, once both are known.
     fn width(&self) -> Option<f64> {
         Some(self.upper? - self.lower?)
     }
@@ -75,20 +75,20 @@ const STEADY: [(&str, i64, i32, Option<Reason>); 7] = [
     ("drifting", 0, 500, None),
 ];
 
-/// On each engine. When the polls of an exporter happen to come is one draw of luck for all its services; the median
-/// of so few services is steady over so many exporters alone.
+/// Exporters of each engine. All services of an exporter share the chance of its poll times, so that only the
+/// median over this many exporters is steady.
 const EXPORTERS: usize = 4;
 
-/// From then on, every reason is known, and bounds are [`NARROW`] but for bad luck.
+/// From then on, every reason is known, and nearly all bounds are [`NARROW`].
 const SETTLED: Duration = Duration::from_secs(90);
 
-/// Seconds beyond what the column leaves open: 7 s on MariaDB, 6 s elsewhere.
+/// Seconds beyond the resolution of the column: 7 s on MariaDB, 6 s elsewhere.
 const NARROW: f64 = 6.0;
 
-/// One bound in so many may be wider, where the polls of an exporter kept in step with the heartbeats.
+/// One bound in this many may be wider, if the polls of an exporter ran in step with the heartbeats.
 const WIDE: usize = 20;
 
-/// When the medians are taken, and what they may be: seconds beyond what the column leaves open.
+/// The times of the medians, and their limits: seconds beyond the resolution of the column.
 const END: Duration = Duration::from_mins(5);
 const MEDIAN: f64 = 2.6;
 
@@ -100,9 +100,9 @@ struct Fleet {
     engine: Engine,
     database: Database,
     steady: [Writer; 7],
-    /// These stop; the clock of one hides it from Cinder.
+    /// These stop; Cinder still lists one as up, because of its clock.
     stopped: [Writer; 2],
-    /// Its clock is set.
+    /// Its clock is stepped.
     set: Writer,
     /// Its row is removed.
     removed: Writer,
@@ -147,7 +147,7 @@ impl Fleet {
         }
     }
 
-    /// Returns how many seconds the column `updated_at` leaves open.
+    /// Returns the resolution of the column `updated_at` in seconds.
     fn quantum(&self) -> f64 {
         match self.engine {
             Engine::MySql => 1.0,
@@ -155,15 +155,15 @@ impl Fleet {
         }
     }
 
-    /// Returns the longest that the database took to acknowledge a heartbeat: bounds hold up to
-    /// `skew.visibility_delay`.
+    /// Returns the longest time that the database took to acknowledge a heartbeat. The bounds hold up to
+    /// `skew.visibility-delay`.
     fn slowest(&self) -> Duration {
         let writers = self.steady.iter().chain(&self.stopped).chain(&self.shared);
         let writers = writers.chain([&self.set, &self.removed]);
         writers.map(Writer::slowest).max().unwrap()
     }
 
-    /// Asserts what must hold at any time.
+    /// Asserts the invariants.
     fn check(&self, metrics: &Metrics, elapsed: Duration) {
         let now = polled_at(metrics);
         let context = |host| {
@@ -196,14 +196,14 @@ impl Fleet {
         }
     }
 
-    /// Returns how wide the bounds of the steady clocks are, beyond what the column leaves open.
+    /// Returns the widths of the bounds of the steady clocks, beyond the resolution of the column.
     fn widths(&self, metrics: &Metrics) -> impl Iterator<Item = f64> {
         let published = STEADY.map(|(host, ..)| Published::new(metrics, BINARY, host));
         let widths = published.map(|published| published.width().unwrap() - self.quantum());
         widths.into_iter()
     }
 
-    /// Returns how wrong the estimates for the steady clocks are.
+    /// Returns the errors of the estimates for the steady clocks.
     fn errors(&self, metrics: &Metrics) -> impl Iterator<Item = f64> {
         let now = polled_at(metrics);
         self.steady.iter().map(move |writer| {
@@ -213,19 +213,19 @@ impl Fleet {
     }
 }
 
-/// Returns the time of the page by the database's clock.
+/// Returns the time of the page by the database clock.
 fn polled_at(metrics: &Metrics) -> f64 {
     let time = metrics.value("openstack_heartbeat_last_poll_timestamp_seconds", &[]);
     time.unwrap()
 }
 
-/// Returns the value that so many percent of all are not above.
+/// Returns the percentile of the values.
 fn quantile(values: &mut [f64], percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     values[(values.len() - 1) * percent / 100]
 }
 
-/// Fleets that are watched: every scrape is checked for what must hold at any time.
+/// Fleets under observation: every scrape is checked against the invariants.
 struct Watch {
     fleets: [Fleet; 3],
     started: Instant,
@@ -285,8 +285,8 @@ impl Watch {
         eprintln!("{what}: after {first:.1?} to {last:.1?}");
     }
 
-    /// Prints how wide the bounds and how wrong the estimates are. Returns the median width beyond what the column
-    /// leaves open, first of each engine, then of all.
+    /// Prints the widths of the bounds and the errors of the estimates. Returns the median width beyond the
+    /// resolution of the column, first of each engine, then of all.
     fn figures(&mut self) -> [f64; 4] {
         let elapsed = self.started.elapsed();
         let pages = self.scrape();
@@ -321,7 +321,7 @@ impl Watch {
     }
 }
 
-/// Returns whether the service whose clock is set is shown so, and asserts that it is shown right from then on.
+/// Returns whether the clock step of the service is shown, and asserts that its skew is right from then on.
 fn is_set(fleet: &Fleet, metrics: &Metrics) -> bool {
     let published = Published::new(metrics, BINARY, "set");
     if published.steps == Some(0.0) {
@@ -335,7 +335,7 @@ fn is_set(fleet: &Fleet, metrics: &Metrics) -> bool {
     true
 }
 
-/// Returns whether both services that stopped are shown so.
+/// Returns whether both stopped services are shown as stopped.
 fn are_stopped(metrics: &Metrics) -> bool {
     let stopped = ["stopped", "stopped-ahead"];
     stopped
@@ -343,8 +343,8 @@ fn are_stopped(metrics: &Metrics) -> bool {
         .all(|host| Published::new(metrics, BINARY, host).reason == Some(Reason::Stopped))
 }
 
-/// Sets a clock, removes a row, recognises a shared one and stops services, each as it is to be shown. Returns how
-/// often each exporter took the clocks of the shared row for one that is set, until it knew better.
+/// Steps a clock, removes a row, recognises a shared row and stops services, and checks what is shown of each.
+/// Returns how often each exporter took the clocks of the shared row for a clock step before it knew better.
 fn disturb(watch: &mut Watch) -> Vec<Option<f64>> {
     let minute = Duration::from_mins(1);
     for fleet in &watch.fleets {
@@ -383,7 +383,7 @@ fn disturb(watch: &mut Watch) -> Vec<Option<f64>> {
     steps
 }
 
-/// Asserts that what was disturbed is still shown right.
+/// Asserts that the disturbed services are still shown correctly.
 fn check_disturbed(fleet: &Fleet, metrics: &Metrics, steps: Option<f64>) {
     let on = fleet.engine;
     assert!(is_set(fleet, metrics) && are_stopped(metrics), "on {on:?}");
@@ -396,7 +396,7 @@ fn check_disturbed(fleet: &Fleet, metrics: &Metrics, steps: Option<f64>) {
 }
 
 #[test]
-fn what_is_published_of_a_clock_is_true() {
+fn published_clock_skews_are_true() {
     let mut watch = Watch::start();
     let started = watch.started;
     let minute = Duration::from_mins(1);
@@ -425,7 +425,7 @@ fn what_is_published_of_a_clock_is_true() {
     );
     assert!(wide * WIDE <= bounds, "{wide} of {bounds}");
     assert!(all <= MEDIAN, "{all}");
-    // A third of the exporters leaves more to luck.
+    // A third of the exporters depends more on chance.
     let luck = 0.4;
     assert!(
         engines.iter().all(|median| *median <= MEDIAN + luck),
@@ -433,7 +433,7 @@ fn what_is_published_of_a_clock_is_true() {
     );
 }
 
-/// A scheduler that stops, goes on, is disabled and is removed.
+/// A scheduler that is stopped, continued, disabled and removed.
 fn a_scheduler_is_told_from_its_clock(engine: Engine) {
     let database = Database::new(engine);
     let cinder = Cinder::start(&database, "service_down_time = 6\nreport_interval = 2");
@@ -461,7 +461,7 @@ fn a_scheduler_is_told_from_its_clock(engine: Engine) {
         eprintln!("on {engine:?}: {what}, after {:.1?}", begun.elapsed());
         metrics
     };
-    // Its clock is this machine's, which is the database's.
+    // Its clock is the clock of this machine and of the database.
     let check = |metrics: &Metrics| {
         let published = published(metrics);
         assert!(
@@ -487,11 +487,11 @@ fn a_scheduler_is_told_from_its_clock(engine: Engine) {
     });
     let after = exporter.metrics();
     let [narrow, wide] = [&before, &after].map(|metrics| published(metrics).width().unwrap());
-    // 500 ppm to both sides; how long the two reads took is in the bounds, and a heartbeat may be late.
+    // 500 ppm to both sides. The bounds include the duration of the two reads, and a heartbeat may be late.
     let aged = begun.elapsed().as_secs_f64() * 2.0 * 500e-6;
     assert!(wide <= narrow + aged + 0.25, "{narrow} s and then {wide} s");
 
-    // Right after a heartbeat, so that it stops outside of a transaction.
+    // Right after a heartbeat, it stops outside a transaction.
     let before = beats(&exporter.metrics());
     wait("a heartbeat", &|metrics| beats(metrics) > before);
     scheduler.signal("STOP");
@@ -502,10 +502,10 @@ fn a_scheduler_is_told_from_its_clock(engine: Engine) {
     let metrics = wait("it goes on", &|metrics| up(metrics));
     check(&metrics);
 
-    // More than a new row can have when it is first seen.
+    // More than a new row can have when it is first read.
     wait("it beats on", &|metrics| beats(metrics) >= Some(12.0));
     let metrics = std::thread::scope(|scope| {
-        // Its end may come late, when the new row has been beaten already.
+        // It may end late, after the first heartbeat of the new row.
         scope.spawn(|| cinder.manage(&[], &["service", "remove", SCHEDULER, "controller"]));
         wait("a new row starts over", &|metrics| {
             let published = published(metrics);
@@ -522,11 +522,11 @@ fn a_scheduler_is_told_from_its_clock(engine: Engine) {
 }
 
 #[test]
-fn a_scheduler_is_told_from_its_clock_on_mariadb() {
+fn a_stopped_scheduler_is_distinguished_from_a_skewed_clock_on_mariadb() {
     a_scheduler_is_told_from_its_clock(Engine::MySql);
 }
 
 #[test]
-fn a_scheduler_is_told_from_its_clock_on_postgresql() {
+fn a_stopped_scheduler_is_distinguished_from_a_skewed_clock_on_postgresql() {
     a_scheduler_is_told_from_its_clock(Engine::Postgres);
 }

@@ -1,4 +1,4 @@
-//! Half an hour of polls, ten a second, of two thousand services: nothing grows. Not part of `tests/run`:
+//! Half an hour of ten polls a second of two thousand services: memory does not grow. Not part of `tests/run`:
 //!
 //! ```sh
 //! tests/run --release --test integration -- --ignored --nocapture soak
@@ -16,19 +16,19 @@ use crate::support::exporter::{Exporter, program};
 use crate::support::process::{descriptors, resident};
 
 const SERVICES: usize = 2000;
-/// From then on nothing may grow: before, buffers find their size.
+/// Nothing may grow after this time, when buffers have reached their size.
 const WARM_UP: f64 = 0.2;
-/// The most that may be added in an hour, which is what noise looks like.
+/// The most that may be added in an hour, which is within noise.
 const MOST_GROWTH: f64 = (1 << 20) as f64;
 
-/// One look at the process.
+/// One measurement of the process.
 struct Sample {
     hours: f64,
     resident: f64,
     descriptors: usize,
 }
 
-/// Returns by how much memory grows in an hour: the slope of the line that fits best.
+/// Returns the growth of memory in an hour: the slope of the best fitting line.
 fn growth(samples: &[Sample]) -> f64 {
     let mean = |value: fn(&Sample) -> f64| {
         #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
@@ -57,7 +57,7 @@ fn soak(engine: Engine) {
     exporter.wait_for_services();
     let (started, mut samples) = (Instant::now(), Vec::new());
     for turn in 0.. {
-        // A tenth of the services beats each second, and Prometheus, a browser and a script ask.
+        // A tenth of the services sends a heartbeat each second. Prometheus, a browser and a script send requests.
         let due = format!("id % 10 = {}", turn % 10);
         let now = database.now(0);
         let update = format!(

@@ -1,4 +1,4 @@
-//! What the exporter tells systemd, and what it takes from it: a real socket, the real socket activation.
+//! Notifications to systemd, and credentials and sockets from it, with a real socket and real socket activation.
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
@@ -13,7 +13,7 @@ use crate::support::exporter::{Exporter, program, run};
 use crate::support::process::Process;
 use crate::support::{folder, free_port, http, wait_for};
 
-/// The socket at which systemd listens, and what was said there, a line each.
+/// systemd's notification socket, and the messages that arrived, one a line.
 struct Listener {
     path: String,
     said: Arc<Mutex<Vec<String>>>,
@@ -51,7 +51,7 @@ impl Listener {
         );
     }
 
-    /// Starts an exporter that has a watchdog of half a second.
+    /// Starts an exporter with a watchdog of half a second.
     fn exporter(&self, url: &str) -> Exporter {
         let mut command = program(&["serve", "--poll.interval=200ms"]);
         command
@@ -71,7 +71,7 @@ fn beats(said: &[String]) -> usize {
 }
 
 #[test]
-fn systemd_hears_of_the_start_of_reloads_of_the_state_and_of_the_end() {
+fn systemd_is_notified_of_start_reloads_state_and_end() {
     let database = Database::new(Engine::Sqlite);
     database.insert(&[("updated_at", &database.now(-100))]);
     let listener = Listener::new();
@@ -114,7 +114,7 @@ fn the_watchdog_is_fed_while_the_database_is_down() {
 }
 
 #[test]
-fn the_first_scrape_starts_the_exporter_by_a_socket() {
+fn the_first_scrape_starts_the_exporter_by_socket_activation() {
     let database = Database::new(Engine::Sqlite);
     database.insert(&[]);
     let port = free_port();
@@ -138,7 +138,7 @@ fn the_first_scrape_starts_the_exporter_by_a_socket() {
     );
 }
 
-/// Starts the exporter as a socket unit does, with the first connection.
+/// Starts the exporter at the first connection, as a socket unit does.
 fn activate(address: SocketAddr, database: &Database, options: &[&str]) -> Process {
     let exporter = program(&[]);
     let mut command = Command::new("systemd-socket-activate");
@@ -156,7 +156,7 @@ fn activate(address: SocketAddr, database: &Database, options: &[&str]) -> Proce
 }
 
 #[test]
-fn a_clients_connection_is_no_socket_to_listen_on() {
+fn a_client_connection_is_refused_as_a_listening_socket() {
     let database = Database::new(Engine::Sqlite);
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let process = activate(address, &database, &["--accept"]);
@@ -172,7 +172,7 @@ fn a_clients_connection_is_no_socket_to_listen_on() {
 }
 
 #[test]
-fn without_a_socket_the_setting_is_refused() {
+fn the_setting_is_refused_without_a_socket() {
     let url = [("OPENSTACK_HEARTBEAT_DATABASE_URL", "mysql://h/cinder")];
     let output = run(&["serve", "--web.systemd-socket"], &url);
     assert_eq!(output.status.code(), Some(1));
@@ -181,7 +181,7 @@ fn without_a_socket_the_setting_is_refused() {
 }
 
 #[test]
-fn credentials_connect_and_are_shown_by_name_alone() {
+fn credentials_connect_and_only_their_names_are_shown() {
     let database = Database::new(Engine::MySql);
     let (user, url) = database.user("s3cret-canary");
     let grants = database.grants(&user);

@@ -18,7 +18,7 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 const ERASE: &str = "\r\u{1b}[2K";
 const WAITING: &str = "waiting for heartbeats of 1 service, ";
 
-/// One service that is down for a reason that takes more reads, one whose clock is ahead, one that is up.
+/// A service whose down reason takes more reads, one with its clock ahead, and one that is up.
 fn database() -> Database {
     listing(&[
         ("block1", 500, true),
@@ -35,7 +35,7 @@ fn on_terminal(columns: u16, arguments: &str, url: &str, more: &[(&str, &str)]) 
 }
 
 #[test]
-fn colours_are_for_terminals_that_want_them() {
+fn colours_are_used_only_on_terminals_that_allow_them() {
     let database = database();
     let url = database.url();
     let coloured = |more: &[(&str, &str)]| {
@@ -51,7 +51,7 @@ fn colours_are_for_terminals_that_want_them() {
 }
 
 #[test]
-fn a_narrow_terminal_is_shown_fewer_columns() {
+fn a_narrow_terminal_shows_fewer_columns() {
     let url = database().url();
     for (columns, has_zone, has_time) in [(200, true, true), (100, true, false), (80, false, false)]
     {
@@ -63,7 +63,7 @@ fn a_narrow_terminal_is_shown_fewer_columns() {
 }
 
 #[test]
-fn what_is_waited_for_is_said_and_then_erased() {
+fn progress_is_shown_and_then_erased() {
     let database = listing(&[("block1", 500, true), ("fine", 3, true)]);
     let url = database.url();
     let (_, screen) = on_terminal(80, "--wait=2", &url, &[]).end();
@@ -80,7 +80,7 @@ fn what_is_waited_for_is_said_and_then_erased() {
 }
 
 #[test]
-fn a_terminal_is_shown_the_latest_listing_until_ctrl_c() {
+fn a_terminal_shows_the_latest_report_until_ctrl_c() {
     let database = database();
     let arguments = "--watch --poll.interval=300ms";
     let mut terminal = on_terminal(120, arguments, &database.url(), &[]);
@@ -90,7 +90,7 @@ fn a_terminal_is_shown_the_latest_listing_until_ctrl_c() {
     };
     terminal.shows("(database clock); read every 300ms until Ctrl-C");
     terminal.shows("cinder-volume on ahead: It reports");
-    // The tracker's memory goes from poll to poll.
+    // The tracker remembers earlier polls.
     let beat = || {
         let now = database.now(600);
         database.execute(&[&format!(
@@ -166,7 +166,7 @@ impl Watch {
 }
 
 #[test]
-fn a_file_gets_each_listing_and_a_failure_is_said_once() {
+fn a_file_gets_each_report_and_a_failure_only_once() {
     let database = listing(&[("fine", 0, true)]);
     let mut watch = Watch::start(&database, &[]);
     let heading = " UTC (database clock)\n+--";
@@ -184,7 +184,7 @@ fn a_file_gets_each_listing_and_a_failure_is_said_once() {
 }
 
 #[test]
-fn json_is_a_line_for_each_poll_and_the_last_one_decides() {
+fn json_is_one_line_a_poll_and_the_last_poll_sets_the_exit_code() {
     let database = listing(&[("fine", 0, true)]);
     let mut watch = Watch::start(&database, &["--format=json"]);
     watch.wait_for("two lines", || watch.out().lines().count() > 2);
@@ -198,7 +198,7 @@ fn json_is_a_line_for_each_poll_and_the_last_one_decides() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_the_watch() {
+fn a_closed_pipe_ends_the_watch() {
     let database = listing(&[("fine", 0, true)]);
     let line = format!("{PROGRAM} services --watch --poll.interval=300ms | head -n 1");
     let output = Command::new("timeout")

@@ -1,4 +1,4 @@
-//! The web configuration file, with clients that others wrote: curl, openssl, promtool and Prometheus.
+//! The web configuration file, with third-party clients: curl, openssl, promtool and Prometheus.
 
 use std::io::Read as _;
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ const EXAMPLE: &str = include_str!("../../docs/web-config.example.yml");
 /// A server's certificate and nothing else.
 const TLS: &str = "cert_file: tls.crt\n  key_file: tls.key\n";
 
-/// A folder with certificates, an exporter that a web configuration file in it guards, and what the exporter reads.
+/// A folder with certificates and a web configuration file, an exporter that uses them, and its database.
 struct Site {
     folder: PathBuf,
     authority: Authority,
@@ -28,18 +28,18 @@ struct Site {
     _database: Database,
 }
 
-/// What curl got.
+/// curl's answer.
 #[derive(Debug)]
 struct Answer {
-    /// 0 when there was none.
+    /// 0 without an answer.
     status: u16,
-    /// Such as 1.1 or 2.
+    /// For example 1.1 or 2.
     version: String,
     /// The head and the body.
     text: String,
 }
 
-/// Makes a folder with an authority, and certificates by it: a server's, and the client's `client`.
+/// Creates a folder with an authority, and its certificates for a server and for the client `client`.
 fn certificates() -> (PathBuf, Authority) {
     let folder = folder("web");
     let authority = Authority::new("the right authority");
@@ -67,7 +67,7 @@ impl Site {
         }
     }
 
-    /// Starts one with these lines in the section `tls_server_config`, along with a server's certificate.
+    /// Starts an exporter with these lines and a server certificate in the section `tls_server_config`.
     fn secured(lines: &str) -> Self {
         Self::start(&format!("tls_server_config:\n  {TLS}{lines}"))
     }
@@ -80,7 +80,7 @@ impl Site {
         self.folder.join(name).display().to_string()
     }
 
-    /// Asks by TLS, with the right authority.
+    /// Sends a request over TLS, with the right authority.
     fn get(&self, path: &str, arguments: &[&str]) -> Answer {
         self.get_trusting("ca.crt", path, arguments)
     }
@@ -91,14 +91,14 @@ impl Site {
         curl(&[&["--cacert", &ca, &url], arguments].concat())
     }
 
-    /// Asks as a client whose certificate is in the folder.
+    /// Sends a request as a client whose certificate is in the folder.
     fn get_as(&self, client: &str) -> Answer {
         let [certificate, key] =
             ["crt", "key"].map(|extension| self.path(&format!("{client}.{extension}")));
         self.get("/metrics", &["--cert", &certificate, "--key", &key])
     }
 
-    /// Makes a TLS connection with openssl; returns all that it says, and whether it is content.
+    /// Opens a TLS connection with openssl; returns its output, and whether it succeeded.
     fn openssl(&self, arguments: &[&str]) -> (String, bool) {
         let output = Command::new("openssl")
             .args(["s_client", "-verify_return_error", "-CAfile"])
@@ -137,7 +137,7 @@ fn user(name: &str, password: &str, cost: u32) -> String {
 }
 
 #[test]
-fn promtool_and_the_exporter_accept_the_example_and_the_exporter_serves_it() {
+fn promtool_and_the_exporter_accept_the_example() {
     let (folder, authority) = certificates();
     authority.write(&folder.join("client-ca.crt"));
     let file = folder.join("web.yml");
@@ -155,7 +155,7 @@ fn promtool_and_the_exporter_accept_the_example_and_the_exporter_serves_it() {
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(told.contains("web.config.file = "), "{told}");
 
-    // What promtool 2.42 does not know yet, as the example has it in its comments.
+    // Settings that promtool 2.42 does not know yet; they are in the comments of the example.
     let whole = EXAMPLE
         .replace("client-ca.crt", "ca.crt")
         .replace("  #client_allowed_sans", "  client_allowed_sans")
@@ -174,7 +174,7 @@ fn promtool_and_the_exporter_accept_the_example_and_the_exporter_serves_it() {
 }
 
 #[test]
-fn a_wrong_file_ends_with_1_and_names_file_line_and_remedy() {
+fn a_wrong_file_exits_with_1_and_names_file_line_and_remedy() {
     let (folder, _) = certificates();
     let file = folder.join("web.yml");
     let path = file.display().to_string();
@@ -223,8 +223,8 @@ fn a_wrong_file_ends_with_1_and_names_file_line_and_remedy() {
 }
 
 #[test]
-fn versions_ciphers_and_curves_are_those_that_were_chosen() {
-    // Only with security level 0 openssl itself is ready for the old versions and ciphers.
+fn tls_versions_ciphers_and_curves_follow_the_file() {
+    // openssl itself allows the old versions and ciphers only at security level 0.
     let all = "ALL:@SECLEVEL=0";
     let site = Site::secured("");
     for (arguments, expected) in [
@@ -271,7 +271,7 @@ fn versions_ciphers_and_curves_are_those_that_were_chosen() {
 }
 
 #[test]
-fn http2_is_offered_over_tls_unless_it_is_switched_off() {
+fn http2_is_offered_over_tls_unless_disabled() {
     let tls = format!("tls_server_config:\n  {TLS}");
     let both = Site::start(&tls);
     let one = Site::start(&format!("{tls}http_server_config:\n  http2: false\n"));
@@ -310,7 +310,7 @@ fn http2_is_offered_over_tls_unless_it_is_switched_off() {
 }
 
 #[test]
-fn a_client_certificate_is_asked_for_as_gos_types_say() {
+fn client_certificates_are_requested_by_the_types_of_go() {
     let other = Authority::new("another authority");
     for (policy, ca, none, right, wrong) in [
         ("NoClientCert", false, true, true, true),
@@ -335,7 +335,7 @@ fn a_client_certificate_is_asked_for_as_gos_types_say() {
                 "{policy}: {answer:?}"
             );
         }
-        // A server's certificate is none for a client.
+        // A server certificate is not valid for a client.
         let answer = site.get_as("tls");
         let expected = if ca.is_empty() { 200 } else { 0 };
         assert_eq!(answer.status, expected, "{policy}: {answer:?}");
@@ -343,7 +343,7 @@ fn a_client_certificate_is_asked_for_as_gos_types_say() {
 }
 
 #[test]
-fn a_client_needs_a_name_that_is_allowed() {
+fn a_client_certificate_needs_an_allowed_name() {
     let site = Site::secured(
         "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n  client_allowed_sans:\n  \
          - prometheus.example.org\n  - 192.0.2.1\n  - '2001:db8::1'\n  - 'spiffe://example.org/p'\n  \
@@ -382,7 +382,7 @@ fn a_client_needs_a_name_that_is_allowed() {
 }
 
 #[test]
-fn everything_but_health_takes_a_users_password() {
+fn every_path_except_health_requires_a_password() {
     let users = user("prometheus", "right: äöü", 5) + &user("ops", "other", 4);
     let site = Site::start(&format!("basic_auth_users:\n{users}"));
     let url = |path| format!("http://{}{path}", site.exporter.address());
@@ -393,7 +393,7 @@ fn everything_but_health_takes_a_users_password() {
         ("prometheus:", 401),
         ("nobody:other", 401),
     ] {
-        // The second time from memory.
+        // The second login is answered from memory.
         for _ in 0..2 {
             let answer = curl(&["--user", login, &url("/metrics")]);
             assert_eq!(answer.status, expected, "{login}: {answer:?}");
@@ -433,8 +433,8 @@ fn everything_but_health_takes_a_users_password() {
 }
 
 #[test]
-fn who_was_let_in_before_is_answered_while_wrong_passwords_pour_in() {
-    // Each wrong one takes a processor for most of a second in a test's build.
+fn known_logins_are_answered_during_a_flood_of_wrong_passwords() {
+    // In a debug build, each wrong password takes most of a second of processor time.
     let users = user("prometheus", "right", 11);
     let site = Site::start(&format!("basic_auth_users:\n{users}"));
     let url = format!("http://{}/metrics", site.exporter.address());
@@ -473,7 +473,7 @@ fn who_was_let_in_before_is_answered_while_wrong_passwords_pour_in() {
 }
 
 #[test]
-fn more_requests_than_allowed_are_refused() {
+fn requests_above_the_rate_limit_are_refused() {
     let site = Site::start("rate_limit:\n  interval: 1h\n  burst: 3\n");
     for _ in 0..3 {
         assert_eq!(site.exporter.get("/metrics").status, 200);
@@ -486,7 +486,7 @@ fn more_requests_than_allowed_are_refused() {
 }
 
 #[test]
-fn headers_that_were_asked_for_stand_on_every_answer() {
+fn configured_headers_are_on_every_answer() {
     let site = Site::start(
         "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    \
          Content-Security-Policy: \"default-src 'self'\"\n    X-XSS-Protection: ''\n",
@@ -504,7 +504,7 @@ fn headers_that_were_asked_for_stand_on_every_answer() {
 }
 
 #[test]
-fn a_rotated_certificate_is_taken_and_a_broken_file_keeps_the_old_one() {
+fn a_rotated_certificate_is_used_and_a_broken_file_keeps_the_old_one() {
     let users = user("a", "old", 4);
     let text = format!("tls_server_config:\n  {TLS}basic_auth_users:\n{users}");
     let site = Site::start(&text);
@@ -563,17 +563,17 @@ fn a_rotated_certificate_is_taken_and_a_broken_file_keeps_the_old_one() {
 }
 
 #[test]
-fn a_client_that_says_nothing_delays_no_shutdown() {
+fn a_silent_client_does_not_delay_shutdown() {
     let site = Site::secured("");
     let _silent = TcpStream::connect(site.exporter.address()).unwrap();
-    // The connection is taken before this one, whose answer shows that it was.
+    // The connection was accepted before this one, whose answer proves it.
     assert_eq!(site.get("/-/healthy", &[]).status, 200);
     let log = site.exporter.terminate_for_log();
     assert!(!log.contains("did not take their answer"), "{log}");
 }
 
 #[test]
-fn a_client_that_says_nothing_is_disconnected() {
+fn a_silent_client_is_disconnected() {
     let site = Site::secured("");
     let mut stream = TcpStream::connect(site.exporter.address()).unwrap();
     stream

@@ -1,6 +1,6 @@
-//! Processes that beat, the clocks of their hosts, a database that keeps one row, and a reader of it.
+//! Processes that send heartbeats, the clocks of their hosts, a database with one row, and its reader.
 //!
-//! Seconds are `f64` here: the truth is a float, and only what a column keeps of it becomes a time.
+//! Seconds are `f64` here: true times are floats, and only a stored stamp becomes a time.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use openstack_heartbeat_exporter::heartbeat::cause::{self, Reason};
@@ -41,7 +41,7 @@ impl Random {
     }
 }
 
-/// The host's clock less the true time: pieces of constant drift.
+/// Host clock minus true time: pieces of constant drift.
 #[derive(Clone)]
 struct Clock(Vec<(f64, f64, f64)>);
 
@@ -84,7 +84,7 @@ struct Write {
     beat: bool,
 }
 
-/// One process that writes heartbeats, and everything that befalls it.
+/// One process that writes heartbeats, and its faults.
 #[derive(Clone)]
 pub(crate) struct Process {
     /// Host's clock − database's clock at the start.
@@ -98,12 +98,12 @@ pub(crate) struct Process {
     pub(crate) late: f64,
     /// Chance that a heartbeat fails.
     pub(crate) lost: f64,
-    /// Every so many heartbeats one is late by 2 s, if not 0.
+    /// Every n-th heartbeat is late by 2 s; 0 for none.
     pub(crate) task: usize,
-    /// Chance that a write needs up to `longest_delay` to be seen.
+    /// Chance that a write takes up to `longest_delay` to become visible.
     pub(crate) delayed: f64,
     pub(crate) longest_delay: f64,
-    /// From when till when no process runs.
+    /// Start and end of the time without a running process.
     pub(crate) gone: Vec<(f64, f64)>,
 }
 
@@ -122,7 +122,7 @@ pub(crate) const HEALTHY: Process = Process {
 };
 
 impl Process {
-    /// Returns all writes until a time, in the order in which they are seen.
+    /// Returns all writes until a time, in the order in which they become visible.
     fn writes(&self, random: &mut Random, clock: &Clock, until: f64) -> Vec<Write> {
         let mut writes: Vec<Write> = Vec::new();
         let mut due = random.between(-2.0, -1.0) * self.interval;
@@ -147,7 +147,7 @@ impl Process {
             if self.task > 0 && number % self.task == 0 {
                 stamped += 2.0;
             }
-            // The loop writes one after the other.
+            // The loop writes one heartbeat after the other.
             let earliest = writes.last().map_or(stamped, |last| last.visible + 1e-4);
             stamped = stamped.max(earliest);
             let delay = if random.chance(self.delayed) {
@@ -188,20 +188,20 @@ pub(crate) const READER: Reader = Reader {
     until: HOUR,
 };
 
-/// What is known, and what is true, after one read.
+/// The published values and the true ones after one read.
 pub(crate) struct Moment<'a> {
     pub(crate) time: f64,
     pub(crate) skew: &'a Skew,
     pub(crate) published: Option<ClockSkew>,
     pub(crate) reason: Option<Reason>,
     pub(crate) up: bool,
-    /// Host's clock − database's clock; that of the last writer.
+    /// Host clock − database clock, of the last writer.
     pub(crate) truth: f64,
-    /// Since the last heartbeat was stamped.
+    /// Time since the last heartbeat was stamped.
     pub(crate) silence: f64,
-    /// When the stamp that is shown was made.
+    /// Time of the visible stamp.
     pub(crate) stamped: f64,
-    /// Since the first read.
+    /// Time since the first read.
     pub(crate) heartbeats: i64,
 }
 
@@ -216,12 +216,12 @@ impl Moment<'_> {
         Some((estimate.as_seconds_f64() - self.truth).abs())
     }
 
-    /// Whether the skew is outside of what is published.
+    /// Returns whether the skew is outside the published bounds.
     pub(crate) fn misses(&self, skew: f64) -> bool {
         let Some(ClockSkew { bounds, .. }) = self.published else {
             return false;
         };
-        // The truth is a float: a nanosecond is its error.
+        // True times are floats, with an error of a nanosecond.
         let above = bounds.lower.as_seconds_f64() <= skew + 1e-9;
         let below = bounds
             .upper
@@ -238,7 +238,7 @@ fn date(seconds: f64) -> NaiveDateTime {
     DateTime::UNIX_EPOCH.naive_utc() + TimeDelta::microseconds((seconds * 1e6).floor() as i64)
 }
 
-/// Returns the stamp as the column keeps it.
+/// Returns the stamp as the column stores it.
 fn stored(shown: f64, column: Quantum) -> HostTime {
     HostTime(match column {
         Quantum::TRUNCATED => date(shown.floor()),
@@ -261,7 +261,7 @@ fn service(updated_at: HostTime) -> Service {
     }
 }
 
-/// Lets processes write one row, reads it, and shows each moment to `look`; returns the number of reads.
+/// Lets processes write one row, reads it, and passes each moment to `look`; returns the number of reads.
 pub(crate) fn simulate(
     seed: u64,
     processes: &[Process],

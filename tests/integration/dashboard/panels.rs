@@ -1,4 +1,4 @@
-//! The panels of the dashboard and their queries, with variables filled in and legends made as Grafana does.
+//! The panels of the dashboard and their queries, with variables and legends replaced as in Grafana.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::support::prometheus::{Prometheus, Series};
 /// The dashboard's range in seconds: longer than the test takes.
 const RANGE: u32 = 120;
 
-/// The dashboard, in front of a Prometheus.
+/// The dashboard with a Prometheus as its data source.
 pub(super) struct Dashboard<'a> {
     pub(super) json: Value,
     variables: Vec<(&'static str, String)>,
@@ -33,7 +33,7 @@ impl Query<'_> {
         self.target["format"] == "table"
     }
 
-    /// Returns the name that the legend gives a series.
+    /// Returns the legend of a series.
     fn legend(&self, series: &Series) -> String {
         let legend = self.target["legendFormat"].as_str().unwrap();
         let fill = |text: String, (name, value): (&String, &String)| {
@@ -46,7 +46,7 @@ impl Query<'_> {
 impl<'a> Dashboard<'a> {
     pub(super) fn new(prometheus: &'a Prometheus, instances: &[String]) -> Self {
         let json = include_str!("../../../dashboards/openstack-heartbeat.json");
-        // As Grafana does for values chosen by name, and for all.
+        // As in Grafana, for selected values and for all.
         let instances = instances.join("|").replace('.', "\\\\.");
         let variables = [
             ("$__rate_interval", "8s".to_owned()),
@@ -82,7 +82,7 @@ impl<'a> Dashboard<'a> {
             .collect()
     }
 
-    /// Returns what a query gives at the end of the range.
+    /// Returns the result of a query at the end of the range.
     pub(super) fn ask(&self, panel: u64, reference: &str) -> Vec<Series> {
         let queries = self.queries();
         let query = queries
@@ -92,7 +92,7 @@ impl<'a> Dashboard<'a> {
         self.prometheus.query(&self.fill(expression))
     }
 
-    /// Returns the values that a query gives by the value of a label.
+    /// Returns the values of a query by the value of a label.
     pub(super) fn values(&self, panel: u64, reference: &str, label: &str) -> BTreeMap<String, f64> {
         let series = self.ask(panel, reference).into_iter();
         series
@@ -120,7 +120,7 @@ impl<'a> Dashboard<'a> {
             .wait_for(&what, |_| self.value(panel, reference) == value);
     }
 
-    /// Asks every query as its panel does, and checks that it gives what it should.
+    /// Runs every query as its panel does, and checks whether it returns data.
     pub(super) fn check(&self, state: State) {
         let mut faults = Vec::new();
         assert_eq!(self.queries().len(), GIVES.len());
@@ -155,7 +155,7 @@ impl<'a> Dashboard<'a> {
         assert_eq!(faults, [""; 0]);
     }
 
-    /// Returns how many points the range has for a query.
+    /// Returns the number of points in the range of a query.
     fn points(&self, query: &Query) -> usize {
         let now = self.prometheus.value("vector(time())").unwrap();
         let expression = self.fill(query.target["expr"].as_str().unwrap());
@@ -176,7 +176,7 @@ impl<'a> Dashboard<'a> {
             .sum()
     }
 
-    /// Checks that each column or series that the panels change is there, once every query gives something.
+    /// Checks that each column or series that the panels change exists, once every query returns data.
     pub(super) fn check_names(&self) {
         let mut faults = Vec::new();
         for panel in list(&self.json["panels"]) {
@@ -216,12 +216,12 @@ impl<'a> Dashboard<'a> {
         names
     }
 
-    /// Returns how many exporters have been scraped for long enough to have a rate.
+    /// Returns the number of exporters with enough scrapes for a rate.
     pub(super) fn rates(&self) -> usize {
         self.ask(34, "A").len()
     }
 
-    /// Returns the values of each variable that is a query, as Grafana asks for them.
+    /// Returns the values of each query variable, as Grafana requests them.
     pub(super) fn choices(&self) -> BTreeMap<String, Vec<String>> {
         let variables = self.json["templating"]["list"].as_array().unwrap().iter();
         let queries = variables.filter(|variable| variable["type"] == "query");
@@ -240,7 +240,7 @@ impl<'a> Dashboard<'a> {
     }
 }
 
-/// Returns the services, or exporters, that would be several rows of a table.
+/// Returns the services, or exporters, that would have several rows in a table.
 fn not_one_row_a_service(series: &[Series]) -> impl Iterator<Item = String> {
     let mut seen = BTreeSet::new();
     let keys = series.iter().map(|series| {
@@ -260,7 +260,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Returns the columns that the transformations of a panel name and its queries do not give.
+/// Returns the columns that the transformations of a panel name and its queries do not return.
 fn missing_columns(panel: &Value, names: &BTreeSet<String>) -> Vec<String> {
     let parts = ["excludeByName", "indexByName", "renameByName"];
     list(&panel["transformations"])
@@ -272,7 +272,7 @@ fn missing_columns(panel: &Value, names: &BTreeSet<String>) -> Vec<String> {
         .collect()
 }
 
-/// Returns the series or columns that the overrides of a panel name and that are not there.
+/// Returns the series or columns that the overrides of a panel name and that do not exist.
 fn missing_series(panel: &Value, names: &BTreeSet<String>) -> Vec<String> {
     let mut missing = Vec::new();
     for change in list(&panel["fieldConfig"]["overrides"]) {
@@ -280,7 +280,7 @@ fn missing_series(panel: &Value, names: &BTreeSet<String>) -> Vec<String> {
         let there = if change["matcher"]["id"] == "byName" {
             names.contains(matcher)
         } else {
-            // The expressions in use are an ending, or one of several.
+            // The regular expressions in use are a suffix, or alternatives.
             let ending = matcher.trim_matches('/').trim_end_matches('$');
             let (start, words) = ending.split_once('(').unwrap_or((ending, ""));
             let mut words = words.trim_end_matches(')').split('|');

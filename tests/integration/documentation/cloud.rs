@@ -1,4 +1,4 @@
-//! What the commands of the documentation are run against, under the names that the documentation gives it.
+//! The cloud for the commands of the documentation, under the names that the documentation uses.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +13,7 @@ use crate::support::prometheus::Prometheus;
 use crate::support::server::Server;
 use crate::support::{env, folder};
 
-/// Cinder's database on both engines, and an exporter, a Prometheus and an Alertmanager that run.
+/// Cinder's database on both engines, and a running exporter, Prometheus and Alertmanager.
 pub(super) struct Cloud {
     mariadb: Server,
     postgres: Server,
@@ -22,7 +22,7 @@ pub(super) struct Cloud {
     alertmanager: Alertmanager,
 }
 
-/// The services that the documentation speaks of, all of them up.
+/// The services that the documentation names, all of them up.
 const SERVICES: &str = "
     INSERT INTO services (`binary`, host, report_count, created_at, updated_at, disabled, deleted)
     VALUES ('cinder-scheduler', 'controller', 9, UTC_TIMESTAMP(), UTC_TIMESTAMP(), 0, 0),
@@ -30,10 +30,10 @@ const SERVICES: &str = "
            ('cinder-volume', 'block2@lvmdriver-b21', 9, UTC_TIMESTAMP(), UTC_TIMESTAMP(), 0, 0);
 ";
 
-/// Where Kayobe has the rules of Prometheus.
+/// Kayobe's folder for rules of Prometheus.
 const KAYOBE_RULES: &str = "etc/kayobe/kolla/config/prometheus";
 
-/// Makes the exporter take them for up for as long as the tests last.
+/// Keeps the services up during the tests.
 const DOWN_TIME: (&str, &str) = ("OPENSTACK_HEARTBEAT_CINDER_SERVICE_DOWN_TIME", "1h");
 
 impl Cloud {
@@ -66,7 +66,7 @@ impl Cloud {
         cloud
     }
 
-    /// Returns a new folder with what an operator has: configuration files, certificates, and programs.
+    /// Returns a new folder with an operator's configuration files, certificates, and programs.
     pub(super) fn folder(&self) -> PathBuf {
         let folder = folder("documentation");
         for (path, text) in self.files() {
@@ -93,7 +93,7 @@ impl Cloud {
         ] {
             symlink(target, folder.join(name)).unwrap();
         }
-        // A command of the documentation makes another one.
+        // A command of the documentation creates another one.
         fs::copy(tls.join("ca.pem"), folder.join("client-ca.crt")).unwrap();
         folder
     }
@@ -133,7 +133,7 @@ impl Cloud {
         ]
     }
 
-    /// Returns text of the documentation with its addresses and paths replaced by those of the tests.
+    /// Returns text of the documentation with the addresses and paths of the tests.
     pub(super) fn here(&self, folder: &Path, text: &str) -> String {
         let folder = folder.display();
         let alertmanager = self.alertmanager.address();
@@ -155,7 +155,7 @@ impl Cloud {
         command
     }
 
-    /// Returns a program that finds everything.
+    /// Returns a command whose environment leads to the programs and servers of the tests.
     pub(super) fn program(&self, name: &str, folder: &Path) -> Command {
         let mut command = Command::new(name);
         set_apart(&mut command);
@@ -172,13 +172,13 @@ impl Cloud {
         command
     }
 
-    /// Returns the URL of Cinder's database, as its administrator has it.
+    /// Returns the administrator's URL of Cinder's database.
     pub(super) fn url(&self) -> String {
         format!("{}/cinder", self.mariadb.url())
     }
 }
 
-/// Runs a command to its end; returns what it said if that was not a good one.
+/// Runs a command to its end; returns its output if it failed.
 pub(super) fn fault(command: &mut Command, what: &str) -> Option<String> {
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].concat();

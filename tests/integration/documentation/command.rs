@@ -1,16 +1,16 @@
-//! The commands of a block: which ones can be run where the tests run, and which serve until they are ended.
+//! The commands of a block: some can run in the tests, and some serve until they are stopped.
 
 use std::process::Command;
 
-/// Programs, or commands of programs, that are not run, and why.
+/// Programs, or their commands, that are not run, and the reason.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("benches/largest", "measures for forty minutes"),
-    ("benches/run", "measures for half an hour"),
+    ("benches/largest", "takes forty minutes"),
+    ("benches/run", "takes half an hour"),
     (
         "cargo",
         "builds and tests for minutes; this test is one of them",
     ),
-    ("chronyc", "is about the clock of the machine"),
+    ("chronyc", "uses the clock of the machine"),
     ("docker", "needs containers of a cloud"),
     ("htpasswd", "asks for a password on the terminal"),
     ("install", "gives files to other users"),
@@ -25,21 +25,21 @@ const NOT_HERE: &[(&str, &str)] = &[
         "takes half a minute, which tests/alerts.rs spends",
     ),
     ("rabbitmqctl", "needs RabbitMQ"),
-    ("ss", "looks for a port that the tests leave alone"),
+    ("ss", "looks for a port that the tests do not use"),
     ("sudo", "changes the machine"),
     ("systemctl", "needs systemd as the first process"),
     ("tests/run", "runs this test"),
-    ("timedatectl", "is about the clock of the machine"),
+    ("timedatectl", "uses the clock of the machine"),
 ];
 
-/// A whole command, over as many lines as it takes.
+/// A whole command, of one or more lines.
 pub(super) struct Line {
     pub(super) text: String,
     programs: Vec<String>,
 }
 
 impl Line {
-    /// Returns the commands of a block, without those that are comments alone.
+    /// Returns the commands of a block, without lines that are only comments.
     pub(super) fn all(block: &str) -> Vec<Self> {
         let mut lines = Vec::new();
         let mut text = String::new();
@@ -80,15 +80,15 @@ impl Line {
     }
 }
 
-/// Asks the shell whether a command ends here.
+/// Returns whether the shell considers the command complete.
 fn is_whole(text: &str) -> bool {
     let output = Command::new("bash").args(["-n", "-c", text]).output();
-    // It warns of a document that does not end, and is content.
+    // The shell only warns of a here-document without an end.
     let is_content = output.is_ok_and(|output| output.status.success() && output.stderr.is_empty());
     is_content && !text.trim_end().ends_with(['\\', '|'])
 }
 
-/// Returns the words that stand where a program's name does. Some may be none: of what is quoted nothing is known.
+/// Returns the words in the place of a program's name. Some may not be names, since quotes are not parsed.
 fn programs(text: &str) -> Vec<String> {
     let mut programs = Vec::new();
     let mut starts = true;

@@ -1,4 +1,4 @@
-//! A page of the documentation, taken apart: its blocks of code, its links, and what can be linked to.
+//! The parts of a page of the documentation: its blocks of code, its links, and its anchors.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-/// The folder of everything.
+/// The folder of the repository.
 pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -30,7 +30,7 @@ pub(super) struct Block {
     pub(super) place: String,
     pub(super) language: String,
     pub(super) text: String,
-    /// What a comment right before it says, which readers don't see.
+    /// The text of an HTML comment right before the block.
     pub(super) note: String,
 }
 
@@ -123,7 +123,7 @@ fn language(kind: CodeBlockKind) -> String {
     }
 }
 
-/// Returns what a comment in HTML says; nothing of anything else.
+/// Returns the text of an HTML comment; empty for other tags.
 fn comment(tags: &str) -> String {
     let text = tags.trim().strip_prefix("<!--");
     let text = text.and_then(|rest| rest.strip_suffix("-->"));

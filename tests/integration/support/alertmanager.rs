@@ -19,7 +19,7 @@ pub(crate) struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts one with this text for an `alertmanager.yml`.
+    /// Starts an Alertmanager with this text as its `alertmanager.yml`.
     pub(crate) fn start(text: &str) -> Self {
         let folder = folder("alertmanager");
         let config = folder.join("alertmanager.yml");
@@ -30,7 +30,7 @@ impl Alertmanager {
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            // Alone, it has nobody to gossip with.
+            // There are no peers to gossip with.
             .arg("--cluster.listen-address=");
         let process = Process::start(&mut command, folder.join("log"));
         Self { process, port }
@@ -54,7 +54,7 @@ impl Alertmanager {
             .unwrap_or_else(|| panic!("{labels} was refused"));
     }
 
-    /// Returns name and region of the alerts that others mute.
+    /// Returns name and region of the muted alerts.
     pub(crate) fn inhibited(&self) -> BTreeSet<(String, String)> {
         let Some(answer) = self.ask(&["alert", "query", "--inhibited", "--output=json"]) else {
             return BTreeSet::new();
@@ -71,7 +71,7 @@ impl Alertmanager {
             .collect()
     }
 
-    /// Runs amtool and returns what it printed; nothing when it fails.
+    /// Runs amtool and returns its output; `None` if it fails.
     fn ask(&self, arguments: &[&str]) -> Option<Vec<u8>> {
         let output = Command::new("amtool")
             .arg(format!("--alertmanager.url=http://{}", self.address()))
@@ -81,13 +81,13 @@ impl Alertmanager {
         output.status.success().then_some(output.stdout)
     }
 
-    /// Returns where Prometheus sends its alerts.
+    /// Returns the address to which Prometheus sends its alerts.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 }
 
-/// What a receiver was sent.
+/// A notification to a receiver.
 #[derive(Debug, Clone)]
 pub(crate) struct Notification {
     /// The receiver's name.
@@ -108,7 +108,7 @@ impl Notification {
     }
 }
 
-/// Stands for pager, chat and mail: takes the notifications of all webhooks. Ends with the tests.
+/// Takes the place of pager, chat and mail: receives the notifications of all webhooks. Ends with the tests.
 pub(crate) struct Inbox {
     pub(crate) address: SocketAddr,
     notifications: Arc<Mutex<Vec<Notification>>>,
@@ -123,7 +123,7 @@ impl Inbox {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let notification = stream.ok().and_then(take);
-                // What can't be read is something that nobody expects.
+                // No test expects this receiver.
                 let notification = notification.unwrap_or_else(|| Notification {
                     receiver: "unreadable".to_owned(),
                     status: String::new(),
@@ -138,13 +138,13 @@ impl Inbox {
         }
     }
 
-    /// Returns what came so far, in the order in which it came.
+    /// Returns the notifications so far, in the order of arrival.
     pub(crate) fn notifications(&self) -> Vec<Notification> {
         self.notifications.lock().unwrap().clone()
     }
 }
 
-/// Reads one notification and says thanks.
+/// Reads one notification and acknowledges it.
 fn take(mut stream: TcpStream) -> Option<Notification> {
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     let mut reader = BufReader::new(stream.try_clone().ok()?);

@@ -1,4 +1,4 @@
-//! Certificates made for a test, by an authority of its own, as files that the exporter and its clients read.
+//! Certificates for a test, by its own authority, as files for the exporter and its clients.
 
 use std::path::{Path, PathBuf};
 
@@ -8,11 +8,11 @@ use rcgen::{
 };
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// An authority that vouches for servers and clients.
+/// An authority that signs certificates of servers and clients.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    /// Makes one of this name.
+    /// Creates an authority with this name.
     pub(crate) fn new(name: &str) -> Self {
         let mut parameters = CertificateParams::default();
         parameters
@@ -29,7 +29,7 @@ impl Authority {
         path.to_owned()
     }
 
-    /// Returns what a client needs to trust the authority, and no other.
+    /// Returns the configuration of a client that trusts only this authority.
     pub(crate) fn trusting(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
@@ -73,7 +73,7 @@ impl Authority {
         parameters.extended_key_usages = vec![usage];
         let key = KeyPair::generate().unwrap();
         let issued = parameters.signed_by(&key, &self.0).unwrap();
-        // Each by renaming, as whoever rotates certificates does.
+        // Tools that rotate certificates replace files by renaming.
         for (path, text) in [(certificate, issued.pem()), (key_file, key.serialize_pem())] {
             let new = path.with_extension("new");
             std::fs::write(&new, text).unwrap();

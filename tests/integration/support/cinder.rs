@@ -1,4 +1,4 @@
-//! Real Cinder: its configuration, its processes, and what its API and its command line say of the services.
+//! Real Cinder: its configuration and processes, and its services as listed by API and command line.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,10 +18,10 @@ pub(crate) const SCHEDULER: &str = "cinder-scheduler";
 /// A password that must be percent-encoded in a URL.
 const PASSWORD: &str = "s/e@c%r#e:t";
 const PROJECT: &str = "00000000000000000000000000000001";
-/// What `auth_strategy = noauth` takes for a log-in.
+/// The token that `auth_strategy = noauth` accepts.
 const TOKEN: &str = "admin:00000000000000000000000000000001";
 
-/// One Cinder: a cinder.conf and a cinder-api that answers.
+/// A Cinder: a cinder.conf and a running cinder-api.
 pub(crate) struct Cinder {
     folder: PathBuf,
     port: u16,
@@ -59,7 +59,7 @@ struct Clusters {
 }
 
 impl Cinder {
-    /// Starts cinder-api on a database, which it reaches as a user of its own. `options` are lines of `[DEFAULT]`.
+    /// Starts cinder-api on a database, with its own database user. `options` are lines of `[DEFAULT]`.
     pub(crate) fn start(database: &Database, options: &str) -> Self {
         let folder = folder("cinder");
         let state = folder.display();
@@ -121,27 +121,27 @@ impl Cinder {
         path.display().to_string()
     }
 
-    /// Starts a cinder-scheduler that takes itself for a host of this name.
+    /// Starts a cinder-scheduler with this host name.
     pub(crate) fn scheduler(&self, host: &str) -> Process {
         let file = self.write_config(&format!("{host}.conf"), &format!("host = {host}"));
         start(SCHEDULER, &self.folder, &[&file])
     }
 
-    /// Returns what `openstack volume service list` shows.
+    /// Returns the services that `openstack volume service list` shows.
     pub(crate) fn services(&self) -> Vec<Service> {
         let services: Services =
             serde_json::from_slice(&self.get("os-services").unwrap().body).unwrap();
         services.services
     }
 
-    /// Returns what `openstack volume cluster list --detail` shows.
+    /// Returns the clusters that `openstack volume cluster list --detail` shows.
     pub(crate) fn clusters(&self) -> Vec<Cluster> {
         let clusters: Clusters =
             serde_json::from_slice(&self.get("clusters/detail").unwrap().body).unwrap();
         clusters.clusters
     }
 
-    /// Disables a scheduler. Not by `os-services/disable`, which Cinder 28 and 29 answer and ignore.
+    /// Disables a scheduler in the database: Cinder 28 and 29 answer `os-services/disable` and ignore it.
     pub(crate) fn disable(&self, host: &str) {
         let body = format!(
             "{{\"binary\": \"{SCHEDULER}\", \"host\": \"{host}\", \"disabled_reason\": \"a test\"}}"
@@ -157,7 +157,7 @@ impl Cinder {
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Returns what `cinder-manage service list` prints with further configuration files; states as the API's.
+    /// Returns the services of `cinder-manage service list` with further configuration files; states as in the API.
     pub(crate) fn service_list(&self, files: &[&str]) -> Vec<Service> {
         let text = self.manage(files, &["service", "list"]);
         let rows = text.lines().filter(|line| line.starts_with("cinder-"));
@@ -177,7 +177,7 @@ impl Cinder {
         .collect()
     }
 
-    /// Runs cinder-manage and returns what it prints.
+    /// Runs cinder-manage and returns its output.
     pub(crate) fn manage(&self, files: &[&str], arguments: &[&str]) -> String {
         let output = command("cinder-manage", &self.folder, files)
             .args(arguments)
@@ -218,7 +218,7 @@ fn scripts() -> PathBuf {
     python.parent().unwrap().to_owned()
 }
 
-/// Returns a program of Cinder that reads cinder.conf and then other files, and nothing of the environment.
+/// Returns a program of Cinder that reads cinder.conf and then other files, with a clean environment.
 fn command(program: &str, folder: &Path, files: &[&str]) -> Command {
     let mut command = Command::new(scripts().join(program));
     for (name, _) in std::env::vars_os() {
@@ -233,13 +233,13 @@ fn command(program: &str, folder: &Path, files: &[&str]) -> Command {
     command
 }
 
-/// Makes the user that Cinder is, and returns its SQLAlchemy URL.
+/// Creates Cinder's database user, and returns its SQLAlchemy URL.
 fn connection(database: &Database) -> String {
     let name = &database.name;
     let (user, url) = database.user(PASSWORD);
     match database.engine {
         Engine::MySql => database.execute(&[
-            // What a scheduler needs besides; PostgreSQL's copy of the template has all tables.
+            // More tables for the scheduler; PostgreSQL's copy of the template has all tables.
             &format!("CREATE TABLE {name}.messages LIKE cinder_template.messages"),
             &format!("CREATE TABLE {name}.volumes LIKE cinder_template.volumes"),
             &format!("CREATE TABLE {name}.workers LIKE cinder_template.workers"),

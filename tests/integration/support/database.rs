@@ -1,4 +1,4 @@
-//! Databases with Cinder's own schema, one a test, and users that have exactly the grants we print.
+//! Databases with Cinder's own schema, one a test, and users with exactly the printed grants.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::{block_on, env, folder, unique};
 
 pub(crate) const ENGINES: [Engine; 3] = [Engine::MySql, Engine::Postgres, Engine::Sqlite];
 
-/// A database of its own for one test.
+/// The database of one test.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) engine: Engine,
@@ -25,7 +25,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Makes a database with the tables as `cinder-manage db sync` made them, and no rows.
+    /// Creates a database with the tables of `cinder-manage db sync` and no rows.
     pub(crate) fn new(engine: Engine) -> Self {
         match engine {
             Engine::MySql => Self::on(engine, &env("HEARTBEAT_TEST_MARIADB")),
@@ -42,7 +42,7 @@ impl Database {
         }
     }
 
-    /// The same on a given server that has the template.
+    /// Creates a database on a given server that has the template.
     pub(crate) fn on(engine: Engine, server: &str) -> Self {
         let database = Self {
             engine,
@@ -108,7 +108,7 @@ impl Database {
         });
     }
 
-    /// Returns the time of the database, plus seconds, as SQL.
+    /// Returns the database time plus seconds, as SQL.
     pub(crate) fn now(&self, seconds: i64) -> String {
         match self.engine {
             Engine::MySql => format!("UTC_TIMESTAMP(6) + INTERVAL {seconds} SECOND"),
@@ -131,7 +131,7 @@ impl Database {
         }
     }
 
-    /// Adds a service; the columns not named are as Cinder leaves them for a new row that beats.
+    /// Adds a service; other columns are as Cinder writes them for a new row with a heartbeat.
     pub(crate) fn insert(&self, columns: &[(&str, &str)]) {
         let now = self.now(0);
         let mut all = vec![
@@ -166,7 +166,7 @@ impl Database {
         )]);
     }
 
-    /// Adds services like the one that there is, on `block2` and so on, until there are so many.
+    /// Adds copies of the existing service, on `block2` and so on, up to this number of services.
     pub(crate) fn multiply(&self, count: usize) {
         let binary = if self.engine == Engine::MySql {
             "`binary`"
@@ -180,7 +180,7 @@ impl Database {
         } else {
             "'block' || i"
         };
-        // MariaDB recurses a thousand times at most.
+        // MariaDB limits recursion to 1000 by default.
         for first in (2..=count).step_by(500) {
             let last = count.min(first + 499);
             self.execute(&[&format!(
@@ -207,7 +207,7 @@ impl Database {
         )]);
     }
 
-    /// Makes a user with a password and no grant, and returns the URL to connect as that user.
+    /// Creates a user with a password and without grants, and returns the URL to connect as that user.
     pub(crate) fn user(&self, password: &str) -> (String, String) {
         let user = unique("hb");
         let statement = match self.engine {
@@ -231,7 +231,7 @@ impl Database {
         grant::statements(self.engine, &cinder::LAYOUT, &self.name, &account).unwrap_or_default()
     }
 
-    /// Makes a user with exactly the grants that the exporter prints, and returns its URL.
+    /// Creates a user with exactly the grants that the exporter prints, and returns its URL.
     pub(crate) fn url(&self) -> String {
         let (user, url) = self.user("heart-beat");
         let grants = self.grants(&user);

@@ -12,7 +12,7 @@ use super::wait_for;
 /// The program's file.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_openstack-heartbeat-exporter");
 
-/// Returns the program with an environment of its own: nothing of the machine's settings reaches it.
+/// Returns the program with a clean environment: it sees none of the machine's settings.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null());
@@ -20,7 +20,7 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// Keeps the machine's settings from a command.
+/// Removes the machine's settings from the environment of a command.
 pub(crate) fn set_apart(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -109,7 +109,7 @@ impl Exporter {
         self.request("GET", path, &[])
     }
 
-    /// Checks which status each method and path gives, and what goes with it.
+    /// Checks status and headers of each method and path.
     pub(crate) fn answers(&self, cases: &[(&str, &str, u16)]) {
         for &(method, path, status) in cases {
             let response = self.request(method, path, &[]);
@@ -172,24 +172,24 @@ impl Exporter {
         );
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM and waits for the exit.
     pub(crate) fn terminate(self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
     }
 
-    /// Sends SIGTERM and returns all that was logged until the end, which must be an orderly one.
+    /// Sends SIGTERM and returns the whole log; the shutdown must be orderly.
     pub(crate) fn terminate_for_log(self) -> String {
         let log = self.log.clone();
         assert!(self.terminate().success());
         let wait = Duration::from_secs(10);
-        // Then whoever collected it has seen its end.
+        // By then the log has been collected to its end.
         let is_whole = || Arc::strong_count(&log) == 1;
         wait_for("the log is whole", wait, is_whole, String::new);
         log.lock().unwrap().clone()
     }
 
-    /// Waits for the end, which must come within ten seconds.
+    /// Waits for the exit, which must come within ten seconds.
     pub(crate) fn wait(mut self) -> ExitStatus {
         let mut status = None;
         wait_for(
@@ -225,7 +225,7 @@ fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     text
 }
 
-/// Finds the address in the log, whichever of the two formats it has.
+/// Finds the address in the log, in either format.
 fn listening(log: &str) -> Option<SocketAddr> {
     let mut lines = log.lines().filter(|line| line.contains("listening"));
     let (_, rest) = lines.find_map(|line| line.split_once("127.0.0.1:"))?;
@@ -233,11 +233,11 @@ fn listening(log: &str) -> Option<SocketAddr> {
     format!("127.0.0.1:{port}").parse().ok()
 }
 
-/// A page of metrics in the text format.
+/// A metrics page in the text format.
 pub(crate) struct Metrics(pub(crate) String);
 
 impl Metrics {
-    /// Returns the value of the one series of this name that has all of these labels.
+    /// Returns the value of the only series with this name and all of these labels.
     pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let mut found = self.series(name).filter(|series| {
             labels
@@ -257,7 +257,7 @@ impl Metrics {
         self.value(name, &[("binary", binary), ("host", host)])
     }
 
-    /// Returns how many series there are of this name.
+    /// Returns the number of series with this name.
     pub(crate) fn count(&self, name: &str) -> usize {
         self.series(name).count()
     }

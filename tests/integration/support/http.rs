@@ -1,4 +1,4 @@
-//! A client that shows the bytes as they came.
+//! A client that returns the bytes as they arrived.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

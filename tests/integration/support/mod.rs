@@ -1,4 +1,4 @@
-//! What the tests share: databases made from Cinder's own schema, servers of their own, the exporter's process.
+//! Shared parts of the tests: databases with Cinder's own schema, private servers, the exporter's process.
 
 pub(crate) mod alertmanager;
 pub(crate) mod certificate;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-/// Returns what `tests/run` says about its servers.
+/// Returns a variable that `tests/run` sets for its servers.
 pub(crate) fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run the tests by tests/run, or start its servers by tests/run --servers")
@@ -49,7 +49,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.block_on(future)
 }
 
-/// Waits until a condition holds; panics with what `describe` says when it never does.
+/// Waits until a condition holds; panics with the text of `describe` after the time limit.
 pub(crate) fn wait_for(
     what: &str,
     limit: Duration,

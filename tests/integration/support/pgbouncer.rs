@@ -1,4 +1,4 @@
-//! PgBouncer in front of the tests' PostgreSQL, with one connection to the server, which all clients share.
+//! PgBouncer in front of the tests' PostgreSQL, with one server connection that all clients share.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -18,7 +18,7 @@ pub(crate) struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one with a `pool_mode` for the user of a database's URL, and waits until it lets that user in.
+    /// Starts a pool with a `pool_mode` for the user of a database URL, and waits until that user can log in.
     pub(crate) fn start(url: &str, mode: &str) -> Self {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (credentials, rest) = rest.split_once('@').unwrap();
@@ -71,11 +71,11 @@ impl PgBouncer {
         &self.url
     }
 
-    /// Returns the text that a statement selects, asked by one more client of the same user.
+    /// Returns the text that a statement selects, through another client of the same user.
     pub(crate) fn ask(&self, statement: &str) -> Result<String, sqlx::Error> {
         let options: PgConnectOptions = self.url.parse()?;
         block_on(async {
-            // PgBouncer refuses a parameter that it does not know.
+            // PgBouncer refuses unknown parameters.
             let mut client = options.extra_float_digits(None).connect().await?;
             // A prepared statement would not survive a change of the server's session.
             let row = sqlx::raw_sql(AssertSqlSafe(statement))

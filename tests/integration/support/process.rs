@@ -5,14 +5,14 @@ use std::process::{Child, Command, Stdio};
 
 use super::server;
 
-/// A process and what it says; killed when dropped.
+/// A process and its output; killed when dropped.
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts a command; `log` is a new file for all that it prints.
+    /// Starts a command; `log` is a new file for its output.
     pub(crate) fn start(command: &mut Command, log: PathBuf) -> Self {
         let file = std::fs::File::create(&log).unwrap();
         let child = command
@@ -35,7 +35,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // cinder-api has a worker, which its parent would start again were it killed first.
+        // cinder-api has a worker. If the worker were killed first, its parent would restart it.
         let pid = self.child.id();
         let workers = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let _ = self.child.kill();
@@ -49,7 +49,7 @@ impl Drop for Process {
     }
 }
 
-/// Returns the bytes that a process keeps in memory.
+/// Returns the resident memory of a process in bytes.
 pub(crate) fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -57,7 +57,7 @@ pub(crate) fn resident(pid: u32) -> u64 {
     kibibytes.parse::<u64>().unwrap() << 10
 }
 
-/// Returns how many files and sockets a process has open.
+/// Returns the number of open files and sockets of a process.
 pub(crate) fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()

@@ -1,4 +1,4 @@
-//! A real Prometheus with a configuration of the test's.
+//! A real Prometheus with the test's configuration.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ impl Prometheus {
         self.port
     }
 
-    /// Starts one that scrapes an address every second, and waits until it has.
+    /// Starts a Prometheus that scrapes an address every second, and waits for the first scrape.
     pub(crate) fn start(target: SocketAddr) -> Self {
         let prometheus = Self::with_configuration(&[target.to_string()], "");
         prometheus.wait_for("Prometheus scrapes", |prometheus| {
@@ -37,13 +37,13 @@ impl Prometheus {
         prometheus
     }
 
-    /// Starts one that scrapes these addresses and evaluates rules every second, with more sections for its
+    /// Starts a Prometheus that scrapes these addresses and evaluates rules every second. `sections` are added to
     /// `prometheus.yml`.
     pub(crate) fn with_configuration(targets: &[String], sections: &str) -> Self {
         Self::with_job(targets, sections, "")
     }
 
-    /// The same, with more lines for the job that scrapes, indented by two.
+    /// Like [`Self::with_configuration`], with more lines for the scrape job, indented by two.
     pub(crate) fn with_job(targets: &[String], sections: &str, job: &str) -> Self {
         let text = format!(
             "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n{sections}\
@@ -65,12 +65,12 @@ impl Prometheus {
         Self { process, port }
     }
 
-    /// Asks the HTTP API; nothing while it does not listen.
+    /// Queries the HTTP API; `None` until it listens.
     pub(crate) fn ask(&self, path: &str, parameter: &str) -> Option<Value> {
         self.ask_with(path, &[parameter])
     }
 
-    /// Asks the HTTP API with several parameters.
+    /// Queries the HTTP API with several parameters.
     pub(crate) fn ask_with(&self, path: &str, parameters: &[&str]) -> Option<Value> {
         let parameters = parameters.iter();
         let output = Command::new("curl")
@@ -84,7 +84,7 @@ impl Prometheus {
         Some(answer["data"].clone())
     }
 
-    /// Returns what an expression gives now.
+    /// Returns the present series of an expression.
     pub(crate) fn query(&self, expression: &str) -> Vec<Series> {
         let Some(data) = self.ask("query", &format!("query={expression}")) else {
             return Vec::new();
@@ -98,7 +98,7 @@ impl Prometheus {
             .collect()
     }
 
-    /// Returns the value of the one series that an expression gives now.
+    /// Returns the present value of an expression with one series.
     pub(crate) fn value(&self, expression: &str) -> Option<f64> {
         match self.query(expression).as_slice() {
             [] => None,

@@ -1,4 +1,4 @@
-//! What stands between the exporter and its database, and fails as networks do.
+//! A proxy between the exporter and its database that fails like a network.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use tokio::task::JoinHandle;
 
 use super::{block_on, free_port};
 
-/// What becomes of what is sent.
+/// The treatment of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// It arrives.
+    /// Bytes arrive.
     Open,
     /// Connections are reset, and new ones are refused.
     Refusing,
-    /// Connections are made, and nothing arrives, without a word, until the way is open again.
+    /// Connections are accepted, and bytes silently wait until the proxy is open again.
     Silent,
     /// The database's answers arrive at a byte a second.
     Slow,
 }
 
-/// A proxy of TCP on a port of its own.
+/// A TCP proxy on its own port.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     way: watch::Sender<Way>,

@@ -1,4 +1,4 @@
-//! A database server of a test's own, to be killed, stopped and started again.
+//! A database server for one test, which may kill, stop and restart it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
@@ -14,10 +14,10 @@ use sqlx::postgres::PgConnection;
 
 use super::{block_on, env, folder, free_port, wait_for};
 
-/// Debian's libfaketime for programs with threads; the linker finds the folder of this architecture.
+/// Debian's libfaketime for programs with threads; the linker finds its folder for this architecture.
 const FAKE_CLOCK: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 
-/// Sends a signal to a process; returns whether the process is still there.
+/// Sends a signal to a process; returns whether the process exists.
 pub(crate) fn signal(pid: u32, name: &str) -> bool {
     let status = Command::new("kill")
         .args([format!("-{name}"), pid.to_string()])
@@ -26,7 +26,7 @@ pub(crate) fn signal(pid: u32, name: &str) -> bool {
     status.unwrap().success()
 }
 
-/// A server with the template database, and a port that stays its own.
+/// A server with the template database, on a fixed port.
 pub(crate) struct Server {
     engine: Engine,
     folder: PathBuf,
@@ -65,7 +65,7 @@ impl Server {
         self.restart_ahead(0);
     }
 
-    /// The same, as a server whose clock is so many seconds ahead.
+    /// Starts the server with its clock this many seconds ahead.
     pub(crate) fn restart_ahead(&mut self, seconds: i64) {
         assert!(self.child.is_none(), "the server runs");
         let data = self.folder.join("data");
@@ -101,7 +101,7 @@ impl Server {
                 .env("FAKETIME", format!("{seconds:+}"))
                 .env("DONT_FAKE_MONOTONIC", "1");
         }
-        // A server that runs as the user that started the tests needs no change of user.
+        // The user need not change if the data folder belongs to the user who started the tests.
         if std::fs::metadata("/proc/self").unwrap().uid() != owner.uid() {
             command.uid(owner.uid()).gid(owner.gid());
         }
@@ -135,7 +135,7 @@ impl Server {
         }
     }
 
-    /// Ends the server at once, with no goodbye to its clients.
+    /// Kills the server, without closing its clients' connections.
     pub(crate) fn kill(&mut self) {
         for pid in self.processes() {
             signal(pid, "KILL");
@@ -143,14 +143,14 @@ impl Server {
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
         }
-        // What PostgreSQL would take for a server that still runs.
+        // PostgreSQL would take this file for a running server.
         let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
     }
 
-    /// Ends the server as its administrator does.
+    /// Shuts the server down as its administrator does.
     pub(crate) fn shut_down(&mut self) {
         let mut child = self.child.take().unwrap();
-        // PostgreSQL's fast shutdown; MariaDB takes TERM.
+        // INT is PostgreSQL's fast shutdown; MariaDB needs TERM.
         let name = match self.engine {
             Engine::MySql => "TERM",
             _ => "INT",
@@ -163,21 +163,21 @@ impl Server {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// Stops the server's processes, so that its sockets stay open and nothing answers.
+    /// Stops the server's processes: its sockets stay open and nothing answers.
     pub(crate) fn stop(&self) {
         for pid in self.processes() {
             signal(pid, "STOP");
         }
     }
 
-    /// Lets a stopped server go on.
+    /// Continues a stopped server.
     pub(crate) fn go_on(&self) {
         for pid in self.processes() {
             signal(pid, "CONT");
         }
     }
 
-    /// The server and, for PostgreSQL, a process for each of its connections.
+    /// Returns the process of the server and, for PostgreSQL, those of its connections.
     fn processes(&self) -> Vec<u32> {
         let Some(child) = &self.child else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! A terminal for a program that behaves otherwise on one: util-linux's `script` opens it.
+//! A terminal, opened by util-linux's `script`, for programs that behave differently on a terminal.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::exporter::set_apart;
 use super::wait_for;
 
-/// A shell's command line on a terminal of its own; killed when dropped.
+/// A shell's command line on its own terminal; killed when dropped.
 pub(crate) struct Terminal {
     child: Child,
     keyboard: ChildStdin,
@@ -16,7 +16,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Runs a command line of bash on a terminal with so many columns.
+    /// Runs a command line of bash on a terminal with this number of columns.
     pub(crate) fn run(columns: u16, line: &str, environment: &[(&str, &str)]) -> Self {
         let line = format!("stty cols {columns} rows 50; {line}");
         let mut command = Command::new("script");
@@ -26,7 +26,7 @@ impl Terminal {
             .arg("/dev/null")
             .env("SHELL", "/bin/bash")
             .env("TERM", "xterm");
-        // What decides about colours and width beside the terminal; `CI` stands for a terminal with colours.
+        // These variables affect colours and width too; `CI` enables colours.
         for name in ["CI", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "NO_COLOR"] {
             command.env_remove(name);
         }
@@ -59,12 +59,12 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Returns everything that was written to the terminal.
+    /// Returns the whole output so far.
     pub(crate) fn screen(&self) -> String {
         self.screen.lock().unwrap().clone()
     }
 
-    /// Waits until something was written to it.
+    /// Waits until a text was written to the terminal.
     pub(crate) fn shows(&self, text: &str) {
         wait_for(
             text,
@@ -74,13 +74,13 @@ impl Terminal {
         );
     }
 
-    /// Waits for the end; returns the exit code and everything that was written.
+    /// Waits for the exit; returns the exit code and the whole output.
     pub(crate) fn end(mut self) -> (i32, String) {
         let screen = self.screen.clone();
         let mut status = None;
         let has_ended = || {
             status = self.child.try_wait().unwrap();
-            // Then whoever reads what is written has seen its end.
+            // By then the output has been read to its end.
             status.is_some() && Arc::strong_count(&screen) == 2
         };
         let written = || screen.lock().unwrap().clone();

@@ -1,4 +1,4 @@
-//! Writers that beat as Cinder's services do, each on a connection of its own, each with a clock of its own.
+//! Writers that send heartbeats like Cinder's services, each with its own connection and clock.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) const BINARY: &str = "cinder-volume";
 /// Cinder's default.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A service that runs; killed when dropped.
+/// A running service; killed when dropped.
 pub(crate) struct Writer {
     pub(crate) host: &'static str,
     clock: Arc<Mutex<Clock>>,
@@ -28,17 +28,17 @@ pub(crate) struct Writer {
     task: JoinHandle<()>,
 }
 
-/// How far a host's clock is ahead of this machine's, which is the clock of all databases of the tests.
+/// A host clock: its lead over the clock of this machine, which is that of all databases of the tests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     ahead: TimeDelta,
     drift_ppm: i32,
-    /// When it was that far ahead.
+    /// The time of that lead.
     at: DateTime<Utc>,
 }
 
 impl Clock {
-    /// Returns a clock so many seconds ahead, which gains so many microseconds a second from now on.
+    /// Returns a clock that is some seconds ahead, and gains some microseconds a second from now on.
     pub(crate) fn new(seconds: i64, drift_ppm: i32) -> Self {
         Self {
             ahead: TimeDelta::seconds(seconds),
@@ -55,16 +55,16 @@ impl Clock {
 /// Reads the clock of this machine.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a service's host has a clock of its own"
+    reason = "a service's host has its own clock"
 )]
 fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
 impl Writer {
-    /// Starts a service: it writes its row at once, and beats on a fixed interval, the first time after `phase`.
+    /// Starts a service: it writes its row at once, and a heartbeat each interval, first after `phase`.
     ///
-    /// A row of this name that is there already is shared with whoever made it.
+    /// An existing row of this name is shared with its other writers.
     pub(crate) fn start(
         database: &Database,
         host: &'static str,
@@ -74,7 +74,7 @@ impl Writer {
         Self::every(REPORT_INTERVAL, database, host, clock, phase)
     }
 
-    /// Starts a service with a `report_interval` of its own.
+    /// Starts a service with another `report_interval`.
     pub(crate) fn every(
         report_interval: Duration,
         database: &Database,
@@ -114,12 +114,12 @@ impl Writer {
         })
     }
 
-    /// Sets the clock forward.
+    /// Steps the clock forward.
     pub(crate) fn set_clock(&self, seconds: i64) {
         self.clock.lock().unwrap().ahead += TimeDelta::seconds(seconds);
     }
 
-    /// Returns how many seconds the clock is ahead at a time since 1970 by this machine's clock.
+    /// Returns the lead of the clock in seconds, at a time since 1970 by this machine's clock.
     pub(crate) fn skew(&self, at: f64) -> f64 {
         let at = DateTime::UNIX_EPOCH + Duration::from_secs_f64(at);
         self.clock.lock().unwrap().skew(at).as_seconds_f64()
@@ -130,12 +130,12 @@ impl Writer {
         *self.slowest.lock().unwrap()
     }
 
-    /// Ends the service, without a goodbye.
+    /// Ends the service abruptly.
     pub(crate) fn stop(&self) {
         self.task.abort();
     }
 
-    /// Returns whether the service was neither stopped nor failed.
+    /// Returns whether the service still runs without a failure.
     pub(crate) fn is_running(&self) -> bool {
         !self.task.is_finished()
     }
@@ -147,7 +147,7 @@ impl Drop for Writer {
     }
 }
 
-/// What `Service.report_state` of cinder/service.py works with.
+/// The state of `Service.report_state` in cinder/service.py.
 struct Service {
     host: &'static str,
     clock: Arc<Mutex<Clock>>,
@@ -156,7 +156,7 @@ struct Service {
 }
 
 impl Service {
-    /// Returns the primary key and the `report_count` of the row, which is made anew when there is none.
+    /// Returns the primary key and the `report_count` of the row, which is created if it does not exist.
     async fn row(&mut self) -> (i32, i32) {
         let Self { host, no, .. } = *self;
         let select = format!(
@@ -175,7 +175,7 @@ impl Service {
         self.connection.select(&select).await.unwrap()
     }
 
-    /// Writes the row, stamped just before, and returns how long that took.
+    /// Stamps and writes the row, and returns the duration of the write.
     async fn save(&mut self, id: i32, report_count: i32) -> Duration {
         let Self { no, .. } = *self;
         let stamped = Instant::now();
@@ -188,7 +188,7 @@ impl Service {
         stamped.elapsed()
     }
 
-    /// Returns the time on the host's clock, as SQLAlchemy's drivers write it.
+    /// Returns the time by the host clock, as SQLAlchemy's drivers write it.
     fn time(&self) -> String {
         let now = now();
         let time = now + self.clock.lock().unwrap().skew(now);
@@ -201,7 +201,7 @@ impl Service {
     }
 }
 
-/// A connection to any engine, on which each statement is a transaction.
+/// A connection to any engine; each statement is a transaction.
 enum Connection {
     MySql(MySqlConnection),
     Postgres(PgConnection),
@@ -228,7 +228,7 @@ impl Connection {
         }
     }
 
-    /// Runs a statement with the values in its text, as `PyMySQL` and psycopg2 send it.
+    /// Runs a statement with the values in its text, as `PyMySQL` and psycopg2 do.
     async fn execute(&mut self, statement: String) {
         let statement = sqlx::raw_sql(AssertSqlSafe(statement));
         match self {
@@ -238,7 +238,7 @@ impl Connection {
         }
     }
 
-    /// Returns the one row that a statement selects, if there is one.
+    /// Returns the row that a statement selects, if any.
     async fn select(&mut self, statement: &str) -> Option<(i32, i32)> {
         let statement = AssertSqlSafe(statement.to_owned());
         match self {
