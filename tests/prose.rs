@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use openstack_heartbeat_exporter::config::key::KEYS;
-use openstack_heartbeat_exporter::publish::table::{self, Kind};
+use openstack_heartbeat_exporter::publish::metric::Kind;
+use openstack_heartbeat_exporter::publish::table;
 
 const PROGRAM: &str = "openstack-heartbeat-exporter";
 
