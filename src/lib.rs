@@ -1,57 +1,65 @@
-//! A Prometheus exporter that reads the table in which OpenStack services leave their heartbeats, and tells
-//! which service is down exactly as Cinder sees it, and why: its clock is off, its heartbeats stopped, they come
-//! too slowly, or nobody can tell yet.
+//! A Prometheus exporter for the heartbeats of OpenStack services.
 //!
-//! # The way of the data
+//! Each OpenStack service regularly writes a heartbeat into a database table. The exporter reads that table. It reports
+//! which services are down, by Cinder's own rules, and why: the host's clock is off, the heartbeats stopped or come too
+//! slowly, the service never reported, or the reason is not yet known.
+//!
+//! # Data flow
 //! ```text
-//! settings → database ──► tracker ( liveness · skew · cause ) ──► snapshot ──► exposition ──► http
-//!    ▲          one SELECT      pure, no clock, no I/O, no Result      immutable    rendered once   bytes
-//!  flags, env, file, cinder.conf
+//! config ──► database ──► source ( heartbeat ) ──────────► publish ──────────► web
+//! settings   one SELECT   tracker: liveness, skew, cause   snapshot as text   ready bytes
+//!            per poll     pure: no clock read, no I/O      once per poll      per scrape
 //! ```
-//! A task reads the table every poll interval, in one statement that also returns the database's own clock. From
-//! the rows and what is remembered of them it computes one immutable snapshot, which is rendered into the bytes of
-//! `/metrics` family by family, and only where it changed. The exporter's own metrics are gathered with each poll, and
-//! each second while somebody scrapes. A scrape is answered with both, put together beforehand: it never queries, and
-//! never waits for the database.
+//! 1. [`config`] merges flags, environment, the configuration file and cinder.conf into settings.
+//! 2. [`source`] reads the table once per poll interval. One statement of [`database`] returns the rows and the
+//!    database's clock.
+//! 3. [`heartbeat::tracker`] compares the rows with those of earlier polls and returns an immutable
+//!    [snapshot](heartbeat::snapshot): the verdict on each service, the skew of its clock, and the reason.
+//! 4. [`publish`] renders the snapshot as the text of `/metrics`. Only metric families that changed are rendered again.
+//!    The exporter's own metrics are gathered after each poll, and every second while clients scrape.
+//! 5. [`web`] answers a scrape with bytes that are ready. A scrape never queries the database or waits for it.
 //!
-//! # The method
-//! A row holds times by the clock of the service's host, and a counter that rises with each heartbeat. A read sent
-//! at a and answered at b, on the exporter's monotonic axis, that shows a heartbeat which the read sent at a' did
-//! not show yet, proves two things of the skew θ = host's clock − reference, v being the stamp:
+//! [`daemon`] starts these parts, connects them, and replaces the settings on a reload.
+//!
+//! # Method
+//! A row holds times by the clock of the service's host, and a counter that each heartbeat increments. Take two reads on
+//! the exporter's monotonic axis. The first was sent at a' and does not show a heartbeat; the second was answered at b
+//! and shows it, with the stamp v. Together they bound the skew θ = host clock − monotonic axis:
 //! - causality: θ ≥ v − b, whatever the delays;
-//! - visibility: θ ≤ v − (a' − D) + ρ (b − a' + D), if a heartbeat can be read at most D after its stamp and the
+//! - visibility: θ ≤ v − (a' − D) + ρ (b − a' + D), if a read can show a heartbeat at most D after its stamp, and the
 //!   clocks drift by at most ρ.
 //!
-//! Each is widened by what the column cuts off, aged by ρ, and intersected with the next heartbeat's as long as the
-//! host's clock is seen to run on undisturbed; [`heartbeat::skew`] has the details, and the limits: a constant delay
-//! can't be told from an offset, so that the bounds are never narrower than D. The reasons of [`heartbeat::cause`]
-//! follow from the bounds.
+//! The bounds are widened by the precision of the column and age by ρ. They are intersected with the bounds of the next
+//! heartbeat while the stamps show that the host's clock runs undisturbed. A constant delay is indistinguishable from an
+//! offset, so the bounds are never narrower than D. See [`heartbeat::skew`] for details and limits. [`heartbeat::cause`]
+//! derives the reason from the bounds.
 //!
 //! # Invariants
-//! 1. [`heartbeat`] and [`publish::exposition`] know neither tokio, sqlx nor hyper, and read no clock.
-//! 2. "Now" is the database's clock, read with the rows. The exporter's wall clock serves one purpose: to publish
-//!    how far the database's clock is from it. Elapsed time is monotonic.
+//! 1. [`heartbeat`], [`project`], [`report`] and [`publish::exposition`] use neither tokio, sqlx nor hyper, and read no
+//!    clock.
+//! 2. "Now" is the database's clock, read with the rows. Elapsed time, and the tracker's axis, are monotonic. The
+//!    exporter's wall clock enters no verdict; it dates events, and measures how far the database's clock is off.
 //! 3. A published snapshot is never changed.
-//! 4. Unknown means no series.
-//! 5. A database that can't be read never looks like services that are down.
-//! 6. No secret is ever logged, served, or part of an error.
+//! 4. An unknown value has no series.
+//! 5. A database that cannot be read never looks like services that are down.
+//! 6. No secret is logged, served, or part of an error.
 //!
-//! # The rooms, in the order of the data
-//! Each imports only rooms above its own; `tests/architecture.rs` holds that.
+//! # Rooms
+//! The modules in the order of the data. Each imports only modules above it; `tests/architecture.rs` checks this.
 //!
-//! | room | knows, and nobody else does |
+//! | module | owns |
 //! | --- | --- |
 //! | [`error`] | an error and its sources on one line |
-//! | [`heartbeat`] | what heartbeats prove: verdicts, clock skew, cause, history; pure |
-//! | [`project`] | the tables of each OpenStack project, a file each |
-//! | [`config`] | settings, and where each value came from |
-//! | [`database`] | one connection: the statement in each dialect, and what each error means |
-//! | [`source`] | one database, read and tracked: when to poll it, and how to fail |
+//! | [`heartbeat`] | the proofs from heartbeats: verdicts, clock skew, cause, history; pure |
+//! | [`project`] | the tables of each OpenStack project, one file per project |
+//! | [`config`] | the settings, and the origin of each value |
+//! | [`database`] | one connection: the statement in each dialect, and the meaning of each error |
+//! | [`source`] | the polls of one database: timing, retries, and evaluation of the rows |
 //! | [`report`] | services in words: headline, advice, table, JSON, CSV |
 //! | [`publish`] | the metrics, their text formats, and the latest snapshot as bytes |
 //! | [`web`] | routes, connections, access, the status page |
-//! | [`daemon`] | the life of the server: start, reload, watchdog, log, end |
-//! | [`cli`] | a file a command |
+//! | [`daemon`] | the life of the server: start, reload, watchdog, log, shutdown |
+//! | [`cli`] | the commands, one file per command |
 
 pub mod cli;
 pub mod config;

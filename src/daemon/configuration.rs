@@ -88,7 +88,7 @@ impl Configuration {
                     if !self.is_login_outdated().await {
                         continue;
                     }
-                    info!("reloading the configuration: the database refused the login, and the login has changed");
+                    info!("reloading: the database refused the login, and the configured login has changed");
                 }
                 else => return,
             }

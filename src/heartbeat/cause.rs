@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_beyond_the_limit_is_a_stop_whatever_the_clock_shows() {
+    fn a_silence_beyond_the_limit_is_a_stop_at_any_skew() {
         for ahead in [-75, -40, 0, 40, 75, 3_600] {
             check((ahead, 10, 5), 62, &INTERVALS, Some(Reason::Stopped));
         }

@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_of_the_databases_clock_shifts_what_is_published_and_counts_no_step() {
+    fn a_jump_of_the_databases_clock_shifts_the_published_skew_and_counts_no_step() {
         for hours in [1, -1] {
             let mut reads = Reads::new();
             let (lower, upper) = bounds(&reads.minute(1, 0));

@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// Joins parts, the last of which ends the member, and reads them as a reader of one member does.
+    /// Joins parts and reads them like a reader of one member; the last part ends the member.
     fn read(parts: &[&Part]) -> Vec<u8> {
         let mut member = HEADER.to_vec();
         for part in parts {
@@ -157,7 +157,7 @@ mod tests {
             read(&[&opening, &middle, &ending]),
             [first, second, second].concat()
         );
-        // In another order, and with an end that was made apart.
+        // In another order, and with an end from another stream.
         let mut deflate = Deflate::default();
         deflate.write(first);
         let ending = deflate.end();
@@ -176,7 +176,7 @@ mod tests {
         check(b"a", b"");
         check(b"up 1\n", b"# EOF\n");
         check(long.as_bytes(), long.as_bytes());
-        // What does not compress fills the room given.
+        // Incompressible bytes fill the output buffer.
         let noise: Vec<u8> = (0..300_000_u32)
             .map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[3])
             .collect();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_the_same_in_pieces() {
+    fn a_part_written_in_pieces_decompresses_to_the_whole_text() {
         let text = "openstack_service_up{host=\"a\"} 1\n".repeat(10_000);
         let mut deflate = Deflate::default();
         for piece in text.as_bytes().chunks(4_097) {

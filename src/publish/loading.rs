@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_successful_while_no_part_is_refused() {
+    fn loading_is_successful_while_no_part_is_refused() {
         let loading = Loading::new(&Registry::new()).unwrap();
         assert!(loading.is_successful());
         loading.refused(ConfigPart::Web);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_leaves_the_time_as_it_is() {
+    fn a_refusal_does_not_change_the_time() {
         let loading = Loading::new(&Registry::new()).unwrap();
         loading.loaded(ConfigPart::Settings, Duration::from_millis(7_500));
         loading.refused(ConfigPart::Settings);

@@ -106,7 +106,7 @@ mod tests {
     use crate::heartbeat::fixture::INTERVALS;
     use crate::publish::telemetry::Telemetry;
 
-    /// Each bucket, the sum, and the count.
+    /// The names of the samples: each bucket, the sum, and the count.
     const POLL_DURATION: [&str; 16] = {
         let mut names = ["openstack_heartbeat_poll_duration_seconds_bucket"; 16];
         names[14] = "openstack_heartbeat_poll_duration_seconds_sum";
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_page_has_both_parts_whatever_the_encoding() {
+    async fn a_page_contains_services_and_own_metrics_in_each_encoding() {
         let metrics_page = metrics_page();
         for format in Format::ALL {
             let page = text(metrics_page.pieces(format, Encoding::Identity));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn families_are_selected_by_either_of_their_names() {
+    async fn families_are_selected_by_family_name_or_sample_name() {
         for (names, expected) in [
             (&["openstack_service_up"][..], &["openstack_service_up"][..]),
             (

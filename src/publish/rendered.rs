@@ -199,7 +199,7 @@ mod tests {
     use crate::heartbeat::time::HostTime;
 
     #[tokio::test(start_paused = true)]
-    async fn a_snapshot_is_rendered_after_another_as_it_is_alone_and_reuses_what_did_not_change() {
+    async fn a_snapshot_reuses_unchanged_families_and_renders_the_same_bytes() {
         let service = |host, age| {
             let now = fixture::now("2026-03-30 00:54:14").0;
             let stamp = HostTime(now - TimeDelta::seconds(age));
@@ -218,7 +218,7 @@ mod tests {
             disabled: true,
             ..service("b", 4)
         };
-        // With the number of families that are reused.
+        // Each case is the next snapshot and the number of reused families.
         for (then, unchanged) in [
             (both(), Family::all().count()),
             (

@@ -499,7 +499,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_say_what_they_are() {
+    fn names_are_unique_and_end_in_the_suffix_of_their_type() {
         let mut names = HashSet::new();
         for metric in all() {
             assert!(names.insert(metric.family()), "{} twice", metric.name);
@@ -528,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_the_info_are_those_of_the_table() {
+    fn the_info_metric_has_the_labels_of_the_table() {
         let labels: Vec<&str> = SERVICE_INFO_LABELS.iter().map(|(name, _)| *name).collect();
         assert_eq!(SERVICE_INFO.labels[..2], *SERVICE_LABELS);
         assert_eq!(SERVICE_INFO.labels[2..], labels);

@@ -1,4 +1,4 @@
-//! The rendered pages against golden files, rewritten where `UPDATE_GOLDEN` is set.
+//! Compares the rendered pages with golden files. Set `UPDATE_GOLDEN` to rewrite the files.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::heartbeat::time::HostTime;
 use crate::publish::telemetry::Telemetry;
 use crate::source::reader::ClockOffset;
 
-/// A picture with something in every family.
+/// A snapshot with a sample in every family.
 fn snapshot() -> Snapshot {
     let now = fixture::now("2015-03-30 00:54:14.25");
     let stamp = |age: i64| Stamp::At(HostTime(now.0 - TimeDelta::milliseconds(age)));
@@ -72,7 +72,7 @@ fn snapshot() -> Snapshot {
     fixture::observed_snapshot(reading, observed())
 }
 
-/// What was learnt of the rows: everything of one, and causality's bound alone of another.
+/// The observations of the rows: one complete, one with only a lower bound, and the others empty.
 fn observed() -> Vec<Observed> {
     let skew = |estimate: Option<i64>, lower, upper: Option<i64>| ClockSkew {
         estimate: estimate.map(TimeDelta::milliseconds),
@@ -118,19 +118,19 @@ fn check(name: &str, page: &str) {
     let golden = std::fs::read_to_string(&path).unwrap();
     assert!(
         page == golden,
-        "{path} differs; set UPDATE_GOLDEN to rewrite it and look at the change:\n{page}"
+        "{path} differs; set UPDATE_GOLDEN to rewrite it, and review the change:\n{page}"
     );
 }
 
 #[test]
-fn services_in_both_formats() {
+fn services_match_the_golden_files_in_both_formats() {
     check("services.txt", &services(&snapshot(), Format::Text));
     let page = services(&snapshot(), Format::OpenMetrics);
     check("services.openmetrics", &page);
 }
 
 #[test]
-fn own_metrics_in_both_formats() {
+fn own_metrics_match_the_golden_files_in_both_formats() {
     let telemetry = Telemetry::new(
         "cinder",
         &INTERVALS,
@@ -146,7 +146,7 @@ fn own_metrics_in_both_formats() {
     telemetry.poll_failed(Duration::from_secs(5), Class::Timeout);
     telemetry.answered("/metrics", 200);
     telemetry.connections_closed("crowded", 0);
-    // What differs from machine to machine has tests of its own.
+    // Families that depend on the machine or the build have separate tests.
     let mut families = telemetry.gather();
     families.retain(|family| {
         !family.name().starts_with("process_") && !family.name().ends_with("build_info")
@@ -172,7 +172,7 @@ fn every_metric_of_the_table_is_published() {
     let page =
         services(&snapshot(), Format::Text) + &super::telemetry(&telemetry.gather(), Format::Text);
     for metric in table::all() {
-        // A process without a limit on its descriptors has no such series.
+        // This series is absent where the process has no limit on file descriptors.
         let optional = metric.name == table::PROCESS_MAX_FDS.name;
         let described = page.contains(&format!("# TYPE {} ", metric.name));
         assert!(
@@ -210,7 +210,7 @@ fn numbers_are_exact() {
 }
 
 #[test]
-fn an_empty_picture_has_no_lines() {
+fn an_empty_snapshot_renders_no_lines() {
     let reading = Reading {
         now: fixture::now("2015-03-30 00:54:14"),
         quantum: Quantum::MICROSECOND,

@@ -1,4 +1,4 @@
-//! Snapshots and failures in a row, and what is published after each.
+//! The published state after sequences of snapshots and failures.
 
 use super::super::demand::REMEMBERED;
 use super::super::own_metrics::FRESH;
@@ -16,7 +16,7 @@ fn latest() -> Latest {
     Latest::new(telemetry, STALE_AFTER, POLL_INTERVAL)
 }
 
-/// A poll that found one service just now.
+/// A poll that has just found one service.
 fn poll() -> Poll {
     let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
     Poll {
@@ -28,7 +28,7 @@ fn poll() -> Poll {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_snapshot_is_withheld_from_the_limit_on() {
+async fn a_snapshot_is_withheld_once_its_age_reaches_the_limit() {
     let latest = latest();
     assert!(latest.rendered().is_none());
     latest.show(poll());
@@ -42,7 +42,7 @@ async fn a_snapshot_is_withheld_from_the_limit_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_limit_holds_for_the_snapshot_that_is_published() {
+async fn a_new_limit_applies_to_the_published_snapshot() {
     let latest = latest();
     latest.show(poll());
     tokio::time::advance(Duration::from_secs(10)).await;
@@ -71,7 +71,7 @@ async fn an_outage_lasts_from_its_first_failure_to_the_next_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_withheld_snapshot_keeps_its_age_and_its_hour() {
+async fn a_withheld_snapshot_keeps_its_age_and_its_history() {
     let latest = latest();
     assert_eq!(latest.view().age, None);
     latest.show(poll());
@@ -87,7 +87,7 @@ async fn a_withheld_snapshot_keeps_its_age_and_its_hour() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_formats_that_were_asked_for_lately_are_ready() {
+async fn only_recently_requested_formats_are_rendered_in_advance() {
     let latest = latest();
     latest.ask(Format::OpenMetrics, Encoding::Gzip);
     let shown = latest.show(poll());
@@ -102,7 +102,7 @@ async fn only_formats_that_were_asked_for_lately_are_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scrape_gathers_own_metrics_that_were_not_gathered_lately() {
+async fn a_scrape_gathers_own_metrics_that_are_no_longer_fresh() {
     let latest = latest();
     let page = || {
         let page = latest.page();
@@ -113,7 +113,7 @@ async fn a_scrape_gathers_own_metrics_that_were_not_gathered_lately() {
     assert!(!page().contains(asked));
     latest.telemetry().answered("/asked", 200);
     assert!(!page().contains(asked));
-    // No format is in demand, so there is nothing to refresh.
+    // Nothing is refreshed, because no format was requested.
     latest.refresh();
     assert!(!page().contains(asked));
     latest.ask(Format::Text, Encoding::Identity);
