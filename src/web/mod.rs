@@ -16,5 +16,5 @@ pub mod route;
 pub(crate) mod row;
 pub(crate) mod san;
 pub mod server;
+mod stream;
 pub mod tls;
-mod watched;

@@ -22,7 +22,7 @@ use super::access::Access;
 use super::connections::{CloseReason, Connections, Slot};
 use super::handshake::HandshakePool;
 use super::response::{self, Body};
-use super::watched::{Answers, Sent, Watched};
+use super::stream::{PendingResponses, TrackedBody, TrackedStream};
 use super::{descriptors, route, tls};
 use crate::config::listen_address::ListenAddress;
 use crate::daemon::configuration::Reload;
@@ -193,10 +193,10 @@ async fn serve(
     // A page is written in two parts, the second of which must not wait for an acknowledgement of the first.
     let _ = stream.set_nodelay(true);
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
-    let answers = Answers::new(slot.connection.clone());
-    let stream = Box::pin(Watched::new(stream, answers.clone()));
+    let pending = PendingResponses::new(slot.connection.clone());
+    let stream = Box::pin(TrackedStream::new(stream, pending.clone()));
     let Some(config) = site.access.rules().tls() else {
-        return http1(stream, site, answers, watcher).await;
+        return http1(stream, site, pending, watcher).await;
     };
     let accepted = tokio::select! {
         accepted = site.handshakes.secure(slot.held, config, stream) => accepted,
@@ -204,13 +204,13 @@ async fn serve(
         _ = shutdown.wait_for(|stop| *stop) => return,
     };
     match accepted {
-        Ok(stream) if tls::is_http2(&stream) => http2(stream, site, answers, watcher).await,
-        Ok(stream) => http1(stream, site, answers, watcher).await,
+        Ok(stream) if tls::is_http2(&stream) => http2(stream, site, pending, watcher).await,
+        Ok(stream) => http1(stream, site, pending, watcher).await,
         Err(error) => debug!(%error, "a client's connection could not be secured"),
     }
 }
 
-async fn http1<S>(stream: S, site: Arc<Site>, answers: Answers, watcher: Watcher)
+async fn http1<S>(stream: S, site: Arc<Site>, pending: PendingResponses, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -218,21 +218,21 @@ where
         // The crowd looks at the time that a head takes.
         .header_read_timeout(None)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service_fn(answering(site, answers)));
+        .serve_connection(TokioIo::new(stream), service_fn(answering(site, pending)));
     if let Err(error) = watcher.watch(connection).await {
         debug!(%error, "a client's connection ended early");
     }
 }
 
-async fn http2<S>(stream: S, site: Arc<Site>, answers: Answers, watcher: Watcher)
+async fn http2<S>(stream: S, site: Arc<Site>, pending: PendingResponses, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    answers.multiplex();
+    pending.multiplex();
     let connection = http2::Builder::new(TokioExecutor::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
-        .serve_connection(TokioIo::new(stream), service_fn(answering(site, answers)));
+        .serve_connection(TokioIo::new(stream), service_fn(answering(site, pending)));
     if let Err(error) = watcher.watch(connection).await {
         debug!(%error, "a client's connection ended early");
     }
@@ -241,10 +241,11 @@ where
 /// Returns what answers the requests of one connection.
 fn answering(
     site: Arc<Site>,
-    answers: Answers,
-) -> impl Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Sent<Body>>, Infallible>> {
+    pending: PendingResponses,
+) -> impl Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<TrackedBody<Body>>, Infallible>>
+{
     move |request| {
-        let (site, answer) = (site.clone(), answers.begin());
+        let (site, pending) = (site.clone(), pending.begin());
         // Nobody has anything to tell us in a body.
         let request = request.map(drop);
         Box::pin(async move {
@@ -253,7 +254,7 @@ fn answering(
                 Method::HEAD => response::without_body(response),
                 _ => response,
             };
-            Ok(response.map(|body| answer.until_sent(body)))
+            Ok(response.map(|body| pending.track(body)))
         })
     }
 }
