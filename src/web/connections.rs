@@ -81,8 +81,6 @@ impl Registry {
 pub(crate) struct Slot {
     connections: Arc<Connections>,
     key: u64,
-    /// Number of connections of its [`client`] at accept, this one included.
-    pub held: usize,
     /// The connection.
     pub connection: Arc<Connection>,
 }
@@ -113,7 +111,6 @@ impl Connections {
         Slot {
             connections: self.clone(),
             key,
-            held: registry.held[&client(peer)],
             connection,
         }
     }

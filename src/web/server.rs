@@ -199,7 +199,7 @@ async fn serve(
         return http1(stream, site, pending, watcher).await;
     };
     let accepted = tokio::select! {
-        accepted = site.handshakes.secure(slot.held, config, stream) => accepted,
+        accepted = site.handshakes.accept(config, stream) => accepted,
         // Who has not asked yet is not waited for.
         _ = shutdown.wait_for(|stop| *stop) => return,
     };
