@@ -164,7 +164,7 @@ fn services<'a>(
     let from = (page - 1) * PAGE_ROWS;
     let to = found.len().min(from + PAGE_ROWS);
     // Whoever filters or turns the page has read what is on top.
-    let urgent = if query.is_everything() && page == 1 {
+    let urgent = if query.is_unfiltered() && page == 1 {
         let urgent = found
             .iter()
             .take_while(|status| Urgency::of(status) <= Urgency::Unseen);

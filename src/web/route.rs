@@ -182,7 +182,7 @@ fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
     site.latest.ask(format, encoding);
     let scrape = site.latest.scrape(|| OwnMetrics::gather(&site.telemetry));
     let pairs = query::pairs(request.uri().query().unwrap_or_default());
-    let names = pairs.filter_map(|(name, value)| (name == "name[]").then_some(value));
+    let names = pairs.filter_map(|(name, value)| (name == "name[]").then(|| value.into_owned()));
     let names: Vec<String> = names.collect();
     let pieces = if names.is_empty() {
         scrape.page(format, encoding).clone()

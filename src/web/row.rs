@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::chart::{self, Run, SkewChart};
-use super::query::encoded;
+use super::query::segment;
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::service::HostTime;
@@ -101,8 +101,8 @@ impl<'a> ServiceRow<'a> {
             runbook: documentation::runbook(status, budget),
             json: format!(
                 "api/v1/services/{}/{}",
-                encoded(&service.facts.binary),
-                encoded(&service.facts.host)
+                segment(&service.facts.binary),
+                segment(&service.facts.host)
             ),
         }
     }
