@@ -12,17 +12,18 @@ use chrono::{NaiveDate, TimeDelta};
 use openstack_heartbeat_exporter::config::database_url::DatabaseUrl;
 use openstack_heartbeat_exporter::database::{Connection, Target};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
-use openstack_heartbeat_exporter::heartbeat::service::{
-    DatabaseTime, Facts, HostTime, Reading, Service, Stamp,
-};
+use openstack_heartbeat_exporter::heartbeat::service::{Facts, Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
+use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::project::cinder;
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::latest::Latest;
-use openstack_heartbeat_exporter::publish::metrics_page::OwnMetrics;
-use openstack_heartbeat_exporter::publish::rendered::{Encoding, RenderedSnapshot};
+use openstack_heartbeat_exporter::publish::rendered::Encoding;
+use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
+use openstack_heartbeat_exporter::source::Poll;
+use openstack_heartbeat_exporter::source::reader::ClockOffset;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::time::Instant;
@@ -97,14 +98,16 @@ async fn fill(file: &Path, services: usize) -> Result<(), sqlx::Error> {
 
 /// Tracks services over so many polls, and renders each picture if it is wanted in an encoding.
 fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
-    let latest = Latest::new(FOR_LONG, FOR_LONG);
-    if let Some(encoding) = encoding {
-        latest.ask(Format::OpenMetrics, encoding);
-    }
     let intervals = Intervals {
         service_down_time: TimeDelta::seconds(60),
         report_interval: TimeDelta::seconds(2 * POLL_INTERVAL),
     };
+    let telemetry = Telemetry::new("cinder", &intervals, FOR_LONG, Duration::ZERO)
+        .expect("the metrics are registered");
+    let latest = Latest::new(telemetry, FOR_LONG, FOR_LONG);
+    if let Some(encoding) = encoding {
+        latest.ask(Format::OpenMetrics, encoding);
+    }
     let tolerances = Tolerances {
         visibility_delay: TimeDelta::seconds(2),
         max_drift_ppm: 500,
@@ -115,10 +118,12 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
     for poll in 0..80 + i64::try_from(polls).unwrap_or_default() {
         let snapshot = observe(&mut tracker, &mut rows, poll);
         match encoding {
-            Some(_) => drop(latest.show(
-                RenderedSnapshot::new(snapshot, Instant::now()),
-                OwnMetrics::default,
-            )),
+            Some(_) => drop(latest.show(Poll {
+                snapshot,
+                sent: Instant::now(),
+                took: Duration::ZERO,
+                clock: ClockOffset::default(),
+            })),
             None => drop(snapshot),
         }
     }

@@ -62,5 +62,5 @@ pub mod heartbeat;
 pub mod project;
 pub mod publish;
 pub mod report;
-pub(crate) mod source;
+pub mod source;
 pub mod web;

@@ -4,11 +4,10 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use fastrand::Rng;
 use openstack_heartbeat_exporter::heartbeat::cause::Reason;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
-use openstack_heartbeat_exporter::heartbeat::service::{
-    DatabaseTime, HostTime, Reading, Service, Stamp,
-};
+use openstack_heartbeat_exporter::heartbeat::service::{Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
-use openstack_heartbeat_exporter::heartbeat::snapshot::ServiceStatus;
+use openstack_heartbeat_exporter::heartbeat::status::ServiceStatus;
+use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 
 pub(super) const END: f64 = 360.0;

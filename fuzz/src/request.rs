@@ -10,21 +10,19 @@ use hyper::header::{
 };
 use hyper::{Request, Uri};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
-use openstack_heartbeat_exporter::heartbeat::service::{
-    DatabaseTime, Facts, HostTime, Reading, Service, Stamp,
-};
+use openstack_heartbeat_exporter::heartbeat::service::{Facts, Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
+use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::publish::latest::Latest;
-use openstack_heartbeat_exporter::publish::metrics_page::OwnMetrics;
-use openstack_heartbeat_exporter::publish::rendered::RenderedSnapshot;
 use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
+use openstack_heartbeat_exporter::source::Poll;
+use openstack_heartbeat_exporter::source::reader::ClockOffset;
 use openstack_heartbeat_exporter::web::access::Access;
 use openstack_heartbeat_exporter::web::handshake::HandshakePool;
 use openstack_heartbeat_exporter::web::route;
-use openstack_heartbeat_exporter::web::server::Site;
+use openstack_heartbeat_exporter::web::site::Site;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 static RUNTIME: LazyLock<Runtime> =
@@ -75,21 +73,21 @@ fn site() -> Site {
     let snapshot = Tracker::new(intervals, tolerances).observe(reading, read);
     let poll_interval = Duration::from_secs(5);
     let day = Duration::from_secs(86_400);
-    let latest = Latest::new(365 * day, poll_interval);
-    latest.show(
-        RenderedSnapshot::new(snapshot, Instant::now()),
-        OwnMetrics::default,
-    );
-    let telemetry = Telemetry::new("cinder", &intervals, poll_interval, Duration::ZERO);
-    let (_, polls) = watch::channel(1);
+    let telemetry = Telemetry::new("cinder", &intervals, poll_interval, Duration::ZERO)
+        .expect("the metrics are registered");
+    let latest = Latest::new(telemetry, 365 * day, poll_interval);
+    latest.show(Poll {
+        snapshot,
+        sent: Instant::now(),
+        took: Duration::ZERO,
+        clock: ClockOffset::default(),
+    });
     Site {
         latest: Arc::new(latest),
-        telemetry: Arc::new(telemetry.expect("the metrics are registered")),
         telemetry_path: "/metrics".to_owned(),
         reload: None,
         access: Arc::new(Access::new(None).expect("there is no file to read")),
         handshakes: HandshakePool::start(),
-        polls,
     }
 }
 

@@ -8,15 +8,17 @@ use arbitrary::Arbitrary;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{
-    Cluster, DatabaseTime, Defect, Facts, HostTime, Reading, Rejection, Service, Stamp,
+    Cluster, Defect, Facts, Reading, Rejection, Service, Stamp,
 };
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
+use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::latest::Latest;
-use openstack_heartbeat_exporter::publish::metrics_page::OwnMetrics;
 use openstack_heartbeat_exporter::publish::rendered::{Encoding, RenderedSnapshot};
+use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
+use openstack_heartbeat_exporter::source::reader::ClockOffset;
 use tokio::time::Instant;
 
 #[derive(Debug, Arbitrary)]
@@ -127,12 +129,18 @@ impl Poll {
     }
 }
 
-/// Asserts that a picture after others is what it is alone.
+/// Asserts that a snapshot is rendered after others as it is alone.
 fn follow(latest: &Latest, snapshot: &Snapshot) {
-    let rendered = || RenderedSnapshot::new(snapshot.clone(), Instant::now());
-    let shown = latest.show(rendered(), OwnMetrics::default);
+    let sent = Instant::now();
+    let shown = latest.show(openstack_heartbeat_exporter::source::Poll {
+        snapshot: snapshot.clone(),
+        sent,
+        took: Duration::ZERO,
+        clock: ClockOffset::default(),
+    });
     let format = Format::OpenMetrics;
-    assert_eq!(shown.text(format), rendered().text(format));
+    let alone = RenderedSnapshot::new(snapshot.clone(), sent);
+    assert_eq!(shown.text(format), alone.text(format));
 }
 
 /// Tells a story of polls.
@@ -154,7 +162,9 @@ pub fn run(story: &Story) {
     let quantum = quanta[usize::from(story.quantum) % quanta.len()];
     let mut tracker = Tracker::new(intervals, tolerances);
     let day = Duration::from_secs(86_400);
-    let latest = Latest::new(day, day);
+    let telemetry = Telemetry::new("cinder", &intervals, day, Duration::ZERO)
+        .expect("the metrics are registered");
+    let latest = Latest::new(telemetry, day, day);
     latest.ask(Format::OpenMetrics, Encoding::Identity);
     let mut last = None;
     let mut at = TimeDelta::zero();

@@ -16,11 +16,11 @@ use super::{block_on, flags, settings, warn};
 use crate::config::settings::Settings;
 use crate::daemon::logging;
 use crate::database::Target;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
-use crate::heartbeat::tracker::Tracker;
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
 use crate::report::{csv, json, table};
-use crate::source::poller::{self, Reader};
+use crate::source::{Source, poller};
 
 pub(super) const ENTRY: Entry = Entry {
     // A monitoring script must not take a misspelt flag for services that are down.
@@ -142,15 +142,18 @@ fn run(matches: &ArgMatches) -> Outcome {
 
 /// Polls about once a second until every service that is down has a reason, or the time is over.
 async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failure> {
-    let mut reader = Reader::new(Target::of(settings));
-    let mut tracker = Tracker::new(settings.intervals, settings.tolerances);
+    let mut source = Source::new(
+        Target::of(settings),
+        settings.intervals,
+        settings.tolerances,
+    );
     let mut progress = Progress::new();
     let deadline = Instant::now() + wait;
     let mut last = None;
     let snapshot = loop {
-        // What is known already is worth more than the failure of a later poll.
-        match reader.read().await {
-            Ok(polled) => last = Some(tracker.observe(polled.reading, polled.read)),
+        // A later failure does not discard what is known already.
+        match source.poll().await {
+            Ok(poll) => last = Some(poll.snapshot),
             Err(error) if last.is_none() => return Err(Failure::new(&error, NO_ANSWER)),
             Err(_) => {}
         }
@@ -162,7 +165,7 @@ async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failur
         progress.waiting(unexplained, left);
         tokio::time::sleep(poller::dithered(Duration::from_secs(1))).await;
     };
-    reader.close().await;
+    source.close().await;
     Ok(snapshot)
 }
 

@@ -9,20 +9,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::configuration::{self, Configuration, Load, Reload};
+use super::configuration::{self, Configuration, Load};
 use super::systemd::{self, socket};
 use super::watchdog::Watchdog;
 use crate::config::listen_address::{Listen, ListenAddress};
 use crate::config::settings::Settings;
 use crate::publish::latest::Latest;
 use crate::publish::loading::ConfigPart;
-use crate::publish::metrics_page::OwnMetrics;
 use crate::publish::telemetry::Telemetry;
 use crate::source::poll_settings::PollSettings;
 use crate::source::poller::Poller;
 use crate::web::access::Access;
 use crate::web::handshake::HandshakePool;
-use crate::web::server::{self, Site};
+use crate::web::reload::Reload;
+use crate::web::server;
+use crate::web::site::Site;
 
 /// Why serving could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -77,11 +78,11 @@ pub(crate) async fn bind(listen: &Listen, passed: ListenFd) -> Result<Vec<TcpLis
     Ok(listeners)
 }
 
-/// Polls and serves, to whom `access` lets in, until SIGTERM or SIGINT. On SIGHUP, and on request where the settings
-/// allow it, `load` is asked for other settings.
+/// Polls and serves until SIGTERM or SIGINT. `access` decides which clients are answered. On SIGHUP, and on request
+/// where the settings allow it, `load` is asked for other settings.
 ///
 /// # Errors
-/// What prevents it from beginning, and [`Error::Ended`].
+/// Whatever prevents the start, and [`Error::Ended`].
 pub(crate) async fn run(
     settings: Settings,
     listeners: Vec<TcpListener>,
@@ -93,56 +94,37 @@ pub(crate) async fn run(
     let hangup = signal(SignalKind::hangup())?;
     let (stop, stopping) = watch::channel(false);
 
-    let plan = PollSettings::of(&settings);
     announce(&settings, &listeners)?;
-    let latest = Arc::new(Latest::new(plan.stale_after, plan.poll_interval));
-    let telemetry = Arc::new(Telemetry::new(
-        plan.target.layout.project,
-        &plan.intervals,
-        plan.poll_interval,
-        configuration::now(),
-    )?);
+    let poll_settings = PollSettings::of(&settings);
+    let latest = Arc::new(latest(&poll_settings)?);
     let access = Arc::new(access);
-    let (noted, shown) = (telemetry.clone(), latest.clone());
-    let note = move |successful| {
+    let shown = latest.clone();
+    let report = move |successful| {
         if successful {
-            noted.config_loaded(ConfigPart::Web, configuration::now());
+            shown.config_loaded(&[ConfigPart::Web], configuration::now());
         } else {
-            noted.config_refused(ConfigPart::Web);
+            shown.config_refused(ConfigPart::Web);
         }
-        shown.gather(|| OwnMetrics::gather(&noted));
     };
-    tokio::spawn(access.clone().watch(stopping.clone(), note));
-    let (count, polls) = watch::channel(0);
+    tokio::spawn(access.clone().watch(stopping.clone(), report));
     let (reload, requests) = Reload::channel();
     let site = Arc::new(Site {
         latest: latest.clone(),
-        telemetry: telemetry.clone(),
         telemetry_path: settings.telemetry_path.clone(),
         reload: settings.enable_lifecycle.then_some(reload),
         access: access.clone(),
         handshakes: HandshakePool::start(),
-        polls: polls.clone(),
     });
-    let (orders, ordered) = mpsc::channel(1);
-    let lifecycle = Configuration::new(
-        load,
-        access,
-        settings,
-        orders,
-        telemetry.clone(),
-        latest.clone(),
-    );
+    let (reconfigure, reconfigurations) = mpsc::channel(1);
+    let configuration = Configuration::new(load, access, settings, reconfigure, latest.clone());
     let watchdog = Watchdog {
         latest: latest.clone(),
-        telemetry: telemetry.clone(),
-        polls: polls.clone(),
-        patience: lifecycle.patience(),
+        longest_poll: configuration.longest_poll(),
     };
-    let poller = Poller::new(plan, latest, telemetry);
-    let mut polling = tokio::spawn(poller.run(ordered, stopping.clone(), count));
+    let poller = Poller::new(poll_settings, latest);
+    let mut polling = tokio::spawn(poller.run(reconfigurations, stopping.clone()));
     let mut serving = tokio::spawn(server::run(listeners, site, stopping));
-    let mut reloading = tokio::spawn(lifecycle.run(hangup, requests, polls));
+    let mut reloading = tokio::spawn(configuration.run(hangup, requests));
     let report = watchdog.report(sd_notify::watchdog_enabled(), systemd::notify);
     let reporting = tokio::spawn(report);
     systemd::ready();
@@ -150,7 +132,7 @@ pub(crate) async fn run(
     tokio::select! {
         _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
         _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
-        // An exporter that no longer polls, answers or reloads is better started anew.
+        // An exporter that no longer polls, answers or reloads must be restarted.
         _ = &mut polling => return Err(Error::Ended("polling")),
         _ = &mut serving => return Err(Error::Ended("serving")),
         _ = &mut reloading => return Err(Error::Ended("reloading")),
@@ -162,6 +144,21 @@ pub(crate) async fn run(
     stop.send_replace(true);
     polling.await.map_err(|_| Error::Ended("polling"))?;
     serving.await.map_err(|_| Error::Ended("serving"))
+}
+
+/// Makes what is published, without a snapshot yet.
+fn latest(settings: &PollSettings) -> Result<Latest, prometheus::Error> {
+    let telemetry = Telemetry::new(
+        settings.target.layout.project,
+        &settings.intervals,
+        settings.poll_interval,
+        configuration::now(),
+    )?;
+    Ok(Latest::new(
+        telemetry,
+        settings.stale_after,
+        settings.poll_interval,
+    ))
 }
 
 /// Logs what is odd about the settings, and where the exporter listens.

@@ -1,4 +1,4 @@
-//! How the exporter is doing, after each poll and as often as systemd's watchdog wants it.
+//! What systemd is told: the status after each poll, and as often as its watchdog expects, that the exporter works.
 
 use std::fmt::Write as _;
 use std::future;
@@ -10,41 +10,32 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::error;
 
-use crate::publish::latest::{Latest, View};
-use crate::publish::telemetry::Telemetry;
+use crate::heartbeat::view::View;
+use crate::publish::latest::Latest;
 use crate::report::condition::{self, Condition, Counts};
 
-/// What tells how the exporter is doing.
+/// What systemd is told of.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
-    /// The services and the database.
+    /// The services, the database and the configuration.
     pub latest: Arc<Latest>,
-    /// The configuration.
-    pub telemetry: Arc<Telemetry>,
-    /// Counts the polls made so far.
-    pub polls: watch::Receiver<u64>,
-    /// The longest time between two polls of a poller that is not stuck.
-    pub patience: watch::Receiver<Duration>,
+    /// The longest time between two polls of a poller that does not hang.
+    pub longest_poll: watch::Receiver<Duration>,
 }
 
 impl Watchdog {
-    /// Tells the status after each poll, and twice each `watchdog` that the exporter is alive: that the runtime runs
-    /// this task, and that a poll ended within the last `patience`, whether it succeeded or not.
-    ///
-    /// Ends when there are no more polls.
-    pub(crate) async fn report(
-        mut self,
-        watchdog: Option<Duration>,
-        tell: impl Fn(&[NotifyState]),
-    ) {
-        let mut ticks = watchdog.map(|limit| {
-            // As often as sd_watchdog_enabled has it.
+    /// Reports the status after each poll. Twice each `limit`, which is systemd's, reports that the exporter works: the
+    /// runtime runs this task, and a poll ended within the longest time that it may take, successful or not.
+    pub(crate) async fn report(self, limit: Option<Duration>, notify: impl Fn(&[NotifyState])) {
+        let mut ticks = limit.map(|limit| {
+            // As sd_watchdog_enabled(3) recommends.
             let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks
         });
+        let mut polls = self.latest.polls();
         let mut last_poll = Instant::now();
-        let mut stuck = false;
+        let mut hangs = false;
         loop {
             let tick = async {
                 match &mut ticks {
@@ -53,126 +44,122 @@ impl Watchdog {
                 }
             };
             tokio::select! {
-                changed = self.polls.changed() => {
+                changed = polls.changed() => {
                     if changed.is_err() {
                         return;
                     }
                     last_poll = Instant::now();
-                    let status = status(&self.latest.view(), self.telemetry.is_config_loaded());
-                    tell(&[NotifyState::Status(&status)]);
+                    let is_loaded = self.latest.telemetry().is_config_loaded();
+                    let status = status(&self.latest.view(), is_loaded);
+                    notify(&[NotifyState::Status(&status)]);
                 }
                 _ = tick => {
-                    let overdue = last_poll.elapsed() > *self.patience.borrow();
-                    if !overdue {
-                        tell(&[NotifyState::Watchdog]);
-                    } else if !stuck {
-                        error!("no poll has ended for too long; it is left to systemd's watchdog to start anew");
+                    let is_overdue = last_poll.elapsed() > *self.longest_poll.borrow();
+                    if !is_overdue {
+                        notify(&[NotifyState::Watchdog]);
+                    } else if !hangs {
+                        error!("no poll has ended for too long; systemd's watchdog will restart the exporter");
                     }
-                    stuck = overdue;
+                    hangs = is_overdue;
                 }
             }
         }
     }
 }
 
-/// Returns one line on the services, the database and the configuration, as the status page has it.
-fn status(view: &View, config_loaded: bool) -> String {
-    let counts = view
-        .rendered
-        .as_ref()
-        .map(|rendered| Counts::of(&rendered.snapshot));
+/// Returns one line on the services, the database and the configuration, in the words of the status page.
+fn status(view: &View, is_config_loaded: bool) -> String {
+    let snapshot = view.snapshot.as_deref();
+    let counts = snapshot.map(Counts::of);
     let mut line = format!("{}.", Condition::of(counts.as_ref(), view).headline);
-    if let Some(rendered) = &view.rendered {
-        let read_at = rendered.snapshot.now.0.format("%H:%M:%S");
+    if let Some(snapshot) = snapshot {
+        let read_at = snapshot.now.0.format("%H:%M:%S");
         let _ = write!(line, " Read at {read_at} UTC.");
     }
     if let Some(trouble) = condition::trouble(view) {
         line.push(' ');
         line.push_str(&trouble.text);
     }
-    if !config_loaded {
-        line.push_str(" The last reload was refused, and the old configuration kept.");
+    if !is_config_loaded {
+        line.push_str(" The last reload was refused; the old configuration stays active.");
     }
     line
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::publish::metrics_page::OwnMetrics;
     use std::sync::Mutex;
 
     use super::*;
     use crate::heartbeat::failure::Class;
     use crate::heartbeat::fixture;
-    use crate::publish::rendered::RenderedSnapshot;
+    use crate::publish::telemetry::Telemetry;
+    use crate::source::Poll;
+    use crate::source::reader::ClockOffset;
 
     fn latest() -> Latest {
-        Latest::new(Duration::from_secs(30), Duration::from_secs(5))
+        let interval = Duration::from_secs(5);
+        let intervals = fixture::INTERVALS;
+        let telemetry = Telemetry::new("cinder", &intervals, interval, Duration::ZERO).unwrap();
+        Latest::new(telemetry, Duration::from_secs(30), interval)
+    }
+
+    fn poll() -> Poll {
+        let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
+        Poll {
+            snapshot: fixture::snapshot(reading),
+            sent: Instant::now(),
+            took: Duration::ZERO,
+            clock: ClockOffset::default(),
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_status_has_services_last_poll_and_what_fails() {
+    async fn the_status_has_the_last_poll_and_every_failure() {
         let latest = latest();
         let line = status(&latest.view(), true);
-        assert_eq!(
-            line,
-            "The services’ states are not known yet. The exporter started 0 s ago; the first reading of the database \
-             is under way."
-        );
+        assert!(!line.contains("UTC"), "{line}");
 
-        let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
-        let read_at = reading.now.0.format("%H:%M:%S").to_string();
-        let rendered = RenderedSnapshot::new(fixture::snapshot(reading), Instant::now());
-        latest.show(rendered, OwnMetrics::default);
+        let snapshot = latest.show(poll()).snapshot.clone();
+        let read_at = snapshot.now.0.format("%H:%M:%S UTC.").to_string();
         let line = status(&latest.view(), true);
-        assert!(line.contains("service"), "{line}");
-        assert!(
-            line.ends_with(&format!(" Read at {read_at} UTC.")),
-            "{line}"
-        );
+        assert!(line.ends_with(&read_at), "{line}");
 
-        latest.fail(Class::Auth, OwnMetrics::default);
+        latest.fail(Class::Auth, Duration::ZERO);
+        let trouble = condition::trouble(&latest.view()).unwrap();
         let line = status(&latest.view(), false);
-        assert!(
-            line.contains("The database has not been readable"),
-            "{line}"
-        );
-        assert!(line.ends_with("the old configuration kept."), "{line}");
+        assert!(line.contains(&trouble.text), "{line}");
+        assert!(!line.ends_with(&trouble.text), "{line}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_watchdog_hears_nothing_while_polls_fail_to_end() {
-        let (poll, polls) = watch::channel(0);
-        let (_, patience) = watch::channel(Duration::from_secs(45));
-        let interval = Duration::from_secs(5);
-        let telemetry = Telemetry::new("cinder", &fixture::INTERVALS, interval, Duration::ZERO);
+    async fn the_watchdog_is_not_notified_while_no_poll_ends() {
+        let latest = Arc::new(latest());
+        let (_, longest_poll) = watch::channel(Duration::from_secs(45));
         let watchdog = Watchdog {
-            latest: Arc::new(latest()),
-            telemetry: Arc::new(telemetry.unwrap()),
-            polls,
-            patience,
+            latest: latest.clone(),
+            longest_poll,
         };
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let tell = {
-            let told = told.clone();
-            move |states: &[NotifyState]| told.lock().unwrap().push(states[0].to_string())
+        let states = Arc::new(Mutex::new(Vec::new()));
+        let notify = {
+            let states = states.clone();
+            move |new: &[NotifyState]| states.lock().unwrap().push(new[0].to_string())
         };
-        let beats = |seconds| {
-            let told = told.clone();
+        let notifications = |seconds| {
+            let states = states.clone();
             async move {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
-                let told = std::mem::take(&mut *told.lock().unwrap());
-                told.iter().filter(|state| *state == "WATCHDOG=1").count()
+                let states = std::mem::take(&mut *states.lock().unwrap());
+                states.iter().filter(|state| *state == "WATCHDOG=1").count()
             }
         };
-        let report = tokio::spawn(watchdog.report(Some(Duration::from_secs(20)), tell));
+        let report = tokio::spawn(watchdog.report(Some(Duration::from_secs(20)), notify));
         // At 0, 10, 20, 30 and 40 s.
-        assert_eq!(beats(49).await, 5);
-        assert_eq!(beats(100).await, 0);
-        poll.send_replace(1);
+        assert_eq!(notifications(49).await, 5);
+        assert_eq!(notifications(100).await, 0);
+        latest.fail(Class::Timeout, Duration::ZERO);
         // At 150 s.
-        assert_eq!(beats(10).await, 1);
-        drop(poll);
-        report.await.unwrap();
+        assert_eq!(notifications(10).await, 1);
+        report.abort();
     }
 }

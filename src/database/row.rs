@@ -12,10 +12,9 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::Error;
 use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
-use crate::heartbeat::service::{
-    Cluster, DatabaseTime, Defect, Facts, HostTime, Reading, Rejection, Service, Stamp,
-};
+use crate::heartbeat::service::{Cluster, Defect, Facts, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::skew::Quantum;
+use crate::heartbeat::time::{DatabaseTime, HostTime};
 
 // Positions in the statement of `Layout::statement`, in the order of `cinder::LAYOUT`.
 const KIND: usize = 0;

@@ -6,8 +6,9 @@
 use chrono::TimeDelta;
 
 use super::liveness::{self, Intervals};
-use super::service::{DatabaseTime, Service, Stamp, apparent_age};
+use super::service::{Service, Stamp};
 use super::skew::{Monotonic, Skew};
+use super::time::{DatabaseTime, apparent_age};
 
 /// What is wrong with a service. The names are label values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,8 +111,8 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::fixture::{self, INTERVALS};
-    use crate::heartbeat::service::HostTime;
     use crate::heartbeat::skew::{Assumptions, Quantum, Read, Row};
+    use crate::heartbeat::time::HostTime;
 
     fn at(second: i64) -> Monotonic {
         Monotonic(TimeDelta::seconds(second))

@@ -1,13 +1,16 @@
-//! Services and pictures of them for tests, by Cinder's default intervals.
+//! Services and snapshots of them for tests, by Cinder's default intervals.
 
 use std::sync::Arc;
 
 use chrono::{NaiveDateTime, TimeDelta};
 
 use super::liveness::Intervals;
-use super::service::{DatabaseTime, Facts, Reading, Service, Stamp};
+use super::reference::Reference;
+use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::Quantum;
-use super::snapshot::{self, Observed, ServiceStatus, Snapshot};
+use super::snapshot::{Rows, Snapshot};
+use super::status::{Observed, ObservedService, ServiceStatus};
+use super::time::DatabaseTime;
 
 pub(crate) const INTERVALS: Intervals = Intervals {
     service_down_time: TimeDelta::seconds(60),
@@ -71,9 +74,29 @@ pub(crate) fn reading(services: Vec<Service>) -> Reading {
     }
 }
 
-/// The picture that a reading gives, of rows that were never observed before.
+/// The snapshot of a reading, of rows that were never observed before.
 pub(crate) fn snapshot(reading: Reading) -> Snapshot {
     let observed = vec![Observed::default(); reading.services.len()];
-    let order = snapshot::order(&reading.services);
-    Snapshot::new(reading, INTERVALS, observed, &order, None, None)
+    observed_snapshot(reading, observed)
+}
+
+/// The snapshot of a reading, with what was learnt of each of its services.
+pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Snapshot {
+    let rows = reading.services.into_iter().zip(observed);
+    let mut services: Vec<ObservedService> = rows
+        .map(|(service, observed)| ObservedService { service, observed })
+        .collect();
+    services.sort_by(|a, b| a.service.facts.name().cmp(&b.service.facts.name()));
+    let rows = Rows {
+        services,
+        clusters: reading.clusters,
+        rejected: reading.rejected,
+        count: reading.rows,
+    };
+    let reference = Reference {
+        now: reading.now,
+        jump: None,
+        unconfirmed_jump: None,
+    };
+    Snapshot::new(rows, reference, INTERVALS)
 }

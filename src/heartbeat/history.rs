@@ -11,8 +11,9 @@ use chrono::TimeDelta;
 
 use super::service::Service;
 use super::skew::Monotonic;
-use super::snapshot::{ServiceStatus, Snapshot};
+use super::snapshot::Snapshot;
 use super::state::State;
+use super::status::ServiceStatus;
 
 /// Minutes that are remembered, the present one included.
 pub(crate) const MINUTES: usize = 60;

@@ -11,7 +11,8 @@
 
 use chrono::TimeDelta;
 
-use super::service::{DatabaseTime, HostTime, Service, Stamp, apparent_age};
+use super::service::{Service, Stamp};
+use super::time::{DatabaseTime, HostTime, apparent_age};
 
 /// The two options of cinder.conf that decide, both in force on every node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::service::{DatabaseTime, Service};
+use super::service::Service;
 use super::skew::Bounds;
-use super::snapshot::{Observed, ServiceStatus};
+use super::status::{ObservedService, ServiceStatus};
+use super::time::DatabaseTime;
 
 /// A skew beyond this, on one side, is more than what synchronised clocks and a busy database explain.
 const BEYOND: TimeDelta = TimeDelta::seconds(2);
@@ -15,13 +16,15 @@ const FEWEST_HOSTS: usize = 3;
 
 /// The clock that every verdict is made by: the database's.
 ///
-/// After a failover it may be another machine's, an hour off. Cinder's API does not look at it, and so it alone
-/// must not take services down, nor bring them up: what it says holds only where the clock as it was before the
-/// jump says the same, until most hosts have confirmed the new one.
+/// After a failover it may be another machine's, an hour off. Cinder's API does not read it, so it must not take
+/// services down, nor bring them up, on its word alone: a verdict holds only where the clock from before the jump
+/// gives the same one, until most hosts have confirmed the new clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reference {
     /// What the database's clock shows.
     pub now: DatabaseTime,
+    /// By how much it jumped since the last reading, if it did; positive: forward.
+    pub jump: Option<TimeDelta>,
     /// By how much it jumped since hosts last confirmed it, if it did; positive: forward.
     pub unconfirmed_jump: Option<TimeDelta>,
 }
@@ -42,9 +45,9 @@ impl Reference {
 ///
 /// Hosts all of whose services are proven to be silent for longer than `limit` do not count.
 #[must_use]
-pub(super) fn is_confirmed(services: &[Service], observed: &[Observed], limit: TimeDelta) -> bool {
+pub(super) fn is_confirmed(services: &[ObservedService], limit: TimeDelta) -> bool {
     let mut hosts: BTreeMap<&str, bool> = BTreeMap::new();
-    for (service, observed) in services.iter().zip(observed) {
+    for ObservedService { service, observed } in services {
         if observed
             .silence_least
             .is_some_and(|silence| silence <= limit)
@@ -122,7 +125,7 @@ mod tests {
     use super::*;
     use crate::heartbeat::fixture;
     use crate::heartbeat::skew::ClockSkew;
-    use crate::heartbeat::snapshot::Observed;
+    use crate::heartbeat::status::Observed;
 
     /// Hosts with the bounds of their skew in seconds; an upper bound of 999 is none.
     fn check(hosts: &[(&str, i64, i64)], suspect: bool) {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::service::{DatabaseTime, HostTime};
+use super::time::{DatabaseTime, HostTime};
 
 pub use assumptions::{Assumptions, Quantum};
 pub use axis::{Monotonic, Read};

@@ -1,4 +1,4 @@
-//! The picture published after each poll: every service with Cinder's verdicts, at one time of the database.
+//! The snapshot published after each poll: every service with Cinder's verdicts, at one time of the database.
 //!
 //! A published snapshot is never changed. Each poll makes a new one.
 
@@ -6,13 +6,11 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 
-use super::cause::Reason;
 use super::liveness::{self, Intervals};
 use super::reference::{self, Reference};
-use super::service::{
-    Cluster, DatabaseTime, Defect, HostTime, Reading, Rejection, Service, Stamp, apparent_age,
-};
-use super::skew::ClockSkew;
+use super::service::{Cluster, Defect, Rejection, Service, Stamp};
+use super::status::{ClusterStatus, ObservedService, ServiceStatus};
+use super::time::{DatabaseTime, HostTime, apparent_age};
 
 /// What is known of all services at one time of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,95 +35,38 @@ pub struct Snapshot {
     pub unconfirmed_jump: Option<TimeDelta>,
 }
 
-/// What was learnt of a row over time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// Skew of the host's clock against the database's; `None` while nothing is known, or no longer.
-    pub clock_skew: Option<ClockSkew>,
-    /// Times the clock was seen to be set; `None` for a row that was never observed.
-    pub clock_steps: Option<u64>,
-    /// Times a heartbeat contradicted the bounds though it came in time: an assumption does not hold; `None` as
-    /// above.
-    pub clock_conflicts: Option<u64>,
-    /// Mean interval between heartbeats on the host's clock.
-    pub report_interval: Option<TimeDelta>,
-    /// Number of processes that write the row; `None` while one explains what is seen.
-    pub writers: Option<u32>,
-    /// How long ago, at least, the last heartbeat was stamped; `None` for a row that was never observed.
-    pub silence_least: Option<TimeDelta>,
-    /// How long ago at most; `None` until a heartbeat was observed.
-    pub silence_most: Option<TimeDelta>,
-    /// Why the service is down, see [`cause::reason`](super::cause::reason).
-    pub reason: Option<Reason>,
-}
-
-/// A service and what Cinder thinks of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceStatus {
-    /// The row, the freshest one where several share binary and host.
-    pub service: Service,
-    /// As the API lists it, see [`liveness::is_up`] and [`Reference::verdict`].
-    pub up: Option<bool>,
-    /// As the scheduler sees it, see [`liveness::is_up_for_scheduler`] and [`Reference::verdict`].
-    pub up_for_scheduler: Option<bool>,
-    /// `updated_at or created_at` by the service host's clock; `None` when both are NULL or it is unreadable.
-    pub last_heartbeat: Option<HostTime>,
-    /// The database's time less `last_heartbeat`: apparent, negative when the host is ahead.
-    pub heartbeat_age: Option<TimeDelta>,
-    /// Rows beyond the first with the same binary and host.
-    pub duplicates: usize,
-    /// What was learnt of the row over time.
-    pub observed: Observed,
-}
-
-/// A cluster and what Cinder thinks of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterStatus {
-    /// The row.
-    pub cluster: Cluster,
-    /// As the API lists it, see [`liveness::is_cluster_up`]; `None` when no member's time proves it up and one
-    /// is unreadable, or in doubt, see [`Reference::verdict`].
-    pub up: Option<bool>,
-    /// Members, whatever their binary, as `Cluster.num_hosts` counts them.
-    pub hosts: usize,
-    /// Members counted as down, see [`liveness::is_member_down`].
-    pub hosts_down: usize,
+/// The rows of one reading, those of services along with what was learnt of them.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// In the order of their names, see [`Facts::name`](super::service::Facts::name).
+    pub services: Vec<ObservedService>,
+    /// In any order.
+    pub clusters: Vec<Cluster>,
+    /// In any order.
+    pub rejected: Vec<Rejection>,
+    /// Rows of `services` that are not deleted, the unreadable ones included.
+    pub count: usize,
 }
 
 impl Snapshot {
-    /// Returns the picture that one reading gives, along with what was learnt of each of its services, and their
-    /// [`order`].
-    #[must_use]
-    pub(crate) fn new(
-        reading: Reading,
-        intervals: Intervals,
-        observed: Vec<Observed>,
-        order: &[u32],
-        clock_jump: Option<TimeDelta>,
-        unconfirmed_jump: Option<TimeDelta>,
-    ) -> Self {
-        let Reading {
-            now,
-            quantum: _,
+    /// Returns the verdicts on one reading by the database's clock.
+    pub(crate) fn new(rows: Rows, reference: Reference, intervals: Intervals) -> Self {
+        let Rows {
             services,
             clusters,
             mut rejected,
-            rows,
-        } = reading;
+            count,
+        } = rows;
         rejected.sort_unstable();
-        let reference = Reference {
-            now,
-            unconfirmed_jump,
-        };
         let clusters = cluster_statuses(clusters, &services, reference, &intervals);
-        let services = service_statuses(&services, observed, order, reference, &intervals);
+        let services = service_statuses(services, reference, &intervals);
         Self {
-            now,
+            now: reference.now,
             intervals,
-            rows,
+            rows: count,
             reference_clock_suspect: reference::is_suspect(&services),
-            clock_jump,
-            unconfirmed_jump,
+            clock_jump: reference.jump,
+            unconfirmed_jump: reference.unconfirmed_jump,
             clusters,
             services,
             rejected,
@@ -149,38 +90,28 @@ impl Snapshot {
     }
 }
 
-/// Returns the places of services in the order of their names.
-#[must_use]
-pub(crate) fn order(services: &[Service]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..).take(services.len()).collect();
-    let name = |&place: &u32| services[place as usize].facts.name();
-    order.sort_by(|a, b| name(a).cmp(&name(b)));
-    order
-}
-
+/// Keeps one row of each name: the freshest, and of two equally fresh the younger, so that the choice is stable.
 fn service_statuses(
-    services: &[Service],
-    mut observed: Vec<Observed>,
-    order: &[u32],
+    mut services: Vec<ObservedService>,
     reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ServiceStatus> {
-    let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
-    let places = order.iter().map(|&place| place as usize);
-    let same = |&a: &usize, &b: &usize| services[a].facts.name() == services[b].facts.name();
-    let places: Vec<usize> = places.collect();
-    for rows in places.chunk_by(same) {
-        // The freshest row of a name is shown; of two equally fresh the younger, so that the choice is stable.
+    let mut statuses = Vec::with_capacity(services.len());
+    let same =
+        |a: &ObservedService, b: &ObservedService| a.service.facts.name() == b.service.facts.name();
+    for rows in services.chunk_by_mut(same) {
+        let duplicates = rows.len() - 1;
         let freshest = rows
-            .iter()
-            .max_by_key(|&&place| (freshness(&services[place]), services[place].id));
-        let Some(&place) = freshest else { continue };
-        let observed = std::mem::take(&mut observed[place]);
-        let service = services[place].clone();
-        statuses.push(ServiceStatus {
-            duplicates: rows.len() - 1,
-            ..service_status(service, observed, reference, intervals)
-        });
+            .iter_mut()
+            .max_by_key(|row| (freshness(&row.service), row.service.id));
+        if let Some(row) = freshest {
+            statuses.push(service_status(
+                row.clone(),
+                duplicates,
+                reference,
+                intervals,
+            ));
+        }
     }
     statuses
 }
@@ -195,11 +126,15 @@ fn freshness(service: &Service) -> (u8, Option<HostTime>) {
 }
 
 fn service_status(
-    service: Service,
-    mut observed: Observed,
+    row: ObservedService,
+    duplicates: usize,
     reference: Reference,
     intervals: &Intervals,
 ) -> ServiceStatus {
+    let ObservedService {
+        service,
+        mut observed,
+    } = row;
     let last_heartbeat = match service.last_heartbeat() {
         Stamp::At(stamp) => Some(stamp),
         Stamp::Never | Stamp::Unreadable => None,
@@ -216,7 +151,7 @@ fn service_status(
         up_for_scheduler,
         last_heartbeat,
         heartbeat_age: last_heartbeat.map(|stamp| apparent_age(reference.now, stamp)),
-        duplicates: 0,
+        duplicates,
         observed,
         service,
     }
@@ -233,14 +168,14 @@ struct Members {
 
 fn cluster_statuses(
     mut clusters: Vec<Cluster>,
-    services: &[Service],
+    services: &[ObservedService],
     reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ClusterStatus> {
     clusters.sort_unstable_by(|a, b| (&a.binary, &a.name).cmp(&(&b.binary, &b.name)));
     // Cinder joins members by the cluster's name alone (cinder/db/models.py), not by the binary.
     let mut members: HashMap<&str, Members> = HashMap::new();
-    for service in services {
+    for ObservedService { service, .. } in services {
         let Some(name) = service.facts.cluster_name.as_deref() else {
             continue;
         };
@@ -275,6 +210,7 @@ fn cluster_statuses(
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::heartbeat::service::Reading;
 
     /// A service whose heartbeat is so many seconds old.
     fn beating(id: i64, host: &str, age: i64) -> Service {

@@ -1,7 +1,7 @@
 //! What one picture says of a service, in one word.
 
 use super::cause::Reason;
-use super::snapshot::ServiceStatus;
+use super::status::ServiceStatus;
 
 /// What one picture says of a service, from good to bad: of a minute the worst is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::cause;
 use super::liveness::Intervals;
-use super::service::{DatabaseTime, Facts, Reading, Service, Stamp};
+use super::reference::{self, Reference};
+use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{Assumptions, Observation, Quantum, Read, Row, Skew};
-use super::snapshot::{self, Observed, Snapshot};
-use super::{cause, reference};
+use super::snapshot::{Rows, Snapshot};
+use super::status::{Observed, ObservedService};
+use super::time::DatabaseTime;
 
 /// A difference between two clocks' progress that is no jump yet, beyond the uncertainty of the reads.
 const JUMP: TimeDelta = TimeDelta::seconds(1);
@@ -32,31 +35,27 @@ pub struct Tracker {
     intervals: Intervals,
     tolerances: Tolerances,
     quantum: Option<Quantum>,
-    /// Those of the last reading, in the order of their primary keys.
+    /// The rows of the last reading, in the order of their primary keys.
     rows: Vec<Tracked>,
-    /// The places of these rows, in the order of their names; empty when that is not known.
+    /// Indices of `rows` in the order of their names. Kept, since sorting ten thousand names takes longer than the rest.
     order: Vec<u32>,
     last: Option<(Read, DatabaseTime)>,
     /// By how much the database's clock jumped since hosts last confirmed it, see [`Reference`].
-    ///
-    /// [`Reference`]: super::reference::Reference
     unconfirmed_jump: Option<TimeDelta>,
 }
 
-/// A row as it was last accepted, and what its heartbeats proved.
+/// A row as it is shown, and what its heartbeats proved.
 #[derive(Debug)]
 struct Tracked {
-    /// Primary key: a row that was removed and made anew is another row.
-    id: i64,
+    service: Service,
+    /// The facts beside the latest time that was accepted: if they change, the stamp need not be a heartbeat's.
     facts: Arc<Facts>,
-    /// `report_count` and `updated_at` as last accepted.
-    heartbeat: (i64, Stamp),
     /// `None` until `updated_at` holds a time.
     skew: Option<Skew>,
 }
 
 impl Tracker {
-    /// A tracker that has seen nothing.
+    /// Makes a tracker that has seen nothing.
     #[must_use]
     pub fn new(intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
@@ -70,15 +69,14 @@ impl Tracker {
         }
     }
 
-    /// Returns a tracker of the same settings that has seen nothing.
-    #[must_use]
-    pub(crate) fn anew(&self) -> Self {
-        Self::new(self.intervals, self.tolerances)
+    /// Forgets everything but the settings.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.intervals, self.tolerances);
     }
 
-    /// Goes on by other settings; what was learnt is kept, as far as it does not rest on the old ones, see
+    /// Changes the settings. What was learnt is kept as far as it does not rest on the old ones, see
     /// [`Skew::assume`].
-    pub(crate) fn adopt(&mut self, intervals: Intervals, tolerances: Tolerances) {
+    pub(crate) fn reconfigure(&mut self, intervals: Intervals, tolerances: Tolerances) {
         self.intervals = intervals;
         self.tolerances = tolerances;
         let Some(quantum) = self.quantum else {
@@ -90,95 +88,76 @@ impl Tracker {
         }
     }
 
-    /// Learns from a reading, which must not be older than the last, and returns the picture that it gives.
-    pub fn observe(&mut self, mut reading: Reading, read: Read) -> Snapshot {
-        // Another engine behind the same address keeps other fractions: what was proven does not hold for it.
-        if self.quantum.replace(reading.quantum) != Some(reading.quantum) {
+    /// Learns from a reading, which must not be older than the last, and returns the snapshot that results.
+    pub fn observe(&mut self, reading: Reading, read: Read) -> Snapshot {
+        let Reading {
+            now,
+            quantum,
+            services,
+            clusters,
+            rejected,
+            rows: count,
+        } = reading;
+        // Another engine behind the same address stores other fractions: what was proven does not hold for it.
+        if self.quantum.replace(quantum) != Some(quantum) {
             self.rows.clear();
         }
-        let jump = self.jump(read, reading.now);
-        self.last = Some((read, reading.now));
-        // The database's clock leaps forward as well when it is ours that stood still, with this machine.
+        let jump = self.jump(read, now);
+        self.last = Some((read, now));
+        // The database's clock also leaps forward when it was this machine, and its axis, that stood still.
         if jump.is_some_and(|jump| jump > TimeDelta::zero()) {
             for skew in self.rows.iter_mut().filter_map(|row| row.skew.as_mut()) {
                 skew.disturb();
             }
         }
-
-        reading.services.sort_unstable_by_key(|service| service.id);
-        self.align(&reading.services);
-        let order = self.ordered(&reading.services);
-        let assumptions = Arc::new(self.assumptions(reading.quantum));
-        let mut observed = Vec::with_capacity(self.rows.len());
-        for (service, tracked) in reading.services.iter_mut().zip(&mut self.rows) {
-            tracked.track(service, read, &assumptions);
-            observed.push(tracked.observed(service, read, reading.now, &self.intervals));
-        }
-        if let Some(jump) = jump {
-            let jumped = self.unconfirmed_jump.unwrap_or_default() + jump;
-            // A clock that jumped back is the one that was.
-            self.unconfirmed_jump = (jumped.abs() > JUMP).then_some(jumped);
-        }
-        if self.unconfirmed_jump.is_some() {
-            let limit = self.intervals.service_down_time;
-            if reference::is_confirmed(&reading.services, &observed, limit) {
-                self.unconfirmed_jump = None;
-            }
-        }
-        let unconfirmed_jump = self.unconfirmed_jump;
-        // What a lagging replica shows is not accepted, and the order of its names no order of what is remembered.
-        let is_accepted = self.are_facts_of(&reading.services);
-        let snapshot = Snapshot::new(
-            reading,
-            self.intervals,
-            observed,
-            &order,
+        self.track(services, read, &Arc::new(self.assumptions(quantum)));
+        let observed =
+            |&index: &u32| self.rows[index as usize].observed(read, now, &self.intervals);
+        let services: Vec<ObservedService> = self.order.iter().map(observed).collect();
+        self.unconfirmed_jump = self.unconfirmed(jump, &services);
+        let reference = Reference {
+            now,
             jump,
-            unconfirmed_jump,
-        );
-        if is_accepted {
-            self.order = order;
-        }
-        snapshot
+            unconfirmed_jump: self.unconfirmed_jump,
+        };
+        let rows = Rows {
+            services,
+            clusters,
+            rejected,
+            count,
+        };
+        Snapshot::new(rows, reference, self.intervals)
     }
 
-    /// Forgets the rows that have vanished, and makes room for those that are new. Both are in the order of their
-    /// primary keys.
+    /// Learns from the rows of services.
+    fn track(&mut self, mut services: Vec<Service>, read: Read, assumptions: &Arc<Assumptions>) {
+        services.sort_unstable_by_key(|service| service.id);
+        let ids = self.rows.iter().map(|row| row.service.id);
+        let mut are_renamed = !ids.eq(services.iter().map(|service| service.id));
+        if are_renamed {
+            self.align(&services);
+        }
+        for (row, service) in self.rows.iter_mut().zip(services) {
+            are_renamed |= row.service.facts != service.facts;
+            row.track(service, read, assumptions);
+        }
+        if are_renamed {
+            let name = |&index: &u32| self.rows[index as usize].service.facts.name();
+            self.order = (0..).take(self.rows.len()).collect();
+            self.order.sort_by(|a, b| name(a).cmp(&name(b)));
+        }
+    }
+
+    /// Forgets the rows that have vanished, and adds those that are new. Both are in the order of their primary keys.
     fn align(&mut self, services: &[Service]) {
-        if self.rows.len() == services.len()
-            && self
-                .rows
-                .iter()
-                .zip(services)
-                .all(|(row, service)| row.id == service.id)
-        {
-            return;
-        }
-        self.order.clear();
         let mut before = std::mem::take(&mut self.rows).into_iter().peekable();
-        let tracked = services.iter().map(|service| {
-            while before.next_if(|row| row.id < service.id).is_some() {}
+        let aligned = services.iter().map(|service| {
+            while before.next_if(|row| row.service.id < service.id).is_some() {}
             before
-                .next_if(|row| row.id == service.id)
-                .unwrap_or_else(|| Tracked::new(service))
+                .next_if(|row| row.service.id == service.id)
+                .unwrap_or_else(|| Tracked::new(service.clone()))
         });
-        self.rows = tracked.collect();
-    }
-
-    /// Returns the places of services in the order of their names: those of the last reading where the names are the
-    /// same, since sorting ten thousand names takes longer than all the rest.
-    fn ordered(&mut self, services: &[Service]) -> Vec<u32> {
-        let order = std::mem::take(&mut self.order);
-        if order.len() == services.len() && self.are_facts_of(services) {
-            return order;
-        }
-        snapshot::order(services)
-    }
-
-    /// Returns whether what is remembered of each row are the facts that these services show.
-    fn are_facts_of(&self, services: &[Service]) -> bool {
-        let mut rows = self.rows.iter().zip(services);
-        rows.all(|(row, service)| row.facts == service.facts)
+        self.rows = aligned.collect();
     }
 
     fn assumptions(&self, quantum: Quantum) -> Assumptions {
@@ -197,54 +176,66 @@ impl Tracker {
         let unsure = (read.answered - read.sent) + (last.answered - last.sent);
         (jump.abs() > JUMP + unsure).then_some(jump)
     }
+
+    /// Returns by how much the database's clock has jumped since hosts last confirmed it, this `jump` included.
+    fn unconfirmed(
+        &self,
+        jump: Option<TimeDelta>,
+        services: &[ObservedService],
+    ) -> Option<TimeDelta> {
+        let jumped = match jump {
+            // A clock that jumped back is the one from before.
+            Some(jump) => Some(self.unconfirmed_jump.unwrap_or_default() + jump)
+                .filter(|jumped| jumped.abs() > JUMP),
+            None => self.unconfirmed_jump,
+        };
+        let limit = self.intervals.service_down_time;
+        jumped.filter(|_| !reference::is_confirmed(services, limit))
+    }
 }
 
 impl Tracked {
-    fn new(service: &Service) -> Self {
+    fn new(service: Service) -> Self {
         Self {
-            id: service.id,
             facts: service.facts.clone(),
-            heartbeat: (service.report_count, service.updated_at),
+            service,
             skew: None,
         }
     }
 
-    /// Learns from the row. One that a lagging replica shows as it was before is put back to what was last
+    /// Learns from one more read of the row.
+    ///
+    /// A lagging replica shows a row as it was before. Its time and count are then replaced by those that were last
     /// accepted: an old stamp would look like a service that stopped, or a clock that was set.
-    fn track(&mut self, service: &mut Service, read: Read, assumptions: &Arc<Assumptions>) {
-        let Stamp::At(stamp) = service.updated_at else {
-            return;
-        };
-        let row = Row {
-            report_count: service.report_count,
-            stamp,
-            foreign: self.facts != service.facts,
-        };
-        match &mut self.skew {
-            Some(skew) => {
-                if skew.observe(read, row) == Observation::Stale {
-                    (service.report_count, service.updated_at) = self.heartbeat;
-                    return;
-                }
+    fn track(&mut self, mut service: Service, read: Read, assumptions: &Arc<Assumptions>) {
+        if let Stamp::At(stamp) = service.updated_at {
+            let row = Row {
+                report_count: service.report_count,
+                stamp,
+                foreign: self.facts != service.facts,
+            };
+            let is_stale = if let Some(skew) = &mut self.skew {
+                skew.observe(read, row) == Observation::Stale
+            } else {
+                self.skew = Some(Skew::new(read, row, assumptions.clone()));
+                false
+            };
+            if is_stale {
+                service.report_count = self.service.report_count;
+                service.updated_at = self.service.updated_at;
+            } else {
+                self.facts.clone_from(&service.facts);
             }
-            None => self.skew = Some(Skew::new(read, row, assumptions.clone())),
         }
-        self.facts.clone_from(&service.facts);
-        self.heartbeat = (service.report_count, service.updated_at);
+        self.service = service;
     }
 
-    fn observed(
-        &self,
-        service: &Service,
-        read: Read,
-        now: DatabaseTime,
-        intervals: &Intervals,
-    ) -> Observed {
+    fn observed(&self, read: Read, now: DatabaseTime, intervals: &Intervals) -> ObservedService {
         let skew = self.skew.as_ref();
         let writers = skew.and_then(Skew::writers);
         let silence = skew.map(|skew| skew.silence(read.answered));
-        Observed {
-            // Several writers have several clocks, of which the bounds hold for the last one alone.
+        let observed = Observed {
+            // Several writers have several clocks; the bounds hold for the clock of the last writer only.
             clock_skew: skew
                 .filter(|_| writers.is_none())
                 .and_then(|skew| skew.against_database(read, now, intervals.service_down_time)),
@@ -254,7 +245,11 @@ impl Tracked {
             writers,
             silence_least: silence.map(|(least, _)| least),
             silence_most: silence.and_then(|(_, most)| most),
-            reason: cause::reason(service, skew, now, read.answered, intervals),
+            reason: cause::reason(&self.service, skew, now, read.answered, intervals),
+        };
+        ObservedService {
+            service: self.service.clone(),
+            observed,
         }
     }
 }
@@ -264,9 +259,9 @@ mod tests {
     use super::*;
     use crate::heartbeat::cause::Reason;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::service::HostTime;
     use crate::heartbeat::skew::Monotonic;
-    use crate::heartbeat::snapshot::ServiceStatus;
+    use crate::heartbeat::status::ServiceStatus;
+    use crate::heartbeat::time::HostTime;
 
     /// A database read every five seconds, each read taking 20 ms.
     struct Reads {
@@ -567,7 +562,7 @@ mod tests {
                 visibility_delay: TimeDelta::seconds(delay),
                 ..reads.tracker.tolerances
             };
-            reads.tracker.adopt(intervals, tolerances);
+            reads.tracker.reconfigure(intervals, tolerances);
             // Read again before the next heartbeat.
             let service = Service {
                 updated_at: Stamp::At(HostTime(reads.database.0 + TimeDelta::seconds(60))),

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use super::cause::Reason;
 use super::skew::Bounds;
-use super::snapshot::ServiceStatus;
 use super::state::State;
+use super::status::ServiceStatus;
 
 /// A skew that is proven beyond this, on either side, is worth a look before it takes the service down.
 const SKEW_LIMIT: TimeDelta = TimeDelta::seconds(5);
@@ -120,7 +120,7 @@ mod tests {
     use crate::heartbeat::cause::Reason;
     use crate::heartbeat::fixture;
     use crate::heartbeat::skew::ClockSkew;
-    use crate::heartbeat::snapshot::Observed;
+    use crate::heartbeat::status::Observed;
 
     fn check(up: Option<bool>, disabled: bool, observed: Observed, expected: Urgency) {
         let mut service = fixture::service("cinder-volume", "block1");

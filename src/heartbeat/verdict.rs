@@ -1,7 +1,8 @@
 //! What the services of one snapshot amount to: all up, some down, and which of these have no reason yet.
 
 use super::cause::Reason;
-use super::snapshot::{ServiceStatus, Snapshot};
+use super::snapshot::Snapshot;
+use super::status::ServiceStatus;
 
 /// Returns whether every enabled service is up, `None` when that can't be told: some time is unreadable and
 /// nothing is known to be down, a service's row is missing, or there is no service at all.

@@ -1,7 +1,7 @@
 //! The bytes of `/metrics`: Prometheus's text format 0.0.4 and OpenMetrics 1.0.0.
 //!
-//! The two differ in the lines that describe a family; the samples are the same. The page has two parts: the
-//! services, rendered once a poll, and the exporter's own metrics, rendered at each scrape. Formats:
+//! The two differ only in the lines that describe a family. The page has two parts: the services, rendered once a
+//! poll, and the exporter's own metrics, rendered once a second while they are scraped. Formats:
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/> and
 //! <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
 
@@ -9,9 +9,10 @@ use std::fmt::Write as _;
 
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::table::{self, Column, Kind, Metric, Value};
+use super::table::{self, Kind, Metric, Series, Value};
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::snapshot::{ClusterStatus, ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
 /// The text format of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Format {
         }
     }
 
-    /// Returns what ends a page.
+    /// Returns the end of a page.
     #[must_use]
     pub(crate) fn end(self) -> &'static str {
         match self {
@@ -45,20 +46,20 @@ impl Format {
     }
 }
 
-/// A family of the services' part of a page.
+/// A metric family of the services.
 #[derive(Clone, Copy)]
 pub(crate) enum Family {
     /// One series for each service that has a value.
-    Service(&'static Column<ServiceStatus>),
-    /// Every reason of every service whose verdict is known, so that no series comes and goes.
+    Service(&'static Series<ServiceStatus>),
+    /// Every reason of every service whose verdict is known: constant series, whatever the reason.
     DownReason,
     /// The facts about each service.
     ServiceInfo,
     /// One series for each cluster that has a value.
-    Cluster(&'static Column<ClusterStatus>),
+    Cluster(&'static Series<ClusterStatus>),
 }
 
-/// The labels that identify each service and each cluster of a snapshot, rendered once for all families.
+/// The identifying labels of each service and cluster of a snapshot, rendered once for all families.
 #[derive(Debug)]
 pub(crate) struct Names {
     services: Labels,
@@ -73,7 +74,7 @@ struct Labels {
 }
 
 impl Names {
-    /// Returns those of a snapshot.
+    /// Renders the labels of a snapshot.
     #[must_use]
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let services = snapshot
@@ -131,7 +132,7 @@ impl Family {
             .chain(clusters)
     }
 
-    /// Returns what the family is.
+    /// Returns the description of the family.
     #[must_use]
     pub(crate) fn metric(self) -> &'static Metric {
         match self {
@@ -141,7 +142,7 @@ impl Family {
         }
     }
 
-    /// Returns whether two snapshots of [the same names](Names::are_same) show the same samples.
+    /// Returns whether two snapshots with [the same names](Names::are_same) have the same samples of this family.
     #[must_use]
     pub(crate) fn is_same(self, a: &Snapshot, b: &Snapshot) -> bool {
         let mut services = a.services.iter().zip(&b.services);
@@ -152,13 +153,13 @@ impl Family {
             Self::DownReason => services.all(|(a, b)| {
                 a.up.is_some() == b.up.is_some() && a.observed.reason == b.observed.reason
             }),
-            // The names are the facts.
+            // The same names have the same facts.
             Self::ServiceInfo => true,
         }
     }
 
-    /// Renders the family, nothing where it has no samples. `names` are those of the snapshot; `page` is given to
-    /// `drain` after each line that belongs to a row, and may be emptied there.
+    /// Renders the family; nothing if it has no samples. `names` must be those of the snapshot. `page` is passed to
+    /// `drain` after each sample, which may empty it.
     pub(crate) fn render(
         self,
         format: Format,
@@ -206,14 +207,15 @@ impl Family {
     }
 }
 
-/// Returns what the table says of a family that the crate `prometheus` gathered.
+/// Returns the description of a family that the crate `prometheus` gathered.
 #[must_use]
 pub(crate) fn described(gathered: &MetricFamily) -> Option<&'static Metric> {
     let mut metrics = table::TELEMETRY.iter();
     metrics.find(|metric| metric.name == gathered.name())
 }
 
-/// Renders what the crate `prometheus` gathered, which knows nothing of OpenMetrics. Ends the page.
+/// Renders the families that the crate `prometheus` gathered, and ends the page. The crate has no encoder for
+/// OpenMetrics.
 #[must_use]
 pub(crate) fn telemetry(families: &[MetricFamily], format: Format) -> String {
     let mut page = String::with_capacity(16 * 1024);
@@ -296,7 +298,7 @@ impl<F: FnMut(&mut String)> Lines<'_, F> {
     }
 }
 
-/// Writes the lines that say what a family is.
+/// Writes the lines that describe a family.
 fn describe(page: &mut String, format: Format, metric: &Metric) {
     let (name, kind) = match format {
         Format::OpenMetrics => (metric.family(), metric.kind.as_str()),
@@ -380,8 +382,8 @@ fn label_pair(labels: &mut String, name: &str, value: &str) {
     labels.push('"');
 }
 
-/// Escapes a label's value or a help text. A zero byte, for which every tool would take the page for binary,
-/// becomes the replacement character.
+/// Escapes a label value or a help text. A zero byte becomes the replacement character: tools would treat the page
+/// as binary.
 fn escape(page: &mut String, text: &str, quotes: bool) {
     if !text.bytes().any(|b| matches!(b, b'\\' | b'\n' | b'"' | 0)) {
         page.push_str(text);
@@ -419,7 +421,7 @@ fn number(page: &mut String, value: Value) {
     }
 }
 
-/// Writes a float as both formats want it: infinities as `+Inf`, `-Inf`.
+/// Writes a float as both formats require: infinities as `+Inf`, `-Inf`.
 fn float(page: &mut String, value: f64) {
     if value.is_infinite() {
         page.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });

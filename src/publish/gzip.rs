@@ -1,14 +1,14 @@
-//! One gzip member out of parts, each compressed when it is made, in whatever order they are joined.
+//! One gzip member assembled from parts, which are compressed one by one and can be joined in any order.
 //!
-//! Several members in one body would be legal, and `curl --compressed` stops after the first. So each part is raw
-//! deflate that ends on a byte, none refers back to another, and the checksums are joined.
+//! Several members in one body would be legal, but `curl --compressed` stops after the first. Each part is raw deflate
+//! that ends on a byte and refers to no other part; the checksums are combined.
 //! Formats: RFC 1951 and RFC 1952.
 
 use bytes::Bytes;
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// What a member begins with: ID1, ID2, deflate, no flags, no time, no extra flags, unknown system (RFC 1952, 2.3).
+/// Start of a member: ID1, ID2, deflate, no flags, no time, no extra flags, unknown system (RFC 1952, 2.3).
 pub(crate) const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// A part of a member.
@@ -19,7 +19,7 @@ pub(crate) struct Part {
     checksum: Hasher,
 }
 
-/// Compresses texts, each into a part of its own.
+/// Compresses texts, one part at a time.
 #[derive(Debug)]
 pub(crate) struct Deflate {
     compress: Compress,
@@ -44,7 +44,7 @@ impl Deflate {
         self.deflate(text, FlushCompress::None);
     }
 
-    /// Ends the part; another can follow it in the member.
+    /// Ends a part that others may follow in the member.
     pub(crate) fn part(&mut self) -> Part {
         if self.checksum.total_len() > 0 {
             self.deflate(&[], FlushCompress::Full);
@@ -60,7 +60,7 @@ impl Deflate {
     }
 
     fn take(&mut self) -> Part {
-        // What is kept for long takes no more room than it needs.
+        // Parts are kept until the next poll: without spare capacity.
         let bytes = self.bytes.as_slice().to_vec();
         self.bytes.clear();
         Part {
@@ -84,7 +84,7 @@ impl Deflate {
             match flush {
                 FlushCompress::Finish if status == Status::StreamEnd => return,
                 FlushCompress::Finish => {}
-                // All is read, and a flush is complete, when there is room left (zlib.h, deflate).
+                // The input is consumed, and a flush complete, once there is room left (deflate in zlib.h).
                 _ if !full => return,
                 _ => {}
             }
@@ -92,7 +92,7 @@ impl Deflate {
     }
 }
 
-/// Returns what a member of these parts ends with: the checksum and the length of the text (RFC 1952, 2.3.1).
+/// Returns the end of a member: the checksum and the length of the text (RFC 1952, 2.3.1).
 #[must_use]
 pub(crate) fn trailer<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Bytes {
     let mut checksum = Hasher::new();
@@ -110,12 +110,17 @@ pub(crate) fn trailer<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Bytes {
         .into()
 }
 
-/// Compresses a text of one part.
-#[must_use]
-pub(crate) fn whole(text: &[u8]) -> Bytes {
+/// Compresses a text into the last part of a member.
+pub(crate) fn last_part(text: &[u8]) -> Part {
     let mut deflate = Deflate::default();
     deflate.write(text);
-    let part = deflate.end();
+    deflate.end()
+}
+
+/// Compresses a text into a member of one part.
+#[must_use]
+pub(crate) fn whole(text: &[u8]) -> Bytes {
+    let part = last_part(text);
     [HEADER, &part.bytes, &trailer([&part])].concat().into()
 }
 

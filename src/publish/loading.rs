@@ -1,4 +1,4 @@
-//! Whether the configuration was loaded, of which parts are loaded apart from one another.
+//! Whether the configuration was loaded: its parts are loaded independently, and have two metrics together.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,9 +6,8 @@ use std::time::Duration;
 use prometheus::{Gauge, IntGauge, Registry};
 
 use super::table;
-use super::telemetry::options;
 
-/// A part of the configuration that is loaded by itself.
+/// A part of the configuration that is loaded independently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConfigPart {
     /// The settings: cinder.conf, the YAML file, and the files of secrets.
@@ -20,19 +19,19 @@ pub(crate) enum ConfigPart {
 /// The two metrics of all parts together.
 #[derive(Debug)]
 pub(super) struct Loading {
-    /// By part, whether it was refused when it was last loaded.
+    /// By part: whether its last load was refused.
     refused: Mutex<[bool; 2]>,
     successful: IntGauge,
     timestamp: Gauge,
 }
 
 impl Loading {
-    /// Registers the metrics, for parts that were all loaded.
+    /// Registers the metrics; all parts count as loaded.
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let successful = IntGauge::with_opts(options(&table::RELOAD_SUCCESSFUL))?;
+        let successful = IntGauge::with_opts(table::RELOAD_SUCCESSFUL.options())?;
         successful.set(1);
         registry.register(Box::new(successful.clone()))?;
-        let timestamp = Gauge::with_opts(options(&table::RELOAD_TIMESTAMP))?;
+        let timestamp = Gauge::with_opts(table::RELOAD_TIMESTAMP.options())?;
         registry.register(Box::new(timestamp.clone()))?;
         Ok(Self {
             refused: Mutex::default(),
@@ -53,7 +52,7 @@ impl Loading {
     fn note(&self, part: ConfigPart, refusal: bool) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused[part as usize] = refusal;
-        // With the lock held, so that what is published is the latest.
+        // While the lock is held, so that the latest state is published.
         self.successful.set((*refused == [false; 2]).into());
     }
 

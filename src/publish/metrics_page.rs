@@ -1,78 +1,32 @@
-//! What a scrape is answered with: the services' part of the latest picture and the exporter's own metrics, as of one
-//! moment; put together before anybody asks, in the formats that were asked for lately.
+//! The answer to a scrape: the services of the latest snapshot and the exporter's own metrics, as of one moment.
+//!
+//! It is assembled before it is asked for, in the formats that were asked for lately.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
-use prometheus::proto::MetricFamily;
-use tokio::time::Instant;
 
-use super::exposition::{self, Family, Format};
-use super::gzip::{self, Deflate, Part};
+use super::exposition::{Family, Format};
+use super::gzip::{self, Part};
+use super::own_metrics::OwnMetrics;
 use super::rendered::{Encoding, RenderedSnapshot};
 use super::table::Metric;
-use super::telemetry::Telemetry;
-
-/// The age from which on own metrics are gathered anew. They are gathered every second for five minutes after a scrape.
-const FRESH: Duration = Duration::from_millis(1500);
 
 /// An answer, in pieces that are sent one after the other.
 pub(crate) type Pieces = Arc<[Bytes]>;
 
-/// The exporter's own metrics at one moment.
-#[derive(Debug, Default)]
-pub struct OwnMetrics {
-    /// When they were gathered; `None` if never.
-    gathered: Option<Instant>,
-    families: Vec<MetricFamily>,
-    text: [OnceLock<Bytes>; Format::ALL.len()],
-    gzip: [OnceLock<Part>; Format::ALL.len()],
-}
-
-impl OwnMetrics {
-    /// Gathers them.
-    #[must_use]
-    pub(crate) fn gather(telemetry: &Telemetry) -> Self {
-        Self {
-            gathered: Some(Instant::now()),
-            families: telemetry.gather(),
-            ..Self::default()
-        }
-    }
-
-    fn text(&self, format: Format) -> &Bytes {
-        self.text[format as usize]
-            .get_or_init(|| exposition::telemetry(&self.families, format).into())
-    }
-
-    fn gzip(&self, format: Format) -> &Part {
-        self.gzip[format as usize].get_or_init(|| ending(self.text(format)))
-    }
-
-    /// Returns only the families of these names.
-    fn selected(&self, is_selected: impl Fn(&Metric) -> bool, format: Format) -> Bytes {
-        let families = self.families.iter();
-        let is_selected =
-            |family: &&MetricFamily| exposition::described(family).is_some_and(&is_selected);
-        let families: Vec<MetricFamily> = families.filter(is_selected).cloned().collect();
-        exposition::telemetry(&families, format).into()
-    }
-}
-
-/// A picture and own metrics that belong together, and the answers that were made of them so far.
+/// A snapshot and own metrics that belong together, and the answers assembled from them so far.
 #[derive(Debug, Default)]
 pub(crate) struct MetricsPage {
-    /// The services, `None` where there is nothing to be shown of them.
+    /// The services; `None` before the first snapshot, and while the latest is withheld.
     pub rendered: Option<Arc<RenderedSnapshot>>,
-    /// The rest.
+    /// The exporter itself.
     pub own: Arc<OwnMetrics>,
     answers: [[OnceLock<Pieces>; Encoding::ALL.len()]; Format::ALL.len()],
 }
 
 impl MetricsPage {
-    /// Puts both together; nothing is rendered yet.
-    #[must_use]
+    /// Makes a page that is not rendered yet.
     pub(crate) fn new(rendered: Option<Arc<RenderedSnapshot>>, own: Arc<OwnMetrics>) -> Self {
         Self {
             rendered,
@@ -81,16 +35,8 @@ impl MetricsPage {
         }
     }
 
-    /// Returns whether the own metrics need not be gathered anew.
-    #[must_use]
-    pub(crate) fn is_fresh(&self) -> bool {
-        let gathered = self.own.gathered;
-        gathered.is_some_and(|gathered| gathered.elapsed() < FRESH)
-    }
-
     /// Returns the whole page.
-    #[must_use]
-    pub(crate) fn page(&self, format: Format, encoding: Encoding) -> &Pieces {
+    pub(crate) fn pieces(&self, format: Format, encoding: Encoding) -> &Pieces {
         self.answers[format as usize][encoding as usize].get_or_init(|| match encoding {
             Encoding::Identity => {
                 let services = self
@@ -109,8 +55,7 @@ impl MetricsPage {
         })
     }
 
-    /// Returns the page with the families of these names alone, each by the name of its samples or of its family.
-    #[must_use]
+    /// Returns the page with only the named families. A name may be that of a family or of its samples.
     pub(crate) fn selected(&self, names: &[String], format: Format, encoding: Encoding) -> Pieces {
         let is_selected = |metric: &Metric| names.iter().any(|name| metric.is_called(name));
         let own = self.own.selected(is_selected, format);
@@ -128,16 +73,10 @@ impl MetricsPage {
             ),
             Encoding::Gzip => {
                 let parts = chosen.map(|(rendered, place)| &rendered.gzip(format)[place]);
-                member(parts, &ending(&own))
+                member(parts, &gzip::last_part(&own))
             }
         }
     }
-}
-
-fn ending(text: &[u8]) -> Part {
-    let mut deflate = Deflate::default();
-    deflate.write(text);
-    deflate.end()
 }
 
 fn joined<'a>(services: impl Iterator<Item = &'a Bytes>, own: &'a Bytes) -> Pieces {
@@ -161,10 +100,11 @@ fn member<'a>(services: impl Iterator<Item = &'a Part>, own: &'a Part) -> Pieces
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+    use std::time::Duration;
 
     use super::*;
     use crate::heartbeat::fixture::INTERVALS;
-    use crate::publish::latest::Latest;
+    use crate::publish::telemetry::Telemetry;
 
     /// Each bucket, the sum, and the count.
     const POLL_DURATION: [&str; 16] = {
@@ -175,10 +115,10 @@ mod tests {
     };
 
     fn telemetry() -> Telemetry {
-        Telemetry::new("cinder", &INTERVALS, FRESH, Duration::ZERO).unwrap()
+        Telemetry::new("cinder", &INTERVALS, Duration::from_secs(5), Duration::ZERO).unwrap()
     }
 
-    fn scrape() -> MetricsPage {
+    fn metrics_page() -> MetricsPage {
         let rendered = RenderedSnapshot::fixture();
         MetricsPage::new(
             Some(rendered.into()),
@@ -201,12 +141,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_page_has_both_parts_whatever_the_encoding() {
-        let scrape = scrape();
+        let metrics_page = metrics_page();
         for format in Format::ALL {
-            let page = text(scrape.page(format, Encoding::Identity));
+            let page = text(metrics_page.pieces(format, Encoding::Identity));
             assert!(page.contains("openstack_service_up{") && page.contains("\nprocess_"));
             assert!(page.ends_with(format.end()));
-            assert_eq!(decompressed(scrape.page(format, Encoding::Gzip)), page);
+            assert_eq!(
+                decompressed(metrics_page.pieces(format, Encoding::Gzip)),
+                page
+            );
         }
     }
 
@@ -229,42 +172,18 @@ mod tests {
             (&["openstack_service_"], &[]),
         ] {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            let scrape = scrape();
+            let metrics_page = metrics_page();
             for format in Format::ALL {
-                let page = text(&scrape.selected(&names, format, Encoding::Identity));
+                let page = text(&metrics_page.selected(&names, format, Encoding::Identity));
                 let samples = page.lines().filter(|line| !line.starts_with('#'));
                 let samples: Vec<&str> = samples
                     .map(|line| line.split(['{', ' ']).next().unwrap())
                     .collect();
                 assert_eq!(samples, expected);
                 assert!(page.ends_with(format.end()));
-                let gzip = scrape.selected(&names, format, Encoding::Gzip);
+                let gzip = metrics_page.selected(&names, format, Encoding::Gzip);
                 assert_eq!(decompressed(&gzip), page);
             }
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn own_metrics_are_gathered_at_a_scrape_where_nobody_gathered_them_lately() {
-        let latest = Latest::new(FRESH, FRESH);
-        let telemetry = telemetry();
-        let failures = |asked: &str| {
-            let scrape = latest.scrape(|| OwnMetrics::gather(&telemetry));
-            let page = text(scrape.page(Format::Text, Encoding::Identity));
-            assert_eq!(page.contains("path=\"/asked\""), asked == "seen", "{page}");
-        };
-        failures("unseen");
-        telemetry.answered("/asked", 200);
-        failures("unseen");
-        latest.refresh(|| OwnMetrics::gather(&telemetry));
-        // Nobody asked for a format, so that there was no need.
-        failures("unseen");
-        latest.ask(Format::Text, Encoding::Identity);
-        latest.refresh(|| OwnMetrics::gather(&telemetry));
-        failures("seen");
-        tokio::time::advance(FRESH).await;
-        telemetry.answered("/asked", 404);
-        let scrape = latest.scrape(|| OwnMetrics::gather(&telemetry));
-        assert!(text(scrape.page(Format::Text, Encoding::Identity)).contains("404"));
     }
 }

@@ -1,10 +1,12 @@
-//! What is published: every metric's name and meaning, the bytes of `/metrics`, and the latest snapshot as bytes.
+//! What is published: the names and meanings of all metrics, the latest snapshot, and both as the bytes of `/metrics`.
 
+mod demand;
 pub mod exposition;
 pub(crate) mod gzip;
 pub mod latest;
 pub(crate) mod loading;
-pub mod metrics_page;
+pub(crate) mod metrics_page;
+mod own_metrics;
 pub(crate) mod process;
 pub mod rendered;
 pub mod table;

@@ -1,4 +1,4 @@
-//! The standard process metrics, read from /proc at each scrape.
+//! The standard process metrics, read from /proc whenever own metrics are gathered.
 //!
 //! The process collector of the crate `prometheus` counts processor time in whole seconds, too coarse for a
 //! process that uses less than one an hour. Outside Linux there are no such metrics.
@@ -11,14 +11,14 @@ use prometheus::proto::MetricFamily;
 pub(crate) struct ProcessCollector;
 
 impl Collector for ProcessCollector {
-    /// A collector may leave its descriptions out, and this one knows what it has only when it looks.
+    /// A collector may omit its descriptions; this one learns what is readable only when it collects.
     fn desc(&self) -> Vec<&Desc> {
         Vec::new()
     }
 
     #[cfg(target_os = "linux")]
     fn collect(&self) -> Vec<MetricFamily> {
-        // What can't be read is left out rather than invented.
+        // Unreadable values are omitted.
         linux::collect().unwrap_or_default()
     }
 

@@ -1,8 +1,7 @@
 //! A snapshot as bytes.
 //!
-//! A picture is rendered in a format when that is first asked for; and at once, before anybody asks, in the
-//! formats that are in demand, so that no scrape waits for the work of a poll. It is rendered family by family,
-//! and a family that shows what it showed in the picture before is not rendered again.
+//! Formats in demand are rendered with the poll, so that no scrape waits for the work; others when they are first asked
+//! for. Rendering goes family by family, and reuses the bytes of a family that did not change since the last snapshot.
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,7 +17,7 @@ use crate::report::json;
 /// How the bytes are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// As they are.
+    /// Not compressed.
     Identity,
     /// Compressed.
     Gzip,
@@ -34,19 +33,19 @@ impl Encoding {
 pub(crate) enum Selection {
     /// All.
     All,
-    /// Those that the API lists as down, disabled ones included.
+    /// Only services that the API lists as down, disabled ones included.
     Down,
 }
 
-/// Bytes of text that are compressed at a time.
+/// Bytes of text to compress at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// One snapshot and what was rendered of it so far.
+/// A snapshot, and the bytes rendered from it so far.
 #[derive(Debug)]
 pub struct RenderedSnapshot {
-    /// What is shown.
+    /// The snapshot.
     pub snapshot: Arc<Snapshot>,
-    /// When the rows were asked for, by the monotonic clock.
+    /// When the statement was sent, by the monotonic clock.
     pub taken: Instant,
     names: OnceLock<Arc<Names>>,
     text: [OnceLock<Vec<Bytes>>; Format::ALL.len()],
@@ -55,7 +54,7 @@ pub struct RenderedSnapshot {
 }
 
 impl RenderedSnapshot {
-    /// A picture of which nothing is rendered yet.
+    /// Takes a snapshot; nothing is rendered yet.
     #[must_use]
     pub fn new(snapshot: Snapshot, taken: Instant) -> Self {
         Self {
@@ -68,19 +67,19 @@ impl RenderedSnapshot {
         }
     }
 
-    /// Returns the services' part of the page, a text for each [`Family`].
+    /// Returns the families of the services, a text for each [`Family`].
     #[must_use]
     pub fn text(&self, format: Format) -> &[Bytes] {
         self.text[format as usize].get_or_init(|| self.texts(format, None))
     }
 
-    /// Returns the services' part of the page, compressed, a part for each [`Family`].
+    /// Returns the families of the services compressed, a part for each [`Family`].
     #[must_use]
     pub(crate) fn gzip(&self, format: Format) -> &[Part] {
         self.gzip[format as usize].get_or_init(|| self.parts(format, None))
     }
 
-    /// Renders what is in demand, with what the picture before this one has of it.
+    /// Renders the formats in demand, and reuses what the snapshot before this one has of them.
     pub(crate) fn follow(
         &self,
         before: Option<&Self>,
@@ -103,7 +102,7 @@ impl RenderedSnapshot {
     fn texts(&self, format: Format, before: Option<&Self>) -> Vec<Bytes> {
         let old = before.and_then(|before| before.text[format as usize].get());
         self.families(before, old, |family, old| {
-            // As long as it was, and a little longer.
+            // A little longer than the last one.
             let expected = old.map_or(0, |old| old.len() + old.len() / 64);
             let mut page = String::with_capacity(expected);
             family.render(format, &self.snapshot, self.names(), &mut page, |_| {});
@@ -131,7 +130,7 @@ impl RenderedSnapshot {
         })
     }
 
-    /// Returns what `render` makes of each family, or what it made of the same in the picture before.
+    /// Returns what `render` makes of each family, or reuses the old result if the family did not change.
     fn families<T: Clone>(
         &self,
         before: Option<&Self>,
@@ -153,7 +152,7 @@ impl RenderedSnapshot {
             .get_or_init(|| Arc::new(Names::of(&self.snapshot)))
     }
 
-    /// Returns the services as JSON, rendered when that is first asked for: of ten thousand it takes a while.
+    /// Returns the services as JSON. They are rendered at the first request, which takes a while for ten thousand.
     #[must_use]
     pub(crate) fn json(&self, selection: Selection, encoding: Encoding) -> &Bytes {
         self.json[selection as usize][encoding as usize].get_or_init(|| match encoding {
@@ -165,7 +164,7 @@ impl RenderedSnapshot {
         })
     }
 
-    /// Returns the same, `None` unless it is rendered already.
+    /// Returns the services as JSON; `None` unless they are rendered already.
     #[must_use]
     pub(crate) fn ready_json(&self, selection: Selection, encoding: Encoding) -> Option<&Bytes> {
         self.json[selection as usize][encoding as usize].get()
@@ -174,14 +173,14 @@ impl RenderedSnapshot {
 
 #[cfg(test)]
 impl RenderedSnapshot {
-    /// A picture of one service, taken now.
+    /// Returns a snapshot of one service, taken now.
     pub(crate) fn fixture() -> Self {
         use crate::heartbeat::fixture;
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
         Self::new(fixture::snapshot(reading), Instant::now())
     }
 
-    /// Returns whether a format is rendered already.
+    /// Returns whether a format is rendered.
     pub(crate) fn is_rendered(&self, format: Format, encoding: Encoding) -> bool {
         match encoding {
             Encoding::Identity => self.text[format as usize].get().is_some(),
@@ -196,10 +195,11 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::service::{Facts, HostTime, Service, Stamp};
+    use crate::heartbeat::service::{Facts, Service, Stamp};
+    use crate::heartbeat::time::HostTime;
 
     #[tokio::test(start_paused = true)]
-    async fn what_follows_is_what_is_rendered_alone_and_what_did_not_change_is_the_same() {
+    async fn a_snapshot_is_rendered_after_another_as_it_is_alone_and_reuses_what_did_not_change() {
         let service = |host, age| {
             let now = fixture::now("2026-03-30 00:54:14").0;
             let stamp = HostTime(now - TimeDelta::seconds(age));
@@ -218,7 +218,7 @@ mod tests {
             disabled: true,
             ..service("b", 4)
         };
-        // And how many of the families are the same.
+        // With the number of families that are reused.
         for (then, unchanged) in [
             (both(), Family::all().count()),
             (
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_json_of_a_picture_is_rendered_once() {
+    async fn json_is_rendered_once() {
         let rendered = RenderedSnapshot::fixture();
         for selection in [Selection::All, Selection::Down] {
             for encoding in [Encoding::Identity, Encoding::Gzip] {

@@ -1,10 +1,11 @@
-//! The one table of all metrics: name, type, labels and help. The reference of `print metrics` is made from it.
+//! The one table of all metrics: name, type, labels, help. `print metrics` prints the reference from it.
 
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
+use prometheus::Opts;
 
-use crate::heartbeat::snapshot::{ClusterStatus, ServiceStatus};
+use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
 /// A metric family.
 #[derive(Debug, Clone, Copy)]
@@ -15,25 +16,25 @@ pub struct Metric {
     pub kind: Kind,
     /// Names of the labels.
     pub labels: &'static [&'static str],
-    /// One sentence or more.
+    /// The text after HELP.
     pub help: &'static str,
 }
 
 /// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises, but for a restart of what it counts.
+    /// Only rises, except at a restart.
     Counter,
     /// Rises and falls.
     Gauge,
-    /// Counts in buckets.
+    /// Counts observations in buckets.
     Histogram,
-    /// A constant 1 whose labels are facts; a gauge in text format 0.0.4.
+    /// A constant 1 whose labels hold facts; a gauge in text format 0.0.4.
     Info,
 }
 
 impl Kind {
-    /// Returns the name that OpenMetrics has for the type.
+    /// Returns the name of the type in OpenMetrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,7 +47,7 @@ impl Kind {
 }
 
 impl Metric {
-    /// Returns the name of the family in OpenMetrics, which leaves `_total` and `_info` to the samples.
+    /// Returns the name of the family in OpenMetrics: without `_total` and `_info`, which only samples have.
     #[must_use]
     pub fn family(&self) -> &'static str {
         let suffix = match self.kind {
@@ -68,7 +69,12 @@ impl Metric {
         is_sample(name) || name == self.family()
     }
 
-    /// Returns the unit, which stands at the end of the family's name, or nothing for a bare number.
+    /// Returns name and help as the crate `prometheus` takes them.
+    pub(crate) fn options(&self) -> Opts {
+        Opts::new(self.name, self.help)
+    }
+
+    /// Returns the unit, which is the last part of the family's name; `None` for a bare number.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
         ["seconds", "bytes"].into_iter().find(|unit| {
@@ -99,7 +105,7 @@ impl From<usize> for Value {
     }
 }
 
-/// Returns `None` for a span of more than 292,000 years, which no pair of clocks is apart.
+/// Returns `None` for a span of more than 292,000 years.
 fn micros(span: TimeDelta) -> Option<Value> {
     span.num_microseconds().map(Value::Micros)
 }
@@ -135,16 +141,16 @@ const fn gauge(name: &'static str, help: &'static str) -> Metric {
     }
 }
 
-/// A metric and how its value is got; without a value there is no series.
-pub(crate) type Column<T> = (Metric, fn(&T) -> Option<Value>);
+/// A metric, and the function that returns its value; `None` means no series.
+pub(crate) type Series<T> = (Metric, fn(&T) -> Option<Value>);
 
-/// The metrics of one service. All values are as of the last poll.
-pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
+/// The metrics of one service.
+pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     (
         service(
             "openstack_service_up",
             Kind::Gauge,
-            "Whether the API lists the service as up (1) or down (0), as of the last poll.",
+            "Whether the API lists the service as up (1) or down (0).",
         ),
         |status| status.up.map(Value::from),
     ),
@@ -152,7 +158,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_up_for_scheduler",
             Kind::Gauge,
-            "Whether the scheduler takes the service for up (1) or down (0), as of the last poll.",
+            "Whether the scheduler treats the service as up (1) or down (0).",
         ),
         |status| status.up_for_scheduler.map(Value::from),
     ),
@@ -160,7 +166,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_enabled",
             Kind::Gauge,
-            "Whether the service is enabled (1) or an operator disabled it (0), as of the last poll.",
+            "Whether the service is enabled (1) or an operator disabled it (0).",
         ),
         |status| Some((!status.service.disabled).into()),
     ),
@@ -168,7 +174,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_frozen",
             Kind::Gauge,
-            "Whether the backend of a volume service is frozen (1) or not (0), as of the last poll.",
+            "Whether the backend of a volume service is frozen (1) or not (0).",
         ),
         |status| status.service.facts.frozen_backend().map(Value::from),
     ),
@@ -176,7 +182,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_last_heartbeat_timestamp_seconds",
             Kind::Gauge,
-            "Time of the last heartbeat, by the clock of the service's host, as of the last poll.",
+            "Time of the last heartbeat, by the clock of the service's host.",
         ),
         |status| {
             let stamp = status.last_heartbeat?;
@@ -187,8 +193,8 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_heartbeat_age_seconds",
             Kind::Gauge,
-            "Apparent age of the last heartbeat at the last poll: the database's clock less the heartbeat's time \
-             by the clock of the service's host. Negative when that clock is ahead.",
+            "Apparent age of the last heartbeat: database clock minus heartbeat time, by the clock of the service's \
+             host. Negative when the host is ahead.",
         ),
         |status| micros(status.heartbeat_age?),
     ),
@@ -196,7 +202,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_heartbeats_total",
             Kind::Counter,
-            "Heartbeats since the service's row was created, as of the last poll.",
+            "Heartbeats since the service's row was created.",
         ),
         |status| Some(Value::Integer(status.service.report_count)),
     ),
@@ -204,7 +210,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_report_interval_seconds",
             Kind::Gauge,
-            "Observed mean interval between heartbeats, by the clock of the service's host, as of the last poll.",
+            "Observed mean interval between heartbeats, by the clock of the service's host.",
         ),
         |status| status.observed.report_interval.and_then(micros),
     ),
@@ -212,8 +218,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_clock_skew_seconds",
             Kind::Gauge,
-            "Best estimate of the clock of the service's host less the database's, as of the last poll; positive \
-             when the host is ahead.",
+            "Best estimate of host clock minus database clock; positive when the host is ahead.",
         ),
         |status| micros(status.observed.clock_skew?.estimate?),
     ),
@@ -221,7 +226,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_clock_skew_lower_bound_seconds",
             Kind::Gauge,
-            "The clock skew is proven to be at least this, as of the last poll; withdrawn after a long silence.",
+            "Proven lower bound of the clock skew; withdrawn after a long silence.",
         ),
         |status| micros(status.observed.clock_skew?.bounds.lower),
     ),
@@ -229,8 +234,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_clock_skew_upper_bound_seconds",
             Kind::Gauge,
-            "The clock skew is proven to be at most this, as of the last poll; there is no such series before a \
-             heartbeat was observed, nor after a long silence.",
+            "Proven upper bound of the clock skew; absent until a heartbeat was observed, and withdrawn after a long silence.",
         ),
         |status| micros(status.observed.clock_skew?.bounds.upper?),
     ),
@@ -238,7 +242,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_clock_steps_total",
             Kind::Counter,
-            "Times the clock of the service's host was seen to be set, since the exporter started or the row was made.",
+            "Times the clock of the service's host was seen to be set since the exporter started or the row was created.",
         ),
         |status| {
             let steps = status.observed.clock_steps?;
@@ -249,8 +253,8 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_clock_conflicts_total",
             Kind::Counter,
-            "Times a regular heartbeat contradicted the proven bounds, so that an assumption does not hold: a clock \
-             that is being slewed, or heartbeats that become visible later than skew.visibility-delay.",
+            "Times a regular heartbeat contradicted the proven bounds: the clock is being slewed, or heartbeats become \
+             visible later than skew.visibility-delay.",
         ),
         |status| {
             let conflicts = status.observed.clock_conflicts?;
@@ -261,7 +265,7 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_writers",
             Kind::Gauge,
-            "Estimated number of processes that write the service's row; only where it is above 1, as of the last poll.",
+            "Estimated number of processes that write the service's row; present only above 1.",
         ),
         |status| {
             status
@@ -274,8 +278,8 @@ pub(crate) const SERVICE: &[Column<ServiceStatus>] = &[
         service(
             "openstack_service_duplicate_rows",
             Kind::Gauge,
-            "Rows beyond the first with the same binary and host, of which the freshest is shown; only where \
-             there are any, as of the last poll.",
+            "Rows beyond the first with the same binary and host, of which only the freshest is published; present only \
+             above 0.",
         ),
         |status| (status.duplicates > 0).then(|| status.duplicates.into()),
     ),
@@ -286,14 +290,14 @@ pub(crate) const DOWN_REASON: Metric = Metric {
     name: "openstack_service_down_reason",
     kind: Kind::Gauge,
     labels: &["binary", "host", "reason"],
-    help: "Whether this is why the service is down (1) or not (0), as of the last poll. All are 0 while it is up, \
-           but `stopped` can hold while a clock that is ahead still hides it.",
+    help: "Whether this is why the service is down (1) or not (0). All are 0 while it is up, \
+           except that `stopped` can be 1 while a clock ahead still hides the stop.",
 };
 
-/// A label and where its value comes from.
+/// A label, and the function that returns its value.
 pub(crate) type InfoLabel = (&'static str, fn(&ServiceStatus) -> Option<&str>);
 
-/// Facts about a service that rarely change.
+/// The facts of a service.
 pub(crate) const SERVICE_INFO: Metric = Metric {
     name: "openstack_service_info",
     kind: Kind::Info,
@@ -309,11 +313,11 @@ pub(crate) const SERVICE_INFO: Metric = Metric {
         "replication_status",
         "active_backend_id",
     ],
-    help: "Facts about the service, as of the last poll.",
+    help: "Facts about the service.",
 };
 
-/// The labels of [`SERVICE_INFO`] beyond binary and host. A fact that is not known is an empty label, which is
-/// the same as none.
+/// The labels of [`SERVICE_INFO`] beyond binary and host. An unknown fact is an empty label, which Prometheus treats
+/// as absent.
 pub(crate) const SERVICE_INFO_LABELS: &[InfoLabel] = &[
     ("availability_zone", |s| {
         s.service.facts.availability_zone.as_deref()
@@ -335,33 +339,33 @@ pub(crate) const SERVICE_INFO_LABELS: &[InfoLabel] = &[
     }),
 ];
 
-/// The metrics of one cluster. All values are as of the last poll.
-pub(crate) const CLUSTER: &[Column<ClusterStatus>] = &[
+/// The metrics of one cluster.
+pub(crate) const CLUSTER: &[Series<ClusterStatus>] = &[
     (
         cluster(
             "openstack_cluster_up",
-            "Whether the API lists the cluster as up (1) or down (0), as of the last poll.",
+            "Whether the API lists the cluster as up (1) or down (0).",
         ),
         |status| status.up.map(Value::from),
     ),
     (
         cluster(
             "openstack_cluster_enabled",
-            "Whether the cluster is enabled (1) or disabled (0), as of the last poll.",
+            "Whether the cluster is enabled (1) or disabled (0).",
         ),
         |status| Some((!status.cluster.disabled).into()),
     ),
     (
         cluster(
             "openstack_cluster_hosts",
-            "Services that belong to the cluster, as of the last poll.",
+            "Services that belong to the cluster.",
         ),
         |status| Some(status.hosts.into()),
     ),
     (
         cluster(
             "openstack_cluster_hosts_down",
-            "Services of the cluster that the API counts as down, as of the last poll.",
+            "Services of the cluster that the API counts as down.",
         ),
         |status| Some(status.hosts_down.into()),
     ),
@@ -377,15 +381,15 @@ pub(crate) const LAST_POLL: Metric = gauge(
     "openstack_heartbeat_last_poll_timestamp_seconds",
     "The database's clock at the last successful poll.",
 );
-/// The database's clock against ours.
+/// The database's clock against the exporter's.
 pub(crate) const CLOCK_OFFSET: Metric = gauge(
     "openstack_heartbeat_database_clock_offset_seconds",
-    "The database's clock less the exporter's, at the last successful poll.",
+    "Database clock minus exporter clock, at the last successful poll.",
 );
 /// How exact [`CLOCK_OFFSET`] is.
 pub(crate) const CLOCK_OFFSET_ERROR: Metric = gauge(
     "openstack_heartbeat_database_clock_offset_error_seconds",
-    "Bound on the error of the database's clock offset: half the round trip of the last successful poll.",
+    "Bound on the error of the database clock offset: half the round trip of the last successful poll.",
 );
 /// How long polls take.
 pub(crate) const POLL_DURATION: Metric = Metric {
@@ -406,67 +410,67 @@ pub(crate) const ROWS: Metric = gauge(
     "openstack_heartbeat_rows",
     "Rows of the table of services that are not deleted, at the last successful poll.",
 );
-/// How many rows are no good.
+/// How many rows were rejected.
 pub(crate) const ROWS_REJECTED: Metric = Metric {
     name: "openstack_heartbeat_rows_rejected",
     kind: Kind::Gauge,
     labels: &["database", "reason"],
-    help: "Rows that could not be read, or not in full, at the last successful poll.",
+    help: "Rows not readable, or not in full, at the last successful poll.",
 };
 /// `service_down_time`.
 pub(crate) const SERVICE_DOWN_TIME: Metric = gauge(
     "openstack_heartbeat_service_down_time_seconds",
-    "The option service_down_time that verdicts are made with.",
+    "The option service_down_time used for verdicts.",
 );
-/// What processes that run a service make of `service_down_time`.
+/// The `service_down_time` of processes that run a service.
 pub(crate) const SCHEDULER_DOWN_TIME: Metric = gauge(
     "openstack_heartbeat_scheduler_service_down_time_seconds",
-    "The service_down_time of the scheduler, which raises one that is not above report_interval.",
+    "The service_down_time of the scheduler, which raises a value that is not above report_interval.",
 );
 /// `report_interval`.
 pub(crate) const REPORT_INTERVAL: Metric = gauge(
     "openstack_heartbeat_configured_report_interval_seconds",
-    "The option report_interval that verdicts are made with.",
+    "The option report_interval used for verdicts.",
 );
 /// `poll.interval`.
 pub(crate) const POLL_INTERVAL: Metric = gauge(
     "openstack_heartbeat_poll_interval_seconds",
     "The setting poll.interval.",
 );
-/// Whether the reference of all skews is off itself.
+/// Whether the reference of all skews is itself wrong.
 pub(crate) const REFERENCE_SUSPECT: Metric = gauge(
     "openstack_heartbeat_reference_clock_suspect",
-    "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side (1): then \
-     it is rather the database's clock that is off, or its reads lag.",
+    "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side (1): the \
+     database's clock is probably off, or its reads lag.",
 );
-/// How often another clock answered.
+/// How often the reference jumped.
 pub(crate) const CLOCK_JUMPS: Metric = Metric {
     name: "openstack_heartbeat_database_clock_jumps_total",
     kind: Kind::Counter,
     labels: DATABASE_LABELS,
     help: "Times the database's clock jumped by more than a second against the exporter's monotonic clock: it was \
-           set, another server answers, or the exporter's machine was suspended.",
+           set, another server answered, or the exporter's machine was suspended.",
 };
-/// What this program is.
+/// The version of the program.
 pub(crate) const BUILD_INFO: Metric = Metric {
     name: "openstack_heartbeat_exporter_build_info",
     kind: Kind::Info,
     labels: &["version", "revision", "rustc"],
     help: "Version and revision of the exporter, and the compiler that built it.",
 };
-/// Whether the configuration in force is the one on disk.
+/// Whether the last reload succeeded.
 pub(crate) const RELOAD_SUCCESSFUL: Metric = Metric {
     name: "openstack_heartbeat_config_last_reload_successful",
     kind: Kind::Gauge,
     labels: &[],
-    help: "Whether the configuration was last loaded successfully (1), or was refused and the old one kept (0).",
+    help: "Whether the last load of the configuration succeeded (1), or was refused and the old one stays active (0).",
 };
-/// When the configuration in force was loaded.
+/// When the active configuration was loaded.
 pub(crate) const RELOAD_TIMESTAMP: Metric = Metric {
     name: "openstack_heartbeat_config_last_reload_success_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[],
-    help: "Time when the configuration was last loaded successfully, by the exporter's clock.",
+    help: "Time of the last successful load of the configuration, by the exporter's clock.",
 };
 /// Requests answered.
 pub(crate) const HTTP_REQUESTS: Metric = Metric {
@@ -476,8 +480,8 @@ pub(crate) const HTTP_REQUESTS: Metric = Metric {
     help: "HTTP requests answered, by path and status code; unknown paths count as `other`.",
 };
 
-/// Connections closed before their client did so.
-pub(crate) const HTTP_DISMISSED: Metric = Metric {
+/// Connections that the exporter closed.
+pub(crate) const HTTP_CLOSED: Metric = Metric {
     name: "openstack_heartbeat_http_connections_closed_total",
     kind: Kind::Counter,
     labels: &["reason"],
@@ -556,7 +560,7 @@ pub(crate) const TELEMETRY: &[Metric] = &[
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
     HTTP_REQUESTS,
-    HTTP_DISMISSED,
+    HTTP_CLOSED,
     PROCESS_CPU,
     PROCESS_OPEN_FDS,
     PROCESS_MAX_FDS,

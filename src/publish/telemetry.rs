@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use prometheus::proto::MetricFamily;
-use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::loading::{ConfigPart, Loading};
 use super::process::ProcessCollector;
@@ -15,13 +12,14 @@ use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::service::Defect;
 use crate::heartbeat::snapshot::Snapshot;
+use crate::source::reader::ClockOffset;
 
 /// Upper bounds of the buckets of poll durations, from a table in memory to the default query timeout and above.
 const POLL_BUCKETS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// Handles of all own metrics. A registry of its own makes each instance independent.
+/// Handles of all own metrics. Each instance has its own registry, and so is independent.
 #[derive(Debug)]
 pub struct Telemetry {
     registry: Registry,
@@ -38,7 +36,7 @@ pub struct Telemetry {
     reference_suspect: IntGaugeVec,
     clock_jumps: IntCounterVec,
     http_requests: IntCounterVec,
-    http_dismissed: IntCounterVec,
+    http_closed: IntCounterVec,
     service_down_time: GaugeVec,
     scheduler_down_time: GaugeVec,
     report_interval: GaugeVec,
@@ -46,22 +44,13 @@ pub struct Telemetry {
     loading: Loading,
 }
 
-/// How far the database's clock is from the exporter's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct ClockOffset {
-    /// The database's clock less the exporter's.
-    pub offset: TimeDelta,
-    /// Bound on the error, on both sides: half the round trip.
-    pub error: Duration,
-}
-
 impl Telemetry {
-    /// Registers all metrics of one source. What is not known yet has no series, but counters start at zero.
+    /// Registers all metrics of one source. Unknown values have no series; counters start at zero.
     ///
     /// `loaded` is the time since the Unix epoch when the configuration was loaded.
     ///
     /// # Errors
-    /// Never in practice: a name or a label that the crate refuses is a mistake in [`table`].
+    /// Never in practice: a name or label that the crate refuses is a bug in [`table`].
     pub fn new(
         database: &'static str,
         intervals: &Intervals,
@@ -83,7 +72,7 @@ impl Telemetry {
             reference_suspect: registering.integers(&table::REFERENCE_SUSPECT)?,
             clock_jumps: registering.counters(&table::CLOCK_JUMPS)?,
             http_requests: registering.counters(&table::HTTP_REQUESTS)?,
-            http_dismissed: registering.counters(&table::HTTP_DISMISSED)?,
+            http_closed: registering.counters(&table::HTTP_CLOSED)?,
             service_down_time: registering.gauges(&table::SERVICE_DOWN_TIME)?,
             scheduler_down_time: registering.gauges(&table::SCHEDULER_DOWN_TIME)?,
             report_interval: registering.gauges(&table::REPORT_INTERVAL)?,
@@ -113,7 +102,7 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// Notes the configuration in force.
+    /// Notes the active options.
     pub(crate) fn configured(&self, intervals: &Intervals, poll_interval: Duration) {
         for (gauges, span) in [
             (&self.service_down_time, intervals.service_down_time),
@@ -137,12 +126,12 @@ impl Telemetry {
         self.loading.loaded(part, at);
     }
 
-    /// Notes that a part of the configuration was refused, and the old one is kept.
+    /// Notes that a part of the configuration was refused; the old one stays active.
     pub(crate) fn config_refused(&self, part: ConfigPart) {
         self.loading.refused(part);
     }
 
-    /// Returns whether every part of the configuration was loaded when that was last tried.
+    /// Returns whether the last load of every part of the configuration succeeded.
     #[must_use]
     pub(crate) fn is_config_loaded(&self) -> bool {
         self.loading.is_successful()
@@ -192,45 +181,45 @@ impl Telemetry {
             .inc();
     }
 
-    /// Counts a request; `path` must be one of a few, or the series grow without bound.
+    /// Counts a request; `path` must be one of a few, to bound the number of series.
     pub(crate) fn answered(&self, path: &str, code: u16) {
         self.http_requests
             .with_label_values(&[path, code.to_string().as_str()])
             .inc();
     }
 
-    /// Counts connections that were closed before their clients did so, none to begin with; `reason` is one of a few.
-    pub(crate) fn dismissed(&self, reason: &str, connections: u64) {
-        self.http_dismissed
+    /// Counts connections that the exporter closed; zero of them to create the series. `reason` must be one of a few.
+    pub(crate) fn connections_closed(&self, reason: &str, connections: u64) {
+        self.http_closed
             .with_label_values(&[reason])
             .inc_by(connections);
     }
 
-    /// Returns the current value of everything, sorted by name.
+    /// Returns all current values, sorted by name.
     #[must_use]
     pub(crate) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
 }
 
-/// Makes vectors from the table and registers them.
+/// Makes metrics from the table and registers them.
 struct Registering<'a>(&'a Registry);
 
 impl Registering<'_> {
     fn integers(&self, metric: &Metric) -> Result<IntGaugeVec, prometheus::Error> {
-        let vector = IntGaugeVec::new(options(metric), metric.labels)?;
+        let vector = IntGaugeVec::new(metric.options(), metric.labels)?;
         self.0.register(Box::new(vector.clone()))?;
         Ok(vector)
     }
 
     fn gauges(&self, metric: &Metric) -> Result<GaugeVec, prometheus::Error> {
-        let vector = GaugeVec::new(options(metric), metric.labels)?;
+        let vector = GaugeVec::new(metric.options(), metric.labels)?;
         self.0.register(Box::new(vector.clone()))?;
         Ok(vector)
     }
 
     fn counters(&self, metric: &Metric) -> Result<IntCounterVec, prometheus::Error> {
-        let vector = IntCounterVec::new(options(metric), metric.labels)?;
+        let vector = IntCounterVec::new(metric.options(), metric.labels)?;
         self.0.register(Box::new(vector.clone()))?;
         Ok(vector)
     }
@@ -247,15 +236,11 @@ impl Registering<'_> {
     }
 }
 
-/// Converts microseconds with one rounding, so that the shortest decimal is the one that was meant.
+/// Converts microseconds with a single rounding, so that the shortest decimal is the exact one.
 #[expect(
     clippy::cast_precision_loss,
     reason = "microseconds of this century need 51 of the 53 bits"
 )]
 fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
-}
-
-pub(super) fn options(metric: &Metric) -> Opts {
-    Opts::new(metric.name, metric.help)
 }

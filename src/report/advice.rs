@@ -4,7 +4,8 @@ use chrono::{NaiveDateTime, TimeDelta};
 
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::skew::ClockSkew;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 
 /// Returns what is wrong with a service and what to look at; `None` when nothing is known to be wrong.
@@ -142,7 +143,7 @@ mod tests {
     use crate::heartbeat::fixture;
 
     use crate::heartbeat::skew::Bounds;
-    use crate::heartbeat::snapshot::Observed;
+    use crate::heartbeat::status::Observed;
 
     fn check(age: i64, observed: Observed, suspect: bool, expected: &str) {
         let status = ServiceStatus {

@@ -5,7 +5,7 @@ use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::urgency::Urgency;
 
-use crate::publish::latest::{Outage, View};
+use crate::heartbeat::view::{Outage, View};
 
 /// What stands on top of the page.
 #[derive(Debug, PartialEq, Eq)]
@@ -200,7 +200,7 @@ pub(crate) struct Trouble {
 #[must_use]
 pub(crate) fn trouble(view: &View) -> Option<Trouble> {
     let (age, limit) = (view.age, view.stale_after);
-    let Some(Outage { since, class }) = view.outage else {
+    let Some(Outage { lasted, class }) = view.outage else {
         let text = match age {
             Some(age) if age < limit => return None,
             Some(age) => format!(
@@ -223,14 +223,14 @@ pub(crate) fn trouble(view: &View) -> Option<Trouble> {
         ),
         Some(age) if age < limit => format!(
             "The database has not been readable for {}: {what}. States are as of {} ago, and withheld when they are {} old.",
-            words::span(since.elapsed()),
+            words::span(lasted),
             words::span(age),
             words::span(limit)
         ),
         Some(age) => format!(
             "The database has not been readable for {}: {what}. What was read last is {} old and withheld: \
              the services may be up or down.",
-            words::span(since.elapsed()),
+            words::span(lasted),
             words::span(age)
         ),
     };
@@ -277,23 +277,19 @@ fn explain(class: Class) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use crate::publish::metrics_page::OwnMetrics;
-
     use std::time::Duration;
 
     use chrono::TimeDelta;
-    use tokio::time::Instant;
 
     use super::*;
     use crate::heartbeat::fixture;
     use crate::heartbeat::verdict;
 
-    use crate::heartbeat::service::{HostTime, Reading, Service, Stamp};
-
-    use crate::publish::latest::Latest;
+    use crate::heartbeat::service::{Reading, Service, Stamp};
+    use crate::heartbeat::time::HostTime;
 
     const VIEW: View = View {
-        rendered: None,
+        snapshot: None,
         age: Some(Duration::from_secs(3)),
         outage: None,
         stale_after: Duration::from_secs(30),
@@ -388,7 +384,7 @@ mod tests {
     #[test]
     fn what_was_up_before_the_database_went_away_is_not_said_to_be_up() {
         let outage = Outage {
-            since: Instant::now(),
+            lasted: Duration::ZERO,
             class: Class::Connect,
         };
         let view = View {
@@ -457,26 +453,35 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn without_a_picture_it_is_said_why_and_since_when() {
-        let latest = Latest::new(Duration::from_secs(30), Duration::from_secs(5));
-        let text = || {
-            trouble(&latest.view())
+    #[test]
+    fn without_a_snapshot_the_reason_and_its_duration_are_given() {
+        let text = |view: &View| {
+            trouble(view)
                 .map(|trouble| trouble.text)
                 .unwrap_or_default()
         };
-        tokio::time::advance(Duration::from_secs(2)).await;
+        let starting = View {
+            age: None,
+            uptime: Duration::from_secs(2),
+            ..VIEW
+        };
         assert_eq!(
-            text(),
+            text(&starting),
             "The exporter started 2 s ago; the first reading of the database is under way."
         );
-        latest.fail(Class::Auth, OwnMetrics::default);
-        tokio::time::advance(Duration::from_secs(130)).await;
+        let failing = View {
+            outage: Some(Outage {
+                lasted: Duration::from_secs(130),
+                class: Class::Auth,
+            }),
+            uptime: Duration::from_secs(132),
+            ..starting
+        };
         assert_eq!(
-            text(),
+            text(&failing),
             "The database has not been read since the exporter started 2 min 12 s ago: login refused."
         );
-        let condition = Condition::of(None, &latest.view());
+        let condition = Condition::of(None, &failing);
         assert_eq!(condition.short, "no data");
     }
 }

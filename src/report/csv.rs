@@ -1,7 +1,8 @@
 //! The services as comma-separated values.
 
 use super::record::Record;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
 
 /// Returns comma-separated values with a line of headings (RFC 4180), with the fields of [`json`](super::json::services).
 #[must_use]

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::snapshot::ServiceStatus;
+use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
 /// The folder of the documentation, ending in a slash. The one place that names it.
@@ -58,7 +58,7 @@ mod tests {
     use crate::heartbeat::fixture::{self, INTERVALS};
 
     use crate::heartbeat::skew::{Bounds, ClockSkew};
-    use crate::heartbeat::snapshot::Observed;
+    use crate::heartbeat::status::Observed;
 
     fn check(up: Option<bool>, observed: Observed, expected: Option<&str>) {
         check_age(up, observed, 500, expected);

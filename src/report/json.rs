@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::record::{Record, utc};
 use crate::heartbeat::history::{Hour, Since};
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
+use crate::heartbeat::status::ServiceStatus;
 
 #[derive(Debug, Serialize)]
 struct ServicesDocument<'a> {

@@ -7,7 +7,8 @@ use super::advice;
 use super::words::{enabled, verdict};
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::service::Stamp;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
 
 /// What is listed of a service, by the names of Cinder's API and of our metrics.
 #[derive(Debug, Default, Serialize)]

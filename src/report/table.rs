@@ -10,7 +10,8 @@ use super::words::{age, enabled, verdict};
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::service::Stamp;
 use crate::heartbeat::skew::ClockSkew;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
 const COLUMNS: usize = 9;

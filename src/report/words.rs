@@ -7,8 +7,8 @@ use chrono::{NaiveDateTime, TimeDelta};
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::history::{Hour, Since};
 use crate::heartbeat::service::Stamp;
-use crate::heartbeat::snapshot::ServiceStatus;
 use crate::heartbeat::state::State;
+use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
 /// Returns whether an operator has disabled the service.

@@ -1,4 +1,4 @@
-//! What the poller is to do: which database, how often, by which rules. A reload replaces it between two polls.
+//! What to poll, how often, and by which rules. A reload replaces it between two polls.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::database::Target;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::tracker::Tolerances;
 
-/// Longest time that making a picture of the largest table takes on a slow machine, and then some.
-const MAKING_A_PICTURE: Duration = Duration::from_secs(30);
+/// Allowance for evaluating and rendering the largest table on a slow machine.
+const WORK: Duration = Duration::from_secs(30);
 
-/// Everything of the settings that concerns polls.
+/// The settings that concern polls.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PollSettings {
     /// Where the heartbeats are.
@@ -21,13 +21,12 @@ pub(crate) struct PollSettings {
     pub tolerances: Tolerances,
     /// Time between two polls; dithered by a sixth.
     pub poll_interval: Duration,
-    /// Age at which a picture is withheld.
+    /// Age from which on a snapshot is withheld.
     pub stale_after: Duration,
 }
 
 impl PollSettings {
-    /// Returns the plan that the settings give.
-    #[must_use]
+    /// Takes what concerns polls from all settings.
     pub(crate) fn of(settings: &Settings) -> Self {
         Self {
             target: Target::of(settings),
@@ -38,13 +37,9 @@ impl PollSettings {
         }
     }
 
-    /// Returns the longest time from the end of one poll to that of the next, whatever the database does: a pause
-    /// of up to two intervals, both timeouts, and the work that is ours. A poller that takes longer is stuck.
-    #[must_use]
-    pub(crate) fn patience(&self) -> Duration {
-        self.poll_interval * 2
-            + self.target.connect_timeout
-            + self.target.query_timeout
-            + MAKING_A_PICTURE
+    /// Returns the longest time between the ends of two polls, whatever the database does: a pause of up to two
+    /// intervals, both timeouts, and an allowance for the exporter's own work. A poller that takes longer hangs.
+    pub(crate) fn longest_poll(&self) -> Duration {
+        self.poll_interval * 2 + self.target.connect_timeout + self.target.query_timeout + WORK
     }
 }

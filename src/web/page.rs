@@ -10,12 +10,12 @@ use super::asset;
 use super::chart;
 use super::query::Query;
 use super::row::ServiceRow;
-use super::server::Site;
+use super::site::Site;
 use crate::heartbeat::budget::Budget;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 use crate::publish::latest::Latest;
-use crate::publish::rendered::RenderedSnapshot;
 use crate::report::condition::{self, Condition, Counts, Trouble};
 use crate::report::documentation::{self, DOCUMENTATION};
 use crate::report::words;
@@ -98,11 +98,11 @@ struct Page<'a> {
 #[must_use]
 pub(crate) fn render(site: &Site, query: &Query) -> String {
     let view = site.latest.view();
-    let rendered = view.rendered.as_deref();
-    let counts = rendered.map(|rendered| Counts::of(&rendered.snapshot));
-    let services = rendered
+    let snapshot = view.snapshot.as_deref();
+    let counts = snapshot.map(Counts::of);
+    let services = snapshot
         .zip(counts)
-        .map(|(rendered, counts)| services(rendered, &counts, query, &site.latest));
+        .map(|(snapshot, counts)| services(snapshot, &counts, query, &site.latest));
     let page = Page {
         condition: Condition::of(counts.as_ref(), &view),
         trouble: condition::trouble(&view),
@@ -152,12 +152,11 @@ impl Page<'_> {
 }
 
 fn services<'a>(
-    rendered: &'a RenderedSnapshot,
+    snapshot: &'a Snapshot,
     counts: &Counts,
     query: &Query,
     latest: &Latest,
 ) -> Services<'a> {
-    let snapshot = &rendered.snapshot;
     let found = ordered(snapshot, |status| query.shows(status));
     let pages = found.len().div_ceil(PAGE_ROWS).max(1);
     let page = query.page.min(pages);

@@ -5,7 +5,7 @@
 use form_urlencoded::{Parse, Serializer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::heartbeat::snapshot::ServiceStatus;
+use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 
 /// Characters to encode in one segment of a path.

@@ -14,10 +14,9 @@ use percent_encoding::percent_decode_str;
 
 use super::query::{self, Query};
 use super::response::{Body, JSON, error, in_pieces, mark, plain, response};
-use super::server::Site;
+use super::site::Site;
 use super::{asset, negotiation, page};
 use crate::publish::gzip;
-use crate::publish::metrics_page::OwnMetrics;
 use crate::publish::rendered::{Encoding, Selection};
 use crate::report::json;
 
@@ -116,7 +115,9 @@ pub async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
         },
     };
     rules.dress(&mut response);
-    site.telemetry.answered(name, response.status().as_u16());
+    site.latest
+        .telemetry()
+        .answered(name, response.status().as_u16());
     response
 }
 
@@ -124,7 +125,7 @@ async fn dispatch(site: &Site, request: &Request<()>, route: &Route<'_>) -> Resp
     match route {
         Route::Page => status_page(site, request),
         Route::Healthy => plain(StatusCode::OK, "healthy"),
-        Route::Ready if *site.polls.borrow() > 0 => plain(StatusCode::OK, "ready"),
+        Route::Ready if *site.latest.polls().borrow() > 0 => plain(StatusCode::OK, "ready"),
         Route::Ready => plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "the first poll has not ended yet",
@@ -180,14 +181,14 @@ fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
     let format = negotiation::format(Some(&header(request, ACCEPT)));
     let encoding = encoding(request);
     site.latest.ask(format, encoding);
-    let scrape = site.latest.scrape(|| OwnMetrics::gather(&site.telemetry));
+    let page = site.latest.page();
     let pairs = query::pairs(request.uri().query().unwrap_or_default());
     let names = pairs.filter_map(|(name, value)| (name == "name[]").then(|| value.into_owned()));
     let names: Vec<String> = names.collect();
     let pieces = if names.is_empty() {
-        scrape.page(format, encoding).clone()
+        page.pieces(format, encoding).clone()
     } else {
-        scrape.selected(&names, format, encoding)
+        page.selected(&names, format, encoding)
     };
     let mut response = in_pieces(StatusCode::OK, format.content_type(), pieces);
     mark(&mut response, encoding, "Accept, Accept-Encoding");
@@ -213,7 +214,7 @@ fn text(request: &Request<()>, content_type: &'static str, text: String) -> Resp
 
 /// All services as JSON; `?down` leaves those that the API lists as down, disabled ones included.
 async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
-    let Some(rendered) = site.latest.latest() else {
+    let Some(rendered) = site.latest.rendered() else {
         return withheld();
     };
     let mut names = query::pairs(request.uri().query().unwrap_or_default());
@@ -243,7 +244,7 @@ async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
 }
 
 fn service(site: &Site, request: &Request<()>, binary: &str, host: &str) -> Response<Body> {
-    let Some(rendered) = site.latest.latest() else {
+    let Some(rendered) = site.latest.rendered() else {
         return withheld();
     };
     let services = &rendered.snapshot.services;

@@ -6,9 +6,10 @@ use super::chart::{self, Run, SkewChart};
 use super::query::segment;
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::history::Hour;
-use crate::heartbeat::service::HostTime;
 use crate::heartbeat::skew::ClockSkew;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
+use crate::heartbeat::time::HostTime;
 use crate::heartbeat::urgency::Urgency;
 use crate::report::{advice, documentation, words};
 

@@ -18,17 +18,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::access::Access;
 use super::connections::{CloseReason, Connections, Slot};
-use super::handshake::HandshakePool;
 use super::response::{self, Body};
+use super::site::Site;
 use super::stream::{PendingResponses, TrackedBody, TrackedStream};
 use super::{descriptors, route, tls};
 use crate::config::listen_address::ListenAddress;
-use crate::daemon::configuration::Reload;
-use crate::publish::latest::Latest;
-use crate::publish::metrics_page::OwnMetrics;
-use crate::publish::telemetry::Telemetry;
 
 /// Connections served at once, where there are descriptors for as many.
 const MAX_CONNECTIONS: usize = 2000;
@@ -50,25 +45,6 @@ const SEND_BUFFER: usize = 256 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, such as for want of descriptors, which only time can mend.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
-/// What the answers are made of.
-#[derive(Debug)]
-pub struct Site {
-    /// The latest picture.
-    pub latest: Arc<Latest>,
-    /// The exporter's own metrics.
-    pub telemetry: Arc<Telemetry>,
-    /// Path of the metrics.
-    pub telemetry_path: String,
-    /// Has the configuration loaded anew; `None` unless a request may do so.
-    pub reload: Option<Reload>,
-    /// What is asked of clients.
-    pub access: Arc<Access>,
-    /// Secures connections, where that is asked for.
-    pub handshakes: HandshakePool,
-    /// Counts the polls made so far: with the first the exporter is ready.
-    pub polls: watch::Receiver<u64>,
-}
 
 /// Binds one address; without a host IPv6 and IPv4, or IPv4 alone where there is no IPv6.
 ///
@@ -98,7 +74,9 @@ pub(crate) async fn run(
     let graceful = Arc::new(GracefulShutdown::new());
     let connections = Arc::new(Connections::new(descriptors::for_clients(MAX_CONNECTIONS)));
     for reason in CloseReason::ALL {
-        site.telemetry.dismissed(reason.as_str(), 0);
+        site.latest
+            .telemetry()
+            .connections_closed(reason.as_str(), 0);
     }
     let mut accepting = tokio::task::JoinSet::new();
     for listener in listeners {
@@ -120,7 +98,7 @@ pub(crate) async fn run(
     let gathering = tokio::spawn(async move {
         loop {
             tokio::time::sleep(GATHER).await;
-            site.latest.refresh(|| OwnMetrics::gather(&site.telemetry));
+            site.latest.refresh();
         }
     });
     while accepting.join_next().await.is_some() {}
@@ -172,11 +150,11 @@ async fn hold(
     watcher: Watcher,
     shutdown: watch::Receiver<bool>,
 ) {
-    let telemetry = site.telemetry.clone();
+    let latest = site.latest.clone();
     tokio::select! {
         () = serve(stream, &slot, site, watcher, shutdown) => {}
         reason = slot.connection.closed() => {
-            telemetry.dismissed(reason.as_str(), 1);
+            latest.telemetry().connections_closed(reason.as_str(), 1);
             debug!(reason = reason.as_str(), "a client's connection was closed");
         }
     }

@@ -5,10 +5,11 @@
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use openstack_heartbeat_exporter::heartbeat::cause::{self, Reason};
 use openstack_heartbeat_exporter::heartbeat::liveness::{self, Intervals};
-use openstack_heartbeat_exporter::heartbeat::service::{DatabaseTime, HostTime, Service, Stamp};
+use openstack_heartbeat_exporter::heartbeat::service::{Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{
     Assumptions, ClockSkew, Monotonic, Quantum, Read, Row, Skew,
 };
+use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
 
 /// Cinder's `service_down_time`.
 pub(crate) const DOWN: f64 = 60.0;

@@ -14,10 +14,10 @@ use crate::cli::terminal::{CLEAR, is_erasable};
 use crate::config::settings::Settings;
 use crate::database::Target;
 use crate::error::chain;
-use crate::heartbeat::snapshot::{ServiceStatus, Snapshot};
-use crate::heartbeat::tracker::Tracker;
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
 use crate::report::{json, table};
-use crate::source::poller::{self, Reader};
+use crate::source::{self, Source, poller};
 
 /// Lists at each poll until SIGINT or SIGTERM, or until nobody reads it any more; ends with what the last poll found.
 pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
@@ -30,21 +30,23 @@ pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
             _ = terminate.recv() => {}
         }
     });
-    let mut reader = Reader::new(Target::of(settings));
-    let mut tracker = Tracker::new(settings.intervals, settings.tolerances);
+    let mut source = Source::new(
+        Target::of(settings),
+        settings.intervals,
+        settings.tolerances,
+    );
     let mut screen = Screen::new(settings, choice);
     let mut code = ExitCode::from(NO_ANSWER);
     loop {
         let next = Instant::now() + poller::dithered(settings.poll_interval);
         let polled = tokio::select! {
-            polled = reader.read() => polled,
+            polled = source.poll() => polled,
             () = &mut ended => break,
         };
         let shown = match polled {
-            Ok(polled) => {
-                let snapshot = tracker.observe(polled.reading, polled.read);
-                code = verdict(&snapshot);
-                screen.show(choice, &snapshot)
+            Ok(poll) => {
+                code = verdict(&poll.snapshot);
+                screen.show(choice, &poll.snapshot)
             }
             Err(error) => {
                 code = ExitCode::from(NO_ANSWER);
@@ -60,7 +62,7 @@ pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
             () = &mut ended => break,
         }
     }
-    reader.close().await;
+    source.close().await;
     Ok(code)
 }
 
@@ -106,7 +108,7 @@ impl Screen {
     }
 
     /// The last listing stays, and is said to be old.
-    fn fail(&mut self, error: &crate::database::Error) -> io::Result<()> {
+    fn fail(&mut self, error: &source::Error) -> io::Result<()> {
         let old = if self.is_live && !self.listing.is_empty() {
             "; what is listed is as it was then"
         } else {

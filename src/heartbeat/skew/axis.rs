@@ -4,7 +4,7 @@ use std::ops::Sub;
 
 use chrono::TimeDelta;
 
-use crate::heartbeat::service::{HostTime, since_1970};
+use crate::heartbeat::time::{HostTime, since_1970};
 
 /// A time on the reader's own axis, which no clock setting moves: the time since an arbitrary moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

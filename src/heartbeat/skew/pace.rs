@@ -7,7 +7,7 @@
 use chrono::TimeDelta;
 
 use super::axis::scaled;
-use crate::heartbeat::service::HostTime;
+use crate::heartbeat::time::HostTime;
 
 /// Heartbeats that the mean interval is taken over.
 const LONGEST_SPAN: i64 = 64;

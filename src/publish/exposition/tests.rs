@@ -7,10 +7,12 @@ use chrono::TimeDelta;
 use super::*;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::fixture::{self, INTERVALS};
-use crate::heartbeat::service::{Cluster, Defect, HostTime, Reading, Rejection, Service, Stamp};
+use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::skew::{Bounds, ClockSkew, Quantum};
-use crate::heartbeat::snapshot::{Observed, order};
-use crate::publish::telemetry::{ClockOffset, Telemetry};
+use crate::heartbeat::status::Observed;
+use crate::heartbeat::time::HostTime;
+use crate::publish::telemetry::Telemetry;
+use crate::source::reader::ClockOffset;
 
 /// A picture with something in every family.
 fn snapshot() -> Snapshot {
@@ -67,8 +69,7 @@ fn snapshot() -> Snapshot {
             },
         ],
     };
-    let order = order(&reading.services);
-    Snapshot::new(reading, INTERVALS, observed(), &order, None, None)
+    fixture::observed_snapshot(reading, observed())
 }
 
 /// What was learnt of the rows: everything of one, and causality's bound alone of another.
@@ -144,7 +145,7 @@ fn own_metrics_in_both_formats() {
     telemetry.poll_succeeded(Duration::from_millis(3), &snapshot(), clock);
     telemetry.poll_failed(Duration::from_secs(5), Class::Timeout);
     telemetry.answered("/metrics", 200);
-    telemetry.dismissed("crowded", 0);
+    telemetry.connections_closed("crowded", 0);
     // What differs from machine to machine has tests of its own.
     let mut families = telemetry.gather();
     families.retain(|family| {
@@ -167,7 +168,7 @@ fn every_metric_of_the_table_is_published() {
     };
     telemetry.poll_succeeded(Duration::ZERO, &snapshot(), clock);
     telemetry.answered("/", 200);
-    telemetry.dismissed("crowded", 0);
+    telemetry.connections_closed("crowded", 0);
     let page =
         services(&snapshot(), Format::Text) + &super::telemetry(&telemetry.gather(), Format::Text);
     for metric in table::all() {
@@ -219,10 +220,7 @@ fn an_empty_picture_has_no_lines() {
         rows: 0,
     };
     assert_eq!(
-        services(
-            &Snapshot::new(reading, INTERVALS, Vec::new(), &[], None, None),
-            Format::OpenMetrics
-        ),
+        services(&fixture::snapshot(reading), Format::OpenMetrics),
         ""
     );
     assert_eq!(super::telemetry(&[], Format::OpenMetrics), "# EOF\n");

@@ -1,0 +1,125 @@
+//! Snapshots and failures in a row, and what is published after each.
+
+use super::super::demand::REMEMBERED;
+use super::super::own_metrics::FRESH;
+use super::*;
+use crate::heartbeat::fixture;
+use crate::heartbeat::history::MINUTES;
+use crate::source::reader::ClockOffset;
+
+const STALE_AFTER: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+fn latest() -> Latest {
+    let intervals = fixture::INTERVALS;
+    let telemetry = Telemetry::new("cinder", &intervals, POLL_INTERVAL, Duration::ZERO).unwrap();
+    Latest::new(telemetry, STALE_AFTER, POLL_INTERVAL)
+}
+
+/// A poll that found one service just now.
+fn poll() -> Poll {
+    let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
+    Poll {
+        snapshot: fixture::snapshot(reading),
+        sent: Instant::now(),
+        took: Duration::ZERO,
+        clock: ClockOffset::default(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_withheld_from_the_limit_on() {
+    let latest = latest();
+    assert!(latest.rendered().is_none());
+    latest.show(poll());
+    tokio::time::advance(Duration::from_millis(29_999)).await;
+    assert!(latest.rendered().is_some());
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert!(latest.rendered().is_none());
+    assert!(latest.view().snapshot.is_none());
+    latest.show(poll());
+    assert!(latest.rendered().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_limit_holds_for_the_snapshot_that_is_published() {
+    let latest = latest();
+    latest.show(poll());
+    tokio::time::advance(Duration::from_secs(10)).await;
+    latest.set_pace(Duration::from_secs(10), Duration::from_secs(2));
+    assert!(latest.rendered().is_none());
+    latest.set_pace(Duration::from_secs(11), Duration::from_secs(2));
+    assert!(latest.rendered().is_some());
+    assert_eq!(latest.view().poll_interval, Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_lasts_from_its_first_failure_to_the_next_snapshot() {
+    let latest = latest();
+    assert_eq!(latest.view().outage, None);
+    latest.fail(Class::Connect, Duration::ZERO);
+    tokio::time::advance(Duration::from_secs(5)).await;
+    latest.fail(Class::Timeout, Duration::ZERO);
+    let outage = Outage {
+        lasted: Duration::from_secs(5),
+        class: Class::Timeout,
+    };
+    assert_eq!(latest.view().outage, Some(outage));
+    latest.show(poll());
+    assert_eq!(latest.view().outage, None);
+    assert_eq!(*latest.polls().borrow(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withheld_snapshot_keeps_its_age_and_its_hour() {
+    let latest = latest();
+    assert_eq!(latest.view().age, None);
+    latest.show(poll());
+    tokio::time::advance(Duration::from_mins(2)).await;
+    assert_eq!(latest.view().age, Some(Duration::from_mins(2)));
+    let shown = fixture::service("cinder-volume", "block1");
+    let other = fixture::service("cinder-volume", "block2");
+    let hours = latest.hours([&shown, &other]);
+    let minutes = hours[0].unwrap().minutes;
+    assert_eq!(minutes[MINUTES - 2..], [None, None]);
+    assert!(minutes[MINUTES - 3].is_some());
+    assert_eq!(hours[1], None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_formats_that_were_asked_for_lately_are_ready() {
+    let latest = latest();
+    latest.ask(Format::OpenMetrics, Encoding::Gzip);
+    let shown = latest.show(poll());
+    assert!(shown.is_rendered(Format::OpenMetrics, Encoding::Gzip));
+    assert!(!shown.is_rendered(Format::Text, Encoding::Identity));
+
+    tokio::time::advance(REMEMBERED).await;
+    let shown = latest.show(poll());
+    for encoding in Encoding::ALL {
+        assert!(!shown.is_rendered(Format::OpenMetrics, encoding));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scrape_gathers_own_metrics_that_were_not_gathered_lately() {
+    let latest = latest();
+    let page = || {
+        let page = latest.page();
+        let pieces = page.pieces(Format::Text, Encoding::Identity);
+        String::from_utf8(pieces.concat()).unwrap()
+    };
+    let asked = "path=\"/asked\"";
+    assert!(!page().contains(asked));
+    latest.telemetry().answered("/asked", 200);
+    assert!(!page().contains(asked));
+    // No format is in demand, so there is nothing to refresh.
+    latest.refresh();
+    assert!(!page().contains(asked));
+    latest.ask(Format::Text, Encoding::Identity);
+    latest.refresh();
+    assert!(page().contains(asked));
+    latest.telemetry().answered("/asked", 404);
+    tokio::time::advance(FRESH).await;
+    assert!(page().contains("404"));
+}

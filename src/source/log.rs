@@ -1,0 +1,125 @@
+//! What the log says of polls: each change of state once.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use super::Error;
+use crate::error::chain;
+use crate::heartbeat::service::Rejection;
+use crate::heartbeat::snapshot::Snapshot;
+
+/// Rows that are logged one by one; more are counted.
+const MOST_ROWS: usize = 20;
+
+/// The polls of one source as the log has them.
+#[derive(Debug, Default)]
+pub(crate) struct PollLog(State);
+
+/// What was logged last.
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Starting,
+    Reading {
+        rejected: Vec<Rejection>,
+    },
+    Failing {
+        since: Instant,
+        failures: u32,
+        /// The messages of this outage so far, so that causes that alternate are not logged at each poll.
+        messages: Vec<String>,
+    },
+}
+
+impl PollLog {
+    /// Logs what a successful poll changed.
+    pub(crate) fn succeeded(&mut self, address: &str, snapshot: &Snapshot) {
+        let services = snapshot.services.len();
+        if let Some(jump) = snapshot.clock_jump {
+            warn!(
+                address,
+                seconds = jump.as_seconds_f64(),
+                "the database's clock jumped: it was set, another server answered, or this machine was suspended"
+            );
+        }
+        let is_first = !matches!(self.0, State::Reading { .. });
+        let known = match std::mem::take(&mut self.0) {
+            State::Reading { rejected } => rejected,
+            State::Starting => {
+                info!(address, services, "reading heartbeats");
+                Vec::new()
+            }
+            State::Failing {
+                since, failures, ..
+            } => {
+                let outage = Duration::from_secs(since.elapsed().as_secs());
+                let outage = humantime::format_duration(outage);
+                info!(address, %outage, failures, services, "the database is readable again");
+                Vec::new()
+            }
+        };
+        if is_first && services == 0 {
+            warn!(
+                address,
+                "the table has no services: check that the URL names the right database"
+            );
+        }
+        if snapshot.rejected != known {
+            log_rejected(&snapshot.rejected);
+        }
+        self.0 = State::Reading {
+            rejected: snapshot.rejected.clone(),
+        };
+    }
+
+    /// Logs a failure if it is new. Returns the number of failures in a row.
+    pub(crate) fn failed(&mut self, error: &Error) -> u32 {
+        let class = error.class().as_str();
+        let message = error.to_string();
+        let error = chain(error);
+        match &mut self.0 {
+            State::Failing {
+                failures, messages, ..
+            } => {
+                *failures = failures.saturating_add(1);
+                if messages.contains(&message) {
+                    debug!(class, error, failures = *failures, "the poll failed again");
+                } else {
+                    error!(class, error, "the database is still not readable");
+                    messages.push(message);
+                }
+                *failures
+            }
+            State::Starting | State::Reading { .. } => {
+                error!(class, error, "the database is not readable");
+                self.0 = State::Failing {
+                    since: Instant::now(),
+                    failures: 1,
+                    messages: vec![message],
+                };
+                1
+            }
+        }
+    }
+}
+
+/// Names the rows that could not be read, so that an operator can look them up.
+fn log_rejected(rejected: &[Rejection]) {
+    if rejected.is_empty() {
+        info!("all rows are readable again");
+        return;
+    }
+    for row in rejected.iter().take(MOST_ROWS) {
+        warn!(
+            table = row.table,
+            id = row.id,
+            reason = row.defect.as_str(),
+            "a row is not readable in full"
+        );
+    }
+    if rejected.len() > MOST_ROWS {
+        warn!(rows = rejected.len(), "more rows are not readable in full");
+    }
+}

@@ -1,0 +1,174 @@
+//! One connection to a database, kept from poll to poll, and the clocks around each statement.
+
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::database::{self, Connection, Target};
+use crate::heartbeat::service::Reading;
+use crate::heartbeat::skew::{Monotonic, Read};
+use crate::heartbeat::time::DatabaseTime;
+
+/// Maximum age of a connection. Columns and grants are looked up once a connection.
+const RENEW_AFTER: Duration = Duration::from_mins(10);
+
+/// Reads one database, over one connection.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    target: Target,
+    /// The connection, and when it was opened.
+    connection: Option<(Connection, Instant)>,
+    /// What the last warning named as unreadable, and the grant that it gave.
+    left_out: Option<(String, String)>,
+    /// Origin of the monotonic axis.
+    origin: Instant,
+}
+
+/// The answer to one statement, and the clocks around it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// What the database returned.
+    pub reading: Reading,
+    /// When the statement was sent and answered, since the reader was made.
+    pub read: Read,
+    /// When the statement was sent.
+    pub sent: Instant,
+    /// The database's clock against the exporter's.
+    pub clock: ClockOffset,
+}
+
+/// How far the database's clock is from the exporter's.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ClockOffset {
+    /// Database clock minus exporter clock: positive when the database is ahead.
+    pub offset: TimeDelta,
+    /// Bound on the error, on both sides: half the round trip.
+    pub error: Duration,
+}
+
+impl Reader {
+    /// Makes a reader without a connection.
+    pub(crate) fn new(target: Target) -> Self {
+        Self {
+            target,
+            connection: None,
+            left_out: None,
+            origin: Instant::now(),
+        }
+    }
+
+    /// Returns host and port, socket, or file of the database.
+    pub(crate) fn address(&self) -> String {
+        self.target.address()
+    }
+
+    /// Reads the database, over a new connection if there is none or the last statement failed.
+    ///
+    /// # Errors
+    /// Any class of failure.
+    pub(crate) async fn read(&mut self) -> Result<Answer, database::Error> {
+        // If this future is dropped, the connection goes with it: it may be in the middle of an answer.
+        let (mut connection, opened) = match self.connection.take() {
+            Some(open) if open.1.elapsed() < RENEW_AFTER => open,
+            old => {
+                if let Some((old, _)) = old {
+                    old.close().await;
+                }
+                self.open().await?
+            }
+        };
+        let sent = Instant::now();
+        let wall = wall_clock();
+        let reading = connection.read(&self.target).await?;
+        let answered = Instant::now();
+        self.connection = Some((connection, opened));
+        Ok(Answer {
+            clock: clock_offset(reading.now, wall, answered - sent),
+            read: Read {
+                sent: self.monotonic(sent),
+                answered: self.monotonic(answered),
+            },
+            reading,
+            sent,
+        })
+    }
+
+    /// Connects, and warns of what can't be read whenever that changes.
+    async fn open(&mut self) -> Result<(Connection, Instant), database::Error> {
+        let connection = Connection::open(&self.target).await?;
+        let left_out = connection.left_out(&self.target);
+        if let Some((names, grant)) = &left_out
+            && left_out != self.left_out
+        {
+            warn!(
+                names,
+                grant,
+                "some columns or tables are not readable: the release is old and lacks them, or a grant is missing"
+            );
+        }
+        self.left_out = left_out;
+        Ok((connection, Instant::now()))
+    }
+
+    /// Reads another database from now on, or the same one with other credentials or limits. Reconnects if anything
+    /// differs.
+    pub(crate) async fn set_target(&mut self, target: Target) {
+        if target == self.target {
+            return;
+        }
+        self.target = target;
+        if let Some((connection, _)) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+
+    fn monotonic(&self, at: Instant) -> Monotonic {
+        Monotonic(TimeDelta::from_std(at - self.origin).unwrap_or(TimeDelta::MAX))
+    }
+
+    /// Closes the connection.
+    pub(crate) async fn close(self) {
+        if let Some((connection, _)) = self.connection {
+            connection.close().await;
+        }
+    }
+}
+
+/// Reads the wall clock, to compare the database's clock with it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the only use: publish how far the database's clock is from it"
+)]
+fn wall_clock() -> DateTime<Utc> {
+    SystemTime::now().into()
+}
+
+/// Compares the two clocks: the database read its own somewhere within the round trip.
+fn clock_offset(database: DatabaseTime, sent: DateTime<Utc>, round_trip: Duration) -> ClockOffset {
+    let half = round_trip / 2;
+    let middle = sent.naive_utc() + TimeDelta::from_std(half).unwrap_or_default();
+    ClockOffset {
+        offset: database.0 - middle,
+        error: half,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::fixture;
+
+    #[test]
+    fn the_offset_is_positive_when_the_database_is_ahead() {
+        let sent = fixture::now("2026-03-30 00:54:14").0.and_utc();
+        let clock = clock_offset(
+            fixture::now("2026-03-30 00:54:17.1"),
+            sent,
+            Duration::from_millis(200),
+        );
+        assert_eq!(clock.offset, TimeDelta::seconds(3));
+        assert_eq!(clock.error, Duration::from_millis(100));
+    }
+}
