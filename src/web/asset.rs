@@ -1,4 +1,4 @@
-//! The files that the page loads: they are part of the program, and nothing is loaded from elsewhere.
+//! The embedded files of the status page.
 
 use std::sync::LazyLock;
 
@@ -6,18 +6,18 @@ use bytes::Bytes;
 
 use crate::publish::gzip;
 
-/// A file below `/static/`.
+/// An embedded file, served below `/static/`.
 #[derive(Debug)]
 pub(crate) struct Asset {
-    /// Its name.
+    /// File name.
     pub name: &'static str,
-    /// Its media type.
+    /// Media type.
     pub content_type: &'static str,
-    /// What is in it.
+    /// Content.
     pub text: &'static [u8],
-    /// The same, compressed.
+    /// Compressed content.
     pub gzip: Bytes,
-    /// A hash of what is in it, in hexadecimal: another build with another file has another address.
+    /// Hash of the content in hexadecimal; changes the file's URL when the content changes.
     pub version: String,
 }
 
@@ -57,15 +57,15 @@ fn asset(name: &'static str, content_type: &'static str, text: &'static [u8]) ->
     }
 }
 
-/// Returns the file of this name.
+/// Returns the file with this name.
 #[must_use]
 pub(crate) fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }
 
-/// Returns the address of a file, relative to the page, which changes with the file.
+/// Returns the URL of a file relative to the page, with its version.
 #[must_use]
-pub(crate) fn address(name: &'static str) -> String {
+pub(crate) fn url(name: &'static str) -> String {
     let version = find(name).map_or("", |asset| &asset.version);
     format!("static/{name}?v={version}")
 }

@@ -2,11 +2,12 @@
 
 pub mod access;
 pub(crate) mod asset;
-pub(crate) mod auth;
+
 pub(crate) mod chart;
 pub(crate) mod connections;
 mod descriptors;
 pub mod handshake;
+pub(crate) mod login;
 pub mod negotiation;
 pub(crate) mod page;
 pub(crate) mod query;

@@ -139,11 +139,11 @@ impl Page<'_> {
     }
 
     fn unknown_icon() -> String {
-        asset::address("unknown.svg")
+        asset::url("unknown.svg")
     }
 
     fn icon(&self) -> String {
-        asset::address(match self.condition.kind {
+        asset::url(match self.condition.kind {
             "down" | "unseen" => "down.svg",
             "up" => "up.svg",
             _ => "unknown.svg",

@@ -13,7 +13,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::query::{self, Query};
-use super::response::{Body, JSON, error, in_pieces, mark, plain, response};
+use super::response::{Body, JSON, error, in_pieces, plain, response, set_encoding};
 use super::site::Site;
 use super::{asset, negotiation, page};
 use crate::publish::gzip;
@@ -114,7 +114,7 @@ pub async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
             None => dispatch(site, request, &route).await,
         },
     };
-    rules.dress(&mut response);
+    rules.set_headers(&mut response);
     site.latest
         .telemetry()
         .answered(name, response.status().as_u16());
@@ -191,7 +191,7 @@ fn metrics(site: &Site, request: &Request<()>) -> Response<Body> {
         page.selected(&names, format, encoding)
     };
     let mut response = in_pieces(StatusCode::OK, format.content_type(), pieces);
-    mark(&mut response, encoding, "Accept, Accept-Encoding");
+    set_encoding(&mut response, encoding, "Accept, Accept-Encoding");
     response
 }
 
@@ -208,7 +208,7 @@ fn text(request: &Request<()>, content_type: &'static str, text: String) -> Resp
         Encoding::Gzip => gzip::whole(text.as_bytes()),
     };
     let mut response = response(StatusCode::OK, content_type, body);
-    mark(&mut response, encoding, "Accept-Encoding");
+    set_encoding(&mut response, encoding, "Accept-Encoding");
     response
 }
 
@@ -239,7 +239,7 @@ async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
         );
     };
     let mut response = response(StatusCode::OK, JSON, json);
-    mark(&mut response, encoding, "Accept-Encoding");
+    set_encoding(&mut response, encoding, "Accept-Encoding");
     response
 }
 
@@ -295,7 +295,7 @@ fn file(asset: &'static asset::Asset, request: &Request<()>) -> Response<Body> {
     let tag = HeaderValue::try_from(tag).expect("it is digits, a hyphen and letters in quotes");
     headers.insert(ETAG, tag);
     let sent = if known { Encoding::Identity } else { encoding };
-    mark(&mut response, sent, "Accept-Encoding");
+    set_encoding(&mut response, sent, "Accept-Encoding");
     response
 }
 
