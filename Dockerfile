@@ -1,18 +1,18 @@
-# An image that holds one static binary and nothing to run it with: no shell, no packages, no root.
+# An image with one static binary and nothing else: no shell, no packages, no root.
 #
-# The same commit makes the same bytes, whoever builds it, from the same BASE and musl-tools, with the arguments that
-# .github/workflows/release.yml gives. Where the registry of Docker is out of reach, BASE names a copy.
+# The build is reproducible: the same commit, BASE, musl-tools and build arguments (see .github/workflows/release.yml)
+# give the same bytes. If you can't reach Docker's registry, set BASE to a copy of the image.
 ARG BASE=docker.io/library/rust:1.95.0-slim-trixie@sha256:e14e87345b4d5964ddcc3491d27ee046a0f23820f340c3c1e24da6880141f7c0
 FROM $BASE AS builder
 
-# SQLite and ring bring C code, which musl-gcc compiles for the machine at hand, x86_64 or aarch64. Another
-# platform is built under emulation (docker buildx build --platform) or on such a machine.
+# SQLite and ring contain C code, which musl-gcc compiles for this machine's architecture, x86_64 or aarch64. Build for
+# the other one under emulation (docker buildx build --platform) or on such a machine.
 ENV TARGET_CC=musl-gcc
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends musl-tools \
     && rm -rf /var/lib/apt/lists/*
 
-# No path of the builder gets into the binary.
+# Removes the builder's paths from the binary.
 WORKDIR /src
 ENV TARGET_CFLAGS=-ffile-prefix-map=/usr/local/cargo/registry/src/=
 RUN target="$(uname -m)-unknown-linux-musl" \
@@ -21,14 +21,15 @@ RUN target="$(uname -m)-unknown-linux-musl" \
         --remap-path-prefix=/usr/local/cargo/registry/src/= --remap-path-prefix=/src/= \
         >>"$CARGO_HOME/config.toml"
 
-# The dependencies alone, in a layer that stays good as long as they do.
+# Builds only the dependencies, in a layer that is cached until they change.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo 'fn main() {}' >src/main.rs \
     && cargo build --release --locked \
     && rm -r src
 
-# COPY keeps the times of files, which may be older than what cargo has just built. The demo writes to /tmp.
+# COPY keeps the times of files, which may be older than cargo's last build: touch makes cargo build again. The demo
+# writes to /tmp.
 ARG REVISION=
 ARG SOURCE_DATE_EPOCH=0
 COPY . .
@@ -46,7 +47,7 @@ FROM scratch
 ARG VERSION=
 ARG REVISION=
 LABEL org.opencontainers.image.title="openstack-heartbeat-exporter" \
-      org.opencontainers.image.description="Prometheus exporter that tells which OpenStack service is down, and why" \
+      org.opencontainers.image.description="Prometheus exporter that shows which OpenStack service is down, and why" \
       org.opencontainers.image.url="https://github.com/openstack-heartbeat-exporter/openstack-heartbeat-exporter" \
       org.opencontainers.image.source="https://github.com/openstack-heartbeat-exporter/openstack-heartbeat-exporter" \
       org.opencontainers.image.documentation="https://github.com/openstack-heartbeat-exporter/openstack-heartbeat-exporter/blob/main/README.md" \
@@ -57,7 +58,7 @@ LABEL org.opencontainers.image.title="openstack-heartbeat-exporter" \
 COPY --from=builder /out/ /
 USER 65532:65532
 EXPOSE 10390
-# It knows the settings of the environment, and none that the command line of the container has.
+# The health check uses the environment's settings. It does not know the flags of the container's command line.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
     CMD ["/openstack-heartbeat-exporter", "healthcheck"]
 ENTRYPOINT ["/openstack-heartbeat-exporter"]

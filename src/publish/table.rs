@@ -415,7 +415,7 @@ pub(crate) const ROWS_REJECTED: Metric = Metric {
     name: "openstack_heartbeat_rows_rejected",
     kind: Kind::Gauge,
     labels: &["database", "reason"],
-    help: "Rows not readable, or not in full, at the last successful poll.",
+    help: "Rows that can't be read, or not in full, at the last successful poll.",
 };
 /// `service_down_time`.
 pub(crate) const SERVICE_DOWN_TIME: Metric = gauge(

@@ -56,7 +56,7 @@ impl PollLog {
             } => {
                 let outage = Duration::from_secs(since.elapsed().as_secs());
                 let outage = humantime::format_duration(outage);
-                info!(address, %outage, failures, services, "the database is readable again");
+                info!(address, %outage, failures, services, "the database can be read again");
                 Vec::new()
             }
         };
@@ -87,13 +87,13 @@ impl PollLog {
                 if messages.contains(&message) {
                     debug!(class, error, failures = *failures, "the poll failed again");
                 } else {
-                    error!(class, error, "the database is still not readable");
+                    error!(class, error, "the database still can't be read");
                     messages.push(message);
                 }
                 *failures
             }
             State::Starting | State::Reading { .. } => {
-                error!(class, error, "the database is not readable");
+                error!(class, error, "the database can't be read");
                 self.0 = State::Failing {
                     since: Instant::now(),
                     failures: 1,
@@ -108,7 +108,7 @@ impl PollLog {
 /// Names the rows that could not be read, so that an operator can look them up.
 fn log_rejected(rejected: &[Rejection]) {
     if rejected.is_empty() {
-        info!("all rows are readable again");
+        info!("all rows can be read again");
         return;
     }
     for row in rejected.iter().take(MOST_ROWS) {
@@ -116,10 +116,10 @@ fn log_rejected(rejected: &[Rejection]) {
             table = row.table,
             id = row.id,
             reason = row.defect.as_str(),
-            "a row is not readable in full"
+            "a row can't be read in full"
         );
     }
     if rejected.len() > MOST_ROWS {
-        warn!(rows = rejected.len(), "more rows are not readable in full");
+        warn!(rows = rejected.len(), "more rows can't be read in full");
     }
 }

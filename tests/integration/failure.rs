@@ -319,7 +319,11 @@ fn a_killed_server_is_no_service_down_and_comes_back() {
             1,
             "{log}"
         );
-        assert_eq!(log.matches("the database is back").count(), 1, "{log}");
+        assert_eq!(
+            log.matches("the database can be read again").count(),
+            1,
+            "{log}"
+        );
     });
 }
 

@@ -283,7 +283,7 @@ fn what_takes_a_restart_is_named_and_the_rest_is_taken_up() {
     wait_for(
         "the log says so, since it has its old level again",
         Duration::from_secs(10),
-        || case.exporter.log().contains("takes a restart"),
+        || case.exporter.log().contains("after a restart"),
         || case.exporter.log(),
     );
     let log = case.exporter.log();
