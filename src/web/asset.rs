@@ -3,8 +3,13 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::{Request, Response, StatusCode};
 
+use super::response::{Body, response, set_encoding};
+use super::{negotiation, query};
 use crate::publish::gzip;
+use crate::publish::rendered::Encoding;
 
 /// An embedded file, served below `/static/`.
 #[derive(Debug)]
@@ -54,6 +59,44 @@ fn asset(name: &'static str, content_type: &'static str, text: &'static [u8]) ->
         text,
         gzip: gzip::whole(text),
         version: format!("{:08x}", crc32fast::hash(text)),
+    }
+}
+
+impl Asset {
+    /// Answers a request for the file; a URL with its version may be cached for a year.
+    pub(super) fn respond(&'static self, request: &Request<()>) -> Response<Body> {
+        let encoding = negotiation::request_encoding(request);
+        // A strong tag identifies bytes, which differ by encoding.
+        let tag = match encoding {
+            Encoding::Identity => format!("\"{}\"", self.version),
+            Encoding::Gzip => format!("\"{}-gzip\"", self.version),
+        };
+        let mut response = if negotiation::header(request, IF_NONE_MATCH).contains(&tag) {
+            let mut response = response(StatusCode::NOT_MODIFIED, "", Bytes::new());
+            response.headers_mut().remove(CONTENT_TYPE);
+            set_encoding(&mut response, Encoding::Identity, "Accept-Encoding");
+            response
+        } else {
+            let bytes = match encoding {
+                Encoding::Identity => Bytes::from_static(self.text),
+                Encoding::Gzip => self.gzip.clone(),
+            };
+            let mut response = response(StatusCode::OK, self.content_type, bytes);
+            set_encoding(&mut response, encoding, "Accept-Encoding");
+            response
+        };
+        let versioned = query::pairs(request.uri().query())
+            .any(|(name, value)| name == "v" && value == self.version);
+        let caching = if versioned {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        };
+        let tag = HeaderValue::try_from(tag).expect("digits, letters, hyphen and quotes are valid");
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+        headers.insert(ETAG, tag);
+        response
     }
 }
 

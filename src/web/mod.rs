@@ -1,6 +1,7 @@
-//! HTTP: routes, limits and shutdown; what the answers say is decided elsewhere.
+//! HTTP server: routes, limits, access and shutdown, the status page and the JSON API.
 
 pub mod access;
+mod api;
 pub(crate) mod asset;
 
 pub(crate) mod chart;
@@ -10,6 +11,7 @@ pub mod handshake;
 pub(crate) mod login;
 pub mod negotiation;
 pub(crate) mod page;
+mod protocol;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
 pub(crate) mod reload;

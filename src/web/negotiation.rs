@@ -1,7 +1,27 @@
 //! Content negotiation: the headers `Accept` and `Accept-Encoding` (RFC 9110, 12.5).
 
+use hyper::Request;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
+
 use crate::publish::exposition::Format;
 use crate::publish::rendered::Encoding;
+
+/// Returns all lines of a header as one.
+pub(super) fn header(request: &Request<()>, name: HeaderName) -> String {
+    let values = request.headers().get_all(name);
+    let lines: Vec<&str> = values.iter().filter_map(|v| v.to_str().ok()).collect();
+    lines.join(",")
+}
+
+/// Returns the format for a request, see [`format`].
+pub(super) fn request_format(request: &Request<()>) -> Format {
+    format(Some(&header(request, ACCEPT)))
+}
+
+/// Returns the encoding for a request, see [`encoding`].
+pub(super) fn request_encoding(request: &Request<()>) -> Encoding {
+    encoding(Some(&header(request, ACCEPT_ENCODING)))
+}
 
 /// Returns the format of the highest quality, by default text 0.0.4.
 ///

@@ -45,7 +45,7 @@ impl Query {
             ..Self::default()
         };
         let (mut state, mut page) = (None, None);
-        for (name, value) in pairs(query.unwrap_or_default()) {
+        for (name, value) in pairs(query) {
             let value = value.trim();
             if value.is_empty() {
                 continue;
@@ -137,8 +137,8 @@ impl Query {
 }
 
 /// Returns the decoded names and values of a query string; invalid UTF-8 is replaced.
-pub(crate) fn pairs(query: &str) -> Parse<'_> {
-    form_urlencoded::parse(query.as_bytes())
+pub(crate) fn pairs(query: Option<&str>) -> Parse<'_> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
 }
 
 /// Percent-encodes a text as one segment of a path.

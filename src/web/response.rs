@@ -12,6 +12,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
+use crate::publish::gzip;
 use crate::publish::metrics_page::Pieces;
 use crate::publish::rendered::Encoding;
 
@@ -129,6 +130,21 @@ pub(super) fn response(
     body: impl Into<Bytes>,
 ) -> Response<Body> {
     in_pieces(status, content_type, Arc::new([body.into()]))
+}
+
+/// Compresses a text rendered for one request, if its client accepts that.
+pub(super) fn compressed(
+    encoding: Encoding,
+    content_type: &'static str,
+    text: String,
+) -> Response<Body> {
+    let body: Bytes = match encoding {
+        Encoding::Identity => text.into(),
+        Encoding::Gzip => gzip::whole(text.as_bytes()),
+    };
+    let mut response = response(StatusCode::OK, content_type, body);
+    set_encoding(&mut response, encoding, "Accept-Encoding");
+    response
 }
 
 /// Returns a response with a body of several pieces.

@@ -270,7 +270,7 @@ fn what_takes_a_restart_is_named_and_the_rest_is_taken_up() {
     );
     assert_eq!(status, 200);
     assert!(
-        text.contains("takes a restart: web.telemetry-path, log.format"),
+        text.contains("need a restart: web.telemetry-path, log.format"),
         "{text}"
     );
     assert_eq!(case.exporter.get("/other").status, 404);

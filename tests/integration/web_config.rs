@@ -569,7 +569,7 @@ fn a_client_that_says_nothing_delays_no_shutdown() {
     // The connection is taken before this one, whose answer shows that it was.
     assert_eq!(site.get("/-/healthy", &[]).status, 200);
     let log = site.exporter.terminate_for_log();
-    assert!(!log.contains("did not take their answer"), "{log}");
+    assert!(!log.contains("did not read their response"), "{log}");
 }
 
 #[test]
