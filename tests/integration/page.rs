@@ -1,5 +1,4 @@
-//! The status page and the JSON, as an HTTP client gets them. What a browser makes of the page is tested by
-//! tests/node/page.test.mjs.
+//! The status page and the JSON API as an HTTP client sees them. tests/node/page.test.mjs tests the page in a browser.
 
 use std::io::Read as _;
 
@@ -40,7 +39,7 @@ fn hosts(page: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_answer_forbids_what_the_page_does_not_need() {
+fn every_response_has_a_strict_content_security_policy() {
     let exporter = exporter(&[("block1", 5)]);
     for path in [
         "/",
@@ -67,14 +66,14 @@ fn every_answer_forbids_what_the_page_does_not_need() {
     }
     let page = exporter.get("/");
     assert_eq!(page.headers["cache-control"], "no-store");
-    // What the policy would block is not there.
+    // The policy would block these.
     for inline in ["<style", "style=", "<script>", "onload=", "javascript:"] {
         assert!(!page.text().contains(inline), "{inline}");
     }
 }
 
 #[test]
-fn methods_and_paths_are_told_apart_and_counted_under_few_names() {
+fn methods_and_paths_are_routed_and_counted_under_bounded_names() {
     let exporter = exporter(&[("block1", 5)]);
     exporter.answers(&[
         ("GET", "/", 200),
@@ -110,7 +109,7 @@ fn methods_and_paths_are_told_apart_and_counted_under_few_names() {
 }
 
 #[test]
-fn files_are_kept_by_browsers_as_long_as_they_are_the_same() {
+fn browsers_cache_files_until_they_change() {
     let exporter = exporter(&[("block1", 5)]);
     let page = exporter.get("/");
     for name in ["style.css", "refresh.js", "up.svg"] {
@@ -132,7 +131,7 @@ fn files_are_kept_by_browsers_as_long_as_they_are_the_same() {
         assert_eq!(changed.status, 200);
         let gzip = exporter.request("GET", &path, &[("Accept-Encoding", "gzip")]);
         assert_eq!(unpacked(&gzip), named.body);
-        // A strong tag is one of bytes: that of the one is not known as the other.
+        // A strong tag identifies bytes, which differ by encoding.
         assert_ne!(gzip.headers["etag"], other.headers["etag"]);
         for (tag, status) in [(&gzip, 304), (&other, 200)] {
             let headers = [
@@ -155,7 +154,7 @@ fn unpacked(response: &Response) -> Vec<u8> {
 }
 
 #[test]
-fn the_page_and_the_json_are_compressed_for_who_takes_it() {
+fn the_page_and_the_json_are_compressed_on_request() {
     let exporter = exporter(&[("block1", 5)]);
     let accept = [("Accept-Encoding", "gzip, br")];
     let page = String::from_utf8(unpacked(&exporter.request("GET", "/", &accept))).unwrap();
@@ -173,7 +172,7 @@ fn the_page_and_the_json_are_compressed_for_who_takes_it() {
 }
 
 #[test]
-fn what_is_refused_below_api_is_refused_in_json() {
+fn errors_below_api_are_json() {
     let exporter = exporter(&[("block1", 5)]);
     for (method, path, status) in [
         ("GET", "/api/v1/services/cinder-volume/nobody", 404),
@@ -191,7 +190,7 @@ fn what_is_refused_below_api_is_refused_in_json() {
 }
 
 #[test]
-fn the_page_is_green_only_where_the_command_line_says_that_all_are_up() {
+fn the_page_is_green_only_if_the_command_line_reports_all_up() {
     let database = database(&[("block1", 5)]);
     database.insert(&[("host", "NULL"), ("updated_at", &database.now(-5))]);
     let exporter = Exporter::start(&database.url(), &[]);
@@ -207,10 +206,10 @@ fn the_page_is_green_only_where_the_command_line_says_that_all_are_up() {
 }
 
 #[test]
-fn rows_that_were_forgotten_do_not_hide_an_outage() {
+fn abandoned_rows_do_not_hide_an_outage() {
     let day = 24 * 3_600;
-    let forgotten: Vec<String> = (0..14).map(|i| format!("gone{i:02}")).collect();
-    let mut services: Vec<(&str, i64)> = forgotten
+    let abandoned: Vec<String> = (0..14).map(|i| format!("gone{i:02}")).collect();
+    let mut services: Vec<(&str, i64)> = abandoned
         .iter()
         .map(|host| (host.as_str(), 400 * day))
         .collect();
@@ -228,25 +227,22 @@ fn rows_that_were_forgotten_do_not_hide_an_outage() {
             .text()
             .contains("runbooks/OpenStackServiceAbandoned.md")
     );
-    // Cinder's verdict stays what it is.
+    // Cinder's verdict does not change.
     let down = json(&exporter.get("/api/v1/services?down"));
     assert_eq!(down["services"].as_array().unwrap().len(), 15);
 }
 
 #[test]
-fn more_than_a_page_of_urgent_ones_is_linked_by_urgency() {
+fn urgent_services_without_a_card_are_linked_by_state() {
     let hosts: Vec<String> = (0..14).map(|i| format!("block{i:02}")).collect();
     let services: Vec<(&str, i64)> = hosts.iter().map(|host| (host.as_str(), 500)).collect();
     let exporter = exporter(&services);
     let page = exporter.get("/");
-    assert!(
-        page.text()
-            .contains("<a href=\"?state=down\">2 more are down</a>")
-    );
+    assert!(page.text().contains("<a href=\"?state=down\">2 more "));
 }
 
 #[test]
-fn rows_of_one_name_are_worth_a_look() {
+fn several_rows_of_one_name_are_a_warning() {
     let exporter = exporter(&[("block1", 5), ("block1", 900)]);
     let page = exporter.get("/?state=warning");
     for text in ["several rows of this name", "2 rows have its name"] {
@@ -255,7 +251,7 @@ fn rows_of_one_name_are_worth_a_look() {
 }
 
 #[test]
-fn filters_leave_what_they_name_and_say_what_they_do_not_understand() {
+fn filters_select_services_and_report_invalid_values() {
     let database = database(&[("block1", 5), ("block2", 500), ("block3@ceph", 5)]);
     database.insert(&[
         ("host", "'controller'"),
@@ -299,7 +295,7 @@ fn filters_leave_what_they_name_and_say_what_they_do_not_understand() {
 }
 
 #[test]
-fn ten_thousand_services_come_page_by_page() {
+fn ten_thousand_services_are_paged() {
     let database = Database::new(Engine::Sqlite);
     database.execute(&[&format!(
         "INSERT INTO services (\"binary\", host, topic, report_count, created_at, updated_at, disabled, deleted) \
@@ -331,7 +327,7 @@ fn ten_thousand_services_come_page_by_page() {
 }
 
 #[test]
-fn names_break_out_of_neither_the_page_nor_the_json() {
+fn hostile_names_are_escaped_in_the_page_and_the_json() {
     let hostile = [
         "<script>alert(1)</script>",
         "\"><img src=x onerror=alert(1)>",
@@ -380,7 +376,7 @@ fn names_break_out_of_neither_the_page_nor_the_json() {
     assert_eq!(json(&slash)["service"]["host"], hostile[5]);
 }
 
-/// Returns the metrics and the JSON of one and the same poll.
+/// Returns the metrics and the JSON of one poll.
 fn of_one_poll(exporter: &Exporter, path: &str) -> (Metrics, Value) {
     let polled =
         |metrics: &Metrics| metrics.value("openstack_heartbeat_last_poll_timestamp_seconds", &[]);
@@ -398,7 +394,7 @@ fn the_json_has_the_values_of_the_metrics() {
     let database = database(&[("ahead", -75), ("up", 5), ("stopped", 500)]);
     let exporter = Exporter::start(&database.url(), &[]);
     exporter.wait_for_services();
-    // A heartbeat bounds a skew.
+    // A heartbeat bounds the skew.
     let now = database.now(-75);
     database.execute(&[&format!(
         "UPDATE services SET report_count = report_count + 1, updated_at = {now} WHERE host = 'up'"
@@ -481,7 +477,7 @@ fn one_service_comes_with_its_bounds_and_its_hour() {
             .collect::<Vec<_>>()
     };
     assert_eq!(fields(&detail["service"]), fields(&all["services"][0]));
-    // A state that begins while the exporter looks.
+    // A state that begins between two polls.
     let old = database.now(-500);
     database.execute(&[&format!("UPDATE services SET updated_at = {old}")]);
     exporter.wait_for("the service is down", |metrics| {
@@ -497,7 +493,7 @@ fn one_service_comes_with_its_bounds_and_its_hour() {
 }
 
 #[test]
-fn without_a_database_the_page_says_so_and_gives_no_states() {
+fn without_a_database_the_page_shows_the_failure_and_no_states() {
     let exporter = Exporter::start("mysql://user:secret-word@127.0.0.1:1/cinder", &[]);
     exporter.wait_for_failure("connect");
     let page = exporter.get("/");
