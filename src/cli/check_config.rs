@@ -1,13 +1,14 @@
-//! `check-config`: the settings in force, and on request a first look at the database.
+//! `check-config`: prints the active settings, and tests the database on request.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use super::command::{Entry, switch};
-use super::outcome::{Failure, NO_ANSWER, Outcome, WRONG, say, warning, write};
-use super::{access, block_on, flags, settings, warn};
+use super::entry::{Entry, switch};
+use super::flags;
+use super::outcome::{Failure, NO_ANSWER, Outcome, WRONG, warning, write, write_stderr};
+use super::startup::{access, block_on, settings, warn};
 use crate::config::key::KEYS;
 use crate::daemon::logging;
 use crate::database::{Connection, Target};
@@ -15,25 +16,25 @@ use crate::heartbeat::service::Reading;
 
 pub(super) const ENTRY: Entry = Entry {
     exit_codes: &[
-        (0, "nothing is wrong"),
-        (1, "the configuration is wrong"),
+        (0, "the configuration is valid"),
+        (1, "the configuration is invalid"),
         (2, "the database can't be read (--connect)"),
     ],
     examples: &[(
-        "See where each setting comes from, and whether the database can be read",
+        "Show where each setting comes from, and test the database",
         "check-config --connect",
     )],
-    ..Entry::plain("check-config", describe, run)
+    ..Entry::new("check-config", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {
     command
-        .about("Prints every setting in force with its origin")
+        .about("Prints each active setting with its origin")
         .arg(switch(
             "connect",
-            "Also connect, log in, and read the heartbeats once",
+            "Also connect to the database and read the heartbeats once",
         ))
-        .args(flags::of_use(&[""]))
+        .args(flags::used(&[""]))
 }
 
 fn run(matches: &ArgMatches) -> Outcome {
@@ -53,7 +54,7 @@ fn run(matches: &ArgMatches) -> Outcome {
         let target = Target::of(&settings);
         let reading = block_on(0, NO_ANSWER, connect(&target))?;
         let text = format!(
-            "connected to {}: {} services, {} clusters, {} rows that can't be read in full\n",
+            "connected to {}: {} services, {} clusters, {} rows with unreadable values\n",
             target.address(),
             reading.services.len(),
             reading.clusters.len(),
@@ -64,13 +65,13 @@ fn run(matches: &ArgMatches) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads once, and says on standard error what can't be read.
+/// Reads once, and warns on standard error of columns that can't be read.
 async fn connect(target: &Target) -> Result<Reading, Failure> {
     let failure = |error| Failure::new(&error, NO_ANSWER);
     let mut connection = Connection::open(target).await.map_err(failure)?;
     if let Some((names, grant)) = connection.left_out(target) {
-        say(&warning(format!(
-            "not everything can be read ({names}); an old release lacks some of it, or a grant is missing: {grant}"
+        write_stderr(&warning(format!(
+            "cannot read {names}; this release lacks them, or a grant is missing: {grant}"
         )));
     }
     let reading = connection.read(target).await.map_err(failure)?;

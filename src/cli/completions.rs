@@ -1,55 +1,60 @@
-//! `completions`: what a shell needs to complete commands and flags.
+//! `completions`: the completion script of a shell.
 
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 use clap_complete::Shell;
 
-use super::command::{self, Entry, NAME};
+use super::entry::{Entry, NAME, program};
+use super::flags;
 use super::outcome::{Outcome, WRONG, write};
 
 pub(super) const ENTRY: Entry = Entry {
     examples: &[
         (
-            "Completions for bash, to be sourced",
+            "Write completions for bash, to be sourced",
             "completions bash > heartbeat.bash",
         ),
         (
-            "Completions for zsh, to be put into a folder of its $fpath",
+            "Write completions for zsh, for a folder of its $fpath",
             "completions zsh > _openstack-heartbeat-exporter",
         ),
         (
-            "Completions for fish, for this session",
+            "Load completions into this fish session",
             "completions fish | source",
         ),
     ],
-    ..Entry::plain("completions", describe, run)
+    ..Entry::new("completions", describe, run)
 };
 
 fn describe(command: Command) -> Command {
     let shell = Arg::new("shell").value_name("SHELL").required(true);
-    command.about("Prints the completions for a shell").arg(
-        shell
-            .value_parser(["bash", "zsh", "fish"])
-            .help("The shell"),
-    )
+    command
+        .about("Prints the completion script of a shell")
+        .arg(
+            shell
+                .value_parser(["bash", "zsh", "fish"])
+                .help("The shell"),
+        )
 }
 
-fn run(matches: &ArgMatches) -> Outcome {
-    let (shell, mut command) = match matches.get_one::<String>("shell").map(String::as_str) {
-        Some("zsh") => (Shell::Zsh, command::command()),
-        // Its argparse takes no dot in the name of a flag, and without argparse not even a command is completed.
-        Some("fish") => (Shell::Fish, command::commands()),
-        _ => (Shell::Bash, command::command()),
+fn run(matches: &ArgMatches, entries: &[Entry]) -> Outcome {
+    let program = program(entries);
+    let (shell, mut program) = match matches.get_one::<String>("shell").map(String::as_str) {
+        Some("zsh") => (Shell::Zsh, program.args(flags::all())),
+        // The argparse of fish rejects flags with a dot, and then fish completes not even the commands.
+        Some("fish") => (Shell::Fish, program),
+        _ => (Shell::Bash, program.args(flags::all())),
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, NAME, &mut script);
-    write(mended(&String::from_utf8_lossy(&script)), WRONG)?;
+    clap_complete::generate(shell, &mut program, NAME, &mut script);
+    write(with_states(&String::from_utf8_lossy(&script)), WRONG)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives the states of a script for bash the names by which it looks for them, without which it completes nothing
-/// after a command: <https://github.com/clap-rs/clap/issues/6421>.
-fn mended(script: &str) -> String {
+/// Renames the states of a bash script to the names that it looks up.
+///
+/// Without this, bash completes nothing after a command: <https://github.com/clap-rs/clap/issues/6421>.
+fn with_states(script: &str) -> String {
     script.replace(&NAME.replace('-', "__subcmd__"), &NAME.replace('-', "__"))
 }

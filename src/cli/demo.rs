@@ -1,4 +1,4 @@
-//! `demo`: a simulated Cinder, polled and served.
+//! `demo`: polls and serves a simulated Cinder.
 
 mod cloud;
 
@@ -10,19 +10,20 @@ use clap::{ArgMatches, Command};
 use tokio::net::TcpListener;
 
 use self::cloud::Demo;
-use super::command::Entry;
+use super::entry::Entry;
+use super::flags;
 use super::outcome::{Failure, Outcome, WRONG, write};
-use super::{access, block_on, flags};
+use super::startup::{access, block_on};
 use crate::config::key;
 use crate::config::settings::Settings;
 use crate::daemon::configuration::Load;
 use crate::daemon::{logging, serve, systemd};
 
-pub(super) const ENTRY: Entry = Entry::plain("demo", describe, run);
+pub(super) const ENTRY: Entry = Entry::new("demo", describe, |matches, _| run(matches));
 
 fn describe(command: Command) -> Command {
     command
-        .about("Serves a simulated Cinder, where two of six services are down")
+        .about("Serves a simulated Cinder with six services, two of them down")
         .args(flags::only(&["web.", "log.", "poll."]))
 }
 
@@ -52,26 +53,26 @@ fn run(matches: &ArgMatches) -> Outcome {
     })
 }
 
-/// Returns what loads the settings, whose database is the demonstration's.
+/// Returns a loader of the settings that sets the database to the demo's.
 fn load(matches: &ArgMatches, demo: &Demo) -> Load {
     let mut flags = flags::given(matches);
     if let Some(url) = key::find("database.url") {
         let file = format!("sqlite:///{}", demo.database().display());
-        flags.layer.add(url, file, "the demonstration");
+        flags.layer.add(url, file, "demo");
     }
     Arc::new(move || {
         let mut settings = Settings::load_apart(flags.clone())?;
-        // They are about a real cloud's configuration.
+        // The warnings are about the configuration of a real cloud.
         settings.warnings.clear();
         Ok(settings)
     })
 }
 
-/// Returns what there is to see, and where.
+/// Returns a description of the demo, and the addresses to open.
 fn welcome(listeners: &[TcpListener], settings: &Settings) -> String {
     let mut text = String::from(
-        "A simulated Cinder with six services: the clock of block1 is 75 s behind, the scheduler on controller \
-         stopped, and the clock of network is 3 s ahead and drifts. What is proven of them takes up to a minute.\n",
+        "A simulated Cinder with six services: the clock of block1 is 75 s behind, the scheduler on controller has \
+         stopped, and the clock of network is 3 s ahead and drifts. Proving the clock skews takes up to a minute.\n",
     );
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
@@ -83,7 +84,7 @@ fn welcome(listeners: &[TcpListener], settings: &Settings) -> String {
             let path = &settings.telemetry_path;
             let _ = writeln!(
                 text,
-                "Open http://{host}/ or http://{host}{path}; Ctrl-C ends it."
+                "Open http://{host}/ or http://{host}{path}. Press Ctrl-C to stop."
             );
         }
     }

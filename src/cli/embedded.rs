@@ -1,17 +1,17 @@
-//! The files that the program brings along, so that they can be installed from the program alone.
+//! Files embedded in the program, so that installing them needs nothing else.
 
-/// Rules of Prometheus: the file `alerts/openstack-heartbeat.rules.yml`.
+/// Prometheus rules: the file `alerts/openstack-heartbeat.rules.yml`.
 pub const RULES: &str = include_str!("../../alerts/openstack-heartbeat.rules.yml");
 
-/// An example for Alertmanager: the file `alerts/alertmanager.example.yml`.
+/// Example Alertmanager configuration: the file `alerts/alertmanager.example.yml`.
 pub const ALERTMANAGER: &str = include_str!("../../alerts/alertmanager.example.yml");
 
-/// A dashboard for Grafana: the file `dashboards/openstack-heartbeat.json`.
+/// Grafana dashboard: the file `dashboards/openstack-heartbeat.json`.
 pub const DASHBOARD: &str = include_str!("../../dashboards/openstack-heartbeat.json");
 
-/// The head of the rules as a resource of the Prometheus Operator.
-const PROMETHEUS_RULE: &str = "\
-# The Prometheus Operator takes what its ruleSelector selects: add the labels that yours asks for.
+/// First lines of the rules as a resource of the Prometheus Operator.
+const PROMETHEUS_RULE_HEAD: &str = "\
+# The ruleSelector of the Prometheus Operator selects rules by label: add the labels that yours requires.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -24,7 +24,7 @@ spec:
 /// Returns the [`RULES`] as a `PrometheusRule` of the Prometheus Operator, 0.66 or later.
 #[must_use]
 pub fn prometheus_rule() -> String {
-    let mut resource = PROMETHEUS_RULE.to_owned();
+    let mut resource = PROMETHEUS_RULE_HEAD.to_owned();
     for line in RULES.lines() {
         if !line.is_empty() {
             resource.push_str("  ");

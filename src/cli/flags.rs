@@ -1,4 +1,4 @@
-//! The settings as flags, made from the one table of them.
+//! The settings as flags, made from the table of settings.
 
 use std::path::PathBuf;
 
@@ -9,39 +9,38 @@ use crate::config::key::{self, KEYS, Key};
 use crate::config::oslo::Place;
 use crate::config::settings::Flags;
 
-/// Returns a flag for every setting that may have one, and `--config.file`.
+/// Returns `--config.file` and a flag for every setting that is not secret.
 pub(super) fn all() -> impl Iterator<Item = Arg> {
     let file = Arg::new(key::CONFIG_FILE)
         .long(key::CONFIG_FILE)
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .value_hint(ValueHint::FilePath)
-        .help("YAML file with any of these settings");
+        .help("YAML file with settings");
     let flags = KEYS.iter().filter(|key| key.has_flag()).map(flag);
     std::iter::once(file).chain(flags)
 }
 
-/// Returns the same flags for a command that has use for those that begin so.
+/// Returns all flags for a command that uses only those with one of these prefixes.
 ///
-/// It takes the others too, so that it can be given the flags of the exporter as they are. They stand in no help, and
-/// the others in the long one alone.
-pub(super) fn of_use(beginnings: &'static [&'static str]) -> impl Iterator<Item = Arg> {
+/// The command accepts and hides the others, so that it can be run with the exporter's own flags. `-h` hides all of them.
+pub(super) fn used(prefixes: &'static [&'static str]) -> impl Iterator<Item = Arg> {
     all().map(move |flag| {
         let name = flag.get_id().as_str();
-        let is_of_use = name == key::CONFIG_FILE || begins(name, beginnings);
-        flag.hide(!is_of_use).hide_short_help(true)
+        let is_used = name == key::CONFIG_FILE || has_prefix(name, prefixes);
+        flag.hide(!is_used).hide_short_help(true)
     })
 }
 
-/// Returns the flags that begin so, and no others.
-pub(super) fn only(beginnings: &'static [&'static str]) -> impl Iterator<Item = Arg> {
+/// Returns only the flags with one of these prefixes.
+pub(super) fn only(prefixes: &'static [&'static str]) -> impl Iterator<Item = Arg> {
     all()
-        .filter(move |flag| begins(flag.get_id().as_str(), beginnings))
+        .filter(move |flag| has_prefix(flag.get_id().as_str(), prefixes))
         .map(|flag| flag.hide_short_help(true))
 }
 
-fn begins(name: &str, beginnings: &[&str]) -> bool {
-    beginnings.iter().any(|start| name.starts_with(start))
+fn has_prefix(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn flag(key: &Key) -> Arg {
@@ -81,12 +80,12 @@ fn flag(key: &Key) -> Arg {
     }
 }
 
-/// Returns what the flags say, the places of cinder.conf in the order they were given.
+/// Returns the given flags, with the places of cinder.conf in the order of the command line.
 pub(super) fn given(matches: &ArgMatches) -> Flags {
     let mut flags = Flags::default();
     let mut places: Vec<(usize, Place, String)> = Vec::new();
     for key in KEYS.iter().filter(|key| key.has_flag()) {
-        // `demo` lacks most of them.
+        // `demo` has only some of the flags.
         let Ok(Some(values)) = matches.try_get_many::<String>(key.name) else {
             continue;
         };

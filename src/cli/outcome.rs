@@ -1,4 +1,4 @@
-//! How a command ends: its exit code, and what it says on standard error.
+//! How a command ends: exit code, standard output, messages on standard error.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -10,16 +10,16 @@ use clap::builder::styling::{AnsiColor, Style};
 use crate::config::fault::Fault;
 use crate::error::chain;
 
-/// The command line or the configuration is wrong, or what was asked for is not there.
+/// Exit code: the command line or the configuration is invalid, or the command failed.
 pub(super) const WRONG: u8 = 1;
-/// `services`: it can't be told; `check-config --connect`: the database can't be read.
+/// Exit code: `services` does not know the state; `check-config --connect` can't read the database.
 pub(super) const NO_ANSWER: u8 = 2;
 
-/// As clap has them, which reports what is wrong with the command line.
+/// The style of clap, which reports invalid command lines.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
-/// A failure on its way to standard error and an exit code.
+/// Messages for standard error, and the exit code.
 pub(super) struct Failure {
     pub(super) messages: Vec<String>,
     pub(super) code: u8,
@@ -47,44 +47,44 @@ impl Failure {
     }
 }
 
-/// Returns a line that says what failed.
+/// Returns the line that reports a failure.
 pub(super) fn error(text: impl Display) -> String {
     format!("{ERROR}error:{ERROR:#} {text}")
 }
 
-/// Returns a line that says what is odd.
+/// Returns the line that reports a warning.
 pub(super) fn warning(text: impl Display) -> String {
     format!("{WARNING}warning:{WARNING:#} {text}")
 }
 
-/// Writes a line to standard error; in colour, if it has any, on a terminal alone.
-pub(super) fn say(line: &str) {
-    // Who closed standard error does not want to know.
+/// Writes a line to standard error; colours are kept only on a terminal.
+pub(super) fn write_stderr(line: &str) {
+    // A closed standard error is no reason to fail.
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+/// Writes to standard output. A closed pipe (`| head`) is not a failure.
 pub(super) fn write(text: impl AsRef<[u8]>, code: u8) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    unless_gone(
+    ignore_closed_pipe(
         out.write_all(text.as_ref()).and_then(|()| out.flush()),
         code,
     )
 }
 
-/// The same for a text with colours, see [`paint`].
-pub(super) fn write_painted(text: &str, code: u8) -> Result<(), Failure> {
-    unless_gone(paint(text), code)
+/// Writes coloured text to standard output, see [`try_write_coloured`]. A closed pipe is not a failure.
+pub(super) fn write_coloured(text: &str, code: u8) -> Result<(), Failure> {
+    ignore_closed_pipe(try_write_coloured(text), code)
 }
 
-/// Writes to standard output; the colours are left out where it is no terminal, or `NO_COLOR` is set.
-pub(super) fn paint(text: &str) -> io::Result<()> {
+/// Writes to standard output, without colours unless it is a terminal and `NO_COLOR` is unset.
+pub(super) fn try_write_coloured(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-fn unless_gone(written: io::Result<()>, code: u8) -> Result<(), Failure> {
+fn ignore_closed_pipe(written: io::Result<()>, code: u8) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(&error, code)),
         _ => Ok(()),

@@ -1,11 +1,11 @@
-//! `print`: the files and references that the exporter brings along.
+//! `print`: the embedded files, the grants and the references.
 
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use super::command::{Entry, option};
 use super::embedded;
+use super::entry::{Entry, option};
 use super::outcome::{Outcome, WRONG, write};
 use crate::config::database_url::Engine;
 use crate::config::reference;
@@ -16,47 +16,46 @@ use crate::publish::table;
 pub(super) const ENTRY: Entry = Entry {
     examples: &[
         (
-            "Give a user of MariaDB just what the exporter reads",
+            "Grant a MariaDB user only what the exporter reads",
             "print grants --user heartbeat | mariadb",
         ),
         (
-            "Take the alerts into Prometheus",
+            "Write the alerts to a file for Prometheus",
             "print rules > heartbeat.rules.yml",
         ),
     ],
-    ..Entry::plain("print", describe, run)
+    ..Entry::new("print", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {
     command
-        .about("Prints grants, alerts, a dashboard, or a reference")
+        .about("Prints grants, alerts, a dashboard or a reference")
         .subcommand_required(true)
         .subcommand(grants_command())
         .subcommand(rules_command())
         .subcommand(
-            Command::new("alertmanager").about(
-                "An example for Alertmanager, which makes one page of what belongs together",
-            ),
+            Command::new("alertmanager")
+                .about("Example Alertmanager configuration that groups related alerts"),
         )
-        .subcommand(Command::new("dashboard").about("A dashboard for Grafana, in JSON"))
-        .subcommand(Command::new("metrics").about("The reference of all metrics, in Markdown"))
-        .subcommand(Command::new("settings").about("The reference of all settings, in Markdown"))
+        .subcommand(Command::new("dashboard").about("Grafana dashboard in JSON"))
+        .subcommand(Command::new("metrics").about("Reference of all metrics in Markdown"))
+        .subcommand(Command::new("settings").about("Reference of all settings in Markdown"))
 }
 
 fn grants_command() -> Command {
     Command::new("grants")
-        .about("Statements that give a database user just what the exporter reads")
+        .about("SQL statements that grant a user only what the exporter reads")
         .arg(
-            option("engine", "ENGINE", "mysql", "Dialect of the statements")
+            option("engine", "ENGINE", "mysql", "SQL dialect")
                 .value_parser(["mysql", "postgresql"]),
         )
-        .arg(option("database", "NAME", "cinder", "Name of the database"))
-        .arg(option("user", "NAME", "heartbeat", "Name of the user"))
+        .arg(option("database", "NAME", "cinder", "Database name"))
+        .arg(option("user", "NAME", "heartbeat", "User name"))
         .arg(option(
             "host",
             "HOST",
             "%",
-            "Where the user may come from (MySQL)",
+            "Host that the user connects from (MySQL)",
         ))
 }
 
@@ -65,10 +64,10 @@ fn rules_command() -> Command {
         "format",
         "FORMAT",
         "prometheus",
-        "A file for Prometheus, or a PrometheusRule for its operator",
+        "Rule file, or PrometheusRule for the Prometheus Operator",
     );
     Command::new("rules")
-        .about("Alerts and recording rules for Prometheus")
+        .about("Prometheus alerts and recording rules")
         .arg(format.value_parser(["prometheus", "kubernetes"]))
 }
 

@@ -1,4 +1,4 @@
-//! What a health check asks of an exporter on the same machine: one request, at the address that it listens on.
+//! The HTTP request of a health check, to an exporter on the same machine.
 
 mod tls;
 
@@ -20,50 +20,48 @@ use tokio_rustls::{TlsConnector, rustls};
 
 use crate::config::listen_address::ListenAddress;
 
-/// Time for all of it: a server that can't say that it is healthy within seconds is not.
+/// Limit on the whole check.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Most bytes of an answer that are read.
+/// Largest response body accepted, in bytes.
 const MAX_ANSWER: usize = 4096;
 
-/// What is asked.
+/// The endpoint to request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// Whether the exporter lives.
+pub(crate) enum Endpoint {
+    /// Whether the exporter is running.
     Healthy,
-    /// Whether it has polled.
+    /// Whether its first poll has ended.
     Ready,
 }
 
-/// Whether TLS may be spoken.
+/// Whether the server may use TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Security {
-    /// The server has a web configuration file, and speaks TLS if that says so.
+    /// The server has a web configuration file, which may enable TLS.
     ///
-    /// The server is asked rather than the file, which may have been broken since, and then is not in force.
+    /// The check tries TLS instead of reading the file: an edit that broke the file since is not active.
     Possible,
-    /// It has none.
+    /// The server has no web configuration file.
     None,
 }
 
-/// Why an exporter is not known to be well.
+/// Why a health check failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error(
-        "port 0 is any free one, and which one is not known here; give it by web.listen-address"
-    )]
+    #[error("port 0 means any free port; set web.listen-address to the actual port")]
     AnyPort,
     #[error(
-        "cannot connect to {address}; start the exporter, or give its address by web.listen-address"
+        "cannot connect to {address}; start the exporter, or set web.listen-address to its address"
     )]
     Connect { address: String, source: io::Error },
     #[error("{address} does not answer within {} s", TIMEOUT.as_secs())]
     Timeout { address: String },
     #[error(
-        "{address} lives, but asks for a client's certificate, and a health check has none to ask whether it is ready"
+        "{address} is running, but requires a client certificate; health checks have none, so readiness is unknown"
     )]
     Certificate { address: String },
-    #[error("{url} gives no answer; if TLS is spoken there, set web.config.file")]
+    #[error("no HTTP response from {url}; if the server uses TLS, set web.config.file")]
     Answer {
         url: String,
         source: Box<dyn StdError + Send + Sync>,
@@ -76,66 +74,66 @@ pub(crate) enum Error {
     },
 }
 
-/// Asks the exporter that listens on `address`, and returns what the good answer was.
+/// Checks the exporter that listens on `address`, and returns its answer.
 ///
 /// # Errors
-/// Any other answer, and none within five seconds.
-pub(crate) async fn ask(
+/// Any status but 200, or no answer within five seconds.
+pub(crate) async fn check(
     address: &ListenAddress,
-    question: Question,
+    endpoint: Endpoint,
     security: Security,
 ) -> Result<String, Error> {
     if address.port == 0 {
         return Err(Error::AnyPort);
     }
-    let asking = async {
+    let checking = async {
         if security == Security::Possible
-            && let Some(answer) = by_tls(address, question).await?
+            && let Some(answer) = over_tls(address, endpoint).await?
         {
             return Ok(answer);
         }
-        by_http(address, question).await
+        over_http(address, endpoint).await
     };
     let timeout = |_| Error::Timeout {
         address: name(address),
     };
-    let asked = tokio::time::timeout(TIMEOUT, asking).await;
-    asked.map_err(timeout)?
+    let checked = tokio::time::timeout(TIMEOUT, checking).await;
+    checked.map_err(timeout)?
 }
 
-async fn by_http(address: &ListenAddress, question: Question) -> Result<String, Error> {
+async fn over_http(address: &ListenAddress, endpoint: Endpoint) -> Result<String, Error> {
     let stream = connect(address).await?;
-    let url = format!("http://{}{}", name(address), question.path());
-    match exchange(stream, address, question).await {
+    let url = format!("http://{}{}", name(address), endpoint.path());
+    match exchange(stream, address, endpoint).await {
         Ok((status, text)) => judge(url, status, text),
         Err(source) => Err(Error::Answer { url, source }),
     }
 }
 
-/// Asks by TLS; returns `None` if the server does not speak it.
-async fn by_tls(address: &ListenAddress, question: Question) -> Result<Option<String>, Error> {
+/// Checks over TLS; returns `None` if the server does not use TLS.
+async fn over_tls(address: &ListenAddress, endpoint: Endpoint) -> Result<Option<String>, Error> {
     let stream = connect(address).await?;
-    let url = format!("https://{}{}", name(address), question.path());
+    let url = format!("https://{}{}", name(address), endpoint.path());
     let server = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
     let exchanged = match TlsConnector::from(tls::client())
         .connect(server, stream)
         .await
     {
-        Ok(stream) => exchange(stream, address, question).await,
+        Ok(stream) => exchange(stream, address, endpoint).await,
         Err(error) => Err(error.into()),
     };
     let source = match exchanged {
         Ok((status, text)) => return judge(url, status, text).map(Some),
         Err(source) => source,
     };
-    match (tls::error(&*source), question) {
+    match (tls::error(&*source), endpoint) {
         (Some(rustls::Error::InvalidMessage(_)), _) => Ok(None),
-        // Only a server that lives, and that reads its configuration, can refuse us so.
-        (Some(error), Question::Healthy) if tls::wants_certificate(error) => Ok(Some(format!(
-            "{} lives: it asks for a client's certificate",
+        // Only a running server with a valid configuration sends this alert.
+        (Some(error), Endpoint::Healthy) if tls::wants_certificate(error) => Ok(Some(format!(
+            "{} is running: it requires a client certificate",
             name(address)
         ))),
-        (Some(error), Question::Ready) if tls::wants_certificate(error) => {
+        (Some(error), Endpoint::Ready) if tls::wants_certificate(error) => {
             Err(Error::Certificate {
                 address: name(address),
             })
@@ -152,7 +150,7 @@ fn judge(url: String, status: StatusCode, text: String) -> Result<String, Error>
     }
 }
 
-impl Question {
+impl Endpoint {
     fn path(self) -> &'static str {
         match self {
             Self::Healthy => "/-/healthy",
@@ -161,15 +159,15 @@ impl Question {
     }
 }
 
-/// Returns whether an address stands for all of the machine.
-fn is_everywhere(address: &ListenAddress) -> bool {
+/// Returns whether an address means all interfaces of the machine.
+fn is_unspecified(address: &ListenAddress) -> bool {
     let host = address.host.as_deref();
     host.is_none_or(|host| host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified()))
 }
 
-/// Returns how what is asked is called: by its loopback address, if it has one.
+/// Returns the address as messages show it: `localhost` if the server listens on all interfaces.
 fn name(address: &ListenAddress) -> String {
-    if is_everywhere(address) {
+    if is_unspecified(address) {
         format!("localhost:{}", address.port)
     } else {
         address.to_string()
@@ -178,11 +176,11 @@ fn name(address: &ListenAddress) -> String {
 
 async fn connect(address: &ListenAddress) -> Result<TcpStream, Error> {
     let stream = match &address.host {
-        Some(host) if !is_everywhere(address) => {
+        Some(host) if !is_unspecified(address) => {
             TcpStream::connect((host.as_str(), address.port)).await
         }
         _ => {
-            // Not by the name localhost, which an image with one file in it may be unable to resolve.
+            // Addresses, not the name localhost: an image with a single file may be unable to resolve it.
             let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
             let loopback = loopback.map(|ip| SocketAddr::new(ip, address.port));
             TcpStream::connect(&loopback[..]).await
@@ -194,21 +192,21 @@ async fn connect(address: &ListenAddress) -> Result<TcpStream, Error> {
     })
 }
 
-/// Asks, and returns the status and the first line of the answer.
+/// Sends the request, and returns the status and the first line of the body.
 async fn exchange<S>(
     stream: S,
     address: &ListenAddress,
-    question: Question,
+    endpoint: Endpoint,
 ) -> Result<(StatusCode, String), Box<dyn StdError + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let request = Request::get(question.path())
+    let request = Request::get(endpoint.path())
         .header(HOST, name(address))
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let asking = async {
+    let requesting = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER);
@@ -216,9 +214,9 @@ where
         let text = String::from_utf8_lossy(&text);
         Ok((status, text.lines().next().unwrap_or_default().to_owned()))
     };
-    // What goes wrong with the connection is told to whoever asks.
-    let (asked, _) = tokio::join!(asking, connection);
-    asked
+    // A connection error also ends the request with an error.
+    let (response, _) = tokio::join!(requesting, connection);
+    response
 }
 
 #[cfg(test)]
@@ -226,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_stands_for_all_is_asked_on_this_machine() {
+    fn an_unspecified_address_is_shown_as_localhost() {
         for (address, expected) in [
             (":10390", "localhost:10390"),
             ("0.0.0.0:1", "localhost:1"),

@@ -1,21 +1,22 @@
-//! `serve`: configuration before ports, then the server.
+//! `serve`: reads the configuration, opens the ports, then runs the server.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{ArgMatches, Command};
 
-use super::command::Entry;
+use super::entry::Entry;
+use super::flags;
 use super::outcome::{Failure, Outcome, WRONG};
-use super::{access, block_on, flags};
+use super::startup::{access, block_on};
 use crate::config::settings::Settings;
 use crate::daemon::configuration::Load;
 use crate::daemon::{logging, serve, systemd};
 
 pub(super) const ENTRY: Entry = Entry {
     exit_codes: &[
-        (0, "it was ended by SIGTERM or SIGINT"),
-        (1, "it could not begin, or it broke down"),
+        (0, "stopped by SIGTERM or SIGINT"),
+        (1, "failed to start, or failed while running"),
     ],
     examples: &[
         (
@@ -23,16 +24,16 @@ pub(super) const ENTRY: Entry = Entry {
             "serve --cinder.config-file cinder.conf",
         ),
         (
-            "Read it as a user of one's own",
+            "Read it as a dedicated database user",
             "serve --database.url-file database-url",
         ),
     ],
-    ..Entry::plain("serve", describe, run)
+    ..Entry::new("serve", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {
     command
-        .about("Polls and serves; what is done without a command")
+        .about("Polls the database and serves the results; the default command")
         .args(flags::all())
 }
 
@@ -43,7 +44,7 @@ fn run(matches: &ArgMatches) -> Outcome {
     let access = access(&settings)?;
     logging::start(settings.log);
     let passed = systemd::socket::passed();
-    // One thread renders and polls while the other answers.
+    // One thread polls and renders while the other answers requests.
     block_on(2, WRONG, async {
         let listeners = serve::bind(&settings.listen, passed)
             .await

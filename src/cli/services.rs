@@ -1,4 +1,4 @@
-//! `services`: the services as a table, JSON or CSV, once or at each poll.
+//! `services`: lists the services as a table, JSON or CSV, once or at each poll.
 
 mod progress;
 mod watch;
@@ -10,9 +10,10 @@ use clap::{ArgMatches, Command, value_parser};
 use tokio::time::Instant;
 
 use self::progress::Progress;
-use super::command::{Entry, option, switch};
-use super::outcome::{Failure, NO_ANSWER, Outcome, say, warning, write, write_painted};
-use super::{block_on, flags, settings, warn};
+use super::entry::{Entry, option, switch};
+use super::flags;
+use super::outcome::{Failure, NO_ANSWER, Outcome, warning, write, write_coloured, write_stderr};
+use super::startup::{block_on, settings, warn};
 use crate::config::settings::Settings;
 use crate::daemon::logging;
 use crate::database::Target;
@@ -23,51 +24,54 @@ use crate::report::{csv, json, table};
 use crate::source::{Source, poller};
 
 pub(super) const ENTRY: Entry = Entry {
-    // A monitoring script must not take a misspelt flag for services that are down.
+    // A monitoring script must not mistake a misspelt flag for services that are down.
     refusal: NO_ANSWER,
     exit_codes: &[
         (0, "all enabled services are up"),
         (1, "some enabled services are down"),
-        (2, "it can't be told, or the command line is wrong"),
+        (2, "the state is unknown, or the command line is invalid"),
     ],
     examples: &[
         (
-            "See what is down and why",
+            "List all services, with reasons for those that are down",
             "services --cinder.config-file cinder.conf",
         ),
-        ("Watch what becomes of it", "services --watch --down"),
         (
-            "Take all that are down into a spreadsheet",
+            "Watch the services that are down",
+            "services --watch --down",
+        ),
+        (
+            "Save the services that are down for a spreadsheet",
             "services --down --format csv > down.csv",
         ),
     ],
-    ..Entry::plain("services", describe, run)
+    ..Entry::new("services", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {
-    let format = option("format", "FORMAT", "table", "How to list them");
+    let format = option("format", "FORMAT", "table", "Output format");
     let wait = option(
         "wait",
         "SECONDS",
         "25",
-        "How long to observe, at most, until each service that is down has a reason",
+        "Longest time to wait until every service that is down has a reason",
     );
     let watch = switch(
         "watch",
-        "List them at each poll until Ctrl-C, as table or json; the exit code is that of the last poll",
+        "List them at each poll until Ctrl-C (table or json); the last poll sets the exit code",
     );
     command
         .about("Lists the services, and why some are down")
         .long_about(
-            "Lists the services, and why some are down.\n\nSome reasons take a heartbeat to be known: the services are \
-             read about once a second until each one that is down has a reason. A terminal sees colours, and one that \
-             is too narrow for the table neither zones nor times.",
+            "Lists the services, and why some are down.\n\nSome reasons need a new heartbeat. The command reads the \
+             table about once a second until every service that is down has a reason. Colours appear only on a \
+             terminal. A narrow terminal omits zones and times.",
         )
         .arg(format.value_parser(["table", "json", "csv"]))
         .arg(switch("down", "List only services that are down"))
         .arg(wait.value_parser(value_parser!(u64).range(..=3600)))
         .arg(watch.conflicts_with("wait"))
-        .args(flags::of_use(&[
+        .args(flags::used(&[
             "cinder.",
             "database.",
             "poll.interval",
@@ -76,7 +80,7 @@ fn describe(command: Command) -> Command {
         ]))
 }
 
-/// How services are listed.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OutputFormat {
     Table,
@@ -84,7 +88,7 @@ enum OutputFormat {
     Csv,
 }
 
-/// What is listed, and how.
+/// The services to list, and the format.
 #[derive(Debug)]
 struct Choice {
     format: OutputFormat,
@@ -112,8 +116,7 @@ fn run(matches: &ArgMatches) -> Outcome {
     let choice = Choice::of(matches);
     let is_watch = matches.get_flag("watch");
     if is_watch && choice.format == OutputFormat::Csv {
-        let message =
-            "--watch can't list as csv, whose headings come once: choose --format table or json";
+        let message = "--watch does not support csv; choose --format table or json";
         return Err(Failure::of(message, NO_ANSWER));
     }
     let settings = settings(matches, NO_ANSWER)?;
@@ -128,19 +131,19 @@ fn run(matches: &ArgMatches) -> Outcome {
     let shown = |status: &ServiceStatus| choice.shows(status);
     match choice.format {
         OutputFormat::Table => {
-            let table = table::table(&snapshot, shown) + &more_to_learn(&snapshot);
-            write_painted(&table, NO_ANSWER)?;
+            let table = table::table(&snapshot, shown) + &hint(&snapshot);
+            write_coloured(&table, NO_ANSWER)?;
         }
         OutputFormat::Json => write(json::services(&snapshot, shown), NO_ANSWER)?,
         OutputFormat::Csv => write(csv::services(&snapshot, shown), NO_ANSWER)?,
     }
-    for remark in remarks(&snapshot) {
-        say(&remark);
+    for warning in table_warnings(&snapshot) {
+        write_stderr(&warning);
     }
-    Ok(verdict(&snapshot))
+    Ok(exit_code(&snapshot))
 }
 
-/// Polls about once a second until every service that is down has a reason, or the time is over.
+/// Polls about once a second until every service that is down has a reason, or until `wait` is over.
 async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failure> {
     let mut source = Source::new(
         Target::of(settings),
@@ -169,17 +172,17 @@ async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failur
     Ok(snapshot)
 }
 
-/// Returns how to learn what is not known yet; nothing where all is known.
-fn more_to_learn(snapshot: &Snapshot) -> String {
+/// Returns how to get the missing reasons; empty if none is missing.
+fn hint(snapshot: &Snapshot) -> String {
     if verdict::unexplained(snapshot) == 0 {
         return String::new();
     }
     let wait = snapshot.intervals.service_down_time.num_seconds() + 15;
-    format!("\nNot everything is known yet; --wait {wait} tells the rest.\n")
+    format!("\nSome reasons are not known yet; wait longer with --wait {wait}.\n")
 }
 
-/// Returns what is odd about the table of services.
-fn remarks(snapshot: &Snapshot) -> Vec<String> {
+/// Returns warnings about the table of services.
+fn table_warnings(snapshot: &Snapshot) -> Vec<String> {
     let rejected = snapshot.rejected.iter().map(|row| {
         let id = row
             .id
@@ -187,17 +190,17 @@ fn remarks(snapshot: &Snapshot) -> Vec<String> {
         let reason = row.defect.as_str();
         let table = row.table;
         warning(format!(
-            "the row of {table} with id {id} can't be read in full: {reason}"
+            "row {id} of table {table} has an unreadable value: {reason}"
         ))
     });
     let empty = snapshot
         .services
         .is_empty()
-        .then(|| warning("the table has no services; is it the right database?"));
+        .then(|| warning("the table has no services; check that this is the right database"));
     rejected.chain(empty).collect()
 }
 
-fn verdict(snapshot: &Snapshot) -> ExitCode {
+fn exit_code(snapshot: &Snapshot) -> ExitCode {
     match verdict::all_up(snapshot) {
         Some(true) => ExitCode::SUCCESS,
         Some(false) => ExitCode::from(1),

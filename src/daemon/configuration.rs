@@ -1,7 +1,7 @@
 //! The active configuration, and how a reload replaces it.
 //!
-//! A configuration is taken as a whole or not at all. One reload runs at a time; requests that arrive during it are
-//! answered by the next one, which begins after they arrived.
+//! A reload applies the whole new configuration, or none of it. One reload runs at a time. Requests that arrive during
+//! a reload are answered by the next one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use crate::source::poller::Reconfigure;
 use crate::web::access::Access;
 use crate::web::reload::{Outcome, Request};
 
-/// Loads the settings from where they were loaded at the start.
+/// Loads the settings from the same places as at the start.
 pub(crate) type Load = Arc<dyn Fn() -> Result<Settings, Vec<Fault>> + Send + Sync>;
 
-/// Holds the active configuration.
+/// The active configuration.
 pub(crate) struct Configuration {
     load: Load,
     access: Arc<Access>,
@@ -36,7 +36,7 @@ pub(crate) struct Configuration {
     current: Arc<Settings>,
     poller: mpsc::Sender<Reconfigure>,
     latest: Arc<Latest>,
-    /// How long the watchdog waits for a poll.
+    /// The longest time that the watchdog waits for a poll.
     longest_poll: watch::Sender<Duration>,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Debug for Configuration {
 }
 
 impl Configuration {
-    /// Takes over the settings that the exporter was started with.
+    /// Makes the settings of the start the active configuration.
     pub(crate) fn new(
         load: Load,
         access: Arc<Access>,
@@ -69,13 +69,14 @@ impl Configuration {
         }
     }
 
-    /// Returns how long a poll may take with the active configuration.
+    /// Returns the longest time that a poll may take with the active configuration.
     pub(crate) fn longest_poll(&self) -> watch::Receiver<Duration> {
         self.longest_poll.subscribe()
     }
 
-    /// Reloads at each signal and each request, until neither can come any more. Also reloads when the database
-    /// refuses a password that has been replaced since it was loaded.
+    /// Reloads on each signal and each request, until both sources are closed.
+    ///
+    /// Also reloads when the database refuses the login and the configured login has changed since it was loaded.
     pub(crate) async fn run(mut self, mut signal: Signal, mut requests: mpsc::Receiver<Request>) {
         let mut polls = self.latest.polls();
         loop {
@@ -87,7 +88,7 @@ impl Configuration {
                     if !self.is_login_outdated().await {
                         continue;
                     }
-                    info!("the database refuses the login, and the configuration has another one: reloading");
+                    info!("reloading the configuration: the database refused the login, and the login has changed");
                 }
                 else => return,
             }
@@ -104,15 +105,16 @@ impl Configuration {
         }
     }
 
-    /// Returns whether the database refuses the active login, and the configuration now has another one: a rotated
-    /// password may reach this machine later than the database.
+    /// Returns whether the database refuses the active login, and the configured login has changed since.
+    ///
+    /// A rotated password may reach this machine later than the database.
     async fn is_login_outdated(&self) -> bool {
         let outage = self.latest.view().outage;
         if outage.is_none_or(|outage| outage.class != Class::Auth) {
             return false;
         }
         let load = self.load.clone();
-        // Faults are reported by a reload.
+        // The next reload reports faults.
         let Ok(Ok(settings)) = tokio::task::spawn_blocking(move || load()).await else {
             return false;
         };
@@ -128,7 +130,7 @@ impl Configuration {
                 .map_err(|faults| (ConfigPart::Web, faults))?;
             Ok(settings)
         };
-        // Files may be on a network.
+        // The files may be on a network file system and block.
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(settings)) => Ok(self.adopt(settings).await),
             Ok(Err((part, faults))) => {
@@ -136,8 +138,8 @@ impl Configuration {
                 Err(self.refuse(part, faults))
             }
             Err(error) => {
-                let mistake = "this is a bug in the exporter: please report it with the log";
-                let fault = format!("{error}; {mistake}");
+                let remedy = "this is a bug in the exporter: please report it with the log";
+                let fault = format!("{error}; {remedy}");
                 Err(self.refuse(ConfigPart::Settings, vec![fault]))
             }
         }
@@ -145,11 +147,11 @@ impl Configuration {
 
     fn refuse(&self, part: ConfigPart, faults: Vec<String>) -> Vec<String> {
         for fault in &faults {
-            error!(fault, "the new configuration is not valid");
+            error!(fault, "invalid configuration");
         }
         error!(
             faults = faults.len(),
-            "the configuration was not reloaded; the old one stays active in full"
+            "reload failed; the previous configuration stays active"
         );
         self.latest.config_refused(part);
         faults
@@ -169,7 +171,7 @@ impl Configuration {
                 settings: poll_settings,
                 done,
             };
-            // A poller that has ended takes no settings.
+            // Sending fails only if the poller has ended.
             if self.poller.send(request).await.is_ok() {
                 let _ = is_done.await;
             }
@@ -179,16 +181,13 @@ impl Configuration {
             .config_loaded(&[ConfigPart::Settings, ConfigPart::Web], now());
         let changed = change.taken.join(", ");
         if changed.is_empty() {
-            info!("the configuration was reloaded; nothing changed");
+            info!("configuration reloaded; nothing changed");
         } else {
-            info!(changed, "the configuration was reloaded");
+            info!(changed, "configuration reloaded");
         }
         if !change.restart.is_empty() {
             let settings = change.restart.join(", ");
-            warn!(
-                settings,
-                "a change of these settings takes effect after a restart"
-            );
+            warn!(settings, "changed settings take effect after a restart");
         }
         change
     }
@@ -197,7 +196,7 @@ impl Configuration {
 /// Returns the time since the Unix epoch.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a point in time for people; nothing is computed from it"
+    reason = "the time is only shown to people; nothing is computed from it"
 )]
 pub(crate) fn now() -> Duration {
     SystemTime::now()

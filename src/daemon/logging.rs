@@ -1,4 +1,4 @@
-//! The log on standard error: logfmt or JSON, a line for each change of state.
+//! The log on standard error, as logfmt or JSON.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -18,10 +18,10 @@ use tracing_subscriber::{Layer as _, reload};
 
 use crate::config::settings::{Log, LogFormat};
 
-/// What is logged, as long as the process lives.
+/// The filter of the running log.
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
-/// Starts logging; a second call changes nothing.
+/// Starts logging. A second call changes nothing.
 pub(crate) fn start(log: Log) {
     let (filter, handle) = reload::Layer::new(filter(log.level));
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
@@ -38,15 +38,17 @@ pub(crate) fn start(log: Log) {
     }
 }
 
-/// Changes the least severity that is logged.
+/// Changes the lowest severity that is logged.
 pub(crate) fn set_level(level: Level) {
     if let Some(handle) = FILTER.get() {
-        // It fails only where there is no log any more.
+        // It fails only if the log no longer exists.
         let _ = handle.reload(filter(level));
     }
 }
 
-/// Drivers report at debug what we report ourselves, with statements that nobody asked for.
+/// Returns the filter for a level; other crates log at WARN or above.
+///
+/// At debug, the database drivers log statements, and events that the exporter logs itself.
 fn filter(level: Level) -> Targets {
     let level = LevelFilter::from_level(level);
     Targets::new()
@@ -54,7 +56,7 @@ fn filter(level: Level) -> Targets {
         .with_target(env!("CARGO_CRATE_NAME"), level)
 }
 
-/// Logs panics like everything else; without this they would be lines of another format.
+/// Logs panics in the format of the log; the default hook writes another format.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
@@ -63,10 +65,10 @@ fn log_panics() {
     }));
 }
 
-/// Lines as Prometheus 3 writes them: `time=… level=INFO msg="…" key=value`.
+/// The line format of Prometheus 3: `time=… level=INFO msg="…" key=value`.
 ///
-/// The crate tracing-logfmt escapes apostrophes, which no reader of logfmt understands, and database servers
-/// quote names with them.
+/// The crate tracing-logfmt is not used because it escapes apostrophes. Database servers quote names with apostrophes,
+/// and no reader of logfmt understands the escapes.
 struct Logfmt;
 
 impl<S, N> FormatEvent<S, N> for Logfmt
@@ -89,7 +91,7 @@ where
     }
 }
 
-/// The fields of an event, each with a space before it.
+/// The fields of an event, each preceded by a space.
 struct Fields(String);
 
 impl Fields {
@@ -115,7 +117,7 @@ impl Visit for Fields {
     }
 }
 
-/// Writes a value, quoted where a reader would otherwise take it for something else.
+/// Appends a value, quoted where a reader would otherwise misparse it.
 fn push_value(line: &mut String, value: &str) {
     let plain = |c: char| c > ' ' && c != '=' && c != '"' && c != '\\' && !c.is_control();
     if !value.is_empty() && value.chars().all(plain) {
@@ -144,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_quoted_where_it_matters() {
+    fn values_are_quoted_where_necessary() {
         for (value, expected) in [
             ("127.0.0.1:3306", "127.0.0.1:3306"),
             ("", "\"\""),

@@ -1,4 +1,4 @@
-//! The life of the server: how it begins, reloads, reports to systemd, logs, and ends.
+//! The life of the server: start, reload, reports to systemd, log, and shutdown.
 
 pub(crate) mod configuration;
 pub(crate) mod logging;

@@ -1,4 +1,4 @@
-//! The command `serve`: configuration before ports, one poller, one server, and an orderly end.
+//! The command `serve`: bind the ports, start the poller and the server, and shut down in order.
 
 use std::io;
 use std::sync::Arc;
@@ -25,38 +25,38 @@ use crate::web::reload::Reload;
 use crate::web::server;
 use crate::web::site::Site;
 
-/// Why serving could not begin.
+/// Why the exporter could not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// An address can't be listened on.
+    /// An address could not be bound.
     #[error("cannot listen on {address}: {remedy}")]
     Bind {
-        /// As configured.
+        /// The address, as configured.
         address: ListenAddress,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// The sockets that systemd passed can't be used.
+    /// The sockets that systemd passed are unusable.
     #[error(transparent)]
     Passed(#[from] socket::Error),
-    /// The own metrics could not be registered.
+    /// The exporter's own metrics could not be registered.
     #[error("cannot register the exporter's own metrics")]
     Telemetry(#[from] prometheus::Error),
-    /// A task broke down.
-    #[error("{0} ended early; this is a mistake in the exporter, please report it with the log")]
+    /// A task ended unexpectedly.
+    #[error("{0} ended unexpectedly; this is a bug in the exporter: please report it with the log")]
     Ended(&'static str),
-    /// Signals can't be received.
+    /// The signal handlers could not be installed.
     #[error("cannot receive signals")]
     Signals(#[from] io::Error),
 }
 
-/// Binds all addresses of the settings, or takes the sockets that systemd passed. Needs a runtime.
+/// Binds all addresses of the settings, or takes the sockets that systemd passed. Must run in a tokio runtime.
 ///
 /// # Errors
-/// [`Error::Bind`] for the first that can't be bound, and [`Error::Passed`].
+/// [`Error::Bind`] for the first address that cannot be bound, and [`Error::Passed`].
 pub(crate) async fn bind(listen: &Listen, passed: ListenFd) -> Result<Vec<TcpListener>, Error> {
     let addresses = match listen {
         Listen::Addresses(addresses) => addresses,
@@ -67,9 +67,9 @@ pub(crate) async fn bind(listen: &Listen, passed: ListenFd) -> Result<Vec<TcpLis
         let listener = server::bind(address).await.map_err(|source| Error::Bind {
             address: address.clone(),
             remedy: if source.kind() == io::ErrorKind::AddrInUse {
-                "another process has it; choose another with --web.listen-address"
+                "another process uses it; choose another address with --web.listen-address"
             } else {
-                "it must be a name or an address of this machine, and a port that this user may open"
+                "choose a name or address of this machine, and a port that this user may open"
             },
             source,
         })?;
@@ -78,11 +78,13 @@ pub(crate) async fn bind(listen: &Listen, passed: ListenFd) -> Result<Vec<TcpLis
     Ok(listeners)
 }
 
-/// Polls and serves until SIGTERM or SIGINT. `access` decides which clients are answered. On SIGHUP, and on request
-/// where the settings allow it, `load` is asked for other settings.
+/// Polls and serves until SIGTERM or SIGINT.
+///
+/// `access` decides which clients get answers. `load` loads the settings again on SIGHUP, and on request where the
+/// settings allow it.
 ///
 /// # Errors
-/// Whatever prevents the start, and [`Error::Ended`].
+/// [`Error::Signals`], [`Error::Telemetry`] and [`Error::Ended`].
 pub(crate) async fn run(
     settings: Settings,
     listeners: Vec<TcpListener>,
@@ -132,13 +134,13 @@ pub(crate) async fn run(
     tokio::select! {
         _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
         _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
-        // An exporter that no longer polls, answers or reloads must be restarted.
+        // Without polling, serving or reloading, the exporter must be restarted.
         _ = &mut polling => return Err(Error::Ended("polling")),
         _ = &mut serving => return Err(Error::Ended("serving")),
         _ = &mut reloading => return Err(Error::Ended("reloading")),
     }
     systemd::stopping();
-    // Requests that wait for a reload need not wait for its end.
+    // Pending reload requests must not delay the shutdown.
     reloading.abort();
     reporting.abort();
     stop.send_replace(true);
@@ -146,7 +148,7 @@ pub(crate) async fn run(
     serving.await.map_err(|_| Error::Ended("serving"))
 }
 
-/// Makes what is published, without a snapshot yet.
+/// Returns the published state before the first poll.
 fn latest(settings: &PollSettings) -> Result<Latest, prometheus::Error> {
     let telemetry = Telemetry::new(
         settings.target.layout.project,
@@ -161,7 +163,7 @@ fn latest(settings: &PollSettings) -> Result<Latest, prometheus::Error> {
     ))
 }
 
-/// Logs what is odd about the settings, and where the exporter listens.
+/// Logs the warnings about the settings, and the addresses.
 fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error> {
     for warning in &settings.warnings {
         warn!("{warning}");

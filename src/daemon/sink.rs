@@ -1,4 +1,4 @@
-//! Where the results of polls go: they are published.
+//! Publishes the results of polls: connects the poller to the latest snapshot.
 
 use std::sync::Arc;
 use std::time::Duration;

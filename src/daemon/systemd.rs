@@ -1,32 +1,32 @@
-//! What systemd is told, and what it passes: `sd_notify(3)`, its watchdog, and sockets.
+//! The interface to systemd: notifications by `sd_notify(3)`, and passed sockets.
 //!
-//! Without systemd none of this does anything: who listens is named by environment variables that it sets.
+//! Without systemd nothing here has an effect, because systemd enables each part by an environment variable.
 
 pub(crate) mod socket;
 
 use sd_notify::NotifyState;
 use tracing::warn;
 
-/// Tells that the exporter listens, or that a reload is over.
+/// Notifies systemd that the exporter listens, or that a reload has ended.
 pub(crate) fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// Tells that the configuration is being loaded anew; [`ready`] must follow.
+/// Notifies systemd that a reload has begun; [`ready`] must follow.
 pub(crate) fn reloading() {
-    // Which of several reloads is meant is told by the time.
+    // The time identifies the reload.
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
         Err(error) => warn!(%error, "cannot read the monotonic clock for systemd"),
     }
 }
 
-/// Tells that the exporter is about to end.
+/// Notifies systemd that the exporter is shutting down.
 pub(crate) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-/// Tells systemd several things at once.
+/// Sends several notifications in one message.
 pub(crate) fn notify(states: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "cannot notify systemd");

@@ -1,4 +1,4 @@
-//! What systemd is told: the status after each poll, and as often as its watchdog expects, that the exporter works.
+//! Reports to systemd: the status after each poll, and keep-alives for its watchdog while the exporter works.
 
 use std::fmt::Write as _;
 use std::future;
@@ -14,18 +14,20 @@ use crate::heartbeat::view::View;
 use crate::publish::latest::Latest;
 use crate::report::condition::{self, Condition, Counts};
 
-/// What systemd is told of.
+/// The task that reports to systemd.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
-    /// The services, the database and the configuration.
+    /// The source of the status.
     pub latest: Arc<Latest>,
-    /// The longest time between two polls of a poller that does not hang.
+    /// The longest time between the ends of two polls; a longer time means that the poller hangs.
     pub longest_poll: watch::Receiver<Duration>,
 }
 
 impl Watchdog {
-    /// Reports the status after each poll. Twice each `limit`, which is systemd's, reports that the exporter works: the
-    /// runtime runs this task, and a poll ended within the longest time that it may take, successful or not.
+    /// Reports the status after each poll, and a keep-alive twice per `limit`, systemd's watchdog timeout.
+    ///
+    /// The keep-alive proves that the runtime runs this task. It is sent only if a poll ended, successfully or not,
+    /// within the longest time that it may take.
     pub(crate) async fn report(self, limit: Option<Duration>, notify: impl Fn(&[NotifyState])) {
         let mut ticks = limit.map(|limit| {
             // As sd_watchdog_enabled(3) recommends.
@@ -58,7 +60,7 @@ impl Watchdog {
                     if !is_overdue {
                         notify(&[NotifyState::Watchdog]);
                     } else if !hangs {
-                        error!("no poll has ended for too long; systemd's watchdog will restart the exporter");
+                        error!("no poll ended in time; systemd's watchdog will restart the exporter");
                     }
                     hangs = is_overdue;
                 }
@@ -67,7 +69,7 @@ impl Watchdog {
     }
 }
 
-/// Returns one line on the services, the database and the configuration, in the words of the status page.
+/// Returns one line about the services, the database and the configuration, in the words of the status page.
 fn status(view: &View, is_config_loaded: bool) -> String {
     let snapshot = view.snapshot.as_deref();
     let counts = snapshot.map(Counts::of);
@@ -81,7 +83,7 @@ fn status(view: &View, is_config_loaded: bool) -> String {
         line.push_str(&trouble.text);
     }
     if !is_config_loaded {
-        line.push_str(" The last reload was refused; the old configuration stays active.");
+        line.push_str(" The last reload failed; the previous configuration stays active.");
     }
     line
 }
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_status_has_the_last_poll_and_every_failure() {
+    async fn the_status_contains_the_last_poll_and_every_failure() {
         let latest = latest();
         let line = status(&latest.view(), true);
         assert!(!line.contains("UTC"), "{line}");

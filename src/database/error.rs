@@ -1,65 +1,65 @@
-//! What can fail between us and the database, in the operator's terms: each failure has a class and a remedy.
+//! The failures of a poll, each with a class and a remedy.
 //!
-//! No message holds a password: it is never an operand, and the servers' own messages don't repeat it.
+//! No message contains a password: it is never a field, and servers do not repeat it in their messages.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::heartbeat::failure::Class;
 
-/// Why a poll failed.
+/// A failure of a poll.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The server can't be reached, or turns every client away for now.
+    /// The server is unreachable, or rejects every client for now.
     #[error(
-        "cannot connect to {address}: check that the database runs there and that nothing blocks the way"
+        "cannot connect to {address}: check that the database is running and reachable from this host"
     )]
     Connect {
         /// Host and port, socket, or file.
         address: String,
-        /// What the driver says.
+        /// The driver's error.
         #[source]
         source: sqlx::Error,
     },
-    /// The server has no connection left, for this user or at all.
+    /// The connection limit of the server or of the user is reached.
     #[error(
-        "{address} accepts no more connections: raise the limit, or look for who holds them (this exporter holds one)"
+        "{address} accepts no more connections: raise the limit, or find the clients that hold them (this exporter uses one)"
     )]
     TooManyConnections {
         /// Host and port, or socket.
         address: String,
-        /// What the server says.
+        /// The server's error.
         #[source]
         source: sqlx::Error,
     },
-    /// A database that is a file can't be opened.
+    /// A database file can't be opened.
     #[error(
-        "cannot open the database {file}: it must exist and be readable for the exporter's user"
+        "cannot open the database file {file}: it must exist and be readable by the exporter's user"
     )]
     OpenFile {
         /// The file.
         file: String,
-        /// What the driver says.
+        /// The driver's error.
         #[source]
         source: sqlx::Error,
     },
-    /// The connection was lost while in use.
-    #[error("lost the connection to {address}")]
+    /// The connection broke while in use.
+    #[error("lost the connection to {address}: check the server's log and the network")]
     Lost {
         /// Host and port, socket, or file.
         address: String,
-        /// What the driver says.
+        /// The driver's error.
         #[source]
         source: sqlx::Error,
     },
     /// A certificate or key file can't be read.
-    #[error("cannot read {option} {}: make the file readable for the exporter's user, or correct the URL", path.display())]
+    #[error("cannot read {option} {}: make the file readable by the exporter's user, or correct the database URL", path.display())]
     TlsFile {
-        /// The option of the URL that names it.
+        /// The option of the URL that names the file.
         option: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -68,155 +68,152 @@ pub enum Error {
     Tls {
         /// Host and port.
         address: String,
-        /// What to look at.
+        /// The remedy.
         remedy: &'static str,
-        /// What the driver says.
+        /// The driver's error.
         #[source]
         source: sqlx::Error,
     },
-    /// The server refused the user.
+    /// The server rejected the login.
     #[error(
-        "{address} refuses the user `{user}`: check user and password (in the URL, what means something there is percent-encoded, such as %23 for a `#`), and that the user may log in from this host, with or without TLS"
+        "{address} refuses user `{user}`: check user and password (percent-encode special characters in the URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS"
     )]
     Auth {
         /// Host and port, or socket.
         address: String,
-        /// The user we gave.
+        /// The user in the URL.
         user: String,
-        /// What the server says.
+        /// The server's error.
         #[source]
         source: sqlx::Error,
     },
-    /// The server wants to authenticate the user in a way that the driver does not know.
-    #[error(
-        "{address} authenticates the user `{user}` in a way that is not supported: give the exporter a user of its own with a password, such as {remedy}"
-    )]
+    /// The server requires an authentication method that the driver lacks.
+    #[error("{address} authenticates user `{user}` by an unsupported method: {remedy}")]
     AuthPlugin {
         /// Host and port, or socket.
         address: String,
-        /// The user we gave.
+        /// The user in the URL.
         user: String,
-        /// A statement that makes such a user.
+        /// The remedy, with a supported method.
         remedy: String,
-        /// What the driver says.
+        /// The driver's error.
         #[source]
         source: sqlx::Error,
     },
     /// A grant is missing.
     #[error(
-        "the user `{user}` may not read the heartbeats; as the database's administrator run: {grant}"
+        "user `{user}` may not read the heartbeats: as the database administrator, run: {grant}"
     )]
     Permission {
-        /// The user we gave.
+        /// The user in the URL.
         user: String,
-        /// The statements that are missing.
+        /// The missing grants.
         grant: String,
-        /// What the server says.
+        /// The server's error.
         #[source]
         source: sqlx::Error,
     },
-    /// MySQL does not tell a database that is missing from one that the user may not enter.
+    /// The database is missing or not granted, which MySQL does not distinguish.
     #[error(
-        "the user `{user}` may not enter the database `{database}`, or there is none of this name: correct the database URL, or as the database's administrator run: {grant}"
+        "user `{user}` may not use database `{database}`, or it does not exist: correct the database URL, or as the database administrator, run: {grant}"
     )]
     NoEntry {
-        /// The user we gave.
+        /// The user in the URL.
         user: String,
-        /// The name we gave.
+        /// The name in the URL.
         database: String,
-        /// The statements that may be missing.
+        /// The grants that may be missing.
         grant: String,
-        /// What the server says.
+        /// The server's error.
         #[source]
         source: sqlx::Error,
     },
-    /// There is no such database.
-    #[error("there is no database `{database}` on {address}: correct the name in the database URL")]
+    /// The database does not exist.
+    #[error("{address} has no database `{database}`: correct the name in the database URL")]
     MissingDatabase {
         /// Host and port, or socket.
         address: String,
-        /// The name we gave.
+        /// The name in the URL.
         database: String,
-        /// What the server says.
+        /// The server's error.
         #[source]
         source: sqlx::Error,
     },
-    /// There is no such table.
+    /// The table does not exist, or PostgreSQL hides it.
     #[error(
-        "database `{database}` has no table `{table}`: is it {project}'s, and has `{project}-manage db sync` been run?{grant}"
+        "database `{database}` has no table `{table}`: check that it is {project}'s database, and that `{project}-manage db sync` was run{}",
+        or_run(grant)
     )]
     MissingTable {
         /// Name of the database, or file.
         database: String,
         /// The table.
         table: &'static str,
-        /// Whose table it should be.
+        /// The project whose table it should be.
         project: &'static str,
-        /// Statements that may be missing, introduced, where the engine hides what is not granted.
+        /// The grants that may be missing; empty where they can't be the reason.
         grant: String,
     },
-    /// The table lacks columns without which nothing can be told, or they are not granted.
-    #[error("table `{table}` has no column `{}` that the user `{user}` may read: it is not {project}'s, or this is missing: {grant}", columns.join("`, `"))]
+    /// Required columns are missing or not granted.
+    #[error("table `{table}` has no column `{}` readable by user `{user}`: check that it is {project}'s table{}", columns.join("`, `"), or_run(grant))]
     MissingColumns {
         /// The table.
         table: &'static str,
-        /// What is missing.
+        /// The missing columns.
         columns: Vec<&'static str>,
-        /// The user we gave.
+        /// The user in the URL.
         user: String,
-        /// Whose table it should be.
+        /// The project whose table it should be.
         project: &'static str,
-        /// The statement that may be missing.
+        /// The grants that may be missing; empty for SQLite.
         grant: String,
     },
     /// Connecting took too long.
-    #[error("{address} did not greet as such a database within {}: check the port and the network, and whether the server hangs", humantime::format_duration(*after))]
+    #[error("{address} did not complete the login within {}: check the port and the network, and whether the server hangs", humantime::format_duration(*after))]
     ConnectTimeout {
         /// Host and port, socket, or file.
         address: String,
         /// The limit.
         after: Duration,
     },
-    /// The answer took too long.
-    #[error("{address} did not answer within {}: check its load and its locks, or raise database.query-timeout", humantime::format_duration(*after))]
+    /// The statement took too long.
+    #[error("{address} did not answer within {}: check its load and locks, or raise database.query-timeout", humantime::format_duration(*after))]
     QueryTimeout {
         /// Host and port, socket, or file.
         address: String,
         /// The limit.
         after: Duration,
     },
-    /// Another error of the server.
-    #[error("{address} failed to answer")]
+    /// Any other error of the server.
+    #[error("{address} reported an error: check the server's log")]
     Query {
         /// Host and port, socket, or file.
         address: String,
-        /// What the server says.
+        /// The server's error.
         #[source]
         source: sqlx::Error,
     },
-    /// What was answered is not the engine's protocol.
+    /// The answer violates the engine's protocol.
     #[error(
-        "{address} does not speak as a database of this kind does: check host and port of the database URL, and what stands in between"
+        "{address} does not speak this database's protocol: check host and port in the database URL, and any proxy in between"
     )]
     Protocol {
         /// Host and port, socket, or file.
         address: String,
-        /// What the driver says.
+        /// The driver's error.
         #[source]
         source: sqlx::Error,
     },
-    /// The driver itself broke down over what was answered.
+    /// The driver panicked on the answer.
     #[error(
-        "the driver broke down over what {address} answered: check host and port of the database URL, and what stands in between; if it is a database, please report this"
+        "the driver panicked on the answer of {address}: check host and port in the database URL, and any proxy in between; if it is a database, please report this"
     )]
     Driver {
         /// Host and port, socket, or file.
         address: String,
     },
-    /// The answer has no time of the database, or is of another shape than the statement.
-    #[error(
-        "the answer holds no time of the database: is there a proxy in between that rewrites statements?"
-    )]
+    /// The answer lacks the database's time, or does not match the statement.
+    #[error("the answer contains no database time: check whether a proxy rewrites statements")]
     Clock(#[source] sqlx::Error),
 }
 
@@ -241,3 +238,14 @@ impl Error {
         }
     }
 }
+
+/// Returns the end of a message that names grants, if there are any.
+fn or_run(grant: &str) -> String {
+    if grant.is_empty() {
+        return String::new();
+    }
+    format!(", or as the database administrator, run: {grant}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
-//! The narrowest grant that lets the exporter read, as statements for the database's administrator.
+//! The narrowest grants that let the exporter read, as statements for the database administrator.
 
 use std::fmt::Write as _;
 
 use crate::config::database_url::Engine;
 use crate::project::layout::{Layout, Table};
 
-/// Returns the statements that let `user` read the columns that are asked for, and nothing else.
+/// Returns the statements that let `user` read the columns of the layout and nothing else.
 ///
-/// `user` is written as the engine writes accounts: `'name'@'host'` in MySQL, a role in PostgreSQL. `None`
-/// for SQLite, where the permissions of the file decide.
+/// `user` is a quoted account: `'name'@'host'` in MySQL, a role in PostgreSQL. `None` for SQLite, which has file
+/// permissions instead.
 #[must_use]
 pub fn statements(
     engine: Engine,
@@ -28,7 +28,7 @@ pub fn statements(
                 .collect(),
         ),
         Engine::Postgres => {
-            let rooms = [
+            let access = [
                 format!(
                     "GRANT CONNECT ON DATABASE {} TO {user};",
                     quoted(database, '"')
@@ -36,19 +36,19 @@ pub fn statements(
                 format!("GRANT USAGE ON SCHEMA public TO {user};"),
             ];
             let tables = tables.map(|table| grant(table, &quoted(table.name, '"'), user, '"'));
-            Some(rooms.into_iter().chain(tables).collect())
+            Some(access.into_iter().chain(tables).collect())
         }
         Engine::Sqlite => None,
     }
 }
 
-/// Returns an account of MySQL from its two parts.
+/// Returns a quoted MySQL account.
 #[must_use]
 pub fn mysql_account(user: &str, host: &str) -> String {
     format!("{}@{}", quoted(user, '\''), quoted(host, '\''))
 }
 
-/// Returns a role of PostgreSQL.
+/// Returns a quoted PostgreSQL role.
 #[must_use]
 pub fn postgres_role(user: &str) -> String {
     quoted(user, '"')
@@ -74,7 +74,7 @@ mod tests {
     use crate::project::cinder::LAYOUT;
 
     #[test]
-    fn names_are_quoted_as_the_engine_quotes_them() {
+    fn names_are_quoted_by_the_rules_of_the_engine() {
         let user = mysql_account("o'brien", "%");
         let grants = statements(Engine::MySql, &LAYOUT, "cin`der", &user).unwrap();
         assert_eq!(grants.len(), 2);

@@ -1,29 +1,34 @@
-//! MySQL and MariaDB: connect options, session settings, and what their error numbers mean.
+//! MySQL and MariaDB: connect options, session settings, and the columns that can be read.
+
+mod error_number;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use secrecy::ExposeSecret;
-use sqlx::mysql::{
-    MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow, MySqlSslMode,
-};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Decode, MySql, Row, ValueRef as _};
 
+use super::error::Error;
+use super::facts_cache::FactsCache;
 use super::row::{self, TimeColumn};
 use super::statement::{Dialect, Readable};
-use super::{Error, Target, grant, pem, quantum};
+use super::target::Target;
+use super::tls::pem;
+use super::{grant, quantum};
 use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;
 use crate::project::layout::ColumnKind;
+use error_number::{connecting, translate};
 
-/// `UTC_TIMESTAMP`, never `NOW()`: that depends on the session's time zone.
+/// `UTC_TIMESTAMP`, not `NOW()`, which depends on the session's time zone.
 static DIALECT: Dialect = Dialect {
     quote: '`',
     clock: "UTC_TIMESTAMP(6)",
     no: "0",
-    // Two collations, as tables of several ages have them, do not mix in a UNION.
+    // Tables of different releases may have different collations, which a UNION rejects.
     typed: |value, kind| match kind {
         ColumnKind::Text => format!("CONVERT({value} USING utf8mb4)"),
         _ => value.to_owned(),
@@ -31,18 +36,18 @@ static DIALECT: Dialect = Dialect {
 };
 
 #[derive(Debug)]
-pub(super) struct Connection {
-    session: MySqlConnection,
+pub(super) struct MySqlSession {
+    connection: MySqlConnection,
     statement: Arc<str>,
     quantum: Quantum,
-    memory: row::Memory,
+    cache: FactsCache,
     pub(super) left_out: Vec<&'static str>,
-    /// As the server names it, quoted.
+    /// The account as the server names it, quoted.
     account: String,
 }
 
 impl TimeColumn for MySqlRow {
-    /// Tells `0000-00-00 00:00:00` from NULL, which the driver takes for the same: Cinder can't read a zero date.
+    /// Rejects `0000-00-00 00:00:00`, which the driver reads as NULL. Cinder can't read a zero date.
     fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error> {
         let value = self.try_get_raw(column)?;
         if value.is_null() && <&[u8] as Decode<MySql>>::decode(value).is_ok() {
@@ -52,14 +57,14 @@ impl TimeColumn for MySqlRow {
     }
 }
 
-impl Connection {
+impl MySqlSession {
     pub(super) async fn open(target: &Target) -> Result<Self, Error> {
         let mut connection = options(target)
             .await?
             .connect()
             .await
             .map_err(|error| connecting(target, error))?;
-        // A server may have it off by default, and within one transaction every service would look stopped.
+        // Servers may default to 0. All polls would then be one transaction, in which every service looks stopped.
         sqlx::raw_sql("SET autocommit = 1")
             .execute(&mut connection)
             .await
@@ -79,9 +84,9 @@ impl Connection {
             .into();
         Ok(Self {
             quantum: column_quantum(target, &mut connection).await?,
-            session: connection,
+            connection,
             statement,
-            memory: row::Memory::default(),
+            cache: FactsCache::default(),
             left_out: target.layout.left_out(&readable),
             account,
         })
@@ -89,8 +94,8 @@ impl Connection {
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
-        let rows = query.fetch(&mut self.session);
-        let mut reading = row::collect(rows, self.quantum, &mut self.memory, |error| {
+        let rows = query.fetch(&mut self.connection);
+        let mut reading = row::collect(rows, self.quantum, &mut self.cache, |error| {
             translate(target, error, &self.account)
         })
         .await?;
@@ -99,12 +104,12 @@ impl Connection {
     }
 
     pub(super) async fn close(self) {
-        // The server notices at the latest when the socket closes.
-        let _ = self.session.close().await;
+        // After a failure the server notices when the socket closes.
+        let _ = self.connection.close().await;
     }
 }
 
-/// Sets every option by hand: the driver's URL parser ignores `ssl_ca`, `unix_socket` and IPv6 brackets.
+/// Sets every option explicitly: the driver's URL parser ignores `ssl_ca`, `unix_socket` and IPv6 brackets.
 async fn options(target: &Target) -> Result<MySqlConnectOptions, Error> {
     let url = &target.url;
     let mut options = MySqlConnectOptions::new()
@@ -112,7 +117,7 @@ async fn options(target: &Target) -> Result<MySqlConnectOptions, Error> {
         .port(target.port())
         .username(target.user())
         .database(&url.database)
-        // ProxySQL and Vitess do not parse the statement that sets these two.
+        // ProxySQL and Vitess can't parse the statement that sets these two.
         .pipes_as_concat(false)
         .no_engine_substitution(false)
         .ssl_mode(match url.tls.mode {
@@ -141,8 +146,8 @@ async fn options(target: &Target) -> Result<MySqlConnectOptions, Error> {
     Ok(options)
 }
 
-/// Asks the server to end statements that take too long. MySQL and MariaDB have an option each, and a proxy may
-/// have neither: our own timeout holds in any case.
+/// Limits the duration of statements on the server. MariaDB and MySQL each have their own option, and a proxy may
+/// have neither; our own timeout applies in any case.
 async fn limit_statements(target: &Target, connection: &mut MySqlConnection) {
     let limit = target.server_timeout();
     for statement in [
@@ -159,7 +164,7 @@ async fn limit_statements(target: &Target, connection: &mut MySqlConnection) {
     }
 }
 
-/// Returns the columns that the user may read, or has any other right to: `information_schema` shows no others.
+/// Returns the columns on which the user has any privilege: `information_schema` hides all others.
 async fn columns(target: &Target, connection: &mut MySqlConnection) -> Result<Readable, Error> {
     let pairs = sqlx::query_as::<_, (String, String)>(
         "SELECT CAST(TABLE_NAME AS CHAR), CAST(COLUMN_NAME AS CHAR) FROM information_schema.COLUMNS \
@@ -170,15 +175,15 @@ async fn columns(target: &Target, connection: &mut MySqlConnection) -> Result<Re
     .fetch_all(connection)
     .await
     .map_err(|error| translate(target, error, &target.account()))?;
-    // MySQL keeps the case of column names and compares them without it.
+    // Column names keep their case but are compared without it.
     Ok(pairs
         .into_iter()
         .map(|(table, column)| (table, column.to_lowercase()))
         .collect())
 }
 
-/// Returns the account that the server took us for, quoted: grants must name it, and it is often not the user
-/// and host that we know.
+/// Returns the account that the server matched, quoted. Grants must name it; it often differs from the user and
+/// host that we know.
 async fn account(connection: &mut MySqlConnection) -> Option<String> {
     let (account,): (String,) = sqlx::query_as("SELECT CAST(CURRENT_USER() AS CHAR)")
         .fetch_one(connection)
@@ -188,7 +193,7 @@ async fn account(connection: &mut MySqlConnection) -> Option<String> {
     Some(grant::mysql_account(user, host))
 }
 
-/// Returns what `updated_at` keeps of a stamp.
+/// Returns the quantum of `updated_at`.
 async fn column_quantum(
     target: &Target,
     connection: &mut MySqlConnection,
@@ -207,7 +212,7 @@ async fn column_quantum(
     Ok(quantum::of_column(precision.unwrap_or_default(), rounding))
 }
 
-/// Tells a missing table from a missing grant, which `information_schema` shows alike, by the server's own error.
+/// Returns the server's own error for a table without visible columns: it is missing or not granted.
 async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: &str) -> Error {
     let probe = format!("SELECT 1 FROM `{}` LIMIT 0", target.layout.services.name);
     match sqlx::query(AssertSqlSafe(probe)).execute(connection).await {
@@ -216,10 +221,10 @@ async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: 
     }
 }
 
-/// Gives each service its cluster's name as the cluster itself spells it.
+/// Replaces each service's cluster name by the cluster's own spelling.
 ///
-/// Cinder joins the two in SQL, where the collation of its schema ignores case and spaces at the end. Of what the
-/// collation ignores beyond that, such as accents, nothing is known here.
+/// Cinder joins the two in SQL, where the collation of its schema ignores case and trailing spaces. Other
+/// differences that a collation ignores, such as accents, are not handled.
 fn unify_cluster_names(reading: &mut Reading) {
     let folded = |name: &str| name.trim_end_matches(' ').to_lowercase();
     let clusters: HashMap<String, &str> = reading
@@ -237,99 +242,5 @@ fn unify_cluster_names(reading: &mut Reading) {
         {
             Arc::make_mut(&mut service.facts).cluster_name = Some(spelling.into());
         }
-    }
-}
-
-fn connecting(target: &Target, error: sqlx::Error) -> Error {
-    match error {
-        sqlx::Error::Protocol(ref message) if message.contains("authentication plugin") => {
-            Error::AuthPlugin {
-                address: target.address(),
-                user: target.user().to_owned(),
-                remedy: format!(
-                    "CREATE USER {} IDENTIFIED BY '…', with the plugin mysql_native_password, or \
-                     caching_sha2_password over TLS (ssl_ca in the database URL)",
-                    target.account()
-                ),
-                source: error,
-            }
-        }
-        // The server asks for an RSA exchange of the password, which the driver makes over TLS alone.
-        sqlx::Error::Protocol(ref message)
-            if message.contains("rsa") || message.contains("RSA") =>
-        {
-            Error::AuthPlugin {
-                address: target.address(),
-                user: target.user().to_owned(),
-                remedy: "caching_sha2_password over TLS (ssl_ca in the database URL)".to_owned(),
-                source: error,
-            }
-        }
-        sqlx::Error::Io(ref io) if io.kind() != std::io::ErrorKind::InvalidData => Error::Connect {
-            address: target.address(),
-            source: error,
-        },
-        error => translate(target, error, &target.account()),
-    }
-}
-
-/// Returns the account that an error names: `… for user 'name'@'host' to database …`.
-fn account_in(error: &sqlx::Error) -> Option<String> {
-    let message = error.as_database_error()?.message();
-    let (_, rest) = message.split_once("for user '")?;
-    let (account, _) = rest.split_once("' to database")?;
-    let (user, host) = account.split_once("'@'")?;
-    Some(grant::mysql_account(user, host))
-}
-
-/// Error numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/>, the same in MySQL but for 1969.
-fn translate(target: &Target, error: sqlx::Error, account: &str) -> Error {
-    let number = error
-        .as_database_error()
-        .and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>())
-        .map(MySqlDatabaseError::number);
-    let address = target.address();
-    match number {
-        // Too many connections, of the server or the user; host blocked; shutting down.
-        Some(1040 | 1203 | 1226) => Error::TooManyConnections {
-            address,
-            source: error,
-        },
-        Some(1053 | 1129 | 1927 | 4031) => Error::Connect {
-            address,
-            source: error,
-        },
-        // Access denied; host not allowed; no such plugin; password expired; account locked; TLS demanded.
-        Some(1045 | 1130 | 1251 | 1524 | 1698 | 1820 | 1862 | 3118 | 3159 | 3955 | 4151) => {
-            Error::Auth {
-                address,
-                user: target.user().to_owned(),
-                source: error,
-            }
-        }
-        Some(1044) => Error::NoEntry {
-            user: target.user().to_owned(),
-            database: target.url.database.clone(),
-            grant: target.grants(&account_in(&error).unwrap_or_else(|| account.to_owned())),
-            source: error,
-        },
-        // No grant on the table, a column.
-        Some(1142 | 1143 | 1227) => Error::Permission {
-            user: target.user().to_owned(),
-            grant: target.grants(account),
-            source: error,
-        },
-        Some(1049) => Error::MissingDatabase {
-            address,
-            database: target.url.database.clone(),
-            source: error,
-        },
-        Some(1146) => target.missing_table(),
-        // Statement time limit of MariaDB and of MySQL, lock wait timeout.
-        Some(1969 | 3024 | 1205) => Error::QueryTimeout {
-            address,
-            after: target.query_timeout,
-        },
-        _ => target.translate(error),
     }
 }

@@ -1,26 +1,26 @@
-//! What a column of times keeps of a stamp, by its precision and by how the engine shortens what it is sent.
+//! The rounding of stamps in a time column, by the column's precision and the engine.
 
 use chrono::TimeDelta;
 
 use crate::heartbeat::skew::Quantum;
 
-/// How an engine shortens a time to a column's precision.
+/// How an engine reduces a time to the precision of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rounding {
-    /// Cuts off: MariaDB.
+    /// Truncates: MariaDB.
     Down,
-    /// To the nearest: MySQL, PostgreSQL.
+    /// Rounds to the nearest: MySQL, PostgreSQL.
     Nearest,
-    /// One of the two.
+    /// Either of the two.
     Unknown,
 }
 
-/// Returns how the engine of this version of a MySQL-like server shortens times.
+/// Returns the rounding of a server that speaks MySQL's protocol.
 ///
-/// MariaDB cuts off and MySQL rounds, but each has an SQL mode for the contrary. Of others that speak the
-/// protocol, such as `8.0.11-TiDB-v7.5.1`, nothing is known.
+/// MariaDB truncates and MySQL rounds, but each has an SQL mode for the opposite. Other servers, such as
+/// `8.0.11-TiDB-v7.5.1`, are unknown.
 pub(super) fn rounding(version: &str, sql_modes: &str) -> Rounding {
-    /// Words in the versions of MySQL itself, and of those who build it.
+    /// Words in the versions of MySQL and of its distributors.
     const MYSQL: [&str; 12] = [
         "aurora",
         "cloud",
@@ -52,7 +52,7 @@ pub(super) fn rounding(version: &str, sql_modes: &str) -> Rounding {
     }
 }
 
-/// Returns the quantum of a column that keeps `precision` digits of the second.
+/// Returns the quantum of a column with `precision` decimals of a second.
 pub(super) fn of_column(precision: u32, rounding: Rounding) -> Quantum {
     if precision >= 6 {
         return Quantum::MICROSECOND;
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_engine_is_known_by_its_version() {
+    fn the_rounding_follows_version_and_sql_mode() {
         for (version, modes, expected) in [
             (
                 "10.11.19-MariaDB-0+deb12u1",

@@ -1,16 +1,13 @@
-//! How a row of the statement becomes a value, the same for every engine.
+//! Decodes the rows of the statement, for every engine.
 //!
-//! Rows are decoded one by one and column by column: one bad value never costs more than its own row. Most of a row
-//! is the same from poll to poll, and what is the same is not made again.
-
-use std::collections::HashSet;
-use std::sync::Arc;
+//! Rows are decoded one by one and column by column: a bad value loses at most its own row.
 
 use chrono::NaiveDateTime;
 use futures_util::{Stream, TryStreamExt};
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
-use super::Error;
+use super::error::Error;
+use super::facts_cache::FactsCache;
 use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
 use crate::heartbeat::service::{Cluster, Defect, Facts, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::skew::Quantum;
@@ -40,13 +37,13 @@ const ACTIVE_BACKEND_ID: usize = 18;
 const SERVICES: &str = "services";
 const CLUSTERS: &str = "clusters";
 
-/// How an engine's driver reads a time: the one kind of column that needs care in one of them.
+/// A row whose times can be read, which MySQL does differently.
 pub(super) trait TimeColumn: Row {
-    /// Returns the time in a column, `None` when it is NULL; anything that is no time is an error.
+    /// Returns the time in a column, `None` for NULL, and an error for any other value.
     fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error>;
 }
 
-/// A row of any engine: a name for bounds, implemented for everything that meets them.
+/// A row of any engine; implemented for all types that meet the bounds.
 pub(super) trait Decodable: TimeColumn {
     fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error>;
     fn text(&self, column: usize) -> Result<Option<&str>, sqlx::Error>;
@@ -74,66 +71,14 @@ where
     }
 }
 
-/// What was read last on a connection.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    /// By primary key, in this order.
-    facts: Vec<(i64, Arc<Facts>)>,
-    /// Where the last one was found: rows mostly come in the same order.
-    found: usize,
-    /// Texts that stand in many rows.
-    texts: HashSet<Arc<str>>,
-}
-
-impl Memory {
-    /// Returns the facts of a row: the very ones that were last read of it, if they are the same.
-    fn recall(&mut self, id: i64, facts: &Facts<&str>) -> Arc<Facts> {
-        let is_next = |&(key, _): &(i64, _)| key == id;
-        let next = Some(self.found + 1).filter(|&next| self.facts.get(next).is_some_and(is_next));
-        let place = next.or_else(|| self.facts.binary_search_by_key(&id, |(key, _)| *key).ok());
-        if let Some(place) = place {
-            self.found = place;
-            let known = &self.facts[place].1;
-            if known.borrowed() == *facts {
-                return known.clone();
-            }
-        }
-        Arc::new(facts.to_shared(|text| self.shared(text)))
-    }
-
-    fn shared(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return known.clone();
-        }
-        let text: Arc<str> = text.into();
-        self.texts.insert(text.clone());
-        text
-    }
-
-    /// Remembers a reading instead of the one before.
-    fn learn(&mut self, services: &[Service]) {
-        let facts = services
-            .iter()
-            .map(|service| (service.id, service.facts.clone()));
-        self.facts.clear();
-        self.facts.extend(facts);
-        self.facts.sort_unstable_by_key(|(id, _)| *id);
-        self.found = 0;
-        // Where rows say something of their own all the time, what no row says any more is forgotten.
-        if self.texts.len() > services.len() + 64 {
-            self.texts.retain(|text| Arc::strong_count(text) > 1);
-        }
-    }
-}
-
 /// Reads the whole answer to one statement.
 ///
 /// # Errors
-/// The database's error, translated by `translate`, or [`Error::Clock`] when no row held the time.
+/// The driver's error, translated by `translate`, or [`Error::Clock`] if no row contains the time.
 pub(super) async fn collect<R, S>(
     mut rows: S,
     quantum: Quantum,
-    memory: &mut Memory,
+    cache: &mut FactsCache,
     translate: impl Fn(sqlx::Error) -> Error,
 ) -> Result<Reading, Error>
 where
@@ -141,7 +86,7 @@ where
     S: Stream<Item = Result<R, sqlx::Error>> + Unpin,
 {
     let mut now = None;
-    let mut services = Vec::with_capacity(memory.facts.len());
+    let mut services = Vec::with_capacity(cache.len());
     let mut clusters = Vec::new();
     let mut rejected = Vec::new();
     let mut count = 0;
@@ -150,7 +95,7 @@ where
             Ok(Some(CLOCK_ROW)) => now = row.time(CLOCK).map_err(Error::Clock)?,
             Ok(Some(SERVICE_ROW)) => {
                 count += 1;
-                match service(&row, memory, &mut rejected) {
+                match service(&row, cache, &mut rejected) {
                     Ok(service) => services.push(service),
                     Err(defect) => rejected.push(rejection(SERVICES, defect, &row)),
                 }
@@ -164,7 +109,7 @@ where
         }
     }
     let now = now.ok_or(Error::Clock(sqlx::Error::RowNotFound))?;
-    memory.learn(&services);
+    cache.replace(&services);
     Ok(Reading {
         now: DatabaseTime(now),
         quantum,
@@ -183,10 +128,10 @@ fn rejection(table: &'static str, defect: Defect, row: &impl Decodable) -> Rejec
     }
 }
 
-/// Decodes a row of `services`; an unreadable time is noted in `rejected` and costs that time alone.
+/// Decodes a row of `services`. An unreadable time is added to `rejected`, and the row is kept.
 fn service(
     row: &impl Decodable,
-    memory: &mut Memory,
+    cache: &mut FactsCache,
     rejected: &mut Vec<Rejection>,
 ) -> Result<Service, Defect> {
     let id = required(row.integer(ID))?;
@@ -217,8 +162,8 @@ fn service(
         report_count,
         updated_at,
         disabled: disabled.unwrap_or(false),
-        disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| memory.shared(text)),
-        facts: memory.recall(id, &facts),
+        disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| cache.shared(text)),
+        facts: cache.reuse(id, &facts),
     })
 }
 
@@ -240,7 +185,7 @@ fn required<T>(value: Result<Option<T>, sqlx::Error>) -> Result<T, Defect> {
     value.ok().flatten().ok_or(Defect::UnreadableColumn)
 }
 
-/// An optional value that can't be read counts as one that is not there.
+/// Returns an optional value; an unreadable one counts as NULL.
 fn optional<T>(value: Result<Option<T>, sqlx::Error>) -> Option<T> {
     value.ok().flatten()
 }
@@ -256,34 +201,7 @@ fn stamp(row: &impl Decodable, column: usize) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::fixture;
     use crate::project::cinder::LAYOUT;
-
-    #[test]
-    fn what_did_not_change_is_the_same_value_whatever_the_order_of_the_rows() {
-        let mut memory = Memory::default();
-        let services: Vec<Service> = (1..=3)
-            .map(|id| Service {
-                id,
-                ..fixture::service("cinder-volume", &format!("block{id}"))
-            })
-            .collect();
-        memory.learn(&services);
-        for id in [3, 1, 2, 3] {
-            let facts = services[usize::try_from(id).unwrap() - 1].facts.clone();
-            assert!(Arc::ptr_eq(&memory.recall(id, &facts.borrowed()), &facts));
-        }
-        let moved = Facts {
-            availability_zone: Some("elsewhere"),
-            ..services[0].facts.borrowed()
-        };
-        let recalled = memory.recall(1, &moved);
-        assert_eq!(recalled.borrowed(), moved);
-        // A row that is new, with the facts of another.
-        assert_eq!(memory.recall(4, &moved), recalled);
-        memory.learn(&[]);
-        assert_eq!(memory.recall(1, &moved), recalled);
-    }
 
     #[test]
     fn positions_are_those_of_the_layout() {

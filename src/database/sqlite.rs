@@ -1,4 +1,4 @@
-//! SQLite: a file, opened for reading alone.
+//! SQLite: a file, opened read-only.
 
 use std::sync::Arc;
 
@@ -6,13 +6,16 @@ use chrono::NaiveDateTime;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row};
 
+use super::driver_error;
+use super::error::Error;
+use super::facts_cache::FactsCache;
 use super::row::{self, TimeColumn};
 use super::statement::{Dialect, Readable};
-use super::{Error, Target};
+use super::target::Target;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;
 
-/// The clock is that of the machine we run on, with milliseconds.
+/// The clock is this machine's, in milliseconds.
 static DIALECT: Dialect = Dialect {
     quote: '"',
     clock: "strftime('%Y-%m-%d %H:%M:%f', 'now')",
@@ -21,11 +24,11 @@ static DIALECT: Dialect = Dialect {
 };
 
 #[derive(Debug)]
-pub(super) struct Connection {
-    session: SqliteConnection,
+pub(super) struct SqliteSession {
+    connection: SqliteConnection,
     statement: Arc<str>,
     quantum: Quantum,
-    memory: row::Memory,
+    cache: FactsCache,
     pub(super) left_out: Vec<&'static str>,
 }
 
@@ -35,7 +38,7 @@ impl TimeColumn for SqliteRow {
     }
 }
 
-impl Connection {
+impl SqliteSession {
     pub(super) async fn open(target: &Target) -> Result<Self, Error> {
         let mut connection = SqliteConnectOptions::new()
             .filename(&target.url.database)
@@ -64,27 +67,27 @@ impl Connection {
             .map_err(|missing| target.missing_columns(missing, &target.account()))?
             .into();
         Ok(Self {
-            session: connection,
+            connection,
             statement,
-            // Texts as SQLAlchemy writes them, with all six digits.
+            // SQLAlchemy writes times as text with six decimals.
             quantum: Quantum::MICROSECOND,
-            memory: row::Memory::default(),
+            cache: FactsCache::default(),
             left_out: target.layout.left_out(&readable),
         })
     }
 
     pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
         let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
-        let rows = query.fetch(&mut self.session);
-        row::collect(rows, self.quantum, &mut self.memory, |error| {
+        let rows = query.fetch(&mut self.connection);
+        row::collect(rows, self.quantum, &mut self.cache, |error| {
             translate(target, error)
         })
         .await
     }
 
     pub(super) async fn close(self) {
-        // Nothing is lost with a connection that only reads.
-        let _ = self.session.close().await;
+        // A failure is harmless: the connection only reads.
+        let _ = self.connection.close().await;
     }
 }
 
@@ -105,7 +108,7 @@ fn translate(target: &Target, error: sqlx::Error) -> Error {
         },
         // SQLITE_CANTOPEN, SQLITE_NOTADB.
         Some("14" | "26") => connecting(target, error),
-        _ => target.translate(error),
+        _ => driver_error::translate(target, error),
     }
 }
 

@@ -1,15 +1,15 @@
-//! How a project's tables become one statement in each dialect of SQL.
+//! The statement that reads a project's tables, in each dialect of SQL.
 //!
-//! The statement reads three kinds of row at one moment: the services, the database's clock, and the clusters.
-//! Every row says of which kind it is, because the order of a `UNION ALL` is not promised, and the clock comes
-//! in a row of its own, so that it is sent once and an empty table still has a time.
+//! One statement reads three kinds of rows at one moment: services, the database's clock, and clusters. Each row
+//! names its kind, because a `UNION ALL` has no defined order. The clock has its own row: it is sent once, and an
+//! empty table still has a time.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::project::layout::{ColumnKind, Layout, Table};
 
-/// The columns that exist and that the user may read, found once a connection.
+/// The columns that exist and are granted, read once a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Readable(HashSet<(String, String)>);
 
@@ -31,28 +31,28 @@ impl FromIterator<(String, String)> for Readable {
     }
 }
 
-/// Value of a row's first column: what the row is.
+/// The kind of a row, in its first column.
 pub(crate) const CLOCK_ROW: i64 = 0;
 /// See [`CLOCK_ROW`].
 pub(crate) const SERVICE_ROW: i64 = 1;
 /// See [`CLOCK_ROW`].
 pub(crate) const CLUSTER_ROW: i64 = 2;
 
-/// How one engine writes what the engines write differently.
+/// The parts of the statement that differ between engines.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    /// Quotes an identifier: `binary` is a reserved word in all of them.
+    /// Quotes identifiers: `binary` is a reserved word.
     pub quote: char,
-    /// The server's clock at the start of the statement, in UTC without a zone, microseconds where it has them.
+    /// The server's clock at the start of the statement, in UTC without a zone, in microseconds where supported.
     pub clock: &'static str,
     /// The constant false.
     pub no: &'static str,
-    /// Turns a selected value into one that decodes as its kind.
+    /// Casts a selected value to its kind.
     pub typed: fn(&str, ColumnKind) -> String,
 }
 
 impl Table {
-    /// Names of the columns that are required but not readable.
+    /// Returns the required columns that are not readable.
     fn missing(&self, readable: &Readable) -> Vec<&'static str> {
         let required = self.columns.iter().filter(|column| column.required);
         required
@@ -64,15 +64,15 @@ impl Table {
 }
 
 impl Layout {
-    /// Returns the clusters' table if it can be read in full, and the services say which cluster they belong to:
-    /// half of that would show clusters without members.
+    /// Returns the clusters' table if its required columns and `cluster_name` of the services are readable. Without
+    /// either, clusters would lack members.
     fn readable_clusters(&self, readable: &Readable) -> Option<&Table> {
         let table = self.clusters.as_ref()?;
         let joined = readable.has(self.services.name, "cluster_name");
         (joined && table.missing(readable).is_empty()).then_some(table)
     }
 
-    /// Returns the columns, and the table of clusters, that are not read because they are missing or not granted.
+    /// Returns the columns and the clusters' table that are not read: missing or not granted.
     #[must_use]
     pub(crate) fn left_out(&self, readable: &Readable) -> Vec<&'static str> {
         let columns = self.services.columns.iter().map(|column| column.name);
@@ -83,14 +83,14 @@ impl Layout {
             .collect()
     }
 
-    /// Returns the one statement of a poll, or the required columns of `services` that can't be read.
+    /// Returns the one statement of a poll.
     ///
-    /// Columns of the result: the kind of row, the clock, then those of [`Layout::services`] in order; a row of
-    /// `clusters` has the cluster's own id, binary, name and disabled in the places of `id`, `binary`, `host`
-    /// and `disabled`. What can't be read is [left out](Self::left_out).
+    /// Columns of the result: the kind of the row, the clock, then those of [`Layout::services`] in order. A row of
+    /// `clusters` has id, binary, name and disabled of the cluster in the columns `id`, `binary`, `host` and
+    /// `disabled`. Unreadable columns are [left out](Self::left_out).
     ///
     /// # Errors
-    /// The names of the columns that are missing or not granted.
+    /// The required columns of `services` that are missing or not granted.
     pub(crate) fn statement(
         &self,
         dialect: &Dialect,
@@ -108,7 +108,7 @@ impl Layout {
                 (None, column.kind)
             }
         });
-        // The services come first: engines take the types of a UNION from its first branches.
+        // Services come first: engines derive the types of a UNION from its first branches.
         dialect.select(&mut sql, SERVICE_ROW, "NULL", services);
         dialect.from(&mut sql, &self.services);
 

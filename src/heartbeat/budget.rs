@@ -1,23 +1,23 @@
-//! How far a host's clock may be off before its services flap.
+//! The clock budget: how far a host's clock may be off before its services flap.
 
 use chrono::TimeDelta;
 
 use super::liveness::Intervals;
 
-/// How far a host's clock may be off before Cinder takes its services for down, whenever it asks.
+/// How far a host's clock may be off without Cinder ever listing its services as down.
 ///
-/// A heartbeat may be `service_down_time` ahead, the limit included, at any time. Behind, it is `report_interval`
-/// old before the next one comes.
+/// Ahead, a heartbeat may be in the future by `service_down_time`, inclusive. Behind, `report_interval` is subtracted,
+/// because a heartbeat reaches that age before the next one arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// How far behind; zero where the intervals leave nothing.
+    /// How far the clock may be behind; never negative.
     pub behind: TimeDelta,
-    /// How far ahead.
+    /// How far the clock may be ahead.
     pub ahead: TimeDelta,
 }
 
 impl Budget {
-    /// Returns the budget that the options leave.
+    /// Returns the budget that results from the options.
     #[must_use]
     pub(crate) fn of(intervals: &Intervals) -> Self {
         let behind = intervals.service_down_time - intervals.report_interval;
@@ -27,7 +27,7 @@ impl Budget {
         }
     }
 
-    /// Returns whether a skew is within the budget.
+    /// Returns whether a skew is within the budget; both limits are inclusive.
     #[must_use]
     pub(crate) fn allows(&self, skew: TimeDelta) -> bool {
         -self.behind <= skew && skew <= self.ahead

@@ -1,7 +1,7 @@
-//! Why a service is down: its clock is off, its heartbeats stopped, they come too slowly, or nobody can tell yet.
+//! Why a service is down: its clock is off, its heartbeats stopped or come too slowly, or the reason is not yet known.
 //!
-//! A verdict of [`liveness`] compares the host's clock with another; a reason rests on what is proven of the host's
-//! clock, and so tells a process that stopped from a clock that is off.
+//! A verdict of [`liveness`] compares the host's clock with another clock. A reason rests on the proven bounds of that
+//! clock, so it distinguishes a stopped process from a clock that is off.
 
 use chrono::TimeDelta;
 
@@ -10,23 +10,23 @@ use super::service::{Service, Stamp};
 use super::skew::{Monotonic, Skew};
 use super::time::{DatabaseTime, apparent_age};
 
-/// What is wrong with a service. The names are label values.
+/// Why a service is down. The names are label values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The host's clock is off; the service reports as it should.
+    /// The host's clock is off; the service reports on time.
     ClockSkew,
-    /// The heartbeats stopped: the process died, hangs, lost the database, or its driver is not initialised.
+    /// The heartbeats stopped: the process died, hangs or lost the database, or its driver is not initialised.
     Stopped,
-    /// The service reports less often than `service_down_time` asks for.
+    /// The service reports less often than `service_down_time` requires.
     SlowReports,
-    /// The service has a row and never wrote a heartbeat.
+    /// The service has a row but never wrote a heartbeat.
     NeverReported,
     /// More reads are needed.
     Undetermined,
 }
 
 impl Reason {
-    /// Every reason, in the order in which they are shown.
+    /// Every reason, in display order.
     pub const ALL: [Self; 5] = [
         Self::ClockSkew,
         Self::Stopped,
@@ -50,12 +50,12 @@ impl Reason {
 
 /// Returns why a service is down; `None` when it is up and nothing proves that it stopped.
 ///
-/// `skew` is what is remembered of the row, whose latest read was answered at `answered` and showed `now` on the
-/// database's clock; `None` for a row that was never observed. A service whose `updated_at` is unreadable has no
-/// verdict, and no reason either.
+/// `skew` holds the observations of the row; it is `None` for a row that was never observed. The latest read of the row
+/// was answered at `answered`, with the database's clock at `now`. A service whose `updated_at` is unreadable has no
+/// verdict, and therefore no reason.
 ///
-/// [`Reason::Stopped`] can hold while the service is up: a clock ahead hides it from Cinder. Up means up by
-/// [`liveness::is_up`] and [`liveness::is_up_for_scheduler`].
+/// Up means up by both [`liveness::is_up`] and [`liveness::is_up_for_scheduler`]. [`Reason::Stopped`] can also hold for
+/// a service that is up: a clock that is ahead hides the stop from Cinder.
 #[must_use]
 pub fn reason(
     service: &Service,
@@ -73,7 +73,7 @@ pub fn reason(
     };
     let (least, most) = skew.map_or((TimeDelta::zero(), None), |skew| skew.silence(answered));
     if least > limit && !is_between_reports(least, skew, intervals) {
-        // A start stamps the row as well: it is the count that tells whether there ever was a heartbeat.
+        // A start stamps the row too. Only the count shows whether there ever was a heartbeat.
         let never = service.report_count == 0;
         return Some(if never {
             Reason::NeverReported
@@ -88,15 +88,17 @@ pub fn reason(
     if least > limit {
         return Some(Reason::SlowReports);
     }
-    // Ahead is proven by causality alone; behind, by a heartbeat that looks old and is not.
+    // Causality alone proves a clock ahead. A recent heartbeat with an old stamp proves a clock behind.
     if age < -limit || most.is_some_and(|most| most <= limit) {
         return Some(Reason::ClockSkew);
     }
     Some(Reason::Undetermined)
 }
 
-/// Returns whether a silence beyond `service_down_time` is nothing but a long interval: at most 1½ times the
-/// observed interval, or, as long as none was observed, the configured one.
+/// Returns whether a silence beyond `service_down_time` is explained by a long report interval.
+///
+/// The interval must exceed `service_down_time`, and the silence may be at most 1½ intervals. Until an interval is
+/// observed, the configured one counts.
 fn is_between_reports(silence: TimeDelta, skew: Option<&Skew>, intervals: &Intervals) -> bool {
     let (least, mean) = skew.and_then(Skew::interval).map_or(
         (intervals.report_interval, intervals.report_interval),
@@ -129,8 +131,8 @@ mod tests {
         HostTime((DateTime::UNIX_EPOCH + TimeDelta::seconds(second)).naive_utc())
     }
 
-    /// A host so many seconds ahead that reported `beats` times, every `interval` seconds from 0 on, each
-    /// heartbeat read a second before and a second after it.
+    /// A host `ahead` seconds ahead that reported `beats` times, every `interval` seconds from 0 on. The row was read
+    /// one second before and one second after each heartbeat.
     fn observed(ahead: i64, interval: i64, beats: i64) -> (Skew, HostTime) {
         let row = |beat: i64| Row {
             report_count: beat,
@@ -146,7 +148,7 @@ mod tests {
         (skew, row(beats - 1).stamp)
     }
 
-    /// Asserts the reason `later` seconds after the last heartbeat, the database's clock showing our time.
+    /// Checks the reason `later` seconds after the last heartbeat. The database's clock agrees with the monotonic axis.
     fn check(
         (ahead, interval, beats): (i64, i64, i64),
         later: i64,
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_ahead_is_proven_by_the_first_read_and_one_behind_by_a_heartbeat() {
+    fn the_first_read_proves_a_clock_ahead_and_a_heartbeat_proves_a_clock_behind() {
         check((0, 10, 5), 5, &INTERVALS, None);
         check((40, 10, 5), 5, &INTERVALS, None);
         check((75, 10, 1), 5, &INTERVALS, Some(Reason::ClockSkew));
@@ -181,12 +183,12 @@ mod tests {
         for ahead in [-75, -40, 0, 40, 75, 3_600] {
             check((ahead, 10, 5), 62, &INTERVALS, Some(Reason::Stopped));
         }
-        // Between the heartbeat and the read that showed it lies a second that is not proven.
+        // The read showed the heartbeat one second after it, and that second of silence is not proven.
         check((0, 10, 5), 61, &INTERVALS, Some(Reason::Undetermined));
     }
 
     #[test]
-    fn a_long_interval_is_told_from_a_stop() {
+    fn a_long_interval_is_not_taken_for_a_stop() {
         let slow = Some(Reason::SlowReports);
         check((0, 90, 4), 80, &INTERVALS, slow);
         check((0, 90, 4), 135, &INTERVALS, slow);
@@ -226,12 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn a_service_without_a_single_heartbeat_never_reported_and_did_not_stop() {
+    fn a_service_without_a_heartbeat_never_reported_and_did_not_stop() {
         let assumptions = Assumptions::new(Quantum::MICROSECOND, INTERVALS.report_interval);
         for (report_count, updated_at, expected) in [
-            // A new row, which the API takes for up as long as it is new.
+            // A new row, which the API lists as up while `created_at` is recent.
             (0, Stamp::Never, Some(Reason::NeverReported)),
-            // Started, which stamps the row, and nothing since.
+            // The start stamped the row, and no heartbeat followed.
             (0, Stamp::At(stamp(0)), Some(Reason::NeverReported)),
             (1, Stamp::At(stamp(0)), Some(Reason::Stopped)),
         ] {
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_has_a_label_of_its_own() {
+    fn every_reason_has_its_label() {
         let labels = Reason::ALL.map(Reason::as_str);
         assert_eq!(
             labels,

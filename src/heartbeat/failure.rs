@@ -1,13 +1,13 @@
-//! Why a poll failed, by class: the databases' drivers have many errors, and an operator a few remedies.
+//! Why a poll failed, by class. The database drivers report many errors; an operator has a few remedies.
 
 /// The kind of a failure. The names are label values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// No connection: name, network, server down or full.
+    /// No connection: name resolution, the network, or a server that is down or full.
     Connect,
     /// Certificates or the TLS handshake.
     Tls,
-    /// User, password, or the way of logging in.
+    /// User, password, or authentication method.
     Auth,
     /// A missing grant.
     Permission,
@@ -15,9 +15,9 @@ pub enum Class {
     Schema,
     /// The connect or the query timeout.
     Timeout,
-    /// Anything else the server says.
+    /// Any other error from the server.
     Query,
-    /// An answer that is not the one asked for.
+    /// A response that does not fit the statement.
     Decode,
 }
 

@@ -1,4 +1,4 @@
-//! Services and snapshots of them for tests, by Cinder's default intervals.
+//! Services and snapshots for tests, with Cinder's default intervals.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub(crate) fn created(service: Service, created_at: Stamp) -> Service {
     with(service, |facts| facts.created_at = created_at)
 }
 
-/// A service of which no more is known than whether it is up, for API and scheduler alike.
+/// A service of which only the verdict is known, the same for API and scheduler.
 pub(crate) fn status(service: Service, up: Option<bool>) -> ServiceStatus {
     ServiceStatus {
         service,
@@ -62,7 +62,7 @@ pub(crate) fn status(service: Service, up: Option<bool>) -> ServiceStatus {
     }
 }
 
-/// What a table without clusters holds at 2026-03-30 00:54:14.
+/// A reading of these services at 2026-03-30 00:54:14, without clusters.
 pub(crate) fn reading(services: Vec<Service>) -> Reading {
     Reading {
         now: now("2026-03-30 00:54:14"),
@@ -74,13 +74,13 @@ pub(crate) fn reading(services: Vec<Service>) -> Reading {
     }
 }
 
-/// The snapshot of a reading, of rows that were never observed before.
+/// The snapshot of a reading whose rows were never observed.
 pub(crate) fn snapshot(reading: Reading) -> Snapshot {
     let observed = vec![Observed::default(); reading.services.len()];
     observed_snapshot(reading, observed)
 }
 
-/// The snapshot of a reading, with what was learnt of each of its services.
+/// The snapshot of a reading, with the observations of each of its services.
 pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Snapshot {
     let rows = reading.services.into_iter().zip(observed);
     let mut services: Vec<ObservedService> = rows

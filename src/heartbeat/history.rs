@@ -1,7 +1,7 @@
-//! The last hour of each service: its worst state in every minute, and since when it is up or down.
+//! The last hour of each service: its worst state in each minute, and how long it has been up or down.
 //!
-//! The axis is [`Monotonic`], so that a database's clock that is set moves nothing. A minute without a picture stays
-//! empty: a database that can't be read says nothing of the services.
+//! The axis is [`Monotonic`], so a step of the database's clock moves nothing. A minute without a snapshot stays empty:
+//! an unreadable database proves nothing about the services.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -15,60 +15,62 @@ use super::snapshot::Snapshot;
 use super::state::State;
 use super::status::ServiceStatus;
 
-/// Minutes that are remembered, the present one included.
+/// Number of remembered minutes, the current one included.
 pub(crate) const MINUTES: usize = 60;
 
-/// The same, to calculate with.
+/// [`MINUTES`] as a signed number, for arithmetic on the axis.
 #[expect(clippy::cast_possible_wrap, reason = "sixty is small")]
 const SPAN: i64 = MINUTES as i64;
 
-/// The least time without a picture after which nobody knows whether a state lasted.
+/// The smallest limit on the time between two snapshots across which a state is taken to last.
 const LEAST_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long the present state has lasted in the latest picture.
+/// How long the state in the latest snapshot has lasted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// The change was seen: so long ago a picture showed the state for the first time.
+    /// The change was observed: the time since the first snapshot with this state.
     Exactly(TimeDelta),
-    /// So long ago it was there already: in the first picture of the service, or in the first after a time without
-    /// pictures that was longer than the limit of [`History::new`], in which it may have ended and begun again.
+    /// The change was not observed: the time since the first snapshot of the service, or since the first snapshot
+    /// after a gap longer than the limit of [`History::new`]. The state may have ended and begun again in that gap.
     AtLeast(TimeDelta),
 }
 
 /// The last hour of one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hour {
-    /// The worst state of each minute, the oldest first; `None` without a picture.
+    /// The worst state of each minute, the oldest first; `None` for a minute without a snapshot.
     pub minutes: [Option<State>; MINUTES],
-    /// When the present state began, whatever the reason.
+    /// How long the service has been in its state; a change of the reason does not count.
     pub since: Since,
 }
 
-/// What is remembered of one service: two minutes a byte, the minute m of the axis in the nibble m mod 60.
+/// The remembered minutes of one service, two in a byte: minute m of the axis is in nibble m mod 60.
 #[derive(Debug, Clone)]
 struct Trace {
     nibbles: [u8; MINUTES / 2],
     state: State,
-    /// When the state began, and whether that was seen: what [`Since`] is made from.
+    /// When the state began; see [`Since`].
     since: Monotonic,
-    seen: bool,
+    /// Whether the change to this state was observed; see [`Since`].
+    change_observed: bool,
 }
 
-/// The last hour of all services, by binary and host: what is shown, whichever row that comes from. A service that
-/// is removed is forgotten.
+/// The last hour of all services, by binary and host, whichever row each is shown from. Removed services are forgotten.
 #[derive(Debug)]
 pub(crate) struct History {
-    /// One for each service of the latest picture, in its order, so that their names need not be kept twice.
+    /// One for each service of the latest snapshot, in its order. The names need not be stored twice.
     traces: Vec<Trace>,
-    /// The latest picture, and when it was taken.
+    /// The latest snapshot and its time.
     latest: Option<(Monotonic, Arc<Snapshot>)>,
-    /// The longest time between two pictures across which a state lasts.
+    /// The longest time between two snapshots across which a state is taken to last.
     limit: TimeDelta,
 }
 
 impl History {
-    /// An empty one. A state is taken to last from one picture to the next if these are at most a minute, or two
-    /// and a half intervals between polls, apart: so long that one poll may fail.
+    /// Returns an empty history.
+    ///
+    /// A state is taken to last from one snapshot to the next if they are at most one minute or 2½ poll intervals
+    /// apart, whichever is longer. One poll may then fail.
     #[must_use]
     pub(crate) fn new(poll_interval: Duration) -> Self {
         Self {
@@ -78,20 +80,20 @@ impl History {
         }
     }
 
-    /// Changes the interval between polls; what is remembered is kept.
-    pub(crate) fn set_pace(&mut self, poll_interval: Duration) {
+    /// Changes the poll interval and keeps the remembered minutes.
+    pub(crate) fn set_poll_interval(&mut self, poll_interval: Duration) {
         self.limit = limit(poll_interval);
     }
 
-    /// Adds a picture, which must not be older than the last.
+    /// Adds a snapshot, which must not be older than the last.
     pub(crate) fn record(&mut self, at: Monotonic, snapshot: &Arc<Snapshot>) {
         let latest = self.latest.replace((at, snapshot.clone()));
         let step = Step {
             at,
-            empty: latest
+            minutes: latest
                 .as_ref()
                 .map_or(0, |(latest, _)| minute(at) - minute(*latest)),
-            seen: latest
+            is_gapless: latest
                 .as_ref()
                 .is_some_and(|(latest, _)| at - *latest <= self.limit),
         };
@@ -99,7 +101,7 @@ impl History {
         let mut before = names.zip(std::mem::take(&mut self.traces)).peekable();
         self.traces.reserve_exact(snapshot.services.len());
         for status in &snapshot.services {
-            // Both are in the order of their names.
+            // Both are sorted by name.
             while before
                 .next_if(|(old, _)| by_name(&old.service, &status.service) == Ordering::Less)
                 .is_some()
@@ -111,8 +113,9 @@ impl History {
         }
     }
 
-    /// Returns the hour that ends at `at`, which must not be before the last picture; `None` for a service that the
-    /// last picture did not show.
+    /// Returns the hour that ends at `at`, which must not be before the latest snapshot.
+    ///
+    /// `None` for a service that is not in the latest snapshot.
     #[must_use]
     pub(crate) fn hour(&self, service: &Service, at: Monotonic) -> Option<Hour> {
         let (latest, snapshot) = self.latest.as_ref()?;
@@ -128,7 +131,7 @@ impl History {
             }
         }
         let lasted = *latest - trace.since;
-        let since = if trace.seen {
+        let since = if trace.change_observed {
             Since::Exactly(lasted)
         } else {
             Since::AtLeast(lasted)
@@ -137,7 +140,7 @@ impl History {
     }
 }
 
-/// Compares as the services of a [`Snapshot`] are sorted.
+/// Compares two services in the sort order of [`Snapshot::services`].
 fn by_name(a: &Service, b: &Service) -> Ordering {
     if Arc::ptr_eq(&a.facts, &b.facts) {
         return Ordering::Equal;
@@ -145,32 +148,32 @@ fn by_name(a: &Service, b: &Service) -> Ordering {
     a.facts.name().cmp(&b.facts.name())
 }
 
-/// From one picture to the next.
+/// The step from one snapshot to the next.
 struct Step {
-    /// When the next is taken.
+    /// Time of the next snapshot.
     at: Monotonic,
-    /// How many minutes later.
-    empty: i64,
-    /// Whether what changed is taken to have changed just now, and what did not, to have lasted.
-    seen: bool,
+    /// Difference between their minutes on the axis.
+    minutes: i64,
+    /// Whether the two are within the limit: a state that is unchanged lasted, and a change has just happened.
+    is_gapless: bool,
 }
 
 impl Step {
-    /// Adds a state to what is remembered of a service.
+    /// Adds the state in the next snapshot to the trace of a service.
     fn continued(&self, before: Option<Trace>, state: State) -> Trace {
         let mut trace = before.unwrap_or(Trace {
             nibbles: [0; MINUTES / 2],
             state,
             since: self.at,
-            seen: false,
+            change_observed: false,
         });
-        if !self.seen || !state.continues(trace.state) {
+        if !self.is_gapless || !state.continues(trace.state) {
             trace.since = self.at;
-            trace.seen = self.seen;
+            trace.change_observed = self.is_gapless;
         }
         trace.state = state;
         let now = minute(self.at);
-        for minute in now - self.empty.min(SPAN) + 1..=now {
+        for minute in now - self.minutes.min(SPAN) + 1..=now {
             trace.set_nibble(minute, 0);
         }
         trace.set_nibble(now, trace.nibble(now).max(nibble(state)));
@@ -190,17 +193,17 @@ impl Trace {
     }
 }
 
-/// Returns a state as half a byte; 0 is left for a minute without a picture.
+/// Returns a state as a nibble; 0 stands for a minute without a snapshot.
 fn nibble(state: State) -> u8 {
     state as u8 + 1
 }
 
-/// The reverse of [`nibble`].
+/// Returns the state of a nibble; the inverse of [`nibble`].
 fn state_of(nibble: u8) -> Option<State> {
     State::ALL.get(usize::from(nibble).checked_sub(1)?).copied()
 }
 
-/// Returns the byte and the shift of a minute of the axis.
+/// Returns the byte and the bit shift of a minute of the axis.
 fn place(minute: i64) -> (usize, u8) {
     let slot = usize::try_from(minute.rem_euclid(SPAN)).unwrap_or_default();
     (slot / 2, if slot.is_multiple_of(2) { 0 } else { 4 })

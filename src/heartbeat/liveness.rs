@@ -1,20 +1,20 @@
-//! Cinder's own rules for up and down, exactly as Cinder applies them.
+//! Cinder's rules for up and down, exactly as Cinder applies them.
 //!
-//! | rule | asked by | mirrors |
+//! | rule | used by | mirrors |
 //! | --- | --- | --- |
 //! | [`is_up`] | `GET os-services`, `openstack volume service list` | `ServiceController.index` in cinder/api/v3/services.py |
 //! | [`is_up_for_scheduler`] | scheduler, volume and backup API | `Service.is_up` in cinder/objects/service.py |
 //! | [`is_cluster_up`] | `GET clusters` | `Cluster.is_up` in cinder/objects/cluster.py |
 //!
-//! All limits are inclusive. "Now" is the database's clock, where Cinder takes that of the process that asks.
-//! Disabled and frozen are separate facts and never enter.
+//! All limits are inclusive. "Now" is the database's clock; Cinder uses the clock of the process that applies the rule.
+//! Whether a service is disabled or frozen never affects a verdict.
 
 use chrono::TimeDelta;
 
 use super::service::{Service, Stamp};
 use super::time::{DatabaseTime, HostTime, apparent_age};
 
-/// The two options of cinder.conf that decide, both in force on every node.
+/// The two options of cinder.conf that decide a verdict, as configured on every node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intervals {
     /// `service_down_time`: how old a heartbeat may be.
@@ -26,9 +26,9 @@ pub struct Intervals {
 impl Intervals {
     /// Returns the `service_down_time` of a process that runs a `Service` (scheduler, volume, backup).
     ///
-    /// Where `service_down_time` is at most `report_interval`, such a process raises its own to
-    /// `int(2.5 * report_interval)` (`Service.basic_config_check` in cinder/service.py). cinder-api runs none
-    /// and never does, so that the two views differ.
+    /// Where `service_down_time` is at most `report_interval`, such a process raises its own value to
+    /// `int(2.5 * report_interval)` (`Service.basic_config_check` in cinder/service.py). cinder-api runs no `Service`
+    /// and keeps the configured value, so the two views differ.
     #[must_use]
     pub(crate) fn scheduler_service_down_time(&self) -> TimeDelta {
         if self.service_down_time > self.report_interval {
@@ -40,8 +40,8 @@ impl Intervals {
 
 /// Returns whether Cinder's API would list this service as up; `None` when its last heartbeat is unreadable.
 ///
-/// The limit applies on both sides, so that a host too far ahead is down as well. The last heartbeat is
-/// `updated_at or created_at`. A row that has neither makes Cinder's API fail; here it is down.
+/// The limit applies on both sides, so a service whose host is too far ahead is also down. The last heartbeat is
+/// `updated_at or created_at`. A row with neither makes Cinder's API fail; here the service is down.
 #[must_use]
 pub fn is_up(service: &Service, now: DatabaseTime, intervals: &Intervals) -> Option<bool> {
     match service.last_heartbeat() {
@@ -53,8 +53,8 @@ pub fn is_up(service: &Service, now: DatabaseTime, intervals: &Intervals) -> Opt
 
 /// Returns whether the scheduler would use this service; `None` when `updated_at` is unreadable.
 ///
-/// One-sided: a host ahead stays up however far. A service that never wrote its row is down: `created_at`
-/// does not count.
+/// The limit applies on one side: a service whose host is ahead stays up, however far. A service that never wrote its
+/// row is down, because `created_at` does not count.
 #[must_use]
 pub fn is_up_for_scheduler(
     service: &Service,
@@ -73,8 +73,8 @@ pub fn is_up_for_scheduler(
 /// Returns whether the API counts this member in a cluster's `num_down_hosts`; `None` when `updated_at` is
 /// unreadable.
 ///
-/// Mirrors `Cluster.num_down_hosts` in cinder/db/models.py: strictly older than the limit, so that the limit
-/// itself is up, and a member whose `updated_at` is NULL is not counted.
+/// Mirrors `Cluster.num_down_hosts` in cinder/db/models.py. A member exactly at the limit is up, and a member whose
+/// `updated_at` is NULL is not counted.
 #[must_use]
 pub(crate) fn is_member_down(
     service: &Service,
@@ -90,8 +90,8 @@ pub(crate) fn is_member_down(
 
 /// Returns whether the API would list a cluster as up, from the latest `updated_at` of its members.
 ///
-/// `None` for `latest` means that no member ever reported: such a cluster is down. As in the scheduler's rule a
-/// time ahead is up, however far. The API's own `service_down_time` applies.
+/// `None` for `latest` means that no member ever reported; such a cluster is down. As in the scheduler's rule, a time
+/// ahead is up, however far. The API's `service_down_time` applies.
 #[must_use]
 pub(crate) fn is_cluster_up(
     latest: Option<HostTime>,
@@ -108,7 +108,7 @@ mod tests {
 
     const NOW: &str = "2026-03-30 00:54:14";
 
-    /// The service whose `updated_at` is so many seconds before now, by Cinder's defaults.
+    /// Checks a service whose `updated_at` is `age_seconds` before now, by Cinder's defaults.
     fn check(age_seconds: f64, up: bool, up_for_scheduler: bool) {
         let intervals = intervals(60, 10);
         let service = Service {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_inclusive_and_the_api_alone_is_two_sided() {
+    fn limits_are_inclusive_and_only_the_api_limits_both_sides() {
         check(0.0, true, true);
         check(59.999_999, true, true);
         check(60.0, true, true);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn created_at_counts_for_the_api_and_not_for_the_scheduler() {
+    fn created_at_counts_for_the_api_but_not_for_the_scheduler() {
         let now = fixture::now(NOW);
         let new = fixture::service("cinder-backup", "controller");
         let new = fixture::created(new, Stamp::At(before_now(30.0)));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn disabled_and_frozen_never_enter() {
+    fn a_disabled_or_frozen_service_gets_the_same_verdict() {
         let now = fixture::now(NOW);
         let row = Service {
             disabled: true,
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_with_a_service_raises_a_down_time_that_is_too_short() {
+    fn a_process_that_runs_a_service_raises_a_down_time_that_is_too_short() {
         for (down, report, raised) in [
             (60, 10, 60),
             (61, 60, 61),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_override_reaches_the_scheduler_and_not_the_api() {
+    fn the_raised_down_time_applies_to_the_scheduler_but_not_to_the_api() {
         let row = Service {
             updated_at: Stamp::At(before_now(100.0)),
             ..fixture::service("cinder-volume", "block1")

@@ -1,7 +1,7 @@
-//! What heartbeats prove: rows as values, Cinder's verdicts, and the picture published after each poll.
+//! What heartbeats prove: rows as values, Cinder's verdicts, and the snapshot published after each poll.
 //!
-//! Everything here is pure: no task, no socket, no clock read, and no `Result`, because what can fail has
-//! failed in [`database`](crate::database) before.
+//! Everything here is pure: no task, no socket, no clock read. Nothing returns a `Result`, because every operation
+//! that can fail belongs to [`database`](crate::database).
 
 pub(crate) mod budget;
 pub mod cause;

@@ -1,4 +1,6 @@
-//! Whose clock is off: when most hosts seem to share one skew, it is rather the reference's.
+//! Whether the database's clock, the reference for every skew, is itself off.
+//!
+//! When most hosts seem to share one skew, the reference is the likelier cause.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +11,28 @@ use super::skew::Bounds;
 use super::status::{ObservedService, ServiceStatus};
 use super::time::DatabaseTime;
 
-/// A skew beyond this, on one side, is more than what synchronised clocks and a busy database explain.
+/// Synchronised clocks and a busy database do not explain a larger skew on one side.
 const BEYOND: TimeDelta = TimeDelta::seconds(2);
-/// Fewer hosts are no majority worth the name.
+/// A majority of fewer hosts proves nothing.
 const FEWEST_HOSTS: usize = 3;
 
-/// The clock that every verdict is made by: the database's.
+/// The clock behind every verdict: the database's.
 ///
-/// After a failover it may be another machine's, an hour off. Cinder's API does not read it, so it must not take
-/// services down, nor bring them up, on its word alone: a verdict holds only where the clock from before the jump
-/// gives the same one, until most hosts have confirmed the new clock.
+/// After a failover it may be another machine's clock, and an hour off. Cinder's API does not read it, so that clock
+/// alone must not change a verdict. After a jump, a verdict holds only where the old clock gives the same one, until
+/// most hosts have confirmed the new clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reference {
-    /// What the database's clock shows.
+    /// The time on the database's clock.
     pub now: DatabaseTime,
-    /// By how much it jumped since the last reading, if it did; positive: forward.
+    /// Jump since the last reading, if any; positive is forward.
     pub jump: Option<TimeDelta>,
-    /// By how much it jumped since hosts last confirmed it, if it did; positive: forward.
+    /// Jump since hosts last confirmed the clock, if any; positive is forward.
     pub unconfirmed_jump: Option<TimeDelta>,
 }
 
 impl Reference {
-    /// Returns what a rule says; `None` also where the clock from before an unconfirmed jump says something else.
+    /// Returns the result of a rule. Also `None` where the clock from before an unconfirmed jump gives another result.
     pub(crate) fn verdict(&self, rule: impl Fn(DatabaseTime) -> Option<bool>) -> Option<bool> {
         let verdict = rule(self.now);
         match self.unconfirmed_jump {
@@ -40,10 +42,10 @@ impl Reference {
     }
 }
 
-/// Returns whether more than half of the hosts that report agree with the database's clock: their skew is bounded,
-/// and not proven to be beyond two seconds.
+/// Returns whether more than half of the reporting hosts agree with the database's clock.
 ///
-/// Hosts all of whose services are proven to be silent for longer than `limit` do not count.
+/// A host agrees if its skew is bounded and not proven to be beyond two seconds. A host does not count if all its
+/// services are proven to have been silent for longer than `limit`.
 #[must_use]
 pub(super) fn is_confirmed(services: &[ObservedService], limit: TimeDelta) -> bool {
     let mut hosts: BTreeMap<&str, bool> = BTreeMap::new();
@@ -68,17 +70,18 @@ fn host(service: &Service) -> &str {
     service.facts.host.split('@').next().unwrap_or_default()
 }
 
-/// Returns whether more than half of at least three hosts share a skew that is proven to be beyond two seconds on
-/// one side: then the database's clock is off, or its reads lag, and not each of these hosts.
+/// Returns whether more than half of at least three hosts share a skew proven to be beyond two seconds on one side.
 ///
-/// Hosts share a skew when their bounds have a point in common. The services of one host (`HOST@BACKEND`) count
-/// once, by the bounds that all of them agree on; a host whose skew is not bounded yet does not count at all.
+/// The database's clock is then probably off, or its reads lag. It is less likely that each of these hosts is off.
+///
+/// Hosts share a skew when their bounds have a point in common. The services of one host (`HOST@BACKEND`) count once,
+/// by the intersection of their bounds. A host whose skew is not bounded yet does not count.
 #[must_use]
 pub(crate) fn is_suspect(services: &[ServiceStatus]) -> bool {
     let bounds = |status: &ServiceStatus| status.observed.clock_skew.map(|skew| skew.bounds);
     let is_beyond =
         |Bounds { lower, upper }| lower > BEYOND || upper.is_some_and(|upper| upper < -BEYOND);
-    // Mostly there is none at all, and no need to tell hosts apart.
+    // In most snapshots no skew is beyond the limit, so the services need not be grouped by host.
     if !services.iter().filter_map(bounds).any(is_beyond) {
         return false;
     }
@@ -100,13 +103,13 @@ pub(crate) fn is_suspect(services: &[ServiceStatus]) -> bool {
     hosts.len() >= FEWEST_HOSTS && sharing * 2 > hosts.len()
 }
 
-/// Returns how many intervals have one point in common at most (Marzullo's algorithm).
+/// Returns the largest number of intervals that share a point (Marzullo's algorithm).
 fn most_sharing<'a>(intervals: impl Iterator<Item = &'a (TimeDelta, TimeDelta)>) -> usize {
     let mut edges: Vec<(TimeDelta, bool)> = intervals
         .filter(|(lower, upper)| lower <= upper)
         .flat_map(|&(lower, upper)| [(lower, false), (upper, true)])
         .collect();
-    // Where one ends and another begins they share that point: beginnings come first.
+    // Intervals that touch share that point, so beginnings sort before ends.
     edges.sort_unstable();
     let (mut open, mut most) = (0, 0);
     for (_, ends) in edges {
@@ -127,7 +130,7 @@ mod tests {
     use crate::heartbeat::skew::ClockSkew;
     use crate::heartbeat::status::Observed;
 
-    /// Hosts with the bounds of their skew in seconds; an upper bound of 999 is none.
+    /// Checks hosts with the bounds of their skew in seconds; an upper bound of 999 stands for an unknown one.
     fn check(hosts: &[(&str, i64, i64)], suspect: bool) {
         let services: Vec<ServiceStatus> = hosts
             .iter()
@@ -158,18 +161,18 @@ mod tests {
             &[("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 1)],
             false,
         );
-        // Proven to be beyond two seconds: not merely possible, and not the limit itself.
+        // It must be proven, not merely possible, and beyond the limit, not at it.
         check(&[("a", 1, 11), ("b", 1, 11), ("c", 1, 11)], false);
         check(&[("a", 2, 11), ("b", 2, 11), ("c", 2, 11)], false);
         check(&[("a", 3, 11), ("b", 3, 11), ("c", 3, 11)], true);
-        // Each off by something else, or to another side, is each host's own fault.
+        // Hosts with different skews, or on different sides, do not implicate the reference.
         check(&[("a", 9, 11), ("b", 20, 22), ("c", 30, 32)], false);
         check(&[("a", 9, 11), ("b", -11, -9), ("c", -1, 1)], false);
         check(&[("a", 9, 11), ("b", 11, 13), ("c", -1, 1)], true);
     }
 
     #[test]
-    fn services_of_one_host_count_once_and_unbounded_ones_not_at_all() {
+    fn services_of_one_host_count_once_and_unbounded_hosts_do_not_count() {
         check(
             &[("a@x", 9, 11), ("a@y", 9, 11), ("b", -1, 1), ("c", -1, 1)],
             false,

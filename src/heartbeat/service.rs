@@ -1,21 +1,21 @@
 //! The rows of the tables `services` and `clusters` as values.
 //!
-//! A row holds times stamped by the service's own host, and is read together with one time of the database.
+//! The times in a row are stamped by the service's own host. Each reading adds one time of the database.
 
 use std::sync::Arc;
 
 use super::skew::Quantum;
 use super::time::{DatabaseTime, HostTime};
 
-/// A nullable time column as it was read.
+/// A nullable time column, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Stamp {
     /// The column is NULL: the event never happened.
     #[default]
     Never,
-    /// The event's time by the host's clock.
+    /// The time of the event by the host's clock.
     At(HostTime),
-    /// The column holds something that is no time, such as MySQL's `0000-00-00 00:00:00`.
+    /// The column holds no valid time, for example MySQL's `0000-00-00 00:00:00`.
     Unreadable,
 }
 
@@ -24,36 +24,35 @@ pub enum Stamp {
 pub struct Service {
     /// Primary key; a removed and recreated row has a new one.
     pub id: i64,
-    /// Number of heartbeats since the row was created: rises by one a heartbeat, and by nothing else.
+    /// Number of heartbeats since the row was created. Each heartbeat adds one; nothing else changes it.
     pub report_count: i64,
-    /// Last write by a service, which is mostly, but not always, a heartbeat.
+    /// Time of the last write by a service, which is usually, but not always, a heartbeat.
     pub updated_at: Stamp,
-    /// Whether an operator disabled the service (NULL: not). It never enters a verdict.
+    /// Whether an operator disabled the service; NULL means no. It never affects a verdict.
     pub disabled: bool,
-    /// The operator's reason.
+    /// The operator's reason for disabling the service.
     pub disabled_reason: Option<Arc<str>>,
-    /// The rest: from poll to poll the same value as long as it does not change, so that it is cheap to keep, to
-    /// compare and to copy.
+    /// The other columns. While they do not change, polls share one value, which is cheap to keep, compare and copy.
     pub facts: Arc<Facts>,
 }
 
-/// What a row says beyond its heartbeats: nothing of it changes unless something else than a heartbeat is written,
-/// perhaps with another machine's clock.
+/// The columns of a row that no heartbeat changes.
 ///
-/// Enable and disable are no part of it: they leave `updated_at` as it is (`service_update` in cinder/db/api.py), and
-/// so prove nothing of a clock. An optional column is `None` when it is NULL, unreadable, or missing from the
-/// release's schema. `T` is a text: shared, or borrowed from where it was read.
+/// A change means that another write touched the row, perhaps with another machine's clock. Enabling and disabling do
+/// not count: both leave `updated_at` unchanged (`service_update` in cinder/db/api.py), so they prove nothing about a
+/// clock. An optional column is `None` when it is NULL, unreadable, or missing from the release's schema. `T` is the
+/// text type: shared, or borrowed from the buffer it was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts<T = Arc<str>> {
-    /// Program, such as `cinder-volume`; part of the identity.
+    /// Program, for example `cinder-volume`; part of the name.
     pub binary: T,
-    /// `HOST` or `HOST@BACKEND`; part of the identity.
+    /// `HOST` or `HOST@BACKEND`; part of the name.
     pub host: T,
     /// RPC topic.
     pub topic: Option<T>,
     /// Creation of the row.
     pub created_at: Stamp,
-    /// Whether the backend is frozen; meant for `cinder-volume` alone. It never enters a verdict.
+    /// Whether the backend is frozen; only meaningful for `cinder-volume`. It never affects a verdict.
     pub frozen: Option<bool>,
     /// Availability zone.
     pub availability_zone: Option<T>,
@@ -65,16 +64,16 @@ pub struct Facts<T = Arc<str>> {
     pub rpc_current_version: Option<T>,
     /// Object version the service runs with.
     pub object_current_version: Option<T>,
-    /// Replication status; `cinder-volume` alone.
+    /// Replication status; only for `cinder-volume`.
     pub replication_status: Option<T>,
-    /// Backend in use after a failover; `cinder-volume` alone.
+    /// Backend in use after a failover; only for `cinder-volume`.
     pub active_backend_id: Option<T>,
 }
 
 impl Service {
-    /// Returns `updated_at or created_at`, the time that Cinder's API takes for the last heartbeat.
+    /// Returns `updated_at or created_at`, which Cinder's API treats as the last heartbeat.
     ///
-    /// [`Stamp::Unreadable`] stays so: falling back to `created_at` would invent a verdict.
+    /// [`Stamp::Unreadable`] is returned as it is: a fallback to `created_at` would invent a verdict.
     #[must_use]
     pub(crate) fn last_heartbeat(&self) -> Stamp {
         match self.updated_at {
@@ -85,20 +84,21 @@ impl Service {
 }
 
 impl Facts {
-    /// Returns binary and host, by which services are told apart and in the order of which they are shown.
+    /// Returns binary and host, which identify a service and define the order of services.
     #[must_use]
     pub(crate) fn name(&self) -> (&str, &str) {
         (&self.binary, &self.host)
     }
 
-    /// Returns whether the backend is frozen; `None` where that is not known, and for programs without a backend,
-    /// whose rows have the column as well.
+    /// Returns whether the backend is frozen.
+    ///
+    /// `None` where that is unknown, and for programs without a backend, whose rows have the column too.
     #[must_use]
     pub(crate) fn frozen_backend(&self) -> Option<bool> {
         self.frozen.filter(|_| &*self.binary == "cinder-volume")
     }
 
-    /// Returns the same, borrowed.
+    /// Returns these facts with borrowed texts.
     #[must_use]
     pub(crate) fn borrowed(&self) -> Facts<&str> {
         Facts {
@@ -119,7 +119,9 @@ impl Facts {
 }
 
 impl Facts<&str> {
-    /// Returns the same with texts that last: those that other rows have as well are made by `shared`.
+    /// Returns these facts with owned texts.
+    ///
+    /// `shared` makes the texts that other rows may contain too; host and UUID are unique and bypass it.
     #[must_use]
     pub(crate) fn to_shared(&self, mut shared: impl FnMut(&str) -> Arc<str>) -> Facts {
         Facts {
@@ -142,40 +144,40 @@ impl Facts<&str> {
 /// One row of `clusters` that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
-    /// Program of all members, such as `cinder-volume`.
+    /// Program of all members, for example `cinder-volume`.
     pub binary: String,
     /// `CLUSTER@BACKEND`; unique together with the binary.
     pub name: String,
-    /// Whether an operator disabled the cluster (NULL: not).
+    /// Whether an operator disabled the cluster; NULL means no.
     pub disabled: bool,
 }
 
-/// A row that could not be used, or not in full.
+/// A row that could not be read, or not in full.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rejection {
     /// The table: `services` or `clusters`.
     pub table: &'static str,
-    /// What is wrong with it.
+    /// The defect of the row.
     pub defect: Defect,
-    /// Primary key, if that could be read.
+    /// Primary key, if readable.
     pub id: Option<i64>,
 }
 
-/// What can be wrong with a row. The names are label values.
+/// The kind of a defect in a row. The names are label values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Defect {
     /// `binary` is NULL: the service has no name and is not shown.
     NullBinary,
     /// `host` is NULL: the service has no name and is not shown.
     NullHost,
-    /// `updated_at` or `created_at` is no time: the service is shown without what depends on it.
+    /// `updated_at` or `created_at` holds no valid time: the service is shown without the values that depend on it.
     UnreadableTime,
-    /// A column that identifies or counts holds another type than Cinder's schema has; the row is not shown.
+    /// An identifying or counting column has another type than in Cinder's schema: the row is not shown.
     UnreadableColumn,
 }
 
 impl Defect {
-    /// Every defect, in the order of the label values' first appearance in the documentation.
+    /// Every defect, in the order in which the documentation first mentions its label value.
     pub(crate) const ALL: [Self; 4] = [
         Self::NullBinary,
         Self::NullHost,
@@ -195,19 +197,19 @@ impl Defect {
     }
 }
 
-/// Everything that one statement read: one moment of the database.
+/// The result of one statement: the rows and the database's clock at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// The database's clock at the statement.
+    /// The database's clock when the statement ran.
     pub now: DatabaseTime,
-    /// What the column `updated_at` keeps of a stamp.
+    /// The precision of the column `updated_at`.
     pub quantum: Quantum,
-    /// Services that are not deleted, in the order of the database.
+    /// Services that are not deleted, in the database's order.
     pub services: Vec<Service>,
-    /// Clusters that are not deleted; empty where the release has none.
+    /// Clusters that are not deleted; empty where the release has no clusters.
     pub clusters: Vec<Cluster>,
-    /// Rows of either table that were not read, or not in full.
+    /// Rows of either table that could not be read, or not in full.
     pub rejected: Vec<Rejection>,
-    /// Rows of `services` that are not deleted, the unreadable ones included.
+    /// Number of rows of `services` that are not deleted, unreadable rows included.
     pub rows: usize,
 }

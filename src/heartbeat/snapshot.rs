@@ -1,6 +1,6 @@
 //! The snapshot published after each poll: every service with Cinder's verdicts, at one time of the database.
 //!
-//! A published snapshot is never changed. Each poll makes a new one.
+//! A published snapshot is never changed. Each poll creates a new one.
 
 use std::collections::HashMap;
 
@@ -12,44 +12,44 @@ use super::service::{Cluster, Defect, Rejection, Service, Stamp};
 use super::status::{ClusterStatus, ObservedService, ServiceStatus};
 use super::time::{DatabaseTime, HostTime, apparent_age};
 
-/// What is known of all services at one time of the database.
+/// All services and clusters at one time of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The database's clock when the rows were read: "now" for everything in here.
+    /// The database's clock when the rows were read: "now" for every verdict and age in the snapshot.
     pub now: DatabaseTime,
-    /// The options that the verdicts were made with.
+    /// The options behind the verdicts.
     pub intervals: Intervals,
-    /// One status for each (binary, host), in this order.
+    /// One status for each binary and host, sorted by binary, then host.
     pub services: Vec<ServiceStatus>,
-    /// One status for each cluster, by binary and name.
+    /// One status for each cluster, sorted by binary, then name.
     pub clusters: Vec<ClusterStatus>,
-    /// Rows of `services` that are not deleted, the unreadable ones included.
+    /// Number of rows of `services` that are not deleted, unreadable rows included.
     pub rows: usize,
-    /// What could not be read, sorted.
+    /// Rows that could not be read, or not in full; sorted.
     pub rejected: Vec<Rejection>,
-    /// Whether it is rather the database's clock that is off, see [`reference::is_suspect`].
+    /// Whether the database's clock is more likely off than the hosts', see [`reference::is_suspect`].
     pub reference_clock_suspect: bool,
-    /// By how much the database's clock jumped since the last reading, if it did; positive: forward.
+    /// Jump of the database's clock since the last reading, if any; positive is forward.
     pub clock_jump: Option<TimeDelta>,
-    /// By how much it jumped since hosts last confirmed it, see [`Reference`].
+    /// Jump of the database's clock since hosts last confirmed it, see [`Reference`].
     pub unconfirmed_jump: Option<TimeDelta>,
 }
 
-/// The rows of one reading, those of services along with what was learnt of them.
+/// The rows of one reading. Rows of services come with what was learnt about them.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    /// In the order of their names, see [`Facts::name`](super::service::Facts::name).
+    /// Sorted by [name](super::service::Facts::name).
     pub services: Vec<ObservedService>,
     /// In any order.
     pub clusters: Vec<Cluster>,
     /// In any order.
     pub rejected: Vec<Rejection>,
-    /// Rows of `services` that are not deleted, the unreadable ones included.
+    /// Number of rows of `services` that are not deleted, unreadable rows included.
     pub count: usize,
 }
 
 impl Snapshot {
-    /// Returns the verdicts on one reading by the database's clock.
+    /// Returns the verdicts on one reading, by the database's clock.
     pub(crate) fn new(rows: Rows, reference: Reference, intervals: Intervals) -> Self {
         let Rows {
             services,
@@ -73,7 +73,7 @@ impl Snapshot {
         }
     }
 
-    /// Returns the number of rows of `services` that can't be read and so stand for services that are not shown.
+    /// Returns the number of services that are not shown because their rows are unreadable.
     #[must_use]
     pub(crate) fn hidden(&self) -> usize {
         let duplicates: usize = self.services.iter().map(|status| status.duplicates).sum();
@@ -90,7 +90,9 @@ impl Snapshot {
     }
 }
 
-/// Keeps one row of each name: the freshest, and of two equally fresh the younger, so that the choice is stable.
+/// Keeps the freshest row of each name.
+///
+/// Between equally fresh rows the highest primary key decides, so the choice is stable.
 fn service_statuses(
     mut services: Vec<ObservedService>,
     reference: Reference,
@@ -116,7 +118,7 @@ fn service_statuses(
     statuses
 }
 
-/// Orders rows of one name: any time is fresher than none, and an unreadable one is last.
+/// Returns the sort key of a row: a time is fresher than no time, and an unreadable time is the least fresh.
 fn freshness(service: &Service) -> (u8, Option<HostTime>) {
     match service.last_heartbeat() {
         Stamp::At(stamp) => (2, Some(stamp)),
@@ -143,7 +145,7 @@ fn service_status(
     let up_for_scheduler =
         reference.verdict(|now| liveness::is_up_for_scheduler(&service, now, intervals));
     if up.is_none() {
-        // There is no reason for what is not known.
+        // A reason explains a verdict, and there is no verdict.
         observed.reason = None;
     }
     ServiceStatus {
@@ -157,7 +159,7 @@ fn service_status(
     }
 }
 
-/// What the members of one cluster say.
+/// Totals over the members of one cluster.
 #[derive(Default)]
 struct Members {
     hosts: usize,
@@ -189,11 +191,11 @@ fn cluster_statuses(
             cluster.latest = cluster.latest.max(Some(stamp));
         }
     }
-    let nobody = Members::default();
+    let no_members = Members::default();
     clusters
         .into_iter()
         .map(|cluster| {
-            let members = members.get(cluster.name.as_str()).unwrap_or(&nobody);
+            let members = members.get(cluster.name.as_str()).unwrap_or(&no_members);
             let rule = |now| Some(liveness::is_cluster_up(members.latest, now, intervals));
             let up = reference.verdict(rule);
             ClusterStatus {
@@ -212,7 +214,7 @@ mod tests {
     use crate::heartbeat::fixture;
     use crate::heartbeat::service::Reading;
 
-    /// A service whose heartbeat is so many seconds old.
+    /// A service whose last heartbeat is `age` seconds old.
     fn beating(id: i64, host: &str, age: i64) -> Service {
         let stamp = HostTime(now().0 - TimeDelta::seconds(age));
         Service {
@@ -249,16 +251,16 @@ mod tests {
     fn services_are_sorted_by_binary_and_host() {
         let binary = "cinder-scheduler".into();
         let scheduler = fixture::with(beating(3, "z", 0), |facts| facts.binary = binary);
-        let rendered = snapshot(
+        let snapshot = snapshot(
             vec![beating(1, "b", 0), scheduler, beating(2, "a", 0)],
             vec![],
         );
-        let ids: Vec<i64> = rendered.services.iter().map(|s| s.service.id).collect();
+        let ids: Vec<i64> = snapshot.services.iter().map(|s| s.service.id).collect();
         assert_eq!(ids, [3, 2, 1]);
     }
 
     #[test]
-    fn of_rows_with_one_name_the_freshest_is_shown_and_the_others_counted() {
+    fn the_freshest_row_of_a_name_is_shown_and_the_others_are_counted() {
         let unreadable = Service {
             id: 4,
             updated_at: Stamp::Unreadable,
@@ -268,7 +270,7 @@ mod tests {
             id: 5,
             ..fixture::service("cinder-volume", "a")
         };
-        let rendered = snapshot(
+        let snapshot = snapshot(
             vec![
                 unreadable,
                 never,
@@ -279,17 +281,17 @@ mod tests {
             ],
             vec![],
         );
-        let shown: Vec<(i64, usize)> = rendered
+        let shown: Vec<(i64, usize)> = snapshot
             .services
             .iter()
             .map(|s| (s.service.id, s.duplicates))
             .collect();
         assert_eq!(shown, [(2, 4), (6, 0)]);
-        assert_eq!(rendered.services[0].up, Some(true));
+        assert_eq!(snapshot.services[0].up, Some(true));
     }
 
     #[test]
-    fn of_two_equally_fresh_rows_the_younger_is_shown() {
+    fn the_newest_of_two_equally_fresh_rows_is_shown() {
         for rows in [
             vec![beating(1, "a", 5), beating(2, "a", 5)],
             vec![beating(2, "a", 5), beating(1, "a", 5)],
@@ -300,16 +302,16 @@ mod tests {
 
     #[test]
     fn the_age_is_negative_when_the_host_is_ahead() {
-        let rendered = snapshot(vec![beating(1, "a", -75)], vec![]);
+        let snapshot = snapshot(vec![beating(1, "a", -75)], vec![]);
         assert_eq!(
-            rendered.services[0].heartbeat_age,
+            snapshot.services[0].heartbeat_age,
             Some(TimeDelta::seconds(-75))
         );
     }
 
     #[test]
-    fn a_cluster_is_up_while_one_member_is() {
-        let rendered = snapshot(
+    fn a_cluster_is_up_while_one_member_is_up() {
+        let snapshot = snapshot(
             vec![
                 member("c@lvm", beating(1, "a", 5)),
                 member("c@lvm", beating(2, "b", 500)),
@@ -317,7 +319,7 @@ mod tests {
             ],
             vec![cluster("c@lvm")],
         );
-        let status = &rendered.clusters[0];
+        let status = &snapshot.clusters[0];
         assert_eq!(
             (status.up, status.hosts, status.hosts_down),
             (Some(true), 2, 1)
@@ -326,8 +328,8 @@ mod tests {
 
     #[test]
     fn a_cluster_without_members_is_down() {
-        let rendered = snapshot(vec![], vec![cluster("c@lvm")]);
-        let status = &rendered.clusters[0];
+        let snapshot = snapshot(vec![], vec![cluster("c@lvm")]);
+        let status = &snapshot.clusters[0];
         assert_eq!(
             (status.up, status.hosts, status.hosts_down),
             (Some(false), 0, 0)
@@ -335,10 +337,10 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_never_reported_counts_as_a_host_and_not_as_down() {
+    fn a_member_that_never_reported_counts_as_a_host_but_not_as_down() {
         let never = member("c@lvm", fixture::service("cinder-volume", "a"));
-        let rendered = snapshot(vec![never], vec![cluster("c@lvm")]);
-        let status = &rendered.clusters[0];
+        let snapshot = snapshot(vec![never], vec![cluster("c@lvm")]);
+        let status = &snapshot.clusters[0];
         assert_eq!(
             (status.up, status.hosts, status.hosts_down),
             (Some(false), 1, 0)
@@ -351,8 +353,8 @@ mod tests {
             updated_at: Stamp::Unreadable,
             ..member("c@lvm", fixture::service("cinder-volume", "a"))
         };
-        let alone = snapshot(vec![unreadable()], vec![cluster("c@lvm")]);
-        assert_eq!(alone.clusters[0].up, None);
+        let unknown = snapshot(vec![unreadable()], vec![cluster("c@lvm")]);
+        assert_eq!(unknown.clusters[0].up, None);
         let proven = snapshot(
             vec![unreadable(), member("c@lvm", beating(2, "b", 5))],
             vec![cluster("c@lvm")],

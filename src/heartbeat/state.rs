@@ -1,18 +1,18 @@
-//! What one picture says of a service, in one word.
+//! The state of a service in one snapshot, as one word.
 
 use super::cause::Reason;
 use super::status::ServiceStatus;
 
-/// What one picture says of a service, from good to bad: of a minute the worst is kept.
+/// The state of a service in one snapshot, ordered from good to bad. The history keeps the worst state of each minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Listed as up, and nothing proves otherwise.
     Up,
-    /// The row does not tell.
+    /// The row does not show whether the service is up.
     Unknown,
-    /// Listed as up, though a [`Reason`] holds: a clock that is ahead hides a stop.
-    Unseen,
-    /// Down, and more reads are needed to tell why.
+    /// Down, but listed as up: a [`Reason`] holds, and a clock that is ahead hides the stop.
+    ListedAsUp,
+    /// Down; more reads are needed to find the reason.
     Undetermined,
     /// Down, see [`Reason::NeverReported`].
     NeverReported,
@@ -29,7 +29,7 @@ impl State {
     pub(crate) const ALL: [Self; 8] = [
         Self::Up,
         Self::Unknown,
-        Self::Unseen,
+        Self::ListedAsUp,
         Self::Undetermined,
         Self::NeverReported,
         Self::SlowReports,
@@ -37,12 +37,12 @@ impl State {
         Self::Stopped,
     ];
 
-    /// Returns what a picture says of a service; whether an operator disabled it does not enter.
+    /// Returns the state of a service, whether or not an operator disabled it.
     #[must_use]
     pub(crate) fn of(status: &ServiceStatus) -> Self {
         match (status.up, status.observed.reason) {
             (Some(true), None) => Self::Up,
-            (Some(true), Some(_)) => Self::Unseen,
+            (Some(true), Some(_)) => Self::ListedAsUp,
             (None, _) => Self::Unknown,
             (Some(false), Some(Reason::ClockSkew)) => Self::ClockSkew,
             (Some(false), Some(Reason::Stopped)) => Self::Stopped,
@@ -64,7 +64,7 @@ impl State {
         match self {
             Self::Up => "up",
             Self::Unknown => "unknown",
-            Self::Unseen => "unseen",
+            Self::ListedAsUp => "unseen",
             Self::Undetermined => Reason::Undetermined.as_str(),
             Self::NeverReported => Reason::NeverReported.as_str(),
             Self::SlowReports => Reason::SlowReports.as_str(),
@@ -73,7 +73,9 @@ impl State {
         }
     }
 
-    /// Returns whether both are down, or both the same: a reason that becomes known does not begin anew.
+    /// Returns whether this state continues the one before: equal, or both down.
+    ///
+    /// A service stays down when its reason becomes known.
     pub(super) fn continues(self, before: Self) -> bool {
         self == before || (self.is_down() && before.is_down())
     }

@@ -1,4 +1,4 @@
-//! What is known of one service, or of one cluster, at one time of the database.
+//! What is known about one service, or one cluster, at one time of the database.
 
 use chrono::TimeDelta;
 
@@ -7,63 +7,67 @@ use super::service::{Cluster, Service};
 use super::skew::ClockSkew;
 use super::time::HostTime;
 
-/// What was learnt of a row over time.
+/// What was learnt about a row over time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Skew of the host's clock against the database's; `None` while nothing is known, or no longer.
+    /// Skew of the host's clock against the database's; `None` while nothing is known, and after a long silence.
     pub clock_skew: Option<ClockSkew>,
-    /// Times the clock was seen to be set; `None` for a row that was never observed.
+    /// Number of observed clock steps; `None` for a row that was never observed.
     pub clock_steps: Option<u64>,
-    /// Times a heartbeat contradicted the bounds though it came in time: an assumption does not hold; `None` as
-    /// above.
+    /// Number of regular heartbeats that contradicted the bounds, because an assumption does not hold; `None` for a
+    /// row that was never observed.
     pub clock_conflicts: Option<u64>,
     /// Mean interval between heartbeats on the host's clock.
     pub report_interval: Option<TimeDelta>,
-    /// Number of processes that write the row; `None` while one explains what is seen.
+    /// Number of processes that write the row; `None` while one process explains the stamps.
     pub writers: Option<u32>,
-    /// How long ago, at least, the last heartbeat was stamped; `None` for a row that was never observed.
+    /// Least time since the last heartbeat was stamped; `None` for a row that was never observed.
     pub silence_least: Option<TimeDelta>,
-    /// How long ago at most; `None` until a heartbeat was observed.
+    /// Greatest time since the last heartbeat was stamped; `None` until a heartbeat was observed.
     pub silence_most: Option<TimeDelta>,
     /// Why the service is down, see [`cause::reason`](super::cause::reason).
     pub reason: Option<Reason>,
 }
 
-/// A row, and what was learnt of it over time.
+/// A row, and what was learnt about it over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ObservedService {
     /// The row as last accepted.
     pub service: Service,
-    /// What was learnt.
+    /// What was learnt about the row.
     pub observed: Observed,
 }
 
-/// A service and what Cinder thinks of it.
+/// A service and Cinder's verdicts on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceStatus {
-    /// The row, the freshest one where several share binary and host.
+    /// The row; the freshest one where several rows share binary and host.
     pub service: Service,
-    /// As the API lists it, see [`is_up`](super::liveness::is_up) and [`Reference::verdict`](super::reference::Reference::verdict).
+    /// Whether the API lists it as up, see [`is_up`](super::liveness::is_up) and
+    /// [`Reference::verdict`](super::reference::Reference::verdict).
     pub up: Option<bool>,
-    /// As the scheduler sees it, see [`is_up_for_scheduler`](super::liveness::is_up_for_scheduler) and [`Reference::verdict`](super::reference::Reference::verdict).
+    /// Whether the scheduler uses it, see [`is_up_for_scheduler`](super::liveness::is_up_for_scheduler) and
+    /// [`Reference::verdict`](super::reference::Reference::verdict).
     pub up_for_scheduler: Option<bool>,
-    /// `updated_at or created_at` by the service host's clock; `None` when both are NULL or it is unreadable.
+    /// `updated_at or created_at` by the service host's clock; `None` when both are NULL or the time is unreadable.
     pub last_heartbeat: Option<HostTime>,
-    /// Database time minus `last_heartbeat`: apparent, negative when the host is ahead.
+    /// Apparent age: database time minus `last_heartbeat`. It is negative when the host is ahead by more than the
+    /// heartbeat's age.
     pub heartbeat_age: Option<TimeDelta>,
     /// Rows beyond the first with the same binary and host.
     pub duplicates: usize,
-    /// What was learnt of the row over time.
+    /// What was learnt about the row over time.
     pub observed: Observed,
 }
 
-/// A cluster and what Cinder thinks of it.
+/// A cluster and Cinder's verdict on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterStatus {
     /// The row.
     pub cluster: Cluster,
-    /// As the API lists it, see [`is_cluster_up`](super::liveness::is_cluster_up); `None` when no member's time proves it up and one
-    /// is unreadable, or in doubt, see [`Reference::verdict`](super::reference::Reference::verdict).
+    /// Whether the API lists it as up, see [`is_cluster_up`](super::liveness::is_cluster_up). `None` when no member
+    /// proves it up and the verdict on one is unknown, because its time is unreadable or for the reason in
+    /// [`Reference::verdict`](super::reference::Reference::verdict).
     pub up: Option<bool>,
     /// Members, whatever their binary, as `Cluster.num_hosts` counts them.
     pub hosts: usize,

@@ -1,13 +1,13 @@
 //! Two types of time: the service host's and the database's.
 //!
-//! No relation between the two clocks is known. Both are UTC, with microseconds at most.
+//! No relation between the two clocks is known. Both are UTC, in microseconds at best.
 
 use chrono::{NaiveDateTime, TimeDelta};
 
 /// A time read from a service host's clock, as stored in `services.updated_at` or `created_at`.
 ///
 /// It bears no known relation to any other clock. Subtracting it from a [`DatabaseTime`] gives an *apparent*
-/// age, wrong by the host's clock skew; [`apparent_age`] is the only place to do so.
+/// age, which is wrong by the host's clock skew. Only [`apparent_age`] does that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostTime(pub NaiveDateTime);
 
@@ -22,8 +22,9 @@ pub(crate) fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
     since_1970(now.0) - since_1970(stamp.0)
 }
 
-/// Returns the time since the Unix epoch, as chrono would subtract the two, but without leap seconds, which no
-/// database stores.
+/// Returns the time since the Unix epoch.
+///
+/// Differs from chrono's subtraction only in ignoring leap seconds, which no database stores.
 pub(super) fn since_1970(time: NaiveDateTime) -> TimeDelta {
     let time = time.and_utc();
     let fraction = TimeDelta::nanoseconds(time.timestamp_subsec_nanos().into());

@@ -1,8 +1,8 @@
-//! What is remembered from poll to poll: one [`Skew`] a row, and where the database's clock was.
+//! The memory between polls: one [`Skew`] for each row, and the last reading of the database's clock.
 //!
-//! The axis is [`Monotonic`](super::skew::Monotonic); what is published is against the database's clock. A step of
-//! that clock shifts what is published and nothing that is remembered; after one forward, which a suspended machine
-//! of ours looks like, nothing is published until the next heartbeat.
+//! The memory is on the [`Monotonic`](super::skew::Monotonic) axis; published skews are against the database's clock. A
+//! step of that clock shifts the published skews and leaves the memory unchanged. A step forward is indistinguishable
+//! from a suspension of this machine, so after one no skew is published until the next heartbeat.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use super::snapshot::{Rows, Snapshot};
 use super::status::{Observed, ObservedService};
 use super::time::DatabaseTime;
 
-/// A difference between two clocks' progress that is no jump yet, beyond the uncertainty of the reads.
+/// A larger difference between the progress of two clocks, beyond the uncertainty of the reads, is a jump.
 const JUMP: TimeDelta = TimeDelta::seconds(1);
 
-/// What the operator says about the way from a host's clock to a read.
+/// The operator's settings for clocks and delays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tolerances {
     /// See [`Assumptions::visibility_delay`].
@@ -35,27 +35,27 @@ pub struct Tracker {
     intervals: Intervals,
     tolerances: Tolerances,
     quantum: Option<Quantum>,
-    /// The rows of the last reading, in the order of their primary keys.
+    /// The rows of the last reading, sorted by primary key.
     rows: Vec<Tracked>,
-    /// Indices of `rows` in the order of their names. Kept, since sorting ten thousand names takes longer than the rest.
-    order: Vec<u32>,
+    /// Indices of `rows`, sorted by name. They are kept because sorting 10,000 names takes longer than the other work.
+    by_name: Vec<u32>,
     last: Option<(Read, DatabaseTime)>,
-    /// By how much the database's clock jumped since hosts last confirmed it, see [`Reference`].
+    /// Jump of the database's clock since hosts last confirmed it, see [`Reference`].
     unconfirmed_jump: Option<TimeDelta>,
 }
 
-/// A row as it is shown, and what its heartbeats proved.
+/// A row as it is published, and what its heartbeats prove.
 #[derive(Debug)]
 struct Tracked {
     service: Service,
-    /// The facts beside the latest time that was accepted: if they change, the stamp need not be a heartbeat's.
+    /// The facts in the read whose stamp was last accepted. If they change, the stamp need not be a heartbeat's.
     facts: Arc<Facts>,
     /// `None` until `updated_at` holds a time.
     skew: Option<Skew>,
 }
 
 impl Tracker {
-    /// Makes a tracker that has seen nothing.
+    /// Returns a tracker without observations.
     #[must_use]
     pub fn new(intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
@@ -63,19 +63,19 @@ impl Tracker {
             tolerances,
             quantum: None,
             rows: Vec::new(),
-            order: Vec::new(),
+            by_name: Vec::new(),
             last: None,
             unconfirmed_jump: None,
         }
     }
 
-    /// Forgets everything but the settings.
+    /// Forgets everything except the settings.
     pub(crate) fn reset(&mut self) {
         *self = Self::new(self.intervals, self.tolerances);
     }
 
-    /// Changes the settings. What was learnt is kept as far as it does not rest on the old ones, see
-    /// [`Skew::assume`].
+    /// Changes the settings. Observations are kept where they do not depend on the old settings, see
+    /// [`Skew::set_assumptions`].
     pub(crate) fn reconfigure(&mut self, intervals: Intervals, tolerances: Tolerances) {
         self.intervals = intervals;
         self.tolerances = tolerances;
@@ -84,11 +84,11 @@ impl Tracker {
         };
         let assumptions = Arc::new(self.assumptions(quantum));
         for skew in self.rows.iter_mut().filter_map(|row| row.skew.as_mut()) {
-            skew.assume(assumptions.clone());
+            skew.set_assumptions(assumptions.clone());
         }
     }
 
-    /// Learns from a reading, which must not be older than the last, and returns the snapshot that results.
+    /// Learns from a reading, which must not be older than the last, and returns the resulting snapshot.
     pub fn observe(&mut self, reading: Reading, read: Read) -> Snapshot {
         let Reading {
             now,
@@ -98,22 +98,22 @@ impl Tracker {
             rejected,
             rows: count,
         } = reading;
-        // Another engine behind the same address stores other fractions: what was proven does not hold for it.
+        // Another engine behind the same address stores stamps in another precision, so the old bounds do not hold.
         if self.quantum.replace(quantum) != Some(quantum) {
             self.rows.clear();
         }
         let jump = self.jump(read, now);
         self.last = Some((read, now));
-        // The database's clock also leaps forward when it was this machine, and its axis, that stood still.
+        // The database's clock also seems to jump forward after this machine, and its axis, stood still.
         if jump.is_some_and(|jump| jump > TimeDelta::zero()) {
             for skew in self.rows.iter_mut().filter_map(|row| row.skew.as_mut()) {
-                skew.disturb();
+                skew.suspect_axis();
             }
         }
         self.track(services, read, &Arc::new(self.assumptions(quantum)));
         let observed =
             |&index: &u32| self.rows[index as usize].observed(read, now, &self.intervals);
-        let services: Vec<ObservedService> = self.order.iter().map(observed).collect();
+        let services: Vec<ObservedService> = self.by_name.iter().map(observed).collect();
         self.unconfirmed_jump = self.unconfirmed(jump, &services);
         let reference = Reference {
             now,
@@ -143,12 +143,12 @@ impl Tracker {
         }
         if are_renamed {
             let name = |&index: &u32| self.rows[index as usize].service.facts.name();
-            self.order = (0..).take(self.rows.len()).collect();
-            self.order.sort_by(|a, b| name(a).cmp(&name(b)));
+            self.by_name = (0..).take(self.rows.len()).collect();
+            self.by_name.sort_by(|a, b| name(a).cmp(&name(b)));
         }
     }
 
-    /// Forgets the rows that have vanished, and adds those that are new. Both are in the order of their primary keys.
+    /// Forgets removed rows and adds new ones. `services` is sorted by primary key.
     fn align(&mut self, services: &[Service]) {
         let mut before = std::mem::take(&mut self.rows).into_iter().peekable();
         let aligned = services.iter().map(|service| {
@@ -168,23 +168,24 @@ impl Tracker {
         }
     }
 
-    /// Returns by how much the database's clock jumped since the last reading, positive when it jumped forward;
-    /// `None` when its progress agrees with ours, give or take a second and the uncertainty of both reads.
+    /// Returns the jump of the database's clock since the last reading; positive is forward.
+    ///
+    /// `None` when its progress agrees with the monotonic axis to within one second + the uncertainty of both reads.
     fn jump(&self, read: Read, now: DatabaseTime) -> Option<TimeDelta> {
         let (last, then) = self.last?;
         let jump = (now.0 - then.0) - (read.answered - last.answered);
-        let unsure = (read.answered - read.sent) + (last.answered - last.sent);
-        (jump.abs() > JUMP + unsure).then_some(jump)
+        let uncertainty = (read.answered - read.sent) + (last.answered - last.sent);
+        (jump.abs() > JUMP + uncertainty).then_some(jump)
     }
 
-    /// Returns by how much the database's clock has jumped since hosts last confirmed it, this `jump` included.
+    /// Returns the jump of the database's clock since hosts last confirmed it, this `jump` included.
     fn unconfirmed(
         &self,
         jump: Option<TimeDelta>,
         services: &[ObservedService],
     ) -> Option<TimeDelta> {
         let jumped = match jump {
-            // A clock that jumped back is the one from before.
+            // After a jump and the opposite jump, the clock is the old one.
             Some(jump) => Some(self.unconfirmed_jump.unwrap_or_default() + jump)
                 .filter(|jumped| jumped.abs() > JUMP),
             None => self.unconfirmed_jump,
@@ -203,10 +204,10 @@ impl Tracked {
         }
     }
 
-    /// Learns from one more read of the row.
+    /// Learns from another read of the row.
     ///
-    /// A lagging replica shows a row as it was before. Its time and count are then replaced by those that were last
-    /// accepted: an old stamp would look like a service that stopped, or a clock that was set.
+    /// A lagging replica shows an older version of a row. Its time and count are then replaced by the last accepted
+    /// ones, because an old stamp would look like a stopped service or a clock step.
     fn track(&mut self, mut service: Service, read: Read, assumptions: &Arc<Assumptions>) {
         if let Stamp::At(stamp) = service.updated_at {
             let row = Row {
@@ -235,7 +236,7 @@ impl Tracked {
         let writers = skew.and_then(Skew::writers);
         let silence = skew.map(|skew| skew.silence(read.answered));
         let observed = Observed {
-            // Several writers have several clocks; the bounds hold for the clock of the last writer only.
+            // Several writers have several clocks, and the bounds hold only for the clock of the last one.
             clock_skew: skew
                 .filter(|_| writers.is_none())
                 .and_then(|skew| skew.against_database(read, now, intervals.service_down_time)),
@@ -263,11 +264,11 @@ mod tests {
     use crate::heartbeat::status::ServiceStatus;
     use crate::heartbeat::time::HostTime;
 
-    /// A database read every five seconds, each read taking 20 ms.
+    /// A database that is read every five seconds; each read takes 20 ms.
     struct Reads {
         tracker: Tracker,
         at: TimeDelta,
-        /// The database's clock less the monotonic axis' start.
+        /// The database's clock at the origin of the monotonic axis.
         database: DatabaseTime,
         quantum: Quantum,
     }
@@ -286,7 +287,8 @@ mod tests {
             }
         }
 
-        /// A service that beats every ten seconds by a clock so many seconds ahead, as the next read shows it.
+        /// The row that the next read shows, of a service that reports every ten seconds with a clock `ahead` seconds
+        /// ahead.
         fn service(&self, id: i64, ahead: i64) -> Service {
             let beats = (self.at + TimeDelta::seconds(5)).num_seconds() / 10;
             let stamp = self.database.0 + TimeDelta::seconds(beats * 10 + ahead);
@@ -336,16 +338,16 @@ mod tests {
     }
 
     #[test]
-    fn services_are_in_the_order_of_their_names_whatever_a_row_was_called_before() {
+    fn services_are_sorted_by_name_after_a_row_is_renamed() {
         let mut reads = Reads::new();
         for name in ["a", "z", "a", "a", "z"] {
-            // It never reported, so that nothing is learnt of it.
-            let nameless = fixture::service("cinder-volume", name);
+            // It never reported, so there is nothing to observe.
+            let renamed = fixture::service("cinder-volume", name);
             let other = Service {
                 id: 2,
                 ..fixture::service("cinder-volume", "m")
             };
-            let snapshot = reads.read(vec![nameless, other]);
+            let snapshot = reads.read(vec![renamed, other]);
             let names = snapshot
                 .services
                 .iter()
@@ -355,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skew_is_bounded_and_is_the_reason() {
+    fn a_skew_is_bounded_and_is_the_reason_beyond_the_limit() {
         for (ahead, reason) in [
             (0, None),
             (40, None),
@@ -379,14 +381,14 @@ mod tests {
         for hours in [1, -1] {
             let mut reads = Reads::new();
             let (lower, upper) = bounds(&reads.minute(1, 0));
-            // Another node answers, whose clock is an hour off.
+            // Another node answers, and its clock is an hour off.
             let service = reads.service(1, 0);
             reads.database.0 += TimeDelta::hours(hours);
             let mut jumped = reads.read(vec![service]);
             let jump = jumped.clock_jump.unwrap();
             assert!((jump - TimeDelta::hours(hours)).abs() < TimeDelta::seconds(1));
             let skew = jumped.services.pop().unwrap().observed.clock_skew;
-            // Forward, it could be our own clock that stood still: nothing is known until the next heartbeat.
+            // After a forward jump, the axis may have stood still: nothing is known until the next heartbeat.
             assert_eq!(skew.is_some(), hours < 0);
             let service = reads.service(1, -3600 * hours);
             assert_eq!(reads.read(vec![service]).clock_jump, None);
@@ -404,8 +406,8 @@ mod tests {
         }
     }
 
-    /// Reads four hosts whose clocks are right, while the database's is so many seconds ahead, and one that stopped
-    /// long ago; for a minute.
+    /// Reads five hosts for a minute: four with correct clocks, and one that stopped long ago. The database's clock is
+    /// `ahead` seconds ahead.
     fn minute_of_five(reads: &mut Reads, ahead: i64) -> Vec<Snapshot> {
         let right = reads.database;
         let mut snapshots = Vec::new();
@@ -436,7 +438,7 @@ mod tests {
             for snapshot in minute_of_five(&mut reads, 0) {
                 assert_eq!(verdicts(&snapshot), alive(up));
             }
-            // Another server, whose clock no host confirms: only what both clocks say is known.
+            // No host confirms the clock of this server: only verdicts on which both clocks agree are known.
             for snapshot in minute_of_five(&mut reads, ahead) {
                 assert_eq!(verdicts(&snapshot), alive(unknown), "{ahead}");
                 assert_eq!(snapshot.services[0].observed.reason, None);
@@ -453,11 +455,11 @@ mod tests {
     fn a_clock_that_is_set_right_is_confirmed_by_the_next_heartbeats() {
         for ahead in [3_600, -3_600] {
             let mut reads = Reads::new();
-            // It was wrong from the start, as the controllers' may be: then these verdicts are Cinder's.
+            // The clock was wrong from the start, perhaps like the controllers' clocks. Cinder then has these verdicts.
             let before = minute_of_five(&mut reads, ahead).pop().unwrap();
             assert_eq!(verdicts(&before)[..4], [Some(false); 4]);
             let after = minute_of_five(&mut reads, 0);
-            // Backward, hosts confirm it at once.
+            // Hosts confirm a step back at once.
             let first = if ahead > 0 { Some(true) } else { None };
             assert_eq!(verdicts(&after[0])[..4], [first; 4]);
             for snapshot in &after[3..] {
@@ -468,10 +470,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_of_the_exporter_sets_no_hosts_clock() {
+    fn a_pause_of_the_exporter_counts_no_clock_step() {
         let mut reads = Reads::new();
         reads.minute(1, 0);
-        // A minute passes for everybody but us: the database and the host go on.
+        // The axis stands still for a minute while the database and the host continue.
         reads.database.0 += TimeDelta::seconds(60);
         for _ in 0..6 {
             let mut service = reads.service(1, 0);
@@ -485,10 +487,10 @@ mod tests {
     }
 
     #[test]
-    fn disabling_a_service_proves_nothing_and_freezing_it_does() {
+    fn freezing_a_service_is_a_foreign_write_and_disabling_it_is_not() {
         type Change = fn(&mut Service);
         let disable: Change = |service| service.disabled = true;
-        // As Cinder does, with a new stamp that no heartbeat wrote.
+        // Like Cinder, with a new stamp that no heartbeat wrote.
         let freeze: Change = |service| {
             Arc::make_mut(&mut service.facts).frozen = Some(true);
             if let Stamp::At(HostTime(stamp)) = &mut service.updated_at {
@@ -504,7 +506,7 @@ mod tests {
                 change(&mut service);
                 let mut snapshot = reads.read(vec![service]);
                 let observed = snapshot.services.pop().unwrap().observed;
-                // After a foreign write the interval is learnt anew.
+                // After a foreign write the interval is learnt again.
                 known &= observed.report_interval.is_some();
                 assert_eq!(observed.clock_steps, Some(0));
             }
@@ -515,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_vanished_or_was_made_anew_is_forgotten() {
+    fn a_removed_row_is_forgotten_and_a_recreated_row_starts_over() {
         let mut reads = Reads::new();
         reads.minute(1, 30);
         assert!(reads.read(vec![]).services.is_empty());
@@ -550,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn other_settings_forget_nothing_and_a_longer_delay_widens_what_was_proven() {
+    fn new_settings_forget_nothing_and_a_longer_delay_widens_the_bounds() {
         for (delay, report_interval, wider) in [(2, 10, 0.0), (2, 20, 0.0), (7, 10, 5.0)] {
             let mut reads = Reads::new();
             let (_, upper) = bounds(&reads.minute(1, 0));

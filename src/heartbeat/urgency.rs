@@ -1,4 +1,4 @@
-//! Which services need somebody first.
+//! Which services need attention first.
 
 use chrono::TimeDelta;
 
@@ -7,28 +7,28 @@ use super::skew::Bounds;
 use super::state::State;
 use super::status::ServiceStatus;
 
-/// A skew that is proven beyond this, on either side, is worth a look before it takes the service down.
+/// A skew proven to be beyond this, on either side, deserves a warning before it takes the service down.
 const SKEW_LIMIT: TimeDelta = TimeDelta::seconds(5);
 
-/// A service without a heartbeat for longer is a row that somebody forgot, and hides those that are down no more.
+/// A service without a heartbeat for longer is abandoned: a leftover row must not hide services that are down.
 ///
-/// The same as `openstack_heartbeat:abandoned_threshold_seconds` in `alerts/openstack-heartbeat.rules.yml`.
+/// Equals `openstack_heartbeat:abandoned_threshold_seconds` in `alerts/openstack-heartbeat.rules.yml`.
 pub(crate) const ABANDONED_AFTER: TimeDelta = TimeDelta::days(7);
 
-/// How much a service needs somebody, the most urgent first. Each service has exactly one.
+/// How urgently a service needs attention, the most urgent first. Each service has exactly one urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Urgency {
-    /// Enabled, and listed as down, unless it is [`Abandoned`](Self::Abandoned).
+    /// Enabled and listed as down, but not [`Abandoned`](Self::Abandoned).
     Down,
-    /// Enabled and failing, though it is listed as up, see [`State::Unseen`].
-    Unseen,
-    /// Enabled, and its row does not tell.
+    /// Enabled and down, but listed as up, see [`State::ListedAsUp`].
+    ListedAsUp,
+    /// Enabled, and its row does not show whether it is up.
     Unknown,
     /// Up, with a [`Doubt`].
     Warning,
-    /// Up, and nothing is known to be wrong.
+    /// Up, without a doubt.
     Up,
-    /// Enabled and down, without a heartbeat for more than [`ABANDONED_AFTER`], for another reason than its clock.
+    /// Enabled, down for another reason than its clock, and without a heartbeat for more than [`ABANDONED_AFTER`].
     Abandoned,
     /// Disabled by an operator, whatever its state.
     Disabled,
@@ -38,7 +38,7 @@ impl Urgency {
     /// Every urgency, the highest first.
     pub(crate) const ALL: [Self; 7] = [
         Self::Down,
-        Self::Unseen,
+        Self::ListedAsUp,
         Self::Unknown,
         Self::Warning,
         Self::Up,
@@ -56,7 +56,7 @@ impl Urgency {
             State::Up if Doubt::of(status).is_some() => Self::Warning,
             State::Up => Self::Up,
             State::Unknown => Self::Unknown,
-            State::Unseen => Self::Unseen,
+            State::ListedAsUp => Self::ListedAsUp,
             _ if is_abandoned(status) => Self::Abandoned,
             _ => Self::Down,
         }
@@ -67,7 +67,7 @@ impl Urgency {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Down => "down",
-            Self::Unseen => "unseen",
+            Self::ListedAsUp => "unseen",
             Self::Unknown => "unknown",
             Self::Warning => "warning",
             Self::Up => "up",
@@ -77,7 +77,7 @@ impl Urgency {
     }
 }
 
-/// Returns whether nobody but an operator can say whether this service will ever come back.
+/// Returns whether the service has been silent so long that only an operator knows whether it will come back.
 fn is_abandoned(status: &ServiceStatus) -> bool {
     status
         .heartbeat_age
@@ -85,19 +85,19 @@ fn is_abandoned(status: &ServiceStatus) -> bool {
         && status.observed.reason != Some(Reason::ClockSkew)
 }
 
-/// Why a service that is up is worth a look.
+/// Why a service that is up deserves a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doubt {
     /// Several processes write its row.
     SharedRow,
     /// Its host's clock is proven to be more than five seconds off.
     Clock,
-    /// Several rows have its name, of which the freshest is shown.
+    /// Several rows have its name; the freshest is shown.
     Duplicates,
 }
 
 impl Doubt {
-    /// Returns the first doubt that holds.
+    /// Returns the first doubt that applies.
     #[must_use]
     pub(crate) fn of(status: &ServiceStatus) -> Option<Self> {
         let far = |bounds: Bounds| {
@@ -152,14 +152,14 @@ mod tests {
             ..Observed::default()
         };
         check(Some(false), false, stopped(), Urgency::Down);
-        check(Some(true), false, stopped(), Urgency::Unseen);
+        check(Some(true), false, stopped(), Urgency::ListedAsUp);
         check(None, false, Observed::default(), Urgency::Unknown);
         check(Some(true), false, Observed::default(), Urgency::Up);
         check(Some(false), true, stopped(), Urgency::Disabled);
     }
 
     #[test]
-    fn a_service_that_was_silent_for_more_than_a_week_is_abandoned_unless_it_is_the_clock() {
+    fn a_service_silent_for_more_than_a_week_is_abandoned_unless_its_clock_is_the_reason() {
         let week = 7 * 24 * 3_600;
         for (up, disabled, age, reason, expected) in [
             (false, false, week, Reason::Stopped, Urgency::Down),
@@ -180,7 +180,7 @@ mod tests {
             ),
             (false, false, week + 1, Reason::ClockSkew, Urgency::Down),
             (false, true, week + 1, Reason::Stopped, Urgency::Disabled),
-            (true, false, week + 1, Reason::Stopped, Urgency::Unseen),
+            (true, false, week + 1, Reason::Stopped, Urgency::ListedAsUp),
         ] {
             let mut service = fixture::service("cinder-volume", "block1");
             service.disabled = disabled;
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_up_is_worth_a_look_when_its_clock_is_proven_to_be_off_or_its_row_is_shared() {
+    fn a_service_that_is_up_has_a_warning_for_a_proven_skew_a_shared_row_or_duplicates() {
         for (lower, upper, expected) in [
             (5_001, None, Urgency::Warning),
             (5_000, Some(9_000), Urgency::Up),

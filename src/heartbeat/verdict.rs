@@ -1,11 +1,13 @@
-//! What the services of one snapshot amount to: all up, some down, and which of these have no reason yet.
+//! The overall verdict on one snapshot: all services up, some down, and how many of these have no reason yet.
 
 use super::cause::Reason;
 use super::snapshot::Snapshot;
 use super::status::ServiceStatus;
 
-/// Returns whether every enabled service is up, `None` when that can't be told: some time is unreadable and
-/// nothing is known to be down, a service's row is missing, or there is no service at all.
+/// Returns whether every enabled service is up.
+///
+/// `None` when no enabled service is known to be down and one of these holds: an enabled service has no verdict, the
+/// row of a service is unreadable, or there are no services.
 #[must_use]
 pub(crate) fn all_up(snapshot: &Snapshot) -> Option<bool> {
     let mut enabled = snapshot
@@ -21,7 +23,7 @@ pub(crate) fn all_up(snapshot: &Snapshot) -> Option<bool> {
     (!unknown).then_some(true)
 }
 
-/// Returns how many enabled services are down for a reason that is not known yet.
+/// Returns the number of enabled services that are down without a known reason.
 #[must_use]
 pub(crate) fn unexplained(snapshot: &Snapshot) -> usize {
     let enabled = |status: &&ServiceStatus| !status.service.disabled && is_down(status);
@@ -32,7 +34,7 @@ pub(crate) fn unexplained(snapshot: &Snapshot) -> usize {
 fn is_explained(status: &ServiceStatus) -> bool {
     match status.observed.reason {
         None | Some(Reason::Undetermined) => false,
-        // A clock ahead is proven at once; whether most hosts share that skew takes a heartbeat of each.
+        // One read proves that a clock is ahead. Whether most hosts share that skew takes a heartbeat from each.
         Some(Reason::ClockSkew) => {
             status.observed.writers.is_some()
                 || status

@@ -1,4 +1,4 @@
-//! What can be seen at one moment: the latest snapshot unless it is too old to be true, and what fails.
+//! What is published at one moment: the latest snapshot unless it is stale, and the current outage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,25 +6,25 @@ use std::time::Duration;
 use super::failure::Class;
 use super::snapshot::Snapshot;
 
-/// Polls that failed, one after the other.
+/// Consecutive polls that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outage {
-    /// Time since the first of them failed.
+    /// Time since the first failure.
     pub lasted: Duration,
-    /// Class of the last failure.
+    /// Class of the latest failure.
     pub class: Class,
 }
 
-/// What can be seen at one moment.
+/// What is published at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     /// The latest snapshot; `None` before the first, and while the latest is withheld.
     pub snapshot: Option<Arc<Snapshot>>,
-    /// Age of the latest snapshot, also of one that is withheld; `None` before the first.
+    /// Age of the latest snapshot, even while it is withheld; `None` before the first.
     pub age: Option<Duration>,
-    /// What has failed since the latest snapshot; `None` after a successful poll, and before the first.
+    /// The failures since the latest snapshot; `None` after a successful poll, and before the first poll.
     pub outage: Option<Outage>,
-    /// Age from which on a snapshot is withheld, inclusive.
+    /// Age at which a snapshot is withheld, inclusive.
     pub stale_after: Duration,
     /// Time between two polls.
     pub poll_interval: Duration,

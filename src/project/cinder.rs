@@ -1,7 +1,6 @@
-//! Cinder's tables: which columns are read, and which of them an old release may lack.
+//! Cinder's tables, with the columns that are read and those that old releases may lack.
 //!
-//! Mirrors `Service` and `Cluster` in cinder/db/models.py. A project with a table of the same kind is another
-//! layout like this one, with the columns in the same order, and a rule for up in
+//! Mirrors `Service` and `Cluster` in cinder/db/models.py. Cinder's rules for up and down are in
 //! [`liveness`](crate::heartbeat::liveness).
 
 use super::layout::{Column, ColumnKind, Layout, Table};
@@ -12,7 +11,7 @@ pub static LAYOUT: Layout = Layout {
     services: Table {
         name: "services",
         deleted: "deleted",
-        // In the order of `row::service`, which reads them by position.
+        // The order is that of `row::service`, which reads by position.
         columns: &[
             Column::required("id", ColumnKind::Integer),
             Column::required("binary", ColumnKind::Text),
@@ -33,7 +32,7 @@ pub static LAYOUT: Layout = Layout {
             Column::optional("active_backend_id", ColumnKind::Text),
         ],
     },
-    // Newton and later.
+    // Since Newton.
     clusters: Some(Table {
         name: "clusters",
         deleted: "deleted",

@@ -1,39 +1,39 @@
-//! The tables of a project: which columns are read, and what they hold.
+//! The layout of a project's tables: the columns that are read, and their kinds.
 
 /// The tables of one OpenStack project.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The project's name, which is the value of the label `database`.
     pub project: &'static str,
-    /// Where the heartbeats are.
+    /// The table of services, which contains the heartbeats.
     pub services: Table,
-    /// Where the clusters are, if the project has any.
+    /// The table of clusters, if the project has one.
     pub clusters: Option<Table>,
 }
 
-/// A table and what is read of it.
+/// A table and the columns read from it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
-    /// Name of the table, in the connection's database.
+    /// Name of the table, in the database of the connection.
     pub name: &'static str,
     /// Boolean column that marks a row as deleted. NULL is not false: Cinder lists neither.
     pub deleted: &'static str,
-    /// Columns in the order in which rows are decoded.
+    /// Columns, in the order of decoding.
     pub columns: &'static [Column],
 }
 
-/// A column and what it must hold.
+/// A column and its kind.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Column {
     /// Name of the column.
     pub name: &'static str,
-    /// What is expected in it.
+    /// The expected kind of its values.
     pub kind: ColumnKind,
-    /// Whether nothing can be told without it.
+    /// Whether a poll fails without it.
     pub required: bool,
 }
 
-/// What a column holds.
+/// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
     /// A whole number of up to 64 bits.
@@ -47,7 +47,7 @@ pub enum ColumnKind {
 }
 
 impl Column {
-    /// A column without which nothing can be told.
+    /// Returns a column without which a poll fails.
     #[must_use]
     pub(crate) const fn required(name: &'static str, kind: ColumnKind) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Column {
         }
     }
 
-    /// A column that an old release may lack; it then reads as NULL.
+    /// Returns a column that an old release may lack; it then reads as NULL.
     #[must_use]
     pub(crate) const fn optional(name: &'static str, kind: ColumnKind) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Column {
 }
 
 impl Table {
-    /// Names of all columns that the statement may name, the mark of deletion included.
+    /// Returns the names of all columns in the statement, including [`Self::deleted`].
     pub(crate) fn column_names(&self) -> impl Iterator<Item = &'static str> {
         self.columns
             .iter()

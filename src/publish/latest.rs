@@ -86,7 +86,7 @@ impl Latest {
 
     /// Changes what [`Latest::new`] was given. The latest snapshot and the last hour are kept.
     pub(crate) fn set_pace(&self, stale_after: Duration, poll_interval: Duration) {
-        self.history().set_pace(poll_interval);
+        self.history().set_poll_interval(poll_interval);
         self.current.send_modify(|current| {
             current.stale_after = stale_after;
             current.poll_interval = poll_interval;

@@ -1,4 +1,4 @@
-//! What to do about a service that is down, in one or two sentences for the person who was paged.
+//! Advice for the operator who was paged: the fault of a service and its remedy.
 
 use chrono::{NaiveDateTime, TimeDelta};
 
@@ -8,17 +8,17 @@ use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 
-/// Returns what is wrong with a service and what to look at; `None` when nothing is known to be wrong.
+/// Returns what is wrong with a service and what to check; `None` when no fault is known.
 #[must_use]
 pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
     let writers = status.observed.writers.map(|writers| {
         format!(
-            "About {writers} processes write this row; give each host a name of its own, or make them a cluster."
+            "About {writers} processes write this row. Give each host its own name, or make them a cluster."
         )
     });
     let duplicates = (status.duplicates > 0).then(|| {
         format!(
-            "{} rows have its name; this is the freshest. Remove the others from the database.",
+            "{} rows have this name; the one with the latest heartbeat is shown. Remove the others from the database.",
             status.duplicates + 1
         )
     });
@@ -27,15 +27,15 @@ pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<Stri
         .reason
         .map(|reason| explain(status, snapshot, reason));
     let abandoned = (Urgency::of(status) == Urgency::Abandoned).then(|| {
-        "Its last heartbeat is more than a week old: if it is gone for good, remove its row \
-         (cinder-manage service remove)."
+        "Its last heartbeat is more than a week old. If it was retired, remove its row (cinder-manage service \
+         remove)."
             .to_owned()
     });
-    let said: Vec<String> = [reason, abandoned, writers, duplicates]
+    let sentences: Vec<String> = [reason, abandoned, writers, duplicates]
         .into_iter()
         .flatten()
         .collect();
-    (!said.is_empty()).then(|| said.join(" "))
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {
@@ -45,23 +45,24 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
         Reason::Stopped => stopped(status, snapshot.now.0, host),
         Reason::SlowReports => slow(status, snapshot),
         Reason::NeverReported => format!(
-            "It has a row and never sent a heartbeat: its start may have failed, or its driver is not initialised; \
-             read its log on {host}."
+            "It has a row but never sent a heartbeat. Its start may have failed, or its driver is not initialised. \
+             Read its log on {host}."
         ),
         Reason::Undetermined => format!(
-            "Not known yet: one heartbeat would tell a clock that is off, and {} without one a service that stopped.",
+            "Reason not known yet. One heartbeat would prove a clock skew; {} without one would prove that the service \
+             stopped.",
             seconds(snapshot.intervals.service_down_time)
         ),
     };
     if reason == Reason::Stopped && status.up == Some(true) {
-        text.push_str(" Cinder still lists it as up, because the clock of its host is ahead.");
+        text.push_str(" Cinder still lists it as up because its host's clock is ahead.");
     }
     text
 }
 
 fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
     let age = status.heartbeat_age.unwrap_or_default();
-    // The apparent age has the same sign as a host that is behind.
+    // Without an estimate, the apparent age gives the side: it is negative if the host is ahead.
     let ahead = status
         .observed
         .clock_skew
@@ -72,7 +73,7 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
         .clock_skew
         .and_then(|skew| magnitude(&skew))
         .unwrap_or_else(|| {
-            // A heartbeat looks older by the time that has passed since, and never younger.
+            // The apparent age includes the time since the heartbeat, which is never negative.
             let limit = if ahead { "at least" } else { "at most" };
             format!("{limit} {}", seconds(age.abs()))
         });
@@ -88,14 +89,14 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
         ("behind", "")
     };
     let check = if snapshot.reference_clock_suspect {
-        "Most hosts share such a skew: check the clock of the database's server first.".to_owned()
+        "Most hosts share this skew: check the clock of the database server first.".to_owned()
     } else {
-        format!("Check the time synchronisation of {host} (chronyc tracking, timedatectl).")
+        format!("Check time synchronisation on {host} (chronyc tracking, timedatectl).")
     };
-    format!("It reports, but the clock of its host is {by} {side} the database's{rest}. {check}")
+    format!("It reports, but its host's clock is {by} {side} the database's{rest}. {check}")
 }
 
-/// Returns the size of a skew with what is proven of it, such as `74.9 s (± 1.3)`; `None` without an estimate.
+/// Returns the size of a skew and its margin as `74.9 s (± 1.3)`; `None` without an estimate.
 fn magnitude(skew: &ClockSkew) -> Option<String> {
     Some(format!(
         "{} (± {:.1})",
@@ -108,7 +109,7 @@ fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
     let at = |silence: TimeDelta| (now - silence).format("%Y-%m-%d %H:%M:%S");
     let since = match (status.observed.silence_least, status.observed.silence_most) {
         (Some(least), Some(most)) if most - least < TimeDelta::seconds(60) => {
-            // The earlier end can lie before the last stamp, and would contradict the row.
+            // The earlier end may precede the last stamp, which would contradict the row.
             format!("at about {} UTC", at(least))
         }
         (Some(least), Some(most)) => format!("between {} and {} UTC", at(most), at(least)),
@@ -116,8 +117,8 @@ fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
         (None, _) => "at an unknown time".to_owned(),
     };
     format!(
-        "Its heartbeats stopped {since}, by the database's clock: see whether the process runs on {host}, then its \
-         log, the database and the driver."
+        "Its heartbeats stopped {since}, by the database's clock. Check whether the process is running on {host}, \
+         then its log, the database and the driver."
     )
 }
 
@@ -128,7 +129,7 @@ fn slow(status: &ServiceStatus, snapshot: &Snapshot) -> String {
         .report_interval
         .map_or_else(|| format!("more than {limit}"), seconds);
     format!(
-        "It reports every {interval}, and service_down_time is {limit}: lower its report_interval, or raise \
+        "Its report interval is {interval}, but service_down_time is {limit}. Lower its report_interval, or raise \
          service_down_time on every node."
     )
 }
@@ -177,25 +178,25 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_up_needs_none() {
+    fn a_service_that_is_up_gets_no_advice() {
         check(5, Observed::default(), false, "");
     }
 
     #[test]
-    fn a_skew_names_its_side_and_size() {
+    fn clock_skew_names_side_size_and_host() {
         check(
             -75,
             skewed(75),
             false,
-            "It reports, but the clock of its host is 75.0 s (± 2.0) ahead of the database's, and the scheduler still \
-             uses it. Check the time synchronisation of block1 (chronyc tracking, timedatectl).",
+            "It reports, but its host's clock is 75.0 s (± 2.0) ahead of the database's, and the scheduler still uses \
+             it. Check time synchronisation on block1 (chronyc tracking, timedatectl).",
         );
         check(
             80,
             skewed(-75),
             true,
-            "It reports, but the clock of its host is 75.0 s (± 2.0) behind the database's. Most hosts share such a \
-             skew: check the clock of the database's server first.",
+            "It reports, but its host's clock is 75.0 s (± 2.0) behind the database's. Most hosts share this skew: \
+             check the clock of the database server first.",
         );
         let unbounded = Observed {
             reason: Some(Reason::ClockSkew),
@@ -205,21 +206,21 @@ mod tests {
             -75,
             unbounded,
             false,
-            "It reports, but the clock of its host is at least 75.0 s ahead of the database's, and the scheduler still \
-             uses it. Check the time synchronisation of block1 (chronyc tracking, timedatectl).",
+            "It reports, but its host's clock is at least 75.0 s ahead of the database's, and the scheduler still uses \
+             it. Check time synchronisation on block1 (chronyc tracking, timedatectl).",
         );
     }
 
     #[test]
-    fn a_stop_names_when() {
+    fn stopped_names_the_time() {
         let stopped = |least, most: Option<i64>| Observed {
             silence_least: Some(TimeDelta::seconds(least)),
             silence_most: most.map(TimeDelta::seconds),
             reason: Some(Reason::Stopped),
             ..Observed::default()
         };
-        let rest = ", by the database's clock: see whether the process runs on block1, then its log, the database and \
-                    the driver.";
+        let rest = ", by the database's clock. Check whether the process is running on block1, then its log, the \
+                    database and the driver.";
         for (least, most, when) in [
             (134, Some(140), "at about 2026-03-30 00:52:00 UTC"),
             (
@@ -233,14 +234,14 @@ mod tests {
             check(140, stopped(least, most), false, &expected);
         }
         let hidden = format!(
-            "Its heartbeats stopped before 2026-03-30 00:53:00 UTC{rest} Cinder still lists it as up, because the clock \
-             of its host is ahead."
+            "Its heartbeats stopped before 2026-03-30 00:53:00 UTC{rest} Cinder still lists it as up because its \
+             host's clock is ahead."
         );
         check(20, stopped(74, None), false, &hidden);
     }
 
     #[test]
-    fn slow_reports_name_the_interval_and_the_two_options() {
+    fn slow_reports_name_the_interval_and_both_options() {
         let slow = Observed {
             report_interval: Some(TimeDelta::seconds(90)),
             reason: Some(Reason::SlowReports),
@@ -250,22 +251,22 @@ mod tests {
             80,
             slow,
             false,
-            "It reports every 90.0 s, and service_down_time is 60.0 s: lower its report_interval, or raise \
+            "Its report interval is 90.0 s, but service_down_time is 60.0 s. Lower its report_interval, or raise \
              service_down_time on every node.",
         );
     }
 
     #[test]
-    fn several_writers_are_added() {
+    fn several_writers_are_appended() {
         let mut observed = skewed(75);
         observed.writers = Some(2);
         check(
             -75,
             observed,
             false,
-            "It reports, but the clock of its host is 75.0 s (± 2.0) ahead of the database's, and the scheduler still \
-             uses it. Check the time synchronisation of block1 (chronyc tracking, timedatectl). About 2 processes write \
-             this row; give each host a name of its own, or make them a cluster.",
+            "It reports, but its host's clock is 75.0 s (± 2.0) ahead of the database's, and the scheduler still uses \
+             it. Check time synchronisation on block1 (chronyc tracking, timedatectl). About 2 processes write this \
+             row. Give each host its own name, or make them a cluster.",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! How the whole is doing, in words: the services together, and the database they are read from.
+//! The condition of all services, and of the database they are read from, in words.
 
 use super::words;
 use crate::heartbeat::failure::Class;
@@ -7,18 +7,18 @@ use crate::heartbeat::urgency::Urgency;
 
 use crate::heartbeat::view::{Outage, View};
 
-/// What stands on top of the page.
+/// The condition of all services: the top of the status page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// `up`, `down`, `unseen` or `unknown`: symbol and colour.
+    /// `up`, `down`, `unseen` or `unknown`: selects symbol and colour.
     pub kind: &'static str,
-    /// What the title of a tab begins with.
+    /// Beginning of the page's title.
     pub short: String,
-    /// One sentence.
+    /// Counts of services, the worst first.
     pub headline: String,
 }
 
-/// How many services there are of each urgency.
+/// The number of services of each urgency.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counts {
     services: [usize; Urgency::ALL.len()],
@@ -27,7 +27,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Counts the services of a picture.
+    /// Counts the services of a snapshot.
     #[must_use]
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let mut counts = Self {
@@ -46,34 +46,78 @@ impl Counts {
         self.services[urgency as usize]
     }
 
-    /// Returns the number of services that somebody counts on: neither disabled nor abandoned.
+    /// Returns the number of services that are neither disabled nor abandoned.
     #[must_use]
     pub(crate) fn enabled(&self) -> usize {
         let others = self.get(Urgency::Disabled) + self.get(Urgency::Abandoned);
         self.services.iter().sum::<usize>() - others
     }
+
+    /// Returns whether there are enabled services, and all of them are known and up.
+    fn is_all_up(&self) -> bool {
+        let up = self.get(Urgency::Up) + self.get(Urgency::Warning);
+        up > 0 && up == self.enabled() && self.hidden == 0
+    }
+
+    /// Returns the counts in words, the worst first.
+    fn headline(&self) -> String {
+        let (down, unseen) = (self.get(Urgency::Down), self.get(Urgency::ListedAsUp));
+        let (unknown, enabled) = (self.get(Urgency::Unknown), self.enabled());
+        let mut parts = Vec::new();
+        if down > 0 {
+            parts.push(format!("{down} down"));
+        }
+        match (down, unseen) {
+            (_, 0) => {}
+            (0, _) => parts.push(format!("{unseen} down but listed as up")),
+            (_, _) => parts.push(format!("{unseen} listed as up")),
+        }
+        if unknown > 0 {
+            parts.push(format!("{unknown} unknown"));
+        }
+        match parts.last_mut() {
+            Some(last) => *last = format!("{last} of {enabled}"),
+            None => parts.push(self.without_failures()),
+        }
+        match self.hidden {
+            0 => {}
+            1 => parts.push("1 row unreadable".to_owned()),
+            rows => parts.push(format!("{rows} rows unreadable")),
+        }
+        parts.join(" · ")
+    }
+
+    /// Returns the number of services that are up, in words: no other state is known or unknown.
+    fn without_failures(&self) -> String {
+        match (self.enabled(), self.get(Urgency::Abandoned)) {
+            (0, 0) => "no enabled services".to_owned(),
+            (0, abandoned) => format!("{abandoned} abandoned, no others enabled"),
+            (up @ 2.., _) if self.hidden == 0 => format!("all {up} up"),
+            (up, _) => format!("{up} up"),
+        }
+    }
 }
 
 impl Condition {
-    /// Returns the condition of what is seen; `None` for `counts` means that no picture can be shown.
+    /// Returns the condition of all services; without `counts`, no snapshot can be shown.
     ///
-    /// It is `up` only if [`verdict::all_up`](crate::heartbeat::verdict::all_up) says so of the services that are not
-    /// abandoned, and the database can be read.
+    /// It is `up` only if the database can be read, and
+    /// [`verdict::all_up`](crate::heartbeat::verdict::all_up) holds for the services that are not abandoned.
     #[must_use]
     pub(crate) fn of(counts: Option<&Counts>, view: &View) -> Self {
         let Some(counts) = counts else {
             let headline = match view.age {
-                Some(_) => "The services’ states are not known at present",
-                None => "The services’ states are not known yet",
+                Some(_) => "no current data",
+                None => "no data yet",
             };
             return Self::new("unknown", "no data".to_owned(), headline.to_owned());
         };
-        let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::Unseen));
-        let untold = counts.get(Urgency::Unknown) + counts.hidden;
-        let short = match (down, unseen, untold) {
+        let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::ListedAsUp));
+        let unknown = counts.get(Urgency::Unknown) + counts.hidden;
+        let short = match (down, unseen, unknown) {
             (0, 0, 0) | (1.., _, _) => format!("{down} down"),
-            (0, 0, _) => format!("{untold} unknown"),
-            (0, _, _) => format!("{unseen} fail unseen"),
+            (0, 0, _) => format!("{unknown} unknown"),
+            (0, _, _) => format!("{unseen} down but listed as up"),
         };
         let kind = if down > 0 {
             "down"
@@ -84,12 +128,10 @@ impl Condition {
         } else {
             "unknown"
         };
+        let headline = counts.headline();
         let headline = match view.outage.and(view.age) {
-            Some(age) => {
-                let headline = counts.headline(Tense::Past);
-                format!("{headline}, {} ago", words::span(age))
-            }
-            None => counts.headline(Tense::Present),
+            Some(age) => format!("{headline}, as of {} ago", words::span(age)),
+            None => headline,
         };
         Self::new(kind, short, headline)
     }
@@ -103,100 +145,16 @@ impl Condition {
     }
 }
 
-impl Counts {
-    /// Returns whether there are enabled services, and all of them are known and up.
-    fn is_all_up(&self) -> bool {
-        let well = self.get(Urgency::Up) + self.get(Urgency::Warning);
-        well > 0 && well == self.enabled() && self.hidden == 0
-    }
-
-    /// Returns how the services are doing, the worst first.
-    fn headline(&self, tense: Tense) -> String {
-        let (down, unseen) = (self.get(Urgency::Down), self.get(Urgency::Unseen));
-        let (unknown, enabled) = (self.get(Urgency::Unknown), self.enabled());
-        let unseen = match (down, unseen) {
-            (_, 0) => None,
-            (0, 1) => Some(format!(
-                "1 of {enabled} services fails, though Cinder lists it as up"
-            )),
-            (0, _) => Some(format!(
-                "{unseen} of {enabled} services fail, though Cinder lists them as up"
-            )),
-            (_, 1) => Some("1 more fails, though Cinder lists it as up".to_owned()),
-            (_, _) => Some(format!(
-                "{unseen} more fail, though Cinder lists them as up"
-            )),
-        };
-        let well = (down == 0 && unseen.is_none()).then(|| self.without_failures(tense));
-        let is_said = well.is_some() && unknown == 0 && enabled > 0;
-        let hidden =
-            (self.hidden > 0 && !is_said).then(|| format!("{} can’t be read", self.rows()));
-        let parts = [
-            (down > 0).then(|| format!("{down} of {enabled} services {} down", tense.be(down))),
-            unseen,
-            well,
-            (unknown > 0).then(|| format!("of {unknown} it can’t be told")),
-            hidden,
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        parts.join("; ")
-    }
-
-    /// Returns the number of rows that hide services, in words.
-    fn rows(&self) -> String {
-        match self.hidden {
-            1 => "1 row".to_owned(),
-            rows => format!("{rows} rows"),
-        }
-    }
-
-    /// Returns how the services are doing when none is known to fail.
-    fn without_failures(&self, tense: Tense) -> String {
-        let (hidden, enabled) = (self.hidden, self.enabled());
-        match (self.get(Urgency::Unknown), hidden, enabled) {
-            (0, _, 0) if self.get(Urgency::Abandoned) > 0 => {
-                "No enabled service has reported within a week".to_owned()
-            }
-            (0, _, 0) => "There is no enabled service".to_owned(),
-            (0, 0, 1) => format!("The one enabled service {} up", tense.be(1)),
-            (0, 0, _) => format!("All {enabled} enabled services {} up", tense.be(enabled)),
-            (0, _, _) => {
-                let are = tense.be(2);
-                format!("{} can’t be read; all others {are} up", self.rows())
-            }
-            _ => format!("No service {} known to be down", tense.be(1)),
-        }
-    }
-}
-
-/// Whether a picture is of now, or of a database that can no longer be read.
-#[derive(Debug, Clone, Copy)]
-enum Tense {
-    Present,
-    Past,
-}
-
-impl Tense {
-    fn be(self, count: usize) -> &'static str {
-        match (self, count) {
-            (Self::Present, 1) => "is",
-            (Self::Present, _) => "are",
-            (Self::Past, 1) => "was",
-            (Self::Past, _) => "were",
-        }
-    }
-}
-
-/// What is wrong with the database, or with what was read from it.
+/// A fault of the database connection, or of the last snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
-    /// What is wrong, since when, and what that means for what is shown.
+    /// The fault, its duration, and the age of the states shown.
     pub text: String,
-    /// What to look at.
+    /// What to check.
     pub remedy: &'static str,
 }
 
-/// Returns what keeps a picture from being read, if anything does.
+/// Returns why no current snapshot is available; `None` if one is.
 #[must_use]
 pub(crate) fn trouble(view: &View) -> Option<Trouble> {
     let (age, limit) = (view.age, view.stale_after);
@@ -204,32 +162,32 @@ pub(crate) fn trouble(view: &View) -> Option<Trouble> {
         let text = match age {
             Some(age) if age < limit => return None,
             Some(age) => format!(
-                "No poll has ended for {}. What was read last is withheld.",
+                "No poll has finished for {}. The last snapshot is withheld.",
                 words::span(age)
             ),
             None => format!(
-                "The exporter started {} ago; the first reading of the database is under way.",
+                "The exporter started {} ago. The first poll is running.",
                 words::span(view.uptime)
             ),
         };
-        let remedy = "A reading takes as long as the timeouts allow.";
+        let remedy = "A poll can take as long as the connect and query timeouts allow.";
         return Some(Trouble { text, remedy });
     };
     let (what, remedy) = explain(class);
     let text = match age {
         None => format!(
-            "The database has not been read since the exporter started {} ago: {what}.",
+            "The database has been unreadable since the exporter started {} ago: {what}.",
             words::span(view.uptime)
         ),
         Some(age) if age < limit => format!(
-            "The database has not been readable for {}: {what}. States are as of {} ago, and withheld when they are {} old.",
+            "The database has been unreadable for {}: {what}. States are {} old; they are withheld from {} on.",
             words::span(lasted),
             words::span(age),
             words::span(limit)
         ),
         Some(age) => format!(
-            "The database has not been readable for {}: {what}. What was read last is {} old and withheld: \
-             the services may be up or down.",
+            "The database has been unreadable for {}: {what}. The last snapshot is {} old and withheld: \
+             services may be up or down.",
             words::span(lasted),
             words::span(age)
         ),
@@ -237,40 +195,40 @@ pub(crate) fn trouble(view: &View) -> Option<Trouble> {
     Some(Trouble { text, remedy })
 }
 
-/// Returns what a class of failure means, and what to look at. No word of it comes from a server.
+/// Returns what a class of failure means, and what to check. No text comes from a server.
 fn explain(class: Class) -> (&'static str, &'static str) {
     match class {
         Class::Connect => (
             "no connection",
-            "Check that the database runs, and that nothing blocks the way from the exporter to it.",
+            "Check that the database is running and reachable from the exporter.",
         ),
         Class::Tls => (
             "TLS failed",
-            "Check the certificates of both sides, and which of them the database’s URL names.",
+            "Check the certificates of both sides, and the certificate files that the database URL names.",
         ),
         Class::Auth => (
             "login refused",
-            "Check the user and the password in the database’s URL.",
+            "Check user and password in the database URL.",
         ),
         Class::Permission => (
             "a grant is missing",
-            "Let an administrator of the database run what `print grants` prints.",
+            "As the database administrator, run the statements of `print grants`.",
         ),
         Class::Schema => (
             "a database, table or column is missing",
-            "Check that the database’s URL names the database of Cinder.",
+            "Check that the database URL names Cinder’s database.",
         ),
         Class::Timeout => (
             "timeout",
-            "The database is overloaded or locked, or packets to it are lost.",
+            "The database is overloaded or locked, or the network loses packets.",
         ),
         Class::Query => (
-            "the server refused the statement",
-            "It may be starting, stopping, or out of room.",
+            "the server rejected the statement",
+            "The server may be starting, stopping, or out of memory or disk space.",
         ),
         Class::Decode => (
-            "the answer is not the one asked for",
-            "Check that the database’s URL names the right server.",
+            "unexpected answer",
+            "Check that the database URL names the right server.",
         ),
     }
 }
@@ -297,92 +255,92 @@ mod tests {
         uptime: Duration::from_secs(3),
     };
 
-    fn check(services: [usize; 7], hidden: usize, kind: &str, headline: &str) {
-        let condition = Condition::of(Some(&Counts { services, hidden }), &VIEW);
-        assert_eq!(
-            (condition.kind, condition.headline.as_str()),
-            (kind, headline)
-        );
+    fn check(services: [usize; 7], hidden: usize, view: &View, expected: (&str, &str, &str)) {
+        let condition = Condition::of(Some(&Counts { services, hidden }), view);
+        let Condition {
+            kind,
+            short,
+            headline,
+        } = &condition;
+        assert_eq!((*kind, short.as_str(), headline.as_str()), expected);
     }
 
     #[test]
-    fn the_worst_is_said_first_and_all_of_it() {
-        for (services, hidden, kind, headline) in [
-            ([2, 0, 0, 1, 3, 5, 9], 0, "down", "2 of 6 services are down"),
+    fn the_headline_counts_the_worst_first() {
+        for (services, hidden, kind, short, headline) in [
+            ([2, 0, 0, 1, 3, 5, 9], 0, "down", "2 down", "2 down of 6"),
             (
                 [2, 0, 1, 1, 3, 0, 9],
                 0,
                 "down",
-                "2 of 7 services are down; of 1 it can’t be told",
+                "2 down",
+                "2 down · 1 unknown of 7",
             ),
             (
                 [1, 2, 3, 0, 0, 0, 0],
                 1,
                 "down",
-                "1 of 6 services is down; 2 more fail, though Cinder lists them as up; of 3 it can’t be told; \
-                 1 row can’t be read",
+                "1 down",
+                "1 down · 2 listed as up · 3 unknown of 6 · 1 row unreadable",
             ),
             (
                 [0, 1, 0, 0, 1, 0, 0],
                 0,
                 "unseen",
-                "1 of 2 services fails, though Cinder lists it as up",
+                "1 down but listed as up",
+                "1 down but listed as up of 2",
             ),
             (
                 [0, 2, 1, 0, 1, 0, 0],
                 0,
                 "unseen",
-                "2 of 4 services fail, though Cinder lists them as up; of 1 it can’t be told",
+                "2 down but listed as up",
+                "2 down but listed as up · 1 unknown of 4",
             ),
             (
                 [0, 0, 1, 0, 1, 0, 0],
                 2,
                 "unknown",
-                "No service is known to be down; of 1 it can’t be told; 2 rows can’t be read",
-            ),
-            (
-                [0, 0, 0, 0, 1, 0, 0],
-                1,
-                "unknown",
-                "1 row can’t be read; all others are up",
+                "3 unknown",
+                "1 unknown of 2 · 2 rows unreadable",
             ),
             (
                 [0, 0, 0, 0, 3, 0, 0],
-                2,
+                1,
                 "unknown",
-                "2 rows can’t be read; all others are up",
+                "1 unknown",
+                "3 up · 1 row unreadable",
             ),
             (
                 [0, 0, 0, 0, 0, 0, 4],
                 1,
                 "unknown",
-                "There is no enabled service; 1 row can’t be read",
+                "1 unknown",
+                "no enabled services · 1 row unreadable",
             ),
             (
                 [0, 0, 0, 0, 0, 0, 4],
                 0,
                 "unknown",
-                "There is no enabled service",
+                "0 down",
+                "no enabled services",
             ),
             (
                 [0, 0, 0, 0, 0, 14, 4],
                 0,
                 "unknown",
-                "No enabled service has reported within a week",
+                "0 down",
+                "14 abandoned, no others enabled",
             ),
-            (
-                [0, 0, 0, 1, 1, 14, 4],
-                0,
-                "up",
-                "All 2 enabled services are up",
-            ),
+            ([0, 0, 0, 0, 1, 0, 0], 0, "up", "0 down", "1 up"),
+            ([0, 0, 0, 1, 1, 14, 4], 0, "up", "0 down", "all 2 up"),
         ] {
-            check(services, hidden, kind, headline);
+            check(services, hidden, &VIEW, (kind, short, headline));
         }
     }
 
     #[test]
-    fn what_was_up_before_the_database_went_away_is_not_said_to_be_up() {
+    fn an_unreadable_database_adds_the_age_and_is_never_up() {
         let outage = Outage {
             lasted: Duration::ZERO,
             class: Class::Connect,
@@ -391,31 +349,25 @@ mod tests {
             outage: Some(outage),
             ..VIEW
         };
-        for (services, kind, headline) in [
+        for (services, kind, short, headline) in [
             (
                 [0, 0, 0, 0, 1, 0, 0],
                 "unknown",
-                "The one enabled service was up, 3 s ago",
+                "0 down",
+                "1 up, as of 3 s ago",
             ),
             (
                 [2, 0, 0, 0, 1, 0, 0],
                 "down",
-                "2 of 3 services were down, 3 s ago",
+                "2 down",
+                "2 down of 3, as of 3 s ago",
             ),
         ] {
-            let counts = Counts {
-                services,
-                hidden: 0,
-            };
-            let condition = Condition::of(Some(&counts), &view);
-            assert_eq!(
-                (condition.kind, condition.headline.as_str()),
-                (kind, headline)
-            );
+            check(services, 0, &view, (kind, short, headline));
         }
     }
 
-    /// A picture of services with these ages, and so many rows that can't be read.
+    /// A snapshot of services with these ages, `None` being unreadable, and of `rejected` more rows.
     fn snapshot(ages: &[Option<i64>], rejected: usize) -> Snapshot {
         let now = fixture::now("2026-03-30 00:54:14");
         let services: Vec<Service> = (0..)
@@ -436,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headline_is_green_only_where_the_command_line_says_that_all_are_up() {
+    fn the_condition_is_up_only_if_the_verdict_of_the_command_line_is_up() {
         for (ages, rejected, up) in [
             (&[Some(5), Some(5)][..], 0, Some(true)),
             (&[Some(5)], 1, None),
@@ -454,34 +406,69 @@ mod tests {
     }
 
     #[test]
-    fn without_a_snapshot_the_reason_and_its_duration_are_given() {
-        let text = |view: &View| {
-            trouble(view)
-                .map(|trouble| trouble.text)
-                .unwrap_or_default()
+    fn trouble_names_the_fault_and_the_age() {
+        let check = |view: &View, expected: (&str, &str)| {
+            let trouble = trouble(view).map_or(String::new(), |trouble| trouble.text);
+            let headline = Condition::of(None, view).headline;
+            assert_eq!((headline.as_str(), trouble.as_str()), expected);
+        };
+        let seconds = Duration::from_secs;
+        let outage = |lasted, class| {
+            Some(Outage {
+                lasted: seconds(lasted),
+                class,
+            })
         };
         let starting = View {
             age: None,
-            uptime: Duration::from_secs(2),
+            uptime: seconds(2),
             ..VIEW
         };
-        assert_eq!(
-            text(&starting),
-            "The exporter started 2 s ago; the first reading of the database is under way."
+        check(
+            &starting,
+            (
+                "no data yet",
+                "The exporter started 2 s ago. The first poll is running.",
+            ),
         );
-        let failing = View {
-            outage: Some(Outage {
-                lasted: Duration::from_secs(130),
-                class: Class::Auth,
-            }),
-            uptime: Duration::from_secs(132),
+        let refused = View {
+            outage: outage(130, Class::Auth),
+            uptime: seconds(132),
             ..starting
         };
-        assert_eq!(
-            text(&failing),
-            "The database has not been read since the exporter started 2 min 12 s ago: login refused."
+        check(
+            &refused,
+            (
+                "no data yet",
+                "The database has been unreadable since the exporter started 2 min 12 s ago: login refused.",
+            ),
         );
-        let condition = Condition::of(None, &failing);
-        assert_eq!(condition.short, "no data");
+        check(&VIEW, ("no current data", ""));
+        let failing = View {
+            age: Some(seconds(10)),
+            outage: outage(7, Class::Connect),
+            ..VIEW
+        };
+        check(
+            &failing,
+            (
+                "no current data",
+                "The database has been unreadable for 7 s: no connection. States are 10 s old; they are withheld from \
+                 30 s on.",
+            ),
+        );
+        let stale = View {
+            age: Some(seconds(30)),
+            outage: outage(27, Class::Connect),
+            ..VIEW
+        };
+        check(
+            &stale,
+            (
+                "no current data",
+                "The database has been unreadable for 27 s: no connection. The last snapshot is 30 s old and withheld: \
+                 services may be up or down.",
+            ),
+        );
     }
 }

@@ -4,13 +4,13 @@ use super::record::Record;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 
-/// Returns comma-separated values with a line of headings (RFC 4180), with the fields of [`json`](super::json::services).
+/// Returns a heading line and one line a service (RFC 4180), with the fields of [`json`](super::json::services).
 #[must_use]
 pub fn services(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
     let shown = snapshot.services.iter().filter(|status| shown(status));
     let text = lines(shown.map(|status| Record::new(status, snapshot)));
     if text.is_empty() {
-        // The headings come with the first row, even an empty one.
+        // The writer emits headings with the first row only, so write an empty one.
         let heading = lines([Record::default()]);
         return heading.split_inclusive('\n').take(1).collect();
     }
@@ -22,8 +22,8 @@ fn lines<'a>(entries: impl IntoIterator<Item = Record<'a>>) -> String {
     for entry in entries {
         writer
             .serialize(entry)
-            .expect("flat rows of one type are written to memory");
+            .expect("flat records of one type always serialise to memory");
     }
     let bytes = writer.into_inner().expect("flushing memory can't fail");
-    String::from_utf8(bytes).expect("text was written")
+    String::from_utf8(bytes).expect("only text was written")
 }

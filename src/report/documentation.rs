@@ -1,4 +1,4 @@
-//! Where the documentation is.
+//! Addresses of the documentation and the runbooks.
 
 use chrono::TimeDelta;
 
@@ -7,14 +7,14 @@ use crate::heartbeat::cause::Reason;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
-/// The folder of the documentation, ending in a slash. The one place that names it.
+/// The folder of the documentation, ending in a slash; defined only here.
 pub const DOCUMENTATION: &str =
     "https://github.com/openstack-heartbeat-exporter/openstack-heartbeat-exporter/blob/main/docs/";
 
-/// The runbook for a clock skew that most hosts share.
+/// The runbook for a clock skew shared by most hosts.
 pub(crate) const SUSPECT: &str = "OpenStackHeartbeatReferenceClockSuspect";
 
-/// Returns the name of the runbook, which is that of the alert, for a service that needs somebody.
+/// Returns the name of the runbook for a service, equal to the name of the alert; `None` if it needs no action.
 #[must_use]
 pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static str> {
     match Urgency::of(status) {
@@ -22,7 +22,7 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
             Some("OpenStackServiceClockSkewed")
         }
         Urgency::Down => Some("OpenStackServiceDown"),
-        Urgency::Unseen => Some("OpenStackServiceStoppedUnseen"),
+        Urgency::ListedAsUp => Some("OpenStackServiceStoppedUnseen"),
         Urgency::Warning => match Doubt::of(status)? {
             Doubt::SharedRow => Some("OpenStackServiceSharedRow"),
             Doubt::Clock if is_beyond(status, budget) => Some("OpenStackServiceClockSkewed"),
@@ -34,10 +34,10 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
     }
 }
 
-/// Returns whether a clock is proven to be farther off than Cinder tolerates.
+/// Returns whether the clock skew is proven to exceed what Cinder tolerates.
 fn is_beyond(status: &ServiceStatus, budget: Budget) -> bool {
     status.observed.clock_skew.is_some_and(|skew| {
-        // The rules leave out a budget of nothing, which no clock could keep.
+        // Like the alert rules, ignore a budget of zero: no clock could keep it.
         let behind = |upper| budget.behind > TimeDelta::zero() && upper < -budget.behind;
         skew.bounds.lower > budget.ahead || skew.bounds.upper.is_some_and(behind)
     })
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_service_that_needs_somebody_has_the_runbook_of_its_alert() {
+    fn a_service_that_needs_action_has_the_runbook_of_its_alert() {
         for (reason, expected) in [
             (Reason::ClockSkew, "OpenStackServiceClockSkewed"),
             (Reason::Stopped, "OpenStackServiceDown"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_off_is_told_from_one_that_cinder_does_not_tolerate() {
+    fn a_high_skew_differs_from_one_beyond_cinders_budget() {
         for (lower, upper, expected) in [
             (6, Some(8), "OpenStackServiceClockSkewHigh"),
             (60, Some(62), "OpenStackServiceClockSkewHigh"),

@@ -1,4 +1,4 @@
-//! The services as JSON: all of them, or one with its last hour.
+//! The services as JSON: all services, or one with its last hour.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -23,30 +23,30 @@ struct ServiceDocument<'a> {
     now: String,
     reference_clock_suspect: bool,
     service: Record<'a>,
-    /// When the state began, by the database's clock; null as long as there is no history.
+    /// When the state began, by the database's clock; null without history.
     since: Option<String>,
-    /// Whether it was seen to begin; otherwise it began before `since`.
+    /// Whether its start was observed; if not, it began before `since`.
     since_is_exact: Option<bool>,
-    history: Option<History>,
+    history: Option<HistoryDocument>,
 }
 
 #[derive(Debug, Serialize)]
-struct History {
+struct HistoryDocument {
     slot_seconds: u32,
-    /// The oldest first, the last being the present minute; null for a minute without a picture.
+    /// The oldest first, the current minute last; null for a minute without a snapshot.
     states: Vec<Option<&'static str>>,
 }
 
-/// Returns a JSON object: the database's time, and the services.
+/// Returns a JSON object: the database's time and the services.
 #[must_use]
 pub fn services(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
-    document(&list(snapshot, shown))
+    pretty(&list(snapshot, shown))
 }
 
-/// Returns the same in one line.
+/// Returns the object of [`services`] on one line.
 #[must_use]
 pub(crate) fn services_line(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
-    ended(serde_json::to_string(&list(snapshot, shown)))
+    terminated(serde_json::to_string(&list(snapshot, shown)))
 }
 
 fn list(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> ServicesDocument<'_> {
@@ -60,16 +60,15 @@ fn list(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Services
     }
 }
 
-fn document(page: &impl Serialize) -> String {
-    ended(serde_json::to_string_pretty(page))
+fn pretty(page: &impl Serialize) -> String {
+    terminated(serde_json::to_string_pretty(page))
 }
 
-fn ended(json: serde_json::Result<String>) -> String {
-    json.expect("texts and numbers are always JSON") + "\n"
+fn terminated(json: serde_json::Result<String>) -> String {
+    json.expect("strings and numbers always serialise") + "\n"
 }
 
-/// Returns a JSON object: the database's time, the service with the fields of [`services`], and its last
-/// hour.
+/// Returns a JSON object: the database's time, one service with the fields of [`services`], and its last hour.
 #[must_use]
 pub fn service(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> String {
     let since = hour.map(|hour| match hour.since {
@@ -83,12 +82,12 @@ pub fn service(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot)
         service: Record::new(status, snapshot),
         since,
         since_is_exact,
-        history: hour.map(|hour| History {
+        history: hour.map(|hour| HistoryDocument {
             slot_seconds: 60,
             states: hour.minutes.map(|minute| minute.map(State::as_str)).into(),
         }),
     };
-    document(&page)
+    pretty(&page)
 }
 
 fn began(lasted: TimeDelta, snapshot: &Snapshot) -> String {

@@ -1,4 +1,4 @@
-//! What a snapshot says, in words: for people as a table, for scripts as JSON and CSV.
+//! A snapshot in words: condition and advice for the page, a table for the terminal, JSON and CSV for scripts.
 
 pub(crate) mod advice;
 pub(crate) mod condition;

@@ -1,4 +1,4 @@
-//! A service as scripts read it: the fields that JSON and CSV share.
+//! One service for scripts: the fields that JSON and CSV share.
 
 use chrono::{NaiveDateTime, TimeDelta};
 use serde::Serialize;
@@ -10,22 +10,22 @@ use crate::heartbeat::service::Stamp;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 
-/// What is listed of a service, by the names of Cinder's API and of our metrics.
+/// One service; the field names are those of Cinder's API and of our metrics.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Record<'a> {
     pub(super) binary: &'a str,
     pub(super) host: &'a str,
     pub(super) zone: Option<&'a str>,
     pub(super) status: &'static str,
-    /// `up`, `down`, or null when the row does not tell.
+    /// `up`, `down`, or null if unknown.
     pub(super) state: Option<&'static str>,
-    /// The same by the scheduler's rule.
+    /// `state` by the scheduler's rule.
     pub(super) state_for_scheduler: Option<&'static str>,
-    /// Null when the service never wrote its row; by the clock of the service's host, UTC.
+    /// By the clock of the service's host, UTC; null if the service never wrote its row.
     pub(super) updated_at: Option<String>,
-    /// Apparent, negative when the host's clock is ahead.
+    /// Apparent age; negative if the host's clock is ahead by more than the true age.
     pub(super) heartbeat_age_seconds: Option<f64>,
-    /// Positive when the host is ahead.
+    /// Positive if the host is ahead.
     pub(super) clock_skew_seconds: Option<f64>,
     pub(super) clock_skew_lower_bound_seconds: Option<f64>,
     pub(super) clock_skew_upper_bound_seconds: Option<f64>,
@@ -41,7 +41,7 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Returns what there is to tell of a service.
+    /// Returns the record of a service.
     pub(super) fn new(status: &'a ServiceStatus, snapshot: &Snapshot) -> Self {
         let service = &status.service;
         let facts = &service.facts;
@@ -75,7 +75,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Returns seconds with the six digits that the metrics have, and so the same number.
+/// Returns seconds with six decimals, the same number as in the metrics.
 #[expect(
     clippy::cast_precision_loss,
     reason = "microseconds of nearly three centuries need 53 bits"
@@ -84,7 +84,7 @@ fn seconds(span: TimeDelta) -> f64 {
     span.num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6
 }
 
-/// Returns a time as ISO 8601 has it, with microseconds.
+/// Returns a time in ISO 8601, with microseconds.
 pub(super) fn utc(time: NaiveDateTime) -> String {
     time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }

@@ -1,4 +1,4 @@
-//! The services as a table for people, and below it what to do about those that need somebody.
+//! The services as a table for a terminal, followed by advice on those with a fault.
 
 use std::fmt::Write as _;
 
@@ -21,10 +21,10 @@ const UPDATED_AT: usize = 5;
 const SKEW: usize = 7;
 const REASON: usize = 8;
 
-/// What a narrow terminal can do without: the age says when, and few have more than one zone.
+/// Columns dropped on a narrow terminal: the age also gives the time, and most clouds have one zone.
 const DISPENSABLE: [usize; 2] = [UPDATED_AT, ZONE];
 
-/// The headings of `openstack volume service list`, and what it can't tell.
+/// The headings of `openstack volume service list`, then our own.
 const HEADINGS: [&str; COLUMNS] = [
     "Binary",
     "Host",
@@ -37,40 +37,40 @@ const HEADINGS: [&str; COLUMNS] = [
     "Reason",
 ];
 
-/// What to say where most hosts share a skew.
-const SUSPECT: &str = "\nMost hosts share one clock skew: it is rather the clock of the database's server that is off, or \
-                       its reads lag.\n";
+/// The note below the table if most hosts share a skew.
+const SUSPECT: &str = "\nMost hosts share one clock skew: probably the database server's clock is off, or its \
+                       reads lag.\n";
 
-/// Returns a table, and below it what to do about the services that need it. The table has colours, which are to be
-/// taken out where they are not wanted. On a terminal that is too narrow it lacks the zone and the time.
+/// Returns a table and, below it, advice. It is coloured; strip the colours where they are unwanted. On a narrow
+/// terminal it lacks the zone and the time.
 #[must_use]
 pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED);
     table.enforce_styling();
     table.set_header(HEADINGS);
-    let mut advices = String::new();
+    let mut notes = String::new();
     for status in snapshot.services.iter().filter(|status| shown(status)) {
         table.add_row(cells(status));
         if let Some(advice) = advice::advice(status, snapshot) {
             let facts = &status.service.facts;
             let name = format!("{} on {}", facts.binary, facts.host);
-            let _ = writeln!(advices, "\n{}: {}", printable(&name), printable(&advice));
+            let _ = writeln!(notes, "\n{}: {}", printable(&name), printable(&advice));
         }
     }
     if snapshot.reference_clock_suspect {
-        advices.push_str(SUSPECT);
+        notes.push_str(SUSPECT);
     }
     fit(&mut table);
-    format!("{table}\n{advices}")
+    format!("{table}\n{notes}")
 }
 
-/// Leaves out columns until the table fits the terminal, if standard output is one.
+/// Hides columns until the table fits the terminal, if standard output is a terminal.
 fn fit(table: &mut Table) {
     let Some(terminal) = table.width() else {
         return;
     };
-    // Each has a space on both sides, and a line.
+    // Each column has a space on both sides, and a border.
     let widths = table.column_max_content_widths();
     let widths: Vec<usize> = widths.iter().map(|width| usize::from(*width) + 3).collect();
     let mut width = 1 + widths.iter().sum::<usize>();
@@ -84,7 +84,7 @@ fn fit(table: &mut Table) {
     }
 }
 
-/// Returns a row in colours: what is down in red, what may be wrong in yellow, what nobody expects to run faint.
+/// Returns a row in colours: red for down, yellow for doubtful, dim for disabled or abandoned.
 fn cells(status: &ServiceStatus) -> impl Iterator<Item = Cell> {
     let urgency = Urgency::of(status);
     let reason = status.observed.reason;
@@ -96,7 +96,7 @@ fn cells(status: &ServiceStatus) -> impl Iterator<Item = Cell> {
             (Urgency::Disabled | Urgency::Abandoned, _) => cell.add_attribute(Attribute::Dim),
             (_, SKEW | REASON) if is_skewed => cell.fg(Color::DarkYellow),
             (Urgency::Unknown, STATE) => cell.fg(Color::DarkYellow),
-            (Urgency::Down | Urgency::Unseen, STATE | REASON) => cell.fg(Color::DarkRed),
+            (Urgency::Down | Urgency::ListedAsUp, STATE | REASON) => cell.fg(Color::DarkRed),
             _ => cell,
         }
     })
@@ -132,7 +132,7 @@ fn row(status: &ServiceStatus) -> [String; COLUMNS] {
     ]
 }
 
-/// Returns a text that can do nothing to a terminal.
+/// Returns the text with its control characters escaped.
 fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
@@ -143,7 +143,7 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Returns a skew as `+74.9 s ± 1.3`; before a heartbeat was observed, what causality proves of a host ahead.
+/// Returns a skew as `+74.9 s ± 1.3`; before the first observed heartbeat, the lower bound of a host that is ahead.
 fn skew(skew: &ClockSkew) -> String {
     let lower = skew.bounds.lower;
     match (skew.estimate, skew.margin()) {
@@ -163,7 +163,7 @@ mod tests {
     use crate::heartbeat::skew::Bounds;
 
     #[test]
-    fn a_skew_is_said_with_the_farther_of_its_bounds() {
+    fn the_margin_of_a_skew_is_the_farther_bound() {
         let span = TimeDelta::milliseconds;
         for (estimate, lower, upper, expected) in [
             (Some(74_900), 74_000, Some(76_600), "+74.9 s ± 1.7"),

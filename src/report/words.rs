@@ -1,4 +1,4 @@
-//! How the page says states, times and numbers.
+//! The words for states, times and numbers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
-/// Returns whether an operator has disabled the service.
+/// Returns `enabled` or `disabled`.
 #[must_use]
 pub(crate) fn enabled(status: &ServiceStatus) -> &'static str {
     if status.service.disabled {
@@ -21,12 +21,13 @@ pub(crate) fn enabled(status: &ServiceStatus) -> &'static str {
     }
 }
 
-/// Returns a verdict as OpenStack writes it; `None` when the row does not tell.
+/// Returns a verdict as OpenStack writes it; `None` if it is unknown.
 #[must_use]
 pub(crate) fn verdict(up: Option<bool>) -> Option<&'static str> {
     up.map(|up| if up { "up" } else { "down" })
 }
 
+/// Returns zone and cluster, as far as they are known.
 pub(crate) fn place(status: &ServiceStatus) -> String {
     let facts = &status.service.facts;
     let cluster = facts.cluster_name.as_ref();
@@ -38,10 +39,11 @@ pub(crate) fn place(status: &ServiceStatus) -> String {
     parts.join(", ")
 }
 
+/// Returns the state as shown on the page.
 pub(crate) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
     match (urgency, status.up) {
         (Urgency::Down, _) => "down",
-        (Urgency::Unseen, _) => "fails unseen",
+        (Urgency::ListedAsUp, _) => "down, but listed as up",
         (Urgency::Unknown, _) => "unknown",
         (Urgency::Warning | Urgency::Up, _) => "up",
         (Urgency::Abandoned, _) => "abandoned",
@@ -51,7 +53,7 @@ pub(crate) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
     }
 }
 
-/// Returns what a service has been since its state began, which is not when somebody disabled it.
+/// Returns the state that a start time refers to: it does not begin when an operator disables the service.
 pub(crate) fn lasting(status: &ServiceStatus, urgency: Urgency) -> &'static str {
     match (urgency, status.up) {
         (Urgency::Disabled | Urgency::Abandoned, Some(true)) => "up",
@@ -61,9 +63,10 @@ pub(crate) fn lasting(status: &ServiceStatus, urgency: Urgency) -> &'static str 
     }
 }
 
+/// Returns the reason for the state, or the doubt about it.
 pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'static str> {
     match (status.observed.reason, urgency) {
-        (_, Urgency::Abandoned) => Some("last seen over a week ago"),
+        (_, Urgency::Abandoned) => Some("no heartbeat for over a week"),
         (Some(Reason::ClockSkew), _) => Some("clock skew"),
         (Some(Reason::Stopped), _) => Some("stopped"),
         (Some(Reason::SlowReports), _) => Some("slow reports"),
@@ -72,17 +75,18 @@ pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
         (None, Urgency::Warning) => Doubt::of(status).map(|doubt| match doubt {
             Doubt::SharedRow => "several writers",
             Doubt::Clock => "clock is off",
-            Doubt::Duplicates => "several rows of this name",
+            Doubt::Duplicates => "several rows with this name",
         }),
         (None, Urgency::Unknown) => Some(if status.last_heartbeat.is_some() {
-            "the database’s clock jumped"
+            "database clock jumped"
         } else {
-            "its time can’t be read"
+            "time unreadable"
         }),
         (None, _) => None,
     }
 }
 
+/// Returns the scheduler's verdict where it differs from the API's.
 pub(crate) fn scheduler(status: &ServiceStatus) -> Option<&'static str> {
     match (status.up, status.up_for_scheduler) {
         (Some(true), Some(false)) => Some("down for the scheduler"),
@@ -91,6 +95,7 @@ pub(crate) fn scheduler(status: &ServiceStatus) -> Option<&'static str> {
     }
 }
 
+/// Returns the apparent age of the last heartbeat.
 pub(crate) fn heartbeat(status: &ServiceStatus) -> String {
     match (status.heartbeat_age, status.service.last_heartbeat()) {
         (Some(since), _) if since < TimeDelta::zero() => {
@@ -102,18 +107,18 @@ pub(crate) fn heartbeat(status: &ServiceStatus) -> String {
     }
 }
 
-/// Returns when a state began, `now` being the picture's time.
+/// Returns when a state began; `now` is the snapshot's time.
 pub(crate) fn since(since: Since, now: NaiveDateTime) -> String {
     let (Since::Exactly(lasted) | Since::AtLeast(lasted)) = since;
     let began = moment(now - lasted, now);
     let lasted = span(lasted.to_std().unwrap_or_default());
     match since {
         Since::Exactly(_) => format!("since {began} UTC, for {lasted}"),
-        Since::AtLeast(_) => format!("since before {began} UTC, for {lasted} at least"),
+        Since::AtLeast(_) => format!("since before {began} UTC, for at least {lasted}"),
     }
 }
 
-/// Returns a time of day, with its date unless it is today.
+/// Returns a time of day, with the date unless it is the date of `now`.
 pub(crate) fn moment(time: NaiveDateTime, now: NaiveDateTime) -> String {
     let format = if time.date() == now.date() {
         "%H:%M:%S"
@@ -123,7 +128,7 @@ pub(crate) fn moment(time: NaiveDateTime, now: NaiveDateTime) -> String {
     time.format(format).to_string()
 }
 
-/// Returns what an hour was spent with, the worst first.
+/// Returns the minutes that an hour spent in each state, the worst first.
 pub(crate) fn hour(hour: &Hour) -> String {
     let minutes = |state| {
         hour.minutes
@@ -135,9 +140,12 @@ pub(crate) fn hour(hour: &Hour) -> String {
     for state in State::ALL.into_iter().rev() {
         let count = minutes(Some(state));
         if count > 0 {
-            let name = state.as_str().replace('_', " ");
-            let down = if state.is_down() { "down, " } else { "" };
-            parts.push(format!("{count} min {down}{name}"));
+            let name = match state {
+                State::ListedAsUp => "down, but listed as up".to_owned(),
+                _ if state.is_down() => format!("down, {}", state.as_str().replace('_', " ")),
+                _ => state.as_str().to_owned(),
+            };
+            parts.push(format!("{count} min {name}"));
         }
     }
     match minutes(None) {
@@ -147,7 +155,7 @@ pub(crate) fn hour(hour: &Hour) -> String {
     parts.join("; ")
 }
 
-/// Returns seconds with a tenth and a sign, with the minus that is as wide as the plus; zero has none.
+/// Returns signed seconds with one decimal. The minus is U+2212, as wide as the plus; zero has no sign.
 pub(crate) fn signed(span: TimeDelta) -> String {
     if span.abs() < TimeDelta::milliseconds(50) {
         return "0.0".to_owned();
@@ -155,13 +163,13 @@ pub(crate) fn signed(span: TimeDelta) -> String {
     format!("{:+.1}", span.as_seconds_f64()).replace('-', "−")
 }
 
-/// Returns a time span as people say it, in whole seconds.
+/// Returns a time span in its two largest units, in whole seconds.
 pub(crate) fn span(span: Duration) -> String {
     let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX / 1_000);
     age(TimeDelta::seconds(seconds)).replace(".0 s", " s")
 }
 
-/// Returns an age as people say it: seconds with a tenth below two minutes, then the two largest units.
+/// Returns an age: seconds with one decimal below two minutes, then the two largest units.
 #[must_use]
 pub(crate) fn age(age: TimeDelta) -> String {
     let sign = if age < TimeDelta::zero() { "-" } else { "" };
@@ -187,14 +195,14 @@ mod tests {
     use crate::heartbeat::service::Service;
 
     #[test]
-    fn a_beginning_is_said_by_the_databases_clock_and_with_its_doubt() {
+    fn a_start_is_by_the_databases_clock_and_marked_if_inexact() {
         let now = fixture::now("2026-03-30 00:54:14").0;
         let span = TimeDelta::seconds;
         for (began, expected) in [
             (Since::Exactly(span(100)), "since 00:52:34 UTC, for 100 s"),
             (
                 Since::AtLeast(span(7_200)),
-                "since before 2026-03-29 22:54:14 UTC, for 2 h 0 min at least",
+                "since before 2026-03-29 22:54:14 UTC, for at least 2 h 0 min",
             ),
         ] {
             assert_eq!(since(began, now), expected);
@@ -202,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_what_is_known_of_it() {
+    fn a_place_has_zone_and_cluster_if_known() {
         for (zone, cluster, expected) in [
             (Some("az1"), Some("c1@ceph"), "az1, cluster c1@ceph"),
             (None, Some("c1@ceph"), "cluster c1@ceph"),
@@ -228,21 +236,22 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_service_is_not_said_to_be_disabled_since_it_is_down() {
+    fn the_start_of_a_disabled_services_state_is_that_of_down() {
         let status = disabled(fixture::service("cinder-volume", "block1"));
         assert_eq!(state(&status, Urgency::Disabled), "disabled, down");
         assert_eq!(lasting(&status, Urgency::Disabled), "down");
     }
 
     #[test]
-    fn an_hour_is_said_worst_first() {
+    fn an_hour_lists_the_worst_state_first() {
         let mut minutes = [Some(State::Up); MINUTES];
         minutes[0] = None;
         minutes[3] = Some(State::ClockSkew);
+        minutes[4] = Some(State::ListedAsUp);
         let since = Since::Exactly(TimeDelta::zero());
         assert_eq!(
             hour(&Hour { minutes, since }),
-            "1 min down, clock skew; 58 min up; 1 min not observed"
+            "1 min down, clock skew; 1 min down, but listed as up; 57 min up; 1 min not observed"
         );
     }
 
@@ -260,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_said_in_the_two_largest_units() {
+    fn ages_are_in_the_two_largest_units() {
         for (seconds, expected) in [
             (0, "0.0 s"),
             (-75, "-75.0 s"),

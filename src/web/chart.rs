@@ -87,7 +87,7 @@ pub(crate) fn runs(hour: &Hour) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (minute, x) in hour.minutes.iter().zip((0..).step_by(10)) {
         let (kind, _, height) = LEGEND[match minute {
-            Some(State::Unseen) => 1,
+            Some(State::ListedAsUp) => 1,
             Some(State::Unknown) => 2,
             Some(State::Up) => 3,
             None => 4,

@@ -163,7 +163,7 @@ fn services<'a>(
     let cards = if query.is_unfiltered() && page == 1 {
         let urgent = matching
             .iter()
-            .take_while(|status| Urgency::of(status) <= Urgency::Unseen);
+            .take_while(|status| Urgency::of(status) <= Urgency::ListedAsUp);
         urgent.take(MAX_CARDS).copied().collect()
     } else {
         Vec::new()
@@ -181,7 +181,7 @@ fn services<'a>(
     }
     Services {
         more: more_links(counts, &cards),
-        urgent_total: counts.get(Urgency::Down) + counts.get(Urgency::Unseen),
+        urgent_total: counts.get(Urgency::Down) + counts.get(Urgency::ListedAsUp),
         cards,
         rows,
         filters: state_filters(counts, query),
@@ -233,7 +233,7 @@ fn rows<'a>(
 
 /// Returns a link for each urgency that has services without a card.
 fn more_links(counts: &Counts, cards: &[ServiceRow]) -> Vec<MoreLink> {
-    [Urgency::Down, Urgency::Unseen]
+    [Urgency::Down, Urgency::ListedAsUp]
         .into_iter()
         .filter_map(|urgency| {
             let shown = cards.iter().filter(|row| row.urgency == urgency).count();
@@ -268,7 +268,7 @@ fn state_filters(counts: &Counts, query: &Query) -> Vec<StateFilter> {
 fn label(urgency: Urgency) -> &'static str {
     match urgency {
         Urgency::Down => "down",
-        Urgency::Unseen => "down, but listed as up",
+        Urgency::ListedAsUp => "down, but listed as up",
         Urgency::Unknown => "unknown",
         Urgency::Warning => "warning",
         Urgency::Up => "up",

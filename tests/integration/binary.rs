@@ -237,18 +237,14 @@ fn services_waits_for_a_reason_and_says_what_to_do() {
     );
     assert!(!line("fine").contains("skew"), "{}", listing.stdout);
     for advice in [
-        "cinder-volume on ahead: It reports, but the clock of its host is 60",
-        "ahead of the database's, and the scheduler still uses it. Check the time synchronisation of ahead",
+        "cinder-volume on ahead: ",
+        " ahead of the database's",
+        "time synchronisation on ahead",
+        " behind the database's",
+        "time synchronisation on behind",
     ] {
         assert!(listing.stdout.contains(advice), "{}", listing.stdout);
     }
-    assert!(
-        listing
-            .stdout
-            .contains("behind the database's. Check the time synchronisation"),
-        "{}",
-        listing.stdout
-    );
 }
 
 #[test]

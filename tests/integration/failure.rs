@@ -61,7 +61,7 @@ fn a_refused_connection_names_the_address() {
         check(
             &format!("{scheme}://u:p@127.0.0.1:{port}/cinder"),
             "connect",
-            &[&format!("cannot connect to 127.0.0.1:{port}"), "refused"],
+            &[&format!("127.0.0.1:{port}"), "refused"],
         );
     }
     check(
@@ -87,7 +87,7 @@ fn a_wrong_password_names_the_user_and_not_the_password() {
         let database = Database::new(engine);
         let (user, url) = database.user("right");
         let wrong = with(&url, ":right@", ":wr0ng-canary@");
-        check(&wrong, "auth", &[&format!("refuses the user `{user}`")]);
+        check(&wrong, "auth", &[&format!("user `{user}`")]);
         let (_, message) = refusal(&wrong);
         assert!(!message.contains("wr0ng"), "{message}");
     }
@@ -128,7 +128,7 @@ fn a_missing_database_table_or_column_is_named() {
         check(
             &with(&url, &database.name, "no_such_db"),
             "schema",
-            &["no database `no_such_db`"],
+            &["database `no_such_db`"],
         );
         database.execute(&["ALTER TABLE services DROP COLUMN report_count"]);
         check(&url, "schema", &["report_count"]);
@@ -138,11 +138,11 @@ fn a_missing_database_table_or_column_is_named() {
             ""
         };
         database.execute(&[&format!("DROP TABLE services{cascade}")]);
-        check(&url, "schema", &["has no table `services`", "db sync"]);
+        check(&url, "schema", &["table `services`", "db sync"]);
     }
     let database = Database::new(Engine::Sqlite);
     database.execute(&["DROP TABLE services"]);
-    check(&database.url(), "schema", &["has no table `services`"]);
+    check(&database.url(), "schema", &["table `services`"]);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_plugin_that_the_driver_lacks_names_the_remedy() {
         "INSTALL SONAME 'auth_ed25519'",
         &format!("ALTER USER '{user}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('p')"),
     ]);
-    check(&url, "auth", &["not supported", "mysql_native_password"]);
+    check(&url, "auth", &["mysql_native_password"]);
 }
 
 #[test]
@@ -206,11 +206,7 @@ fn certificates_are_verified_when_a_ca_is_given() {
         let url = database.url();
         let good = Exporter::start(&format!("{url}?{verify}{ca}={tls}/ca.pem"), &[]);
         good.wait_for_services();
-        check(
-            &format!("{url}?{verify}{ca}={other}"),
-            "tls",
-            &["TLS with", "ssl_ca"],
-        );
+        check(&format!("{url}?{verify}{ca}={other}"), "tls", &["ssl_ca"]);
         check(
             &format!("{url}?{verify}{ca}=/nowhere.pem"),
             "tls",
@@ -231,7 +227,7 @@ fn a_client_certificate_lets_a_user_in() {
     check(
         &format!("{url}?ssl_ca={tls}/ca.pem"),
         "auth",
-        &["refuses the user"],
+        &[&format!("user `{user}`")],
     );
     let certificate = format!("ssl_cert={tls}/client.pem&ssl_key={tls}/client.key");
     let exporter = Exporter::start(&format!("{url}?ssl_ca={tls}/ca.pem&{certificate}"), &[]);

@@ -117,7 +117,7 @@ fn tls_is_spoken_where_the_server_speaks_it() {
     let refuses = (
         0,
         String::new(),
-        "lives: it asks for a client's certificate",
+        "is running: it requires a client certificate",
     );
     for (text, expected) in [
         (tls.to_owned(), answers("https")),
@@ -154,12 +154,12 @@ fn tls_is_spoken_where_the_server_speaks_it() {
         if text.contains(required) {
             let unknown = ask(&address, &[&flag, "--ready"]);
             assert_eq!(unknown.code, 1);
-            let expected = "lives, but asks for a client's certificate";
+            let expected = "requires a client certificate";
             assert!(unknown.stderr.contains(expected), "{}", unknown.stderr);
         } else if text.contains("tls") {
             let plain = ask(&address, &[]);
             assert_eq!(plain.code, 1);
-            let expected = "if TLS is spoken there, set web.config.file";
+            let expected = "set web.config.file";
             assert!(plain.stderr.contains(expected), "{}", plain.stderr);
         }
     }

@@ -198,7 +198,7 @@ fn the_page_is_green_only_if_the_command_line_reports_all_up() {
     let page = exporter.get("/");
     for text in [
         "<p class=\"headline unknown\">",
-        "1 row can’t be read; all others are up",
+        "1 up · 1 row unreadable",
         "unknown.svg",
     ] {
         assert!(page.text().contains(text), "{text}: {}", page.text());
@@ -216,7 +216,7 @@ fn abandoned_rows_do_not_hide_an_outage() {
     services.extend([("up", 5), ("zdown", 500)]);
     let exporter = exporter(&services);
     let page = exporter.get("/");
-    assert!(page.text().contains("1 of 2 services is down<"));
+    assert!(page.text().contains("1 down of 2<"));
     assert_eq!(page.text().matches("<li class=\"card ").count(), 1);
     let hosts = hosts(page.text());
     assert_eq!(hosts[..3], ["zdown", "up", "gone00"]);
@@ -245,7 +245,7 @@ fn urgent_services_without_a_card_are_linked_by_state() {
 fn several_rows_of_one_name_are_a_warning() {
     let exporter = exporter(&[("block1", 5), ("block1", 900)]);
     let page = exporter.get("/?state=warning");
-    for text in ["several rows of this name", "2 rows have its name"] {
+    for text in ["several rows with this name", "2 rows have this name"] {
         assert!(page.text().contains(text), "{text}: {}", page.text());
     }
 }
@@ -500,7 +500,7 @@ fn without_a_database_the_page_shows_the_failure_and_no_states() {
     assert_eq!(page.status, 200);
     for text in [
         "(no data) OpenStack heartbeats",
-        "The database has not been read since the exporter started",
+        "The database has been unreadable since the exporter started",
         "no connection",
         "check-config --connect",
     ] {

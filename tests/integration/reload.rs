@@ -192,7 +192,7 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     wait_for(
         "the log says so",
         Duration::from_secs(10),
-        || case.exporter.log().contains("kept in full"),
+        || case.exporter.log().contains("reload failed"),
         || case.exporter.log(),
     );
     for fault in ["often", "loud", "database.passwort"] {
@@ -287,7 +287,7 @@ fn what_takes_a_restart_is_named_and_the_rest_is_taken_up() {
         || case.exporter.log(),
     );
     let log = case.exporter.log();
-    assert_eq!(log.matches("was reloaded").count(), 1, "{log}");
+    assert_eq!(log.matches("configuration reloaded").count(), 1, "{log}");
 }
 
 #[test]

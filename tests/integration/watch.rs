@@ -88,8 +88,8 @@ fn a_terminal_is_shown_the_latest_listing_until_ctrl_c() {
         let all = terminal.screen();
         all.rsplit(CLEAR).next().unwrap().to_owned()
     };
-    terminal.shows("by the database's clock; read every 300ms until Ctrl-C");
-    terminal.shows("cinder-volume on ahead: It reports, but the clock");
+    terminal.shows("(database clock); read every 300ms until Ctrl-C");
+    terminal.shows("cinder-volume on ahead: It reports");
     // The tracker's memory goes from poll to poll.
     let beat = || {
         let now = database.now(600);
@@ -105,7 +105,7 @@ fn a_terminal_is_shown_the_latest_listing_until_ctrl_c() {
     wait_for("a proven skew", limit, learnt, || terminal.screen());
 
     database.execute(&["ALTER TABLE services RENAME TO elsewhere"]);
-    let failure = "the database can't be read; what is listed is as it was then: ";
+    let failure = "the database can't be read; the list is outdated: ";
     terminal.shows(failure);
     assert!(
         screen(&terminal).contains("| fine "),
@@ -169,7 +169,7 @@ impl Watch {
 fn a_file_gets_each_listing_and_a_failure_is_said_once() {
     let database = listing(&[("fine", 0, true)]);
     let mut watch = Watch::start(&database, &[]);
-    let heading = " UTC by the database's clock\n+--";
+    let heading = " UTC (database clock)\n+--";
     let listings = || watch.out().matches(heading).count();
     watch.wait_for("two listings", || listings() >= 2);
     database.execute(&["ALTER TABLE services RENAME TO elsewhere"]);

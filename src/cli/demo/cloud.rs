@@ -1,7 +1,7 @@
-//! The command `demo`: a simulated Cinder on an embedded SQLite database, polled and served for real.
+//! A simulated Cinder in an SQLite database.
 //!
-//! Six services, those of the story in the documentation: the clock of `block1` is 75 s behind, the scheduler on
-//! `controller` stopped, and the clock of `network` is 3 s ahead and gains 0.2 ms a second.
+//! Six services, the same as in the documentation: the clock of `block1` is 75 s behind, the scheduler on `controller`
+//! has stopped, and the clock of `network` is 3 s ahead and gains 0.2 ms per second.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tracing::warn;
 /// Cinder's default report interval.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The tables as `cinder-manage db sync` makes them on SQLite, without their foreign keys.
+/// The tables as `cinder-manage db sync` creates them on SQLite, without their foreign keys.
 const SCHEMA: &str = "
 CREATE TABLE services (
     created_at DATETIME, updated_at DATETIME, deleted_at DATETIME, deleted BOOLEAN,
@@ -37,11 +37,11 @@ struct SimulatedService {
     binary: &'static str,
     host: &'static str,
     zone: &'static str,
-    /// Milliseconds by which the host's clock is ahead at the start; negative: behind.
-    clock: i64,
-    /// By how much it drifts, in parts per million; positive: it gains.
+    /// Clock skew at the start in milliseconds; positive: the host is ahead.
+    skew: i64,
+    /// Drift of the host's clock in parts per million; positive: it gains.
     drift_ppm: i64,
-    /// Seconds since the service stopped, for one that does not beat.
+    /// Seconds since the last heartbeat, for a stopped service.
     stopped: Option<i64>,
 }
 
@@ -50,7 +50,7 @@ const fn service(binary: &'static str, host: &'static str, zone: &'static str) -
         binary,
         host,
         zone,
-        clock: 0,
+        skew: 0,
         drift_ppm: 0,
         stopped: None,
     }
@@ -63,38 +63,36 @@ const SERVICES: [SimulatedService; 6] = [
         ..service("cinder-scheduler", "controller", "nova")
     },
     SimulatedService {
-        clock: -75_000,
+        skew: -75_000,
         ..service("cinder-volume", "block1", "nova")
     },
     service("cinder-volume", "block2@lvmdriver-b21", "az1"),
     service("cinder-volume", "block2@lvmdriver-b22", "az1"),
     SimulatedService {
-        clock: 3_000,
+        skew: 3_000,
         drift_ppm: 200,
         ..service("cinder-volume", "network@lvmdriver-network", "nova")
     },
 ];
 
 impl SimulatedService {
-    /// Returns by how much the host's clock is ahead after so long, as a modifier of SQLite's date functions.
-    fn clock_after(&self, elapsed: Duration) -> String {
+    /// Returns the clock skew after `elapsed`, as a modifier of SQLite's date functions.
+    fn skew_after(&self, elapsed: Duration) -> String {
         let drift = i64::try_from(elapsed.as_millis()).unwrap_or(0) * self.drift_ppm / 1_000_000;
-        milliseconds(self.clock + drift)
+        milliseconds(self.skew + drift)
     }
 }
 
-/// Why the demonstration could not begin.
+/// Why the demo failed to start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// There is no room for the database.
-    #[error("cannot make a temporary folder; set TMPDIR to a folder that can be written to")]
+    #[error("cannot create a temporary folder; set TMPDIR to a writable folder")]
     Folder(#[from] std::io::Error),
-    /// The database can't be written.
-    #[error("cannot write the database of the demonstration")]
+    #[error("cannot write the demo database")]
     Database(#[from] sqlx::Error),
 }
 
-/// A database in a temporary folder, which is removed with this value.
+/// A database in a temporary folder; dropping it removes the folder.
 #[derive(Debug)]
 pub(crate) struct Demo {
     folder: tempfile::TempDir,
@@ -103,7 +101,7 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Makes the database and one row for each service.
+    /// Creates the database with one row for each service.
     ///
     /// # Errors
     /// The folder or the database can't be written.
@@ -119,7 +117,7 @@ impl Demo {
             .await?;
         sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
         for service in &SERVICES {
-            // An hour of heartbeats lies behind each of them.
+            // Each service has an hour of heartbeats behind it: 360.
             sqlx::query(
                 "INSERT INTO services (created_at, updated_at, deleted, host, \"binary\", topic, report_count, \
                  disabled, availability_zone, rpc_current_version, object_current_version, replication_status, \
@@ -128,9 +126,9 @@ impl Demo {
                  strftime('%Y-%m-%d %H:%M:%f', 'now', ?2), 0, ?3, ?4, ?4, 360, 0, ?5, '3.19', '1.39', \
                  'not-capable', 0, lower(hex(randomblob(16))))",
             )
-            .bind(milliseconds(service.clock))
+            .bind(milliseconds(service.skew))
             .bind(milliseconds(
-                service.clock - service.stopped.unwrap_or_default() * 1_000,
+                service.skew - service.stopped.unwrap_or_default() * 1_000,
             ))
             .bind(service.host)
             .bind(service.binary)
@@ -145,22 +143,22 @@ impl Demo {
         })
     }
 
-    /// Returns the file of the database.
+    /// Returns the path of the database file.
     #[must_use]
     pub(crate) fn database(&self) -> PathBuf {
         path(self.folder.path())
     }
 
-    /// Lets the services beat until `stop` ends, then removes the database.
+    /// Writes heartbeats until `stop` completes, then removes the database.
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) {
         let beating = async {
             let mut ticks = tokio::time::interval(REPORT_INTERVAL);
-            // As oslo's looping calls do: a late heartbeat is not made up for.
+            // oslo's looping calls do not make up for a late heartbeat either.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
             loop {
                 ticks.tick().await;
                 if let Err(error) = self.beat().await {
-                    warn!(%error, "the demonstration's services can't write their heartbeats");
+                    warn!(%error, "failed to write demo heartbeats");
                 }
             }
         };
@@ -177,7 +175,7 @@ impl Demo {
                 "UPDATE services SET report_count = report_count + 1, \
                  updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now', ?1) WHERE host = ?2 AND \"binary\" = ?3",
             )
-            .bind(service.clock_after(self.started.elapsed()))
+            .bind(service.skew_after(self.started.elapsed()))
             .bind(service.host)
             .bind(service.binary)
             .execute(&mut self.connection)
@@ -191,7 +189,7 @@ fn path(folder: &Path) -> PathBuf {
     folder.join("cinder.sqlite")
 }
 
-/// A modifier of SQLite's date functions.
+/// Returns a modifier of SQLite's date functions.
 fn milliseconds(milliseconds: i64) -> String {
     let sign = if milliseconds < 0 { '-' } else { '+' };
     let size = milliseconds.unsigned_abs();

@@ -1,22 +1,23 @@
-//! What the manual says that stands nowhere else.
+//! Texts of the manual page that appear nowhere else.
 
-/// What it does, a paragraph each.
-pub(super) const DESCRIPTION: [&str; 3] = [
-    "The services of OpenStack leave heartbeats in a table of their database. This exporter reads that table of Cinder \
-     at each poll interval, and publishes for Prometheus which service is up exactly as Cinder sees it, how far the \
-     clock of its host is off, with proven bounds, and why it is down: its clock is off, its heartbeats stopped, they \
-     come too slowly, or it is not known yet.",
-    "A scrape is answered from memory. A database that can't be read never looks like services that are down.",
-    "Without a command it serves. It needs to be told one thing, which is where the database is: by cinder.conf, by a \
-     file that holds the database URL, by a variable, or by a credential of systemd. There is no flag for the URL, \
-     which the process list would show.",
-];
+/// What the exporter does; an empty line separates paragraphs.
+pub(super) const DESCRIPTION: &str = "\
+OpenStack services write heartbeats to a table of their database. This exporter reads Cinder's table at each poll \
+interval. It publishes metrics for Prometheus: whether each service is up, exactly as Cinder sees it; the clock skew \
+of its host, with proven bounds; and why a service is down. The reasons are: its clock is off, its heartbeats stopped, \
+they come too slowly, or the reason is not known yet.
 
-/// Variables beyond those of the settings.
+A scrape is answered from memory. An unreadable database never looks like services that are down.
+
+Without a command, the exporter serves. It needs one setting, the location of the database. Give it by cinder.conf, \
+by a file that holds the database URL, by an environment variable, or by a systemd credential. The URL has no flag, \
+because the process list would show it.";
+
+/// Variables that are not settings.
 pub(super) const VARIABLES: [(&str, &str); 4] = [
     (
         "OS_DATABASE__CONNECTION",
-        "and its like, OS_GROUP__OPTION: beat cinder.conf, as they do for Cinder.",
+        "and other variables of the form OS_GROUP__OPTION override cinder.conf, as they do for Cinder.",
     ),
     (
         "CREDENTIALS_DIRECTORY",
@@ -25,31 +26,31 @@ pub(super) const VARIABLES: [(&str, &str); 4] = [
     ),
     (
         "NO_COLOR",
-        "When it is set, and not empty, nothing is coloured. Only terminals see colours anyway.",
+        "If set and not empty, disables colours. Only terminals show colours.",
     ),
-    ("TMPDIR", "Where the command demo keeps its database."),
+    ("TMPDIR", "The folder for the database of the command demo."),
 ];
 
-/// Files. None is read that was not named.
+/// Files. The exporter reads only files that a setting names.
 pub(super) const FILES: [(&str, &str); 4] = [
     (
         "/etc/cinder/cinder.conf",
-        "By --cinder.config-file: service_down_time and report_interval of [DEFAULT], and connection of [database] \
-         where no other database URL is given. Read as oslo.config reads it.",
+        "Named by --cinder.config-file: service_down_time and report_interval of [DEFAULT], and connection of \
+         [database] unless another setting gives the database URL. Read as oslo.config reads it.",
     ),
     (
         "exporter.yml",
-        "By --config.file: the settings in YAML. Their names can be nested: poll: {interval: 5s}. A name that is not \
-         known is an error.",
+        "Named by --config.file: the settings in YAML. Names can be nested: poll: {interval: 5s}. An unknown name is \
+         an error.",
     ),
     (
         "database-url",
-        "By --database.url-file: the database URL alone, such as mysql://heartbeat:a%20password@controller/cinder. \
-         SQLAlchemy's form is read as well.",
+        "Named by --database.url-file: only the database URL, such as \
+         mysql://heartbeat:a%20password@controller/cinder. SQLAlchemy URLs are accepted too.",
     ),
     (
         "web.yml",
-        "By --web.config.file: TLS, users and a rate limit, in the format of Prometheus's exporter-toolkit.",
+        "Named by --web.config.file: TLS, users and a rate limit, in the format of Prometheus's exporter-toolkit.",
     ),
 ];
 
@@ -57,11 +58,12 @@ pub(super) const FILES: [(&str, &str); 4] = [
 pub(super) const SIGNALS: [(&str, &str); 2] = [
     (
         "SIGHUP",
-        "The settings are read again. A wrong configuration changes nothing, and a good one forgets nothing.",
+        "Reloads the settings. An invalid configuration changes nothing. A reload keeps all that is known of the \
+         services.",
     ),
     (
         "SIGTERM, SIGINT",
-        "The exporter ends, with exit code 0: answers under way may finish, for five seconds at most. services \
-         --watch ends too, with the exit code of its last poll.",
+        "The exporter ends with exit code 0. Requests in progress have five seconds to finish. services --watch ends \
+         too, with the exit code of its last poll.",
     ),
 ];

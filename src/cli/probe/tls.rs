@@ -1,4 +1,4 @@
-//! TLS with an exporter that need not prove who it is.
+//! TLS without verification of the server.
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,14 +13,14 @@ use tokio_rustls::rustls::{
     self, AlertDescription, ClientConfig, DigitallySignedStruct, SignatureScheme,
 };
 
-/// Returns the error of TLS that lies behind another.
+/// Returns the TLS error among an error and its sources.
 pub(super) fn error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An I/O error hides what it was made of from its sources.
+        // `source` of an I/O error skips the error that it wraps.
         let inner = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
@@ -32,7 +32,7 @@ pub(super) fn error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustl
     None
 }
 
-/// Returns whether a server refuses a client that has no certificate.
+/// Returns whether the server refused a client without a certificate.
 pub(super) fn wants_certificate(error: &rustls::Error) -> bool {
     matches!(
         error,
@@ -40,27 +40,26 @@ pub(super) fn wants_certificate(error: &rustls::Error) -> bool {
     )
 }
 
-/// Returns the client's side of TLS.
+/// Returns the client's TLS configuration.
 pub(super) fn client() -> Arc<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .expect("ring has cipher suites for TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
         .with_no_client_auth();
     Arc::new(config)
 }
 
-/// Takes any server for the right one.
+/// Accepts any server certificate.
 ///
-/// The certificate is made out to the name by which Prometheus knows the exporter, and may be signed by an authority
-/// that this machine does not know. The question holds no secret, and who could answer in the exporter's place, on its
-/// own address, needs no certificate for that.
+/// The certificate carries the name that Prometheus uses, and its authority may be unknown on this machine. The request
+/// contains no secret. An attacker who can bind the exporter's address can fake the answer anyway.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AcceptAny(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

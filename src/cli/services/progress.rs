@@ -1,11 +1,11 @@
-//! A line on standard error that says what is waited for, gone when it is over.
+//! A progress line on standard error, erased at the end.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
 
 use crate::cli::terminal::{ERASE_LINE, is_erasable};
 
-/// The line; it is erased when this is dropped. Where it could not be erased, there is none.
+/// The progress line, erased on drop. It is not shown where it could not be erased.
 pub(super) struct Progress {
     can_erase: bool,
     is_shown: bool,
@@ -19,7 +19,7 @@ impl Progress {
         }
     }
 
-    /// Says that heartbeats of so many services are waited for, for so long at most.
+    /// Shows the number of services without a reason yet, and the time left.
     pub(super) fn waiting(&mut self, services: usize, left: Duration) {
         if self.can_erase {
             self.is_shown = true;
@@ -38,14 +38,14 @@ impl Drop for Progress {
 
 fn write(text: &str) {
     let mut out = io::stderr().lock();
-    // It is a courtesy.
+    // A progress line is not worth a failure.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Returns what fits in a line of the narrowest terminal.
+/// Returns the text, short enough for a narrow terminal.
 fn line(services: usize, left: Duration) -> String {
     let plural = if services == 1 { "" } else { "s" };
-    // The last second is one, too.
+    // Rounded up, so that it never shows 0 s.
     let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
     format!("waiting for heartbeats of {services} service{plural}, {seconds} s left")
 }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_counts_services_and_seconds() {
+    fn the_line_has_the_services_and_the_seconds_left() {
         for (services, left, expected) in [
             (1, 24_001, "waiting for heartbeats of 1 service, 25 s left"),
             (12, 500, "waiting for heartbeats of 12 services, 1 s left"),

@@ -1,4 +1,4 @@
-//! The services at each poll: a terminal shows the latest listing alone, a file or a program gets all of them.
+//! `services --watch`: a terminal shows only the latest report; a file or a pipe gets all of them.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::pin::pin;
@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::{Choice, OutputFormat, remarks, verdict};
-use crate::cli::outcome::{self, Failure, NO_ANSWER, Outcome, paint, say, warning};
+use super::{Choice, OutputFormat, exit_code, table_warnings};
+use crate::cli::outcome::{
+    self, Failure, NO_ANSWER, Outcome, try_write_coloured, warning, write_stderr,
+};
 use crate::cli::terminal::{CLEAR, is_erasable};
 use crate::config::settings::Settings;
 use crate::database::Target;
@@ -19,7 +21,7 @@ use crate::heartbeat::status::ServiceStatus;
 use crate::report::{json, table};
 use crate::source::{self, Source, poller};
 
-/// Lists at each poll until SIGINT or SIGTERM, or until nobody reads it any more; ends with what the last poll found.
+/// Lists at each poll until SIGINT, SIGTERM or a closed pipe; the last poll sets the exit code.
 pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
     let cannot = |error| Failure::new(&error, NO_ANSWER);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
@@ -45,7 +47,7 @@ pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
         };
         let shown = match polled {
             Ok(poll) => {
-                code = verdict(&poll.snapshot);
+                code = exit_code(&poll.snapshot);
                 screen.show(choice, &poll.snapshot)
             }
             Err(error) => {
@@ -66,17 +68,17 @@ pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
     Ok(code)
 }
 
-/// What is seen.
+/// The output so far.
 struct Screen {
-    /// Whether a listing takes the place of the one before it.
+    /// Whether a report replaces the one before it.
     is_live: bool,
     interval: Duration,
-    /// What is odd about the settings.
+    /// Warnings about the settings, not printed yet.
     warnings: Vec<String>,
-    /// The latest listing, as text.
-    listing: String,
-    /// What was last said on standard error, so that it is said once.
-    said: Vec<String>,
+    /// The latest report, as text.
+    report: String,
+    /// Messages of the last poll, which are not repeated.
+    printed: Vec<String>,
 }
 
 impl Screen {
@@ -85,32 +87,32 @@ impl Screen {
             is_live: choice.format == OutputFormat::Table && is_erasable(&io::stdout()),
             interval: settings.poll_interval,
             warnings: settings.warnings.iter().map(warning).collect(),
-            listing: String::new(),
-            said: Vec::new(),
+            report: String::new(),
+            printed: Vec::new(),
         }
     }
 
     fn show(&mut self, choice: &Choice, snapshot: &Snapshot) -> io::Result<()> {
         let shown = |status: &ServiceStatus| choice.shows(status);
-        self.listing = match choice.format {
+        self.report = match choice.format {
             OutputFormat::Json => json::services_line(snapshot, shown),
             OutputFormat::Table | OutputFormat::Csv => {
                 let heading = self.heading(snapshot);
                 format!("{heading}\n{}\n", table::table(snapshot, shown))
             }
         };
-        let notes = remarks(snapshot);
+        let notes = table_warnings(snapshot);
         if self.is_live {
             return self.draw(&notes);
         }
-        self.say(notes);
-        paint(&self.listing)
+        self.print_new(notes);
+        try_write_coloured(&self.report)
     }
 
-    /// The last listing stays, and is said to be old.
+    /// Keeps the last report, and marks it as outdated.
     fn fail(&mut self, error: &source::Error) -> io::Result<()> {
-        let old = if self.is_live && !self.listing.is_empty() {
-            "; what is listed is as it was then"
+        let old = if self.is_live && !self.report.is_empty() {
+            "; the list is outdated"
         } else {
             ""
         };
@@ -118,7 +120,7 @@ impl Screen {
         if self.is_live {
             return self.draw(&[note]);
         }
-        self.say(vec![note]);
+        self.print_new(vec![note]);
         Ok(())
     }
 
@@ -130,27 +132,27 @@ impl Screen {
         } else {
             String::new()
         };
-        format!("{now} UTC by the database's clock{rest}")
+        format!("{now} UTC (database clock){rest}")
     }
 
     fn draw(&self, notes: &[String]) -> io::Result<()> {
-        let mut text = self.listing.clone();
+        let mut text = self.report.clone();
         for note in notes.iter().chain(&self.warnings) {
             text.push_str(note);
             text.push('\n');
         }
-        // Not by way of what takes colours out, which would take this out with them.
+        // Written directly: the filter for colours would remove this sequence.
         io::stdout().write_all(CLEAR.as_bytes())?;
-        paint(&text)
+        try_write_coloured(&text)
     }
 
-    /// Says what it has not just said.
-    fn say(&mut self, notes: Vec<String>) {
+    /// Prints the messages that the last poll did not have.
+    fn print_new(&mut self, notes: Vec<String>) {
         let warnings = std::mem::take(&mut self.warnings);
-        let new = notes.iter().filter(|note| !self.said.contains(note));
+        let new = notes.iter().filter(|note| !self.printed.contains(note));
         for note in warnings.iter().chain(new) {
-            say(note);
+            write_stderr(note);
         }
-        self.said = notes;
+        self.printed = notes;
     }
 }

@@ -1,43 +1,45 @@
-//! Sockets that systemd opened, so that the exporter may start with the first scrape or listen on a low port.
+//! Sockets opened by systemd. They let the exporter start on the first scrape, or listen on a privileged port.
 
 use std::io;
 
 use listenfd::ListenFd;
 use tokio::net::TcpListener;
 
-/// Why the sockets of systemd can't be used.
+/// Why the sockets from systemd are unusable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// It passed none.
+    /// systemd passed no socket.
     #[error(
         "web.systemd-socket is set, but systemd passed no socket; start the .socket unit, which starts the service, \
-         or leave the setting out"
+         or remove the setting"
     )]
     NoSocket,
-    /// It passed one of another kind.
+    /// systemd passed a socket of another kind.
     #[error(
-        "socket {number} that systemd passed can't be served; the .socket unit must have ListenStream= with a port, \
-         and Accept=no"
+        "socket {number} from systemd does not listen for TCP connections; set ListenStream= with a port, and \
+         Accept=no, in the .socket unit"
     )]
     Unfit {
-        /// Counted from 1, in the order of the unit.
+        /// Position in the unit, counted from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
-/// Returns what systemd passed. To be called once, before there are threads: it clears the variables that say so.
+/// Returns the sockets that systemd passed.
+///
+/// Must be called once, before any thread starts: it clears the environment variables that describe them.
 #[must_use]
 pub(crate) fn passed() -> ListenFd {
     ListenFd::from_env()
 }
 
-/// Takes the sockets that systemd passed.
+/// Returns a listener for each passed socket.
 ///
 /// # Errors
-/// That there are none, and the first that does not listen for TCP.
+/// [`Error::NoSocket`], and [`Error::Unfit`] for the first socket that does not listen for TCP.
 pub(crate) fn listeners(mut passed: ListenFd) -> Result<Vec<TcpListener>, Error> {
     let mut sockets = Vec::new();
     for index in 0..passed.len() {
@@ -55,11 +57,11 @@ pub(crate) fn listeners(mut passed: ListenFd) -> Result<Vec<TcpListener>, Error>
     Ok(sockets)
 }
 
-/// Makes a socket ready for the runtime, unless it is a client's connection, which `Accept=yes` passes.
+/// Converts a socket for the runtime. Refuses a client's connection, which `Accept=yes` passes.
 fn listening(socket: std::net::TcpListener) -> io::Result<TcpListener> {
     #[cfg(target_os = "linux")]
     if !rustix::net::sockopt::socket_acceptconn(&socket)? {
-        return Err(io::Error::other("it does not listen"));
+        return Err(io::Error::other("the socket does not listen"));
     }
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket)

@@ -1,4 +1,4 @@
-//! Pictures in a row, and what is remembered of them.
+//! The history after a sequence of snapshots.
 
 use super::*;
 use crate::heartbeat::cause::Reason;
@@ -10,7 +10,7 @@ fn at(second: i64) -> Monotonic {
     Monotonic(TimeDelta::seconds(second))
 }
 
-fn rendered(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
+fn snapshot(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
     Arc::new(Snapshot {
         services,
         ..fixture::snapshot(fixture::reading(vec![]))
@@ -26,35 +26,35 @@ fn named(host: &str, state: State) -> ServiceStatus {
 fn status(state: State) -> ServiceStatus {
     let reason = match state {
         State::Up | State::Unknown => None,
-        State::Unseen | State::Stopped => Some(Reason::Stopped),
+        State::ListedAsUp | State::Stopped => Some(Reason::Stopped),
         State::Undetermined => Some(Reason::Undetermined),
         State::NeverReported => Some(Reason::NeverReported),
         State::SlowReports => Some(Reason::SlowReports),
         State::ClockSkew => Some(Reason::ClockSkew),
     };
-    let up = (state != State::Unknown).then_some(state <= State::Unseen);
+    let up = (state != State::Unknown).then_some(state <= State::ListedAsUp);
     let mut status = fixture::status(fixture::service("cinder-volume", "block1"), up);
     status.observed.reason = reason;
     status
 }
 
-/// The hour that ends at `end`, after these pictures.
-fn hour(pictures: &[(i64, State)], end: i64) -> Hour {
-    hour_of(POLL_INTERVAL, pictures, end)
+/// Returns the hour that ends at `end`, after these snapshots.
+fn hour(snapshots: &[(i64, State)], end: i64) -> Hour {
+    hour_of(POLL_INTERVAL, snapshots, end)
 }
 
-fn hour_of(poll_interval: Duration, pictures: &[(i64, State)], end: i64) -> Hour {
+fn hour_of(poll_interval: Duration, snapshots: &[(i64, State)], end: i64) -> Hour {
     let mut history = History::new(poll_interval);
-    for &(second, state) in pictures {
-        history.record(at(second), &rendered(vec![status(state)]));
+    for &(second, state) in snapshots {
+        history.record(at(second), &snapshot(vec![status(state)]));
     }
     let service = fixture::service("cinder-volume", "block1");
     history.hour(&service, at(end)).unwrap()
 }
 
-/// A letter a minute, the last ones, as many as there are expected.
-fn check(pictures: &[(i64, State)], end: i64, expected: &str) {
-    let letters: String = hour(pictures, end)
+/// Checks the latest minutes, as many as `expected` has letters: the first letter of each state, or a dot.
+fn check(snapshots: &[(i64, State)], end: i64, expected: &str) {
+    let letters: String = hour(snapshots, end)
         .minutes
         .iter()
         .map(|minute| minute.map_or('.', |state| state.as_str().chars().next().unwrap()))
@@ -63,7 +63,7 @@ fn check(pictures: &[(i64, State)], end: i64, expected: &str) {
 }
 
 #[test]
-fn every_state_is_told_from_a_picture_and_survives_its_nibble() {
+fn every_state_is_derived_from_a_status_and_survives_its_nibble() {
     for state in State::ALL {
         assert_eq!(State::of(&status(state)), state);
         assert_eq!(state_of(nibble(state)), Some(state));
@@ -72,20 +72,20 @@ fn every_state_is_told_from_a_picture_and_survives_its_nibble() {
 }
 
 #[test]
-fn a_minute_keeps_its_worst_state_and_the_next_begins_anew() {
-    let pictures = [
+fn a_minute_keeps_its_worst_state_and_the_next_minute_starts_empty() {
+    let snapshots = [
         (0, State::Up),
         (5, State::Stopped),
         (10, State::Up),
         (60, State::Up),
         (119, State::ClockSkew),
     ];
-    check(&pictures, 119, ".sc");
-    check(&pictures, 120, ".sc.");
+    check(&snapshots, 119, ".sc");
+    check(&snapshots, 120, ".sc.");
 }
 
 #[test]
-fn a_minute_without_a_picture_is_empty() {
+fn a_minute_without_a_snapshot_is_empty() {
     check(&[(0, State::Up), (185, State::Up)], 245, ".u..u.");
     let hours = [(0, State::Stopped), (5 * 3_600, State::Up)];
     check(&hours, 5 * 3_600, &(".".repeat(59) + "u"));
@@ -93,7 +93,7 @@ fn a_minute_without_a_picture_is_empty() {
 
 #[test]
 fn after_an_hour_the_oldest_minute_is_forgotten() {
-    let pictures: Vec<(i64, State)> = (0..90)
+    let snapshots: Vec<(i64, State)> = (0..90)
         .map(|minute| {
             let state = if minute < 31 {
                 State::Stopped
@@ -103,16 +103,16 @@ fn after_an_hour_the_oldest_minute_is_forgotten() {
             (minute * 60, state)
         })
         .collect();
-    check(&pictures, 89 * 60, &("s".to_owned() + &"u".repeat(59)));
-    check(&pictures, 91 * 60, &("u".repeat(58) + ".."));
-    check(&pictures, 89 * 60 + 7_200, &".".repeat(60));
+    check(&snapshots, 89 * 60, &("s".to_owned() + &"u".repeat(59)));
+    check(&snapshots, 91 * 60, &("u".repeat(58) + ".."));
+    check(&snapshots, 89 * 60 + 7_200, &".".repeat(60));
 }
 
 #[test]
-fn a_state_begins_when_it_was_seen_to_and_not_with_another_reason() {
+fn a_state_begins_with_its_observed_change_and_not_with_another_reason() {
     let exactly = |second| Since::Exactly(TimeDelta::seconds(second));
     let at_least = |second| Since::AtLeast(TimeDelta::seconds(second));
-    for (pictures, expected) in [
+    for (snapshots, expected) in [
         (&[(7, State::Stopped)][..], at_least(0)),
         (&[(0, State::Up), (5, State::Stopped)], exactly(0)),
         (
@@ -125,7 +125,7 @@ fn a_state_begins_when_it_was_seen_to_and_not_with_another_reason() {
         ),
         (&[(0, State::Up), (61, State::Stopped)], at_least(0)),
         (&[(0, State::Stopped), (60, State::Stopped)], at_least(60)),
-        // Nobody saw whether it lasted.
+        // The gap is too long to tell whether the state lasted.
         (&[(0, State::Stopped), (900, State::Stopped)], at_least(0)),
         (
             &[(0, State::Up), (5, State::Stopped), (66, State::Stopped)],
@@ -133,19 +133,19 @@ fn a_state_begins_when_it_was_seen_to_and_not_with_another_reason() {
         ),
         (&[(0, State::Stopped), (5, State::Up)], exactly(0)),
     ] {
-        assert_eq!(hour(pictures, 900).since, expected, "{pictures:?}");
+        assert_eq!(hour(snapshots, 900).since, expected, "{snapshots:?}");
     }
 }
 
 #[test]
-fn pictures_may_be_two_and_a_half_intervals_apart() {
-    let pictures = [(0, State::Up), (300, State::Stopped)];
+fn snapshots_may_be_two_and_a_half_intervals_apart() {
+    let snapshots = [(0, State::Up), (300, State::Stopped)];
     for (poll_interval, expected) in [
         (120, Since::Exactly(TimeDelta::zero())),
         (119, Since::AtLeast(TimeDelta::zero())),
     ] {
         let poll_interval = Duration::from_secs(poll_interval);
-        assert_eq!(hour_of(poll_interval, &pictures, 300).since, expected);
+        assert_eq!(hour_of(poll_interval, &snapshots, 300).since, expected);
     }
 }
 
@@ -153,12 +153,12 @@ fn pictures_may_be_two_and_a_half_intervals_apart() {
 fn a_service_that_vanished_is_forgotten_and_the_others_keep_their_hours() {
     let hosts = |hosts: &[(&str, State)]| {
         let named = hosts.iter().map(|(host, state)| named(host, *state));
-        rendered(named.collect())
+        snapshot(named.collect())
     };
     let mut history = History::new(POLL_INTERVAL);
     history.record(at(0), &hosts(&[("b", State::Up), ("d", State::Up)]));
     history.record(at(5), &hosts(&[("b", State::Stopped), ("d", State::Up)]));
-    // One goes, one comes before all, and one after.
+    // One service is removed, one is added before the others, and one after them.
     let last = [("a", State::Up), ("d", State::Stopped), ("e", State::Up)];
     history.record(at(10), &hosts(&last));
     let since = |host| {
@@ -177,18 +177,18 @@ fn a_service_that_vanished_is_forgotten_and_the_others_keep_their_hours() {
 }
 
 #[test]
-fn another_row_of_the_same_name_goes_on_with_its_hour() {
+fn another_row_of_the_same_name_continues_its_hour() {
     let mut history = History::new(POLL_INTERVAL);
-    history.record(at(0), &rendered(vec![status(State::Up)]));
-    history.record(at(5), &rendered(vec![status(State::Stopped)]));
+    history.record(at(0), &snapshot(vec![status(State::Up)]));
+    history.record(at(5), &snapshot(vec![status(State::Stopped)]));
     let mut other = status(State::Stopped);
     other.service.id = 2;
-    history.record(at(10), &rendered(vec![other.clone()]));
+    history.record(at(10), &snapshot(vec![other.clone()]));
     let hour = history.hour(&other.service, at(10)).unwrap();
     assert_eq!(hour.since, Since::Exactly(TimeDelta::seconds(5)));
 }
 
 #[test]
-fn a_service_takes_little_room() {
+fn a_trace_takes_at_most_48_bytes() {
     assert!(size_of::<Trace>() <= 48);
 }

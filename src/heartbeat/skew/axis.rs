@@ -1,4 +1,4 @@
-//! The reader's own axis of time, where alone it meets a host's clock, and sums of times that can't overflow.
+//! The reader's monotonic axis, its only comparison with a host's clock, and products of spans that cannot overflow.
 
 use std::ops::Sub;
 
@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::heartbeat::time::{HostTime, since_1970};
 
-/// A time on the reader's own axis, which no clock setting moves: the time since an arbitrary moment.
+/// A time on the reader's monotonic axis: the time since an arbitrary moment. Setting a clock does not move it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Monotonic(pub TimeDelta);
 
@@ -26,7 +26,7 @@ impl Sub<TimeDelta> for Monotonic {
     }
 }
 
-/// When a statement was sent and when its answer was there: the rows are as of some moment between.
+/// When a statement was sent and when its answer was complete. The rows are from some moment in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
     /// Just before the statement was sent.
@@ -35,18 +35,19 @@ pub struct Read {
     pub answered: Monotonic,
 }
 
-/// Returns what a host's clock shows less our axis: the one place where the two meet.
+/// Returns host clock − monotonic axis. The two are compared nowhere else.
 pub(super) fn offset(stamp: HostTime, at: Monotonic) -> TimeDelta {
     since_1970(stamp.0) - at.0
 }
 
-/// Returns `span` × `numerator` ÷ `denominator`, rounded up, and kept to what can still be summed without
-/// overflow: a garbled row must not stop the exporter. `denominator` must be positive.
+/// Returns `span` × `numerator` ÷ `denominator`, rounded up. `denominator` must be positive.
+///
+/// The result is clamped so that sums of results cannot overflow: a garbled row must not stop the exporter.
 pub(super) fn scaled(span: TimeDelta, numerator: i64, denominator: i64) -> TimeDelta {
     const NANOS: i128 = 1_000_000_000;
-    // Three million years, more than lie between any two stamps.
+    // Three million years, longer than the span between any two stamps.
     const LIMIT: i128 = 100_000_000_000_000 * NANOS;
-    // The same in 64 bits, where these are enough, takes a tenth of the instructions.
+    // Where 64 bits suffice, they take a tenth of the instructions.
     let small = span
         .num_nanoseconds()
         .and_then(|nanos| nanos.checked_mul(numerator)?.checked_neg());

@@ -1,4 +1,4 @@
-//! Vectors of the reference implementation, a table of cases for each branch, and properties.
+//! The vectors of the reference implementation, cases for each branch, and properties.
 
 use chrono::{DateTime, NaiveDateTime};
 use serde_json::Value;
@@ -56,7 +56,7 @@ fn assumptions(quantum: Quantum) -> Assumptions {
     Assumptions::new(quantum, TimeDelta::seconds(10))
 }
 
-/// The skew after reads (sent, count, stamp) of a column that keeps microseconds, and what the last one told.
+/// The skew after reads (sent, count, stamp) of a column with microseconds, and the last observation.
 fn observed(reads: &[(f64, i64, f64)]) -> (Skew, Observation) {
     let (&(sent, count, updated_at), rest) = reads.split_first().unwrap();
     let assumptions = assumptions(Quantum::MICROSECOND);
@@ -68,12 +68,12 @@ fn observed(reads: &[(f64, i64, f64)]) -> (Skew, Observation) {
     (skew, last)
 }
 
-/// Asserts what the last read told and the bounds after it, in seconds.
-fn check(reads: &[(f64, i64, f64)], told: Observation, lower: f64, upper: f64) -> Skew {
+/// Checks the last observation, and the bounds after it in seconds.
+fn check(reads: &[(f64, i64, f64)], expected: Observation, lower: f64, upper: f64) -> Skew {
     let (skew, last) = observed(reads);
     let end = at(reads.last().unwrap().0 + 0.01);
     let bounds = skew.bounds(end);
-    assert_eq!(last, told, "{reads:?}");
+    assert_eq!(last, expected, "{reads:?}");
     assert_close(Some(bounds.lower), Some(lower), "lower bound");
     assert_close(bounds.upper, Some(upper), "upper bound");
     skew
@@ -90,7 +90,7 @@ fn assert_close(actual: Option<TimeDelta>, expected: Option<f64>, what: &str) {
     assert!(close, "{what}: {actual:?}, expected {expected:?}");
 }
 
-/// A healthy host whose clock is right, read a second after each heartbeat: settled, bounds −1.01 and 11.
+/// A healthy host with a correct clock, read one second after each heartbeat: settled, bounds −1.01 and 11.
 const SETTLED: [(f64, i64, f64); 5] = [
     (1.0, 1, 0.0),
     (11.0, 2, 10.0),
@@ -103,14 +103,15 @@ fn after_settled(reads: &[(f64, i64, f64)]) -> Vec<(f64, i64, f64)> {
     SETTLED.iter().chain(reads).copied().collect()
 }
 
+/// The name of an observation in the vectors.
 fn name(observation: Observation) -> &'static str {
     match observation {
         Observation::Same => "same",
         Observation::Stale => "stale",
         Observation::Recreated => "first",
         Observation::Foreign => "foreign",
-        Observation::Fresh => "fresh",
-        Observation::Odd => "odd",
+        Observation::Restart => "fresh",
+        Observation::Irregular => "odd",
         Observation::Conflict => "conflict",
         Observation::Heartbeat => "beat",
     }
@@ -154,21 +155,21 @@ fn check_vector(vector: &Value) {
             foreign: expected["what"] == "foreign",
         };
         end = read.answered;
-        let told = if let Some(skew) = &mut skew {
+        let observation = if let Some(skew) = &mut skew {
             name(skew.observe(read, row))
         } else {
             skew = Some(Skew::new(read, row, assumptions));
             "first"
         };
-        assert_eq!(told, expected["what"], "{what}");
+        assert_eq!(observation, expected["what"], "{what}");
         let skew = skew.as_ref().unwrap();
         let bounds = skew.bounds(end);
         assert_close(Some(bounds.lower), number(&expected["lo"]), &what);
         assert_close(bounds.upper, number(&expected["hi"]), &what);
         let interval = skew.interval().map(|interval| interval.mean);
         assert_close(interval, number(&expected["R"]), &what);
-        // A lagging replica's row is older than what is known.
-        if told != "stale" {
+        // A lagging replica shows a row that is older than the last one accepted.
+        if observation != "stale" {
             shown = row.stamp;
         }
         let reason = reason(skew, shown, end).map_or("up", Reason::as_str);
@@ -183,7 +184,7 @@ fn check_vector(vector: &Value) {
     assert_close(aged.upper, number(&expected[1]), name_of_vector);
 }
 
-/// The reason by Cinder's defaults, while the database's clock shows the monotonic time.
+/// The reason by Cinder's defaults, with a database clock that agrees with the monotonic axis.
 fn reason(skew: &Skew, stamp: HostTime, answered: Monotonic) -> Option<Reason> {
     let service = crate::heartbeat::service::Service {
         updated_at: Stamp::At(stamp),
@@ -194,7 +195,7 @@ fn reason(skew: &Skew, stamp: HostTime, answered: Monotonic) -> Option<Reason> {
 }
 
 #[test]
-fn the_first_read_bounds_the_skew_from_below_alone() {
+fn the_first_read_gives_only_a_lower_bound() {
     let (skew, _) = observed(&SETTLED[..1]);
     assert_close(Some(skew.bounds(at(1.01)).lower), Some(-1.01), "lower");
     assert_eq!(skew.bounds(at(1.01)).upper, None);
@@ -204,9 +205,9 @@ fn the_first_read_bounds_the_skew_from_below_alone() {
 }
 
 #[test]
-fn the_first_heartbeats_stand_alone_and_regular_ones_are_intersected() {
-    check(&SETTLED[..2], Observation::Fresh, -1.01, 11.006_006);
-    check(&SETTLED[..3], Observation::Fresh, -1.01, 11.006_006);
+fn the_first_heartbeats_replace_the_bounds_and_regular_ones_are_intersected() {
+    check(&SETTLED[..2], Observation::Restart, -1.01, 11.006_006);
+    check(&SETTLED[..3], Observation::Restart, -1.01, 11.006_006);
     check(&SETTLED[..4], Observation::Heartbeat, -1.01, 11.006_006);
     let sooner = after_settled(&[(49.0, 5, 40.0), (50.5, 6, 50.0)]);
     let skew = check(&sooner, Observation::Heartbeat, -0.51, 3.001_756);
@@ -216,19 +217,19 @@ fn the_first_heartbeats_stand_alone_and_regular_ones_are_intersected() {
 }
 
 #[test]
-fn a_late_a_lost_and_a_shifted_heartbeat_stand_alone() {
-    let odd = Observation::Odd;
-    // 3 s late, seen a second later.
+fn a_late_a_lost_and_a_shifted_heartbeat_replace_the_bounds() {
+    let irregular = Observation::Irregular;
+    // 3 s late, read a second later.
     let late = after_settled(&[(54.0, 6, 53.0)]);
-    assert_eq!(check(&late, odd, -1.01, 14.007_506).steps(), 0);
-    // One lost: its count is missing as well.
+    assert_eq!(check(&late, irregular, -1.01, 14.007_506).steps(), 0);
+    // One lost: its count is missing too.
     let lost = after_settled(&[(51.0, 5, 40.0), (61.0, 6, 60.0)]);
-    assert_eq!(check(&lost, odd, -1.01, 11.006_006).steps(), 0);
+    assert_eq!(check(&lost, irregular, -1.01, 11.006_006).steps(), 0);
     // Set forward, and back, by 75 s.
     let ahead = after_settled(&[(51.0, 6, 125.0)]);
-    assert_eq!(check(&ahead, odd, 73.99, 86.006_006).steps(), 1);
+    assert_eq!(check(&ahead, irregular, 73.99, 86.006_006).steps(), 1);
     let behind = after_settled(&[(51.0, 6, -25.0)]);
-    assert_eq!(check(&behind, odd, -76.01, -63.993_994).steps(), 1);
+    assert_eq!(check(&behind, irregular, -76.01, -63.993_994).steps(), 1);
     let (skew, _) = observed(&behind);
     assert_eq!(skew.conflicts(), 0);
 }
@@ -237,27 +238,27 @@ fn a_late_a_lost_and_a_shifted_heartbeat_stand_alone() {
 fn a_pause_of_whole_intervals_is_not_taken_for_regular() {
     // The reads show nothing for 31 s while the stamps advance by one interval.
     let paused = after_settled(&[(51.0, 5, 40.0), (75.0, 5, 40.0), (81.0, 6, 50.0)]);
-    check(&paused, Observation::Odd, -31.01, -22.995_994);
+    check(&paused, Observation::Irregular, -31.01, -22.995_994);
 }
 
 #[test]
-fn a_slow_slew_adds_up_until_a_heartbeat_stands_alone() {
+fn a_slow_slew_adds_up_until_a_heartbeat_is_irregular() {
     // Each heartbeat is early by 0.2 s, within the tolerance of a single one.
     let mut reads = SETTLED.to_vec();
     for count in 6..12_i32 {
         let since = f64::from(count - 5);
         let beat = 40.0 + 10.0 * since;
         reads.push((beat + 1.0, i64::from(count), beat - 0.2 * since));
-        if observed(&reads).1 == Observation::Odd {
+        if observed(&reads).1 == Observation::Irregular {
             return;
         }
     }
-    panic!("never noticed");
+    panic!("the slew was never detected");
 }
 
 #[test]
-fn causality_beats_an_old_upper_bound() {
-    // Narrowed to an upper bound of 2.0; then stamps that are 2.2 s ahead, by less than the gate notices each.
+fn causality_overrides_an_old_upper_bound() {
+    // Narrowed to an upper bound of 2.0. The next stamps move ahead, each by less than counts as irregular.
     let mut reads = after_settled(&[(49.9, 5, 40.0), (50.1, 6, 50.0)]);
     reads.extend([
         (60.0, 7, 60.2),
@@ -270,14 +271,14 @@ fn causality_beats_an_old_upper_bound() {
     let (skew, _) = observed(&reads);
     assert!(skew.bounds(at(110.01)).lower >= seconds(0.68));
     reads.push((117.0, 13, 120.75));
-    let (skew, told) = observed(&reads);
-    assert_eq!(told, Observation::Conflict);
+    let (skew, last) = observed(&reads);
+    assert_eq!(last, Observation::Conflict);
     assert_eq!((skew.steps(), skew.conflicts()), (1, 1));
 }
 
 #[test]
-fn a_regular_heartbeat_below_the_old_bounds_keeps_their_upper_one() {
-    // Visible 3 s after its stamp, where at most 2 s are allowed.
+fn a_regular_heartbeat_below_the_old_bounds_keeps_their_upper_bound() {
+    // Visible 3 s after its stamp; at most 2 s are assumed.
     let late = after_settled(&[
         (49.9, 5, 40.0),
         (50.1, 6, 50.0),
@@ -289,11 +290,11 @@ fn a_regular_heartbeat_below_the_old_bounds_keeps_their_upper_one() {
 }
 
 #[test]
-fn unseen_heartbeats_lower_the_upper_bound() {
-    let unseen = after_settled(&[(71.0, 8, 70.0)]);
-    // The old bound, aged by 30 s, is still the better one.
-    check(&unseen, Observation::Heartbeat, -1.01, 11.021_006);
-    // By 2 (R − e), e being 0.250001 s / 3, less the tolerance.
+fn unobserved_heartbeats_lower_the_upper_bound() {
+    let unobserved = after_settled(&[(71.0, 8, 70.0)]);
+    // The old bound, aged by 30 s, is still tighter.
+    check(&unobserved, Observation::Heartbeat, -1.01, 11.021_006);
+    // Lowered by 2 (R − e) − tolerance, where e = 0.250001 s / 3.
     let narrow = after_settled(&[(49.0, 5, 40.0), (71.0, 8, 70.0)]);
     check(&narrow, Observation::Heartbeat, -1.01, 3.428_673);
 }
@@ -301,18 +302,18 @@ fn unseen_heartbeats_lower_the_upper_bound() {
 #[test]
 fn a_lagging_replica_is_ignored_and_a_new_row_starts_over() {
     let stale = after_settled(&[(42.0, 4, 30.0)]);
-    let (mut skew, told) = observed(&stale);
-    assert_eq!(told, Observation::Stale);
-    let told = skew.observe(read(51.0), row(0, 50.0));
-    assert_eq!(told, Observation::Recreated);
+    let (mut skew, last) = observed(&stale);
+    assert_eq!(last, Observation::Stale);
+    let last = skew.observe(read(51.0), row(0, 50.0));
+    assert_eq!(last, Observation::Recreated);
     assert_eq!(skew.bounds(at(51.01)).upper, None);
     assert_eq!((skew.interval(), skew.steps()), (None, 0));
 }
 
 #[test]
-fn after_a_foreign_write_the_next_heartbeat_stands_alone() {
+fn the_first_heartbeat_after_a_foreign_write_replaces_the_bounds() {
     for foreign in [
-        // The service's start moves the stamp alone.
+        // The start of the service changes only the stamp.
         Row { ..row(5, 45.0) },
         // A heartbeat and a freeze between two reads.
         Row {
@@ -326,14 +327,14 @@ fn after_a_foreign_write_the_next_heartbeat_stands_alone() {
         assert_eq!(skew.bounds(at(51.01)), before);
         assert_eq!(skew.interval(), None);
         let next = row(foreign.report_count + 1, 60.0);
-        assert_eq!(skew.observe(read(61.0), next), Observation::Fresh);
+        assert_eq!(skew.observe(read(61.0), next), Observation::Restart);
     }
 }
 
 #[test]
 fn silence_is_bounded_by_the_reads_and_by_the_stamp() {
     let (skew, _) = observed(&after_settled(&[(50.0, 6, 50.0)]));
-    // The skew is between 0 and 11 s: the stamp of 50 tells no more than the read at 50.01.
+    // The skew is between 0 and 11 s, so the stamp of 50 proves no more than the read at 50.01.
     let (least, most) = skew.silence(at(60.01));
     assert_close(Some(least), Some(10.0), "least");
     assert_close(most, Some(21.01), "most");
@@ -343,7 +344,7 @@ fn silence_is_bounded_by_the_reads_and_by_the_stamp() {
 fn against_the_database_the_skew_is_shifted_and_widened_by_the_round_trip() {
     let (skew, _) = observed(&SETTLED);
     let limit = TimeDelta::seconds(60);
-    // The database's clock is 1000 s and more ahead of the monotonic axis.
+    // The database's clock is 999.99 to 1,000 s ahead of the monotonic axis.
     let now = DatabaseTime(epoch() + seconds(1041.0));
     let shown = skew.against_database(read(41.0), now, limit).unwrap();
     assert_close(Some(shown.bounds.lower), Some(-1001.01), "lower");
@@ -368,7 +369,7 @@ fn the_skew_of_a_host_that_fell_silent_is_withdrawn() {
 }
 
 #[test]
-fn garbled_rows_stop_nothing() {
+fn garbled_rows_cause_no_panic() {
     let far = [NaiveDateTime::MIN, NaiveDateTime::MAX, epoch()];
     let assumptions = assumptions(Quantum::UNKNOWN);
     let mut skew = Skew::new(read(0.0), row(i64::MIN, 0.0), assumptions);

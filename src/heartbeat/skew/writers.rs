@@ -1,9 +1,9 @@
-//! How many processes write one row, from the stamps of its heartbeats.
+//! The number of processes that write one row, from the stamps of its heartbeats.
 //!
-//! Hosts that share a name share its row: `report_count` then rises once an interval for each of them, and the
-//! stamps come from their clocks in turn. N writers make N interleaved series: the stamps of every Nth heartbeat
-//! are regular among themselves, while all heartbeats together are not. Late or lost heartbeats, pauses and a
-//! clock that is set disturb the series of any N alike, and are no sign of a second writer.
+//! Hosts with the same name share a row: `report_count` then rises once an interval for each of them, and the stamps
+//! come from their clocks in turn. N writers produce N interleaved series: the stamps of every Nth heartbeat are
+//! regular, but the stamps of all heartbeats are not. Late or lost heartbeats, pauses and clock steps disturb the
+//! series for every N, so they do not indicate a second writer.
 
 use std::collections::VecDeque;
 
@@ -13,43 +13,44 @@ use super::assumptions::Assumptions;
 use super::axis::{Monotonic, scaled};
 use super::pace::Beat;
 
-/// Heartbeats looked at, the latest ones.
+/// Number of latest heartbeats that are evaluated.
 const WINDOW: usize = 32;
 /// Fewest heartbeats that can prove anything.
 const FEWEST: usize = 12;
-/// How often at least a series must go on after others were seen, to be one.
+/// How often a series must at least continue after heartbeats of other series.
 const RETURNS: usize = 2;
-/// Stamps in the window that are earlier than the one before: too many for one clock, set forward and back.
+/// Fewest stamps in the window that are earlier than their predecessor. One clock set forward and back has fewer.
 const FALLS: usize = 3;
-/// Rounds of all writers in which at least one stamp must go back.
+/// Number of rounds of all writers in which at least one stamp must be earlier than its predecessor.
 const ROUNDS: i64 = 8;
-/// Most writers told apart.
+/// Most writers that can be counted.
 const MOST: u32 = 8;
 
 /// The latest heartbeats of a row, and how many processes wrote them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writers {
-    seen: VecDeque<Seen>,
+    arrivals: VecDeque<Arrival>,
     number: Option<u32>,
 }
 
-/// A heartbeat and when it was seen, in as little room as tells writers apart: a window for each row is the most that
-/// is remembered of it.
+/// A heartbeat and when a read showed it.
+///
+/// It is compact, because the windows take most of the memory that rows need.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    /// By the host's clock, in microseconds since 1970.
+pub(super) struct Arrival {
+    /// Microseconds since 1970, by the host's clock.
     stamp: i64,
-    /// Its low bits; Cinder's column has no more.
+    /// The low bits. Cinder's column has no others.
     report_count: u32,
-    /// When the read that showed it was answered: the low bits, in milliseconds.
+    /// When the read that showed the heartbeat was answered: the low bits of the milliseconds on the monotonic axis.
     answered: u32,
 }
 
-impl Seen {
+impl Arrival {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "the low bits are meant"
+        reason = "only the low bits are kept"
     )]
     pub(super) fn new(beat: Beat, answered: Monotonic) -> Self {
         Self {
@@ -59,27 +60,28 @@ impl Seen {
         }
     }
 
-    /// Returns how many heartbeats later this one is.
+    /// Returns the number of heartbeats since an earlier one.
     fn count_since(self, earlier: Self) -> i64 {
         self.report_count.wrapping_sub(earlier.report_count).into()
     }
 
-    /// Returns how much later it was seen.
-    fn seen_since(self, earlier: Self) -> TimeDelta {
+    /// Returns the time between the answers that showed an earlier heartbeat and this one.
+    fn answered_since(self, earlier: Self) -> TimeDelta {
         TimeDelta::milliseconds(self.answered.wrapping_sub(earlier.answered).into())
     }
 }
 
-/// The stamps seen as so many interleaved series. Each heartbeat of each row is judged by them, and so their spans are
-/// whole microseconds, which are cheap to divide.
+/// The stamps as a given number of interleaved series.
+///
+/// Spans are whole microseconds, which are cheap to divide: each heartbeat of each row computes several of these.
 struct Series {
     /// Median interval of a series: the report interval of each writer.
     interval: i64,
-    /// Spans within a series that are no multiple of that.
+    /// Number of spans within a series that differ from `interval` × their heartbeats by more than the slack.
     misfits: usize,
-    /// By how much the spans differ from a multiple of it, on average.
+    /// Mean absolute difference between a span and `interval` × its heartbeats.
     spread: i64,
-    /// Whether each series went on often enough, while others were seen, to be judged.
+    /// Whether each series continued often enough after heartbeats of other series.
     complete: bool,
 }
 
@@ -89,20 +91,21 @@ fn micros(span: TimeDelta) -> i64 {
 }
 
 impl Writers {
-    /// Returns the number of writers, at least 2; `None` while one writer explains what is seen.
+    /// Returns the number of writers, at least 2; `None` while one writer explains the stamps.
     pub(super) fn number(&self) -> Option<u32> {
         self.number
     }
 
-    /// Takes one more heartbeat into account.
+    /// Adds a heartbeat.
     ///
-    /// A verdict stands until the stamps prove another: a late heartbeat among those of several writers fits none.
-    pub(super) fn observe(&mut self, seen: Seen, assumptions: &Assumptions) {
-        if self.seen.len() == WINDOW {
-            self.seen.pop_front();
+    /// The number of writers stands until the stamps prove another number. A late heartbeat of one of several writers
+    /// fits no number.
+    pub(super) fn observe(&mut self, arrival: Arrival, assumptions: &Assumptions) {
+        if self.arrivals.len() == WINDOW {
+            self.arrivals.pop_front();
         }
-        self.seen.push_back(seen);
-        if self.seen.len() < FEWEST {
+        self.arrivals.push_back(arrival);
+        if self.arrivals.len() < FEWEST {
             return;
         }
         let slack = assumptions.slack();
@@ -115,24 +118,25 @@ impl Writers {
         } else if let Some(number) = self.number
             && self.series(number, slack).complete
         {
-            // Reads in step with the writers can show one of them for long, which says nothing of the others.
+            // Reads in step with the writers can show only one of them for a long time, which proves nothing about the
+            // others.
             self.number = None;
         }
     }
 
-    /// Returns the number of writers at the configured rate, at least 2, where stamps go back again and again.
+    /// Returns the number of writers at the configured rate, at least 2, where stamps go back repeatedly.
     ///
-    /// This finds writers too close to each other to keep their turns. Only a host that reports oftener than
-    /// configured, and whose clock is set back every few heartbeats, is mistaken for them.
+    /// This finds writers too close to each other to keep their order. One writer is mistaken for several only if it
+    /// reports more often than configured and its clock is set back every few heartbeats.
     fn by_rate(&self, report_interval: TimeDelta) -> Option<u32> {
         let falls = self.falls();
         if falls < FALLS {
             return None;
         }
-        let (first, last) = self.seen.front().zip(self.seen.back())?;
+        let (first, last) = self.arrivals.front().zip(self.arrivals.back())?;
         let count = last.count_since(*first);
         let expected = scaled(report_interval, count, 1);
-        let took = last.seen_since(*first);
+        let took = last.answered_since(*first);
         (2..=MOST)
             .rev()
             .find(|&number| scaled(took, 2 * i64::from(number) - 1, 2) <= expected)
@@ -142,13 +146,13 @@ impl Writers {
             })
     }
 
-    /// Returns whether the stamps prove so many writers, where they refute a `single` one.
+    /// Returns whether the stamps prove this number of writers. `single` is the same stamps as one series.
     ///
-    /// A quarter of the spans must refute it, which a few late heartbeats don't. The others must fit their series,
-    /// but for one in a full window, and three times better than a single one: a loop that is irregular by itself
-    /// is so in each series. One process can achieve all that, when a task of its own delays every Nth heartbeat:
-    /// then all heartbeats together come at the configured rate. So either each series must come at that rate, or
-    /// the stamps must go back while the count rises, as no delay makes them.
+    /// At least a quarter of the spans must refute a single writer; a few late heartbeats do not. All spans but one in
+    /// a full window must fit their series, and three times better than a single series: an irregular loop is
+    /// irregular in each series. One process can still produce such stamps, when a periodic task delays every Nth
+    /// heartbeat. All heartbeats together then come at the configured rate. Therefore either each series must come at
+    /// that rate, or stamps must go back while the count rises, which no delay causes.
     fn proves(&self, number: u32, single: &Series, assumptions: &Assumptions) -> bool {
         let series = self.series(number, assumptions.slack());
         let configured = micros(assumptions.report_interval);
@@ -156,35 +160,35 @@ impl Writers {
             |interval: i64| interval.saturating_sub(configured).saturating_abs() <= configured / 4;
         let together = series.interval / i64::from(number);
         series.complete
-            && single.misfits * 4 >= self.seen.len()
-            && series.misfits * WINDOW <= self.seen.len()
+            && single.misfits * 4 >= self.arrivals.len()
+            && series.misfits * WINDOW <= self.arrivals.len()
             && series.spread.saturating_mul(3) < single.spread
             && !as_configured(together)
             && (as_configured(series.interval) || self.falls() >= FALLS)
     }
 
-    /// Returns how many stamps are earlier than the one before.
+    /// Returns the number of stamps that are earlier than their predecessor.
     fn falls(&self) -> usize {
-        let later = self.seen.iter().skip(1);
-        self.seen
+        let later = self.arrivals.iter().skip(1);
+        self.arrivals
             .iter()
             .zip(later)
-            .filter(|(seen, next)| next.stamp < seen.stamp)
+            .filter(|(arrival, next)| next.stamp < arrival.stamp)
             .count()
     }
 
     fn series(&self, number: u32, slack: TimeDelta) -> Series {
         let slack = micros(slack);
-        // For each series, by the remainder of its counts: where it was last seen, and how often it went on after others.
-        let mut latest = [None::<(usize, Seen)>; MOST as usize];
+        // By count modulo number: the latest heartbeat of each series, and how often it continued after others.
+        let mut latest = [None::<(usize, Arrival)>; MOST as usize];
         let mut returns = [0; MOST as usize];
         let mut spans = Vec::with_capacity(WINDOW);
-        for (place, &seen) in self.seen.iter().enumerate() {
-            let writer = (seen.report_count % number) as usize;
-            if let Some((before, last)) = latest[writer].replace((place, seen)) {
-                // A garbled count can differ in its high bits alone.
-                let times = (seen.count_since(last) / i64::from(number)).max(1);
-                spans.push((seen.stamp.saturating_sub(last.stamp), times));
+        for (place, &arrival) in self.arrivals.iter().enumerate() {
+            let writer = (arrival.report_count % number) as usize;
+            if let Some((before, last)) = latest[writer].replace((place, arrival)) {
+                // Garbled counts with equal low bits would make it zero.
+                let times = (arrival.count_since(last) / i64::from(number)).max(1);
+                spans.push((arrival.stamp.saturating_sub(last.stamp), times));
                 returns[writer] += usize::from(before + 1 < place);
             }
         }

@@ -1,10 +1,10 @@
-//! What holds whatever the rows show.
+//! Properties for arbitrary rows.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What a row does between two reads, after a pause of so many milliseconds.
+/// What happens to a row between two reads; generators pair it with a pause in milliseconds before it.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     Nothing,
@@ -38,7 +38,7 @@ fn quantum() -> impl Strategy<Value = Quantum> {
     ]
 }
 
-/// A row in the making.
+/// A simulated row.
 struct History {
     origin: Monotonic,
     time: TimeDelta,
@@ -62,7 +62,7 @@ impl History {
         }
     }
 
-    /// Lets one event happen and returns what a read shows of it.
+    /// Applies an event after its pause and returns a read and the row it shows.
     fn next(&mut self, (pause, event): (i64, Event)) -> (Read, Row) {
         self.time += TimeDelta::milliseconds(pause);
         let mut shown = self.row;
@@ -92,8 +92,8 @@ impl History {
     }
 }
 
-/// The skew after all these events, and the last read.
-fn lived(origin: i64, quantum: Quantum, events: &[(i64, Event)]) -> (Skew, History) {
+/// The skew and the row after all these events.
+fn after(origin: i64, quantum: Quantum, events: &[(i64, Event)]) -> (Skew, History) {
     let mut history = History::new(origin);
     let mut skew = Skew::new(history.read(), history.row, assumptions(quantum));
     for &event in events {
@@ -114,7 +114,7 @@ proptest! {
     fn bounds_are_in_order_and_widen_linearly(
         quantum in quantum(), events in events(), first in 0..100_000_i64, second in 0..100_000_i64,
     ) {
-        let (skew, history) = lived(0, quantum, &events);
+        let (skew, history) = after(0, quantum, &events);
         let end = history.read().answered;
         let later = |millis| skew.bounds(Monotonic(end.0 + TimeDelta::milliseconds(millis)));
         let growth = |millis| later(0).lower - later(millis).lower;
@@ -128,10 +128,10 @@ proptest! {
     }
 
     #[test]
-    fn a_read_without_news_changes_nothing(
+    fn a_read_of_an_unchanged_row_changes_nothing(
         quantum in quantum(), events in events(), pause in 1..20_000_i64, later in 0..100_000_i64,
     ) {
-        let (skew, mut history) = lived(0, quantum, &events);
+        let (skew, mut history) = after(0, quantum, &events);
         let mut reread = skew.clone();
         let (read, row) = history.next((pause, Event::Nothing));
         prop_assert_eq!(reread.observe(read, row), Observation::Same);
@@ -148,7 +148,7 @@ proptest! {
         quantum in quantum(), events in events(), pause in 1..20_000_i64, count in 0..3_i64,
         stamp_millis in -90_000..90_000_i64,
     ) {
-        let (skew, history) = lived(0, quantum, &events);
+        let (skew, history) = after(0, quantum, &events);
         let mut moved = skew.clone();
         let mut row = history.row;
         row.report_count += count;
@@ -165,7 +165,7 @@ proptest! {
         quantum in quantum(), events in events(), later in events(), behind in 1..5_i64,
         stamp_millis in 0..90_000_i64,
     ) {
-        let (skew, history) = lived(0, quantum, &events);
+        let (skew, history) = after(0, quantum, &events);
         let mut disturbed = skew.clone();
         let mut old = history.row;
         old.report_count -= behind;
@@ -180,7 +180,7 @@ proptest! {
     ) {
         let origin = i64::from(origin) * 1_234_567;
         let shown = |origin| {
-            let (skew, history) = lived(origin, quantum, &events);
+            let (skew, history) = after(origin, quantum, &events);
             let now = DatabaseTime(epoch() + history.time + TimeDelta::milliseconds(database));
             let limit = TimeDelta::seconds(60);
             (
@@ -197,7 +197,7 @@ proptest! {
     fn a_recreated_row_starts_over(
         quantum in quantum(), events in events(), later in events(), stamp_millis in 1..90_000_i64,
     ) {
-        let (mut skew, mut history) = lived(0, quantum, &events);
+        let (mut skew, mut history) = after(0, quantum, &events);
         history.time += TimeDelta::milliseconds(1);
         history.row.report_count = 0;
         history.row.stamp.0 += TimeDelta::milliseconds(stamp_millis);
@@ -207,7 +207,7 @@ proptest! {
     }
 }
 
-/// Asserts that two that should know the same learn the same from what comes.
+/// Asserts that two skews that should be equal stay equal over these events.
 fn same_future(
     mut one: Skew,
     mut other: Skew,

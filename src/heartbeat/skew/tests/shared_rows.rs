@@ -1,8 +1,8 @@
-//! Rows that several processes write, and what is none of them.
+//! Rows with several writers, and rows that only resemble them.
 
 use super::*;
 
-/// Reads a row every 5 s whose writers report every `interval` seconds, each at its phase and by its clock.
+/// Reads, every 5 s, a row whose writers report every `interval` seconds; each writer is (phase, seconds ahead).
 fn shared(interval: f64, writers: &[(f64, f64)]) -> Skew {
     let mut beats: Vec<(f64, f64)> = Vec::new();
     for &(phase, ahead) in writers {
@@ -14,7 +14,7 @@ fn shared(interval: f64, writers: &[(f64, f64)]) -> Skew {
     beats.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut skew: Option<Skew> = None;
     for poll in 2..60_i32 {
-        // The polls move through the writers' turns, as the dither makes them.
+        // The polls move through the writers' turns, as the dither causes.
         let sent = f64::from(poll) * 5.0 + f64::from(poll * 37 % 17) * 0.09;
         let count = beats.partition_point(|beat| beat.0 + 0.005 < sent);
         let row = row(i64::try_from(count).unwrap(), beats[count - 1].1);
@@ -39,19 +39,19 @@ fn check(interval: f64, writers: &[(f64, f64)], number: Option<u32>) -> Skew {
 }
 
 #[test]
-fn writers_are_counted_by_their_turns() {
+fn writers_are_counted_by_their_order() {
     check(10.0, &[(1.0, 0.0), (4.0, 0.0)], Some(2));
     check(10.0, &[(1.0, 0.0), (4.0, 5.0)], Some(2));
     check(10.0, &[(1.0, 0.0), (3.0, 0.0), (8.0, 40.0)], Some(3));
-    // Less often than configured: only stamps that go back prove them.
+    // Each reports less often than configured: only stamps that go back prove two writers.
     check(30.0, &[(1.0, 0.0), (8.0, 75.0)], Some(2));
     check(30.0, &[(1.0, 0.0), (8.0, 0.0)], None);
-    // Together as often as configured: one clock set to and fro could do the same.
+    // Together they report as often as configured: one clock set forward and back could produce the same stamps.
     check(20.0, &[(1.0, 0.0), (8.0, 75.0)], None);
 }
 
 #[test]
-fn one_writer_that_reports_oftener_is_one() {
+fn one_writer_that_reports_more_often_than_configured_is_not_several() {
     check(10.0, &[(1.0, 75.0)], None);
     check(5.0, &[(1.0, 0.0)], None);
     check(3.3, &[(1.0, 0.0)], None);
@@ -63,7 +63,7 @@ fn writers_whose_stamps_are_evenly_spaced_look_like_one() {
 }
 
 #[test]
-fn a_row_with_several_writers_has_no_interval_and_counts_no_more_steps() {
+fn a_row_with_several_writers_has_no_interval_and_stops_counting_steps() {
     let skew = check(10.0, &[(1.0, 0.0), (4.0, 75.0)], Some(2));
     assert_eq!(skew.interval(), None);
     assert!(skew.steps() <= 12, "{} steps", skew.steps());

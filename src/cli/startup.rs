@@ -1,0 +1,53 @@
+//! Steps that several commands begin with: settings, warnings, web access, the async runtime.
+
+use std::time::Duration;
+
+use clap::ArgMatches;
+use tokio::runtime::Builder;
+
+use super::flags;
+use super::outcome::{Failure, WRONG, warning, write_stderr};
+use crate::config::settings::Settings;
+use crate::web::access::Access;
+
+/// Loads the settings from the flags and every other source.
+pub(super) fn settings(matches: &ArgMatches, code: u8) -> Result<Settings, Failure> {
+    Settings::load(flags::given(matches)).map_err(|faults| Failure::configuration(&faults, code))
+}
+
+/// Prints the warnings about the settings on standard error.
+pub(super) fn warn(settings: &Settings) {
+    for text in &settings.warnings {
+        write_stderr(&warning(text));
+    }
+}
+
+/// Reads the web configuration file, if the settings name one.
+pub(super) fn access(settings: &Settings) -> Result<Access, Failure> {
+    Access::new(settings.web_config.clone())
+        .map_err(|faults| Failure::configuration(&faults, WRONG))
+}
+
+/// Runs a future to completion on `threads` worker threads; on the current thread if 0.
+///
+/// Tasks that still run then, such as a blocked name lookup, do not delay the end.
+pub(super) fn block_on<T>(
+    threads: usize,
+    code: u8,
+    future: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut builder = match threads {
+        0 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(&error, code))?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}

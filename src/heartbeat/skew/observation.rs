@@ -1,0 +1,36 @@
+//! What one read shows of a row, and what it contributes to the bounds.
+
+use crate::heartbeat::time::HostTime;
+
+/// What one read shows of a service's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// `report_count`. Each heartbeat adds one; nothing else changes it.
+    pub report_count: i64,
+    /// `updated_at`. A row in which it is NULL never reported, so there is nothing to observe.
+    pub stamp: HostTime,
+    /// Whether any other column changed since the last read. The stamp need not be a heartbeat's then.
+    pub foreign: bool,
+}
+
+/// What one read contributed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observation {
+    /// Nothing was written since the last read.
+    Same,
+    /// The row is older than in an earlier read, as a lagging replica shows it: ignored.
+    Stale,
+    /// The row was removed and created again: everything learnt is forgotten.
+    Recreated,
+    /// Another write than a heartbeat, perhaps with another clock: the next heartbeat replaces the bounds.
+    Foreign,
+    /// A heartbeat whose bounds replace the old ones: it is the first after a start, a foreign write or a change of the
+    /// assumptions, or the interval is not yet known.
+    Restart,
+    /// A heartbeat that is early, late or lost, or whose clock was set: its bounds replace the old ones.
+    Irregular,
+    /// A regular heartbeat that contradicts the old bounds: an assumption does not hold.
+    Conflict,
+    /// A regular heartbeat, intersected with the old bounds.
+    Heartbeat,
+}
