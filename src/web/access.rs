@@ -1,6 +1,6 @@
-//! The web configuration in force: what is asked of clients now, and when its files are read again.
+//! The active web configuration: what clients must prove, and when its files are reloaded.
 //!
-//! Rules are replaced as a whole or not at all: a file that is wrong leaves those that were.
+//! A reload replaces all rules or none: a file with a fault leaves the old rules active.
 
 pub(crate) mod file_stamps;
 pub(crate) mod refusal;
@@ -18,30 +18,30 @@ use tracing::{error, info};
 
 use self::file_stamps::FileStamps;
 use self::refusal::Refusal;
-use super::auth::{LoginChecker, Users, Verdict};
+use super::login::{LoginChecker, Users, Verdict};
 use super::rate_limit::Bucket;
 use super::tls;
 use crate::config::fault::Fault;
 use crate::config::web::{self, RateLimit};
 use crate::error::chain;
 
-/// Time between two looks at the files.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Time between two checks of the files for changes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What is asked of clients, with all that is remembered of them.
+/// The rules for clients, with the state that outlives a reload.
 #[derive(Debug)]
 pub struct Access {
-    /// The web configuration file; `None`: nothing is asked of anybody.
+    /// The web configuration file; `None`: plain HTTP without any rules.
     file: Option<PathBuf>,
     rules: RwLock<Arc<Rules>>,
-    /// Remembers who was let in, beyond a change of the rules.
+    /// Keeps its cache over a reload.
     login_checker: LoginChecker,
     bucket: Mutex<Bucket>,
-    /// The files as they were when they were last read, in vain or not.
-    seen: Mutex<FileStamps>,
+    /// State of the files at the last read, successful or not.
+    stamps: Mutex<FileStamps>,
 }
 
-/// What one state of the files asks for.
+/// Rules of one version of the files.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     tls: Option<Arc<ServerConfig>>,
@@ -51,19 +51,19 @@ pub(crate) struct Rules {
 }
 
 impl Access {
-    /// Reads the web configuration file, if there is one, and all files that it names.
+    /// Reads the web configuration file, if any, and all files that it names.
     ///
     /// # Errors
-    /// Every fault there is.
+    /// All faults.
     pub fn new(file: Option<PathBuf>) -> Result<Self, Vec<Fault>> {
-        let (rules, seen) = match &file {
+        let (rules, stamps) = match &file {
             None => (Ok(Rules::default()), FileStamps::default()),
             Some(file) => read(file),
         };
         let login_checker = LoginChecker::new().map_err(|_| {
             vec![Fault::Syntax {
                 origin: "the system".to_owned(),
-                what: "gives no random numbers".to_owned(),
+                what: "provides no random numbers".to_owned(),
             }]
         })?;
         Ok(Self {
@@ -71,21 +71,21 @@ impl Access {
             rules: RwLock::new(Arc::new(rules?)),
             login_checker,
             bucket: Mutex::default(),
-            seen: Mutex::new(seen),
+            stamps: Mutex::new(stamps),
         })
     }
 
-    /// Returns the rules in force now.
+    /// Returns the active rules.
     #[must_use]
     pub(crate) fn rules(&self) -> Arc<Rules> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
         rules.clone()
     }
 
-    /// Returns whether a request is to be answered by these rules.
+    /// Checks a request against the rate limit and the users.
     ///
     /// # Errors
-    /// What to answer instead.
+    /// The refusal to send instead of a response.
     pub(crate) async fn check(&self, rules: &Rules, request: &Request<()>) -> Result<(), Refusal> {
         if let Some(limit) = &rules.rate_limit {
             let taken = locked(&self.bucket).take(limit, Instant::now());
@@ -101,27 +101,27 @@ impl Access {
         }
     }
 
-    /// Reads all files again, and puts in force what they say. Blocks for as long as the disk does.
+    /// Reads all files again and activates their rules. Blocks on file I/O.
     ///
     /// # Errors
-    /// Every fault there is; the rules stay what they were.
+    /// All faults; the old rules stay active.
     pub(crate) fn reload(&self) -> Result<(), Vec<Fault>> {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        // Held throughout, so that of two reloads the later one reads later.
-        let mut seen = locked(&self.seen);
-        let (rules, found) = read(file);
-        *seen = found;
+        // Held throughout, so that the later of two reloads also reads later.
+        let mut stamps = locked(&self.stamps);
+        let (rules, current) = read(file);
+        *stamps = current;
         let rules = rules?;
-        self.login_checker.keep(&rules.users);
+        self.login_checker.retain(&rules.users);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         Ok(())
     }
 
-    /// Reads the files again whenever they have changed, until `stop` turns true.
+    /// Reloads the files whenever they change, until `stop` turns true.
     ///
-    /// `report` is told whether that succeeded, once for each change, which is logged as well.
+    /// Logs each reload and calls `report` with its success.
     pub(crate) async fn watch(
         self: Arc<Self>,
         mut stop: watch::Receiver<bool>,
@@ -131,7 +131,7 @@ impl Access {
             return;
         };
         self.rules().announce(&file);
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        let mut ticks = tokio::time::interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut changing = None;
         loop {
@@ -140,8 +140,9 @@ impl Access {
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             let access = self.clone();
-            let looked = tokio::task::spawn_blocking(move || access.look(changing.as_ref())).await;
-            let (still_changing, reloaded) = looked.unwrap_or_default();
+            let checked =
+                tokio::task::spawn_blocking(move || access.reload_if_changed(changing.as_ref()));
+            let (still_changing, reloaded) = checked.await.unwrap_or_default();
             changing = still_changing;
             match reloaded {
                 None => continue,
@@ -150,7 +151,7 @@ impl Access {
                     for fault in &faults {
                         error!(
                             error = chain(fault),
-                            "the web configuration has changed and can't be used; the old one is kept"
+                            "the changed web configuration is invalid; the old one stays active"
                         );
                     }
                     report(false);
@@ -161,15 +162,18 @@ impl Access {
         }
     }
 
-    /// Reloads what has changed since it was read, and not since the look before: a certificate and its key are
-    /// seldom replaced in one moment.
-    fn look(
+    /// Reloads files that differ from the last read, once two checks in a row see the same change.
+    ///
+    /// A certificate and its key are rarely replaced at the same instant.
+    ///
+    /// `changing` and the first result are a change that only one check has seen.
+    fn reload_if_changed(
         &self,
         changing: Option<&FileStamps>,
     ) -> (Option<FileStamps>, Option<Result<(), Vec<Fault>>>) {
-        let known = locked(&self.seen).clone();
-        let now = known.again();
-        if now == known {
+        let last_read = locked(&self.stamps).clone();
+        let now = last_read.refreshed();
+        if now == last_read {
             (None, None)
         } else if changing == Some(&now) {
             (None, Some(self.reload()))
@@ -180,14 +184,14 @@ impl Access {
 }
 
 impl Rules {
-    /// Returns how connections are secured; `None`: they are not.
+    /// Returns the TLS configuration, `None` for plain HTTP.
     #[must_use]
     pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.tls.clone()
     }
 
-    /// Puts the headers that were asked for on an answer.
-    pub(crate) fn dress<B>(&self, response: &mut Response<B>) {
+    /// Sets the configured headers on a response.
+    pub(crate) fn set_headers<B>(&self, response: &mut Response<B>) {
         for (name, value) in &self.headers {
             response.headers_mut().insert(name, value.clone());
         }
@@ -199,15 +203,15 @@ impl Rules {
             tls = self.tls.is_some(),
             users = self.users.len(),
             rate_limit = self.rate_limit.is_some(),
-            "the web configuration is in force"
+            "web configuration loaded"
         );
     }
 }
 
-/// Reads all files, and returns how they were just before.
+/// Reads all files. Takes their stamps first, so that a change during the read is noticed later.
 fn read(file: &std::path::Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
-    let mut seen = FileStamps::default();
-    seen.add(file);
+    let mut stamps = FileStamps::default();
+    stamps.add(file);
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(source) => {
@@ -216,12 +220,12 @@ fn read(file: &std::path::Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
                 origin: "web.config.file".to_owned(),
                 source,
             };
-            return (Err(vec![fault]), seen);
+            return (Err(vec![fault]), stamps);
         }
     };
     let (config, files) = web::read(file, &text);
     for file in &files {
-        seen.add(file);
+        stamps.add(file);
     }
     let rules = config.and_then(|config| {
         let tls = config
@@ -235,11 +239,11 @@ fn read(file: &std::path::Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
             rate_limit: config.rate_limit,
         })
     });
-    (rules, seen)
+    (rules, stamps)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing in there can be half done.
+    // A panic leaves no half-finished change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

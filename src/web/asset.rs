@@ -1,23 +1,28 @@
-//! The files that the page loads: they are part of the program, and nothing is loaded from elsewhere.
+//! The embedded files of the status page.
 
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::{Request, Response, StatusCode};
 
+use super::response::{Body, response, set_encoding};
+use super::{negotiation, query};
 use crate::publish::gzip;
+use crate::publish::rendered::Encoding;
 
-/// A file below `/static/`.
+/// An embedded file, served below `/static/`.
 #[derive(Debug)]
 pub(crate) struct Asset {
-    /// Its name.
+    /// File name.
     pub name: &'static str,
-    /// Its media type.
+    /// Media type.
     pub content_type: &'static str,
-    /// What is in it.
+    /// Content.
     pub text: &'static [u8],
-    /// The same, compressed.
+    /// Compressed content.
     pub gzip: Bytes,
-    /// A hash of what is in it, in hexadecimal: another build with another file has another address.
+    /// Hash of the content in hexadecimal; changes the file's URL when the content changes.
     pub version: String,
 }
 
@@ -57,15 +62,53 @@ fn asset(name: &'static str, content_type: &'static str, text: &'static [u8]) ->
     }
 }
 
-/// Returns the file of this name.
+impl Asset {
+    /// Answers a request for the file; a URL with its version may be cached for a year.
+    pub(super) fn respond(&'static self, request: &Request<()>) -> Response<Body> {
+        let encoding = negotiation::request_encoding(request);
+        // A strong tag identifies bytes, which differ by encoding.
+        let tag = match encoding {
+            Encoding::Identity => format!("\"{}\"", self.version),
+            Encoding::Gzip => format!("\"{}-gzip\"", self.version),
+        };
+        let mut response = if negotiation::header(request, IF_NONE_MATCH).contains(&tag) {
+            let mut response = response(StatusCode::NOT_MODIFIED, "", Bytes::new());
+            response.headers_mut().remove(CONTENT_TYPE);
+            set_encoding(&mut response, Encoding::Identity, "Accept-Encoding");
+            response
+        } else {
+            let bytes = match encoding {
+                Encoding::Identity => Bytes::from_static(self.text),
+                Encoding::Gzip => self.gzip.clone(),
+            };
+            let mut response = response(StatusCode::OK, self.content_type, bytes);
+            set_encoding(&mut response, encoding, "Accept-Encoding");
+            response
+        };
+        let versioned = query::pairs(request.uri().query())
+            .any(|(name, value)| name == "v" && value == self.version);
+        let caching = if versioned {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        };
+        let tag = HeaderValue::try_from(tag).expect("digits, letters, hyphen and quotes are valid");
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+        headers.insert(ETAG, tag);
+        response
+    }
+}
+
+/// Returns the file with this name.
 #[must_use]
 pub(crate) fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }
 
-/// Returns the address of a file, relative to the page, which changes with the file.
+/// Returns the URL of a file relative to the page, with its version.
 #[must_use]
-pub(crate) fn address(name: &'static str) -> String {
+pub(crate) fn url(name: &'static str) -> String {
     let version = find(name).map_or("", |asset| &asset.version);
     format!("static/{name}?v={version}")
 }

@@ -1,6 +1,6 @@
-//! The small drawings of the page as lengths: a skew against its budget, and the last hour.
+//! Geometry of the page's charts: a clock skew against its budget, and the last hour.
 //!
-//! Ten units are a CSS pixel at the drawing's own size, so that whole numbers are fine enough.
+//! Ten units are one CSS pixel at the chart's default size, so whole numbers are precise enough.
 
 use chrono::TimeDelta;
 
@@ -10,78 +10,78 @@ use crate::heartbeat::history::Hour;
 use crate::heartbeat::skew::{Bounds, ClockSkew};
 use crate::heartbeat::state::State;
 
-/// Half the width of a skew's drawing, whose middle is 0.
-const HALF: i64 = 800;
-/// The least width of what is drawn.
-const LEAST: i64 = 24;
+/// Half the width of a skew chart, whose centre is 0.
+const HALF_WIDTH: i64 = 800;
+/// Minimum width of a segment.
+const MIN_WIDTH: i64 = 24;
 
-/// A part of an axis.
+/// A segment of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segment {
-    /// Where it begins.
+    /// Start.
     pub x: i64,
-    /// How long it is.
+    /// Length.
     pub width: i64,
 }
 
-/// A skew on an axis from one and a half times `service_down_time` behind to as much ahead.
+/// A clock skew on an axis of ±1.5 times the budget ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SkewChart {
-    /// What Cinder allows.
+    /// Skews within which Cinder lists the service as up.
     pub budget: Segment,
-    /// What is proven; up to the end where a side is not bounded.
+    /// The skew's bounds; to the end of the axis without an upper bound.
     pub bounds: Segment,
-    /// The estimate.
+    /// Position of the estimate.
     pub mark: Option<i64>,
-    /// Whether the estimate lies beyond the axis, where `mark` is its end.
+    /// Whether the estimate lies beyond the axis; `mark` is then its end.
     pub beyond: bool,
 }
 
 impl SkewChart {
-    /// Returns the drawing of a skew.
+    /// Computes the chart of a clock skew.
     #[must_use]
     pub(crate) fn new(skew: &ClockSkew, budget: Budget) -> Self {
         let end = (budget.ahead * 3 / 2).max(TimeDelta::seconds(1));
         let x = |span: TimeDelta| {
             let span = span.clamp(-end, end).num_milliseconds();
-            span * HALF / end.num_milliseconds()
+            span * HALF_WIDTH / end.num_milliseconds()
         };
         let part = |from: i64, to: i64| {
-            let width = (to - from).max(LEAST);
-            let x = ((from + to - width) / 2).clamp(-HALF, HALF - width);
+            let width = (to - from).max(MIN_WIDTH);
+            let x = ((from + to - width) / 2).clamp(-HALF_WIDTH, HALF_WIDTH - width);
             Segment { x, width }
         };
         let Bounds { lower, upper } = skew.bounds;
         Self {
             budget: part(x(-budget.behind), x(budget.ahead)),
-            bounds: part(x(lower), upper.map_or(HALF, x)),
+            bounds: part(x(lower), upper.map_or(HALF_WIDTH, x)),
             mark: skew.estimate.map(x),
             beyond: skew.estimate.is_some_and(|estimate| estimate.abs() > end),
         }
     }
 }
 
-/// Minutes of the last hour that are alike.
+/// Consecutive minutes of the last hour with one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// Where it begins and how long it is, ten units a minute.
+    /// Position and length, ten units a minute.
     pub part: Segment,
-    /// How it is drawn: `down`, `unseen`, `unknown`, `up`, or `none` without a picture.
+    /// CSS class: `down`, `unseen`, `unknown`, `up`, or `none` without a snapshot.
     pub kind: &'static str,
-    /// How high it is, of 100: what is drawn must not be told by its colour alone.
+    /// Height of 100: colour must not be the only difference.
     pub height: i64,
 }
 
-/// What a minute can be drawn as: its kind, the words for it and its height.
+/// Kinds of minutes, each with its label and height.
 pub(crate) const LEGEND: [(&str, &str, i64); 5] = [
     ("down", "down", 100),
-    ("unseen", "failing unseen", 76),
+    ("unseen", "down, but listed as up", 76),
     ("unknown", "unknown", 52),
     ("up", "up", 36),
     ("none", "not observed", 8),
 ];
 
-/// Returns the drawing of an hour.
+/// Returns the runs of an hour.
 #[must_use]
 pub(crate) fn runs(hour: &Hour) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
@@ -141,10 +141,10 @@ mod tests {
         ] {
             let chart = chart(estimate, lower, upper);
             for part in [chart.budget, chart.bounds] {
-                let fits = -HALF <= part.x && part.x + part.width <= HALF;
-                assert!(fits && part.width >= LEAST, "{chart:?}");
+                let fits = -HALF_WIDTH <= part.x && part.x + part.width <= HALF_WIDTH;
+                assert!(fits && part.width >= MIN_WIDTH, "{chart:?}");
             }
-            assert!(chart.mark.is_none_or(|mark| mark.abs() <= HALF));
+            assert!(chart.mark.is_none_or(|mark| mark.abs() <= HALF_WIDTH));
             assert_eq!(chart.beyond, estimate.is_some_and(|s: i64| s.abs() > 90));
         }
     }

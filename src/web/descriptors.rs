@@ -1,12 +1,12 @@
-//! The system's limit on open files, each connection being one.
+//! The limit on open files; each connection needs one descriptor.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::warn;
 
-/// Descriptors kept for everything but clients: the database, listeners, configuration, the log.
-const OWN: u64 = 64;
+/// Descriptors reserved for the database, listeners, configuration and the log.
+const RESERVED: u64 = 64;
 
-/// Raises the soft limit to the hard one, and returns for how many clients there are descriptors: `wanted`, or fewer.
+/// Raises the soft limit to the hard one, and returns the number of connections it allows: at most `wanted`.
 pub(super) fn for_clients(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let raised = rustix::process::Rlimit {
@@ -16,18 +16,18 @@ pub(super) fn for_clients(wanted: usize) -> usize {
     if setrlimit(Resource::Nofile, raised).is_ok() {
         limit = raised;
     }
-    // No limit is none to mind.
+    // `None` is unlimited.
     let Some(descriptors) = limit.current else {
         return wanted;
     };
-    // A connection that made room for another is closed a little later: a quarter is for those.
-    let room = descriptors.saturating_sub(OWN) / 4 * 3;
+    // A quarter is for connections that are being closed.
+    let room = descriptors.saturating_sub(RESERVED) / 4 * 3;
     let room = usize::try_from(room).unwrap_or(usize::MAX);
     if room < wanted {
         warn!(
             descriptors,
             connections = room.max(1),
-            "few files may be open, and so fewer clients are served at once; raise the hard limit (LimitNOFILE=)"
+            "the limit on open files allows fewer connections than usual; raise the hard limit (LimitNOFILE=)"
         );
     }
     room.clamp(1, wanted)

@@ -1,8 +1,6 @@
-//! Handshakes of TLS, on threads of their own: a flood of them does not stand in line before the answers of clients who
-//! are connected, nor before the handshake of a client with few connections.
+//! TLS handshakes, run on a thread apart from the server's: a flood of handshakes does not delay responses.
 //!
-//! What it does not keep off: clients from many addresses, with few connections each, delay each other's handshakes; so
-//! do clients who share an address, as behind a proxy that does not speak HTTP. And the processors are everybody's.
+//! Handshakes delay each other, whichever client they belong to. All threads share the processors.
 
 use std::io;
 use std::sync::Arc;
@@ -15,85 +13,59 @@ use tokio_rustls::server::TlsStream;
 
 use super::tls;
 
-/// Connections of one client from which on it waits among its like: more than a Prometheus, a health check and a
-/// browser have together.
-const MANY: usize = 16;
-
-/// The threads that secure connections. They wait where nobody asks for TLS, which a reload may change.
+/// The thread that runs handshakes. It also exists while TLS is off, since a reload may turn TLS on.
 #[derive(Debug)]
-pub struct HandshakePool {
-    few: Lane,
-    many: Lane,
-}
+pub struct HandshakePool(Option<Runtime>);
 
 impl HandshakePool {
-    /// Starts the threads.
+    /// Starts the thread.
     ///
     /// # Panics
-    /// The system gives no more of them.
+    /// The system refuses to create a thread.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            few: Lane::start("tls-few"),
-            many: Lane::start("tls-many"),
-        }
+        // The runtime needs a timer for the handshake's timeout. The runtime that accepted a stream wakes it.
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("tls-handshake")
+            .enable_time()
+            .build()
+            .expect("a runtime without I/O asks the system only for a thread");
+        Self(Some(runtime))
     }
 
-    /// Secures a connection of a client who has so many, this one included; a handshake that is no longer waited for
-    /// ends.
+    /// Performs the handshake on a stream. Dropping the future ends the handshake.
     ///
     /// # Errors
     /// Those of [`tls::accept`].
-    pub(crate) async fn secure<S>(
+    pub(crate) async fn accept<S>(
         &self,
-        held: usize,
         config: Arc<ServerConfig>,
         stream: S,
     ) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.lane(held).run(tls::accept(config, stream)).await?
+        self.run(tls::accept(config, stream)).await?
     }
 
-    fn lane(&self, held: usize) -> &Lane {
-        if held < MANY { &self.few } else { &self.many }
-    }
-}
-
-/// A thread on which work is done in the order in which it can go on.
-#[derive(Debug)]
-struct Lane(Option<Runtime>);
-
-impl Lane {
-    fn start(name: &str) -> Self {
-        // A timer for the time that a handshake may take; a stream is woken by the runtime that accepted it.
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name(name)
-            .enable_time()
-            .build()
-            .expect("nothing that can fail is asked of the system but a thread");
-        Self(Some(runtime))
-    }
-
-    /// Returns what comes of the work, or that it broke down.
+    /// Returns the output of a task, or an error if it panicked.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl Future<Output = T> + Send + 'static,
+        task: impl Future<Output = T> + Send + 'static,
     ) -> io::Result<T> {
-        let runtime = self.0.as_ref().expect("it is there until it is dropped");
-        // Unlike the handle of a task, the set ends its tasks when it is dropped.
+        let runtime = self.0.as_ref().expect("only drop takes the runtime");
+        // Unlike a task's handle, the set aborts its tasks when dropped.
         let mut tasks = JoinSet::new();
-        tasks.spawn_on(work, runtime.handle());
-        let done = tasks.join_next().await.expect("there is one");
-        done.map_err(io::Error::other)
+        tasks.spawn_on(task, runtime.handle());
+        let output = tasks.join_next().await.expect("the set has one task");
+        output.map_err(io::Error::other)
     }
 }
 
-impl Drop for Lane {
+impl Drop for HandshakePool {
     fn drop(&mut self) {
-        // Dropped as it is, a runtime would wait for its threads, which asynchronous code must not.
+        // Dropping a runtime waits for its threads, which asynchronous code must not do.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
@@ -103,43 +75,28 @@ impl Drop for Lane {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::sync::mpsc;
 
     use tokio::sync::oneshot;
 
     use super::*;
 
     #[tokio::test]
-    async fn who_has_few_connections_does_not_wait_for_those_with_many() {
-        let handshakes = HandshakePool::start();
-        let (release, released) = mpsc::channel::<()>();
-        // Keeps the thread busy, which no await does.
-        let busy = handshakes.lane(MANY).run(async move { released.recv() });
-        tokio::select! {
-            biased;
-            _ = busy => panic!("it is not released yet"),
-            done = handshakes.lane(MANY - 1).run(async { 7 }) => assert_eq!(done.unwrap(), 7),
-        }
-        drop(release);
-    }
-
-    #[tokio::test]
-    async fn work_that_nobody_waits_for_ends_and_work_that_breaks_down_is_an_error() {
-        let lane = Lane::start("test");
-        let (held, ended) = oneshot::channel::<()>();
+    async fn a_dropped_task_is_aborted_and_a_panic_is_an_error() {
+        let pool = HandshakePool::start();
+        let (held, aborted) = oneshot::channel::<()>();
         let (started, starts) = oneshot::channel();
-        let work = lane.run(async move {
+        let task = pool.run(async move {
             let _held = held;
             started.send(()).unwrap();
             pending::<()>().await;
         });
         tokio::select! {
-            _ = work => panic!("it never ends by itself"),
+            _ = task => panic!("it is pending forever"),
             started = starts => started.unwrap(),
         }
-        // The sender is dropped with the work.
-        ended.await.unwrap_err();
-        let broken: io::Result<()> = lane.run(async { panic!("as it is to be") }).await;
-        assert!(broken.is_err());
+        // The sender is dropped with the task.
+        aborted.await.unwrap_err();
+        let panicked: io::Result<()> = pool.run(async { panic!("on purpose") }).await;
+        assert!(panicked.is_err());
     }
 }

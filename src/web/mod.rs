@@ -1,14 +1,17 @@
-//! HTTP: routes, limits and shutdown; what the answers say is decided elsewhere.
+//! HTTP server: routes, limits, access and shutdown, the status page and the JSON API.
 
 pub mod access;
+mod api;
 pub(crate) mod asset;
-pub(crate) mod auth;
+
 pub(crate) mod chart;
 pub(crate) mod connections;
 mod descriptors;
 pub mod handshake;
+pub(crate) mod login;
 pub mod negotiation;
 pub(crate) mod page;
+mod protocol;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
 pub(crate) mod reload;
@@ -18,5 +21,5 @@ pub(crate) mod row;
 pub(crate) mod san;
 pub(crate) mod server;
 pub mod site;
+mod stream;
 pub mod tls;
-mod watched;

@@ -1,12 +1,31 @@
-//! What the client wants, from the headers `Accept` and `Accept-Encoding` (RFC 9110, 12.5).
+//! Content negotiation: the headers `Accept` and `Accept-Encoding` (RFC 9110, 12.5).
+
+use hyper::Request;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
 use crate::publish::exposition::Format;
 use crate::publish::rendered::Encoding;
 
-/// Returns the format to answer in: the one with the highest quality, text 0.0.4 where nothing says otherwise.
+/// Returns all lines of a header as one.
+pub(super) fn header(request: &Request<()>, name: HeaderName) -> String {
+    let values = request.headers().get_all(name);
+    let lines: Vec<&str> = values.iter().filter_map(|v| v.to_str().ok()).collect();
+    lines.join(",")
+}
+
+/// Returns the format for a request, see [`format`].
+pub(super) fn request_format(request: &Request<()>) -> Format {
+    format(Some(&header(request, ACCEPT)))
+}
+
+/// Returns the encoding for a request, see [`encoding`].
+pub(super) fn request_encoding(request: &Request<()>) -> Encoding {
+    encoding(Some(&header(request, ACCEPT_ENCODING)))
+}
+
+/// Returns the format of the highest quality, by default text 0.0.4.
 ///
-/// Prometheus asks for OpenMetrics 1.0.0 with the highest quality, browsers for anything. A version of
-/// OpenMetrics that we do not write is not an offer.
+/// Prometheus prefers OpenMetrics 1.0.0; browsers accept anything. Unsupported versions of OpenMetrics are ignored.
 #[must_use]
 pub fn format(accept: Option<&str>) -> Format {
     let offers = accept.unwrap_or_default().split(',').filter_map(|range| {
@@ -30,7 +49,7 @@ pub fn format(accept: Option<&str>) -> Format {
     });
     let mut best: Option<(f64, Format)> = None;
     for offer in offers {
-        // Of equals the first wins.
+        // The first of equals wins.
         if best.is_none_or(|(quality, _)| offer.0 > quality) {
             best = Some(offer);
         }
@@ -38,7 +57,7 @@ pub fn format(accept: Option<&str>) -> Format {
     best.map_or(Format::Text, |(_, format)| format)
 }
 
-/// Returns gzip if the client takes it at all.
+/// Returns gzip if the client accepts it with any quality above 0.
 #[must_use]
 pub fn encoding(accept_encoding: Option<&str>) -> Encoding {
     let mut gzip = None;

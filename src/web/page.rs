@@ -1,6 +1,6 @@
-//! The status page at `/`: what is down, why, since when and what to do; then all services, most urgent first.
+//! The status page at `/`: urgent services with advice, then all services, most urgent first.
 //!
-//! Of ten thousand services a page shows a hundred: only these are put into words.
+//! A page shows 100 of 10,000 services; only these are rendered.
 
 use std::collections::BTreeSet;
 
@@ -20,48 +20,47 @@ use crate::report::condition::{self, Condition, Counts, Trouble};
 use crate::report::documentation::{self, DOCUMENTATION};
 use crate::report::words;
 
-/// Services in the table at most.
+/// Maximum number of rows in the table.
 const PAGE_ROWS: usize = 100;
-/// Services that are explained on top at most; the table has all.
-const MOST_URGENT: usize = 12;
+/// Maximum number of cards.
+const MAX_CARDS: usize = 12;
 
-/// Seconds between two refreshes of a page without scripts, at least.
-const LEAST_RELOAD: u64 = 60;
+/// Minimum number of seconds between two reloads of a page without scripts.
+const MIN_RELOAD: u64 = 60;
 
-/// A filter by state, with a link that sets it.
+/// A state's filter: its label, number of services and link.
 #[derive(Debug)]
-struct Chip {
+struct StateFilter {
     urgency: Urgency,
     label: &'static str,
     count: usize,
     link: String,
-    chosen: bool,
+    active: bool,
 }
 
-/// Services that need somebody and are not explained on top.
+/// A link to urgent services without a card.
 #[derive(Debug)]
-struct Further {
-    /// How many, and what they do.
+struct MoreLink {
     text: String,
     link: String,
 }
 
-/// What is known of the services, where anything is.
+/// The parts of the page that need a snapshot.
 #[derive(Debug)]
 struct Services<'a> {
-    urgent: Vec<ServiceRow<'a>>,
-    further: Vec<Further>,
-    /// Urgent ones, on top or not.
-    needing: usize,
+    cards: Vec<ServiceRow<'a>>,
+    more: Vec<MoreLink>,
+    /// Number of urgent services, with a card or without.
+    urgent_total: usize,
     rows: Vec<ServiceRow<'a>>,
-    chips: Vec<Chip>,
+    filters: Vec<StateFilter>,
     binaries: BTreeSet<&'a str>,
-    /// Number of services that the filters leave.
-    found: usize,
+    /// Number of services that match the filters.
+    matching: usize,
     all: usize,
-    /// Numbers of the first and the last row shown.
-    from: usize,
-    to: usize,
+    /// Number of the first row shown, from 1.
+    first: usize,
+    last: usize,
     page: usize,
     pages: usize,
     previous: Option<String>,
@@ -70,7 +69,7 @@ struct Services<'a> {
     ahead: String,
     read_at: String,
     suspect: bool,
-    /// Rows that can't be read, or not in full.
+    /// Number of rows that can't be read, or only in part.
     rejected: usize,
 }
 
@@ -81,20 +80,19 @@ struct Page<'a> {
     trouble: Option<Trouble>,
     services: Option<Services<'a>>,
     age_seconds: Option<u64>,
-    /// Milliseconds between two refreshes.
+    /// Milliseconds between two refreshes by the script.
     refresh: u128,
-    /// Seconds between two refreshes of a page without scripts; `None` where that would take a filter from whoever
-    /// types it.
+    /// Seconds between two reloads without scripts; `None` with a filter, since a reload would clear a form in use.
     reload: Option<u64>,
-    /// This page once more, for a page without scripts.
-    again: String,
-    /// Milliseconds from which on what is shown is too old to be true.
+    /// URL of this page, for the refresh link without scripts.
+    refresh_link: String,
+    /// Age in milliseconds from which the page is marked as stale.
     stale_after: u128,
     metrics: &'a str,
     query: &'a Query,
 }
 
-/// Returns the page.
+/// Renders the page.
 #[must_use]
 pub(crate) fn render(site: &Site, query: &Query) -> String {
     let view = site.latest.view();
@@ -113,14 +111,13 @@ pub(crate) fn render(site: &Site, query: &Query) -> String {
         services,
         refresh: view.poll_interval.as_millis().max(1_000),
         reload: (*query == Query::parse(None))
-            .then(|| view.poll_interval.as_secs().max(LEAST_RELOAD)),
-        again: query.link(query.state, query.page),
+            .then(|| view.poll_interval.as_secs().max(MIN_RELOAD)),
+        refresh_link: query.link(query.state, query.page),
         stale_after: view.stale_after.as_millis(),
         metrics: site.telemetry_path.trim_start_matches('/'),
         query,
     };
-    page.render()
-        .expect("texts and numbers are written to memory")
+    page.render().expect("writing to a string can't fail")
 }
 
 impl Page<'_> {
@@ -132,18 +129,18 @@ impl Page<'_> {
         documentation::address(documentation::SUSPECT)
     }
 
-    /// What differs between two pages when there is something to announce.
-    fn mood(&self) -> String {
+    /// A text that changes whenever the page must announce its headline to screen readers.
+    fn announcement_key(&self) -> String {
         let trouble = self.trouble.as_ref().map_or("", |trouble| trouble.remedy);
         format!("{} {} {trouble}", self.condition.kind, self.condition.short)
     }
 
     fn unknown_icon() -> String {
-        asset::address("unknown.svg")
+        asset::url("unknown.svg")
     }
 
     fn icon(&self) -> String {
-        asset::address(match self.condition.kind {
+        asset::url(match self.condition.kind {
             "down" | "unseen" => "down.svg",
             "up" => "up.svg",
             _ => "unknown.svg",
@@ -157,46 +154,46 @@ fn services<'a>(
     query: &Query,
     latest: &Latest,
 ) -> Services<'a> {
-    let found = ordered(snapshot, |status| query.shows(status));
-    let pages = found.len().div_ceil(PAGE_ROWS).max(1);
+    let matching = by_urgency(snapshot, |status| query.shows(status));
+    let pages = matching.len().div_ceil(PAGE_ROWS).max(1);
     let page = query.page.min(pages);
-    let from = (page - 1) * PAGE_ROWS;
-    let to = found.len().min(from + PAGE_ROWS);
-    // Whoever filters or turns the page has read what is on top.
-    let urgent = if query.is_everything() && page == 1 {
-        let urgent = found
+    let start = (page - 1) * PAGE_ROWS;
+    let end = matching.len().min(start + PAGE_ROWS);
+    // Only the first unfiltered page has cards.
+    let cards = if query.is_unfiltered() && page == 1 {
+        let urgent = matching
             .iter()
             .take_while(|status| Urgency::of(status) <= Urgency::ListedAsUp);
-        urgent.take(MOST_URGENT).copied().collect()
+        urgent.take(MAX_CARDS).copied().collect()
     } else {
         Vec::new()
     };
     let budget = Budget::of(&snapshot.intervals);
     let link = |page| query.link(query.state, page);
-    let urgent = rows(&urgent, snapshot, latest);
-    let mut shown = rows(&found[from..to], snapshot, latest);
-    for row in &mut shown {
-        // It stands on top already.
-        if urgent.iter().any(|explained| explained.id == row.id) {
+    let cards = rows(&cards, snapshot, latest);
+    let mut rows = rows(&matching[start..end], snapshot, latest);
+    for row in &mut rows {
+        // Its card has both.
+        if cards.iter().any(|card| card.id == row.id) {
             row.advice = None;
             row.runbook = None;
         }
     }
     Services {
-        further: further(counts, &urgent),
-        needing: counts.get(Urgency::Down) + counts.get(Urgency::ListedAsUp),
-        urgent,
-        rows: shown,
-        chips: chips(counts, query),
+        more: more_links(counts, &cards),
+        urgent_total: counts.get(Urgency::Down) + counts.get(Urgency::ListedAsUp),
+        cards,
+        rows,
+        filters: state_filters(counts, query),
         binaries: snapshot
             .services
             .iter()
             .map(|status| &*status.service.facts.binary)
             .collect(),
-        found: found.len(),
+        matching: matching.len(),
         all: snapshot.services.len(),
-        from: from + 1,
-        to,
+        first: start + 1,
+        last: end,
         page,
         pages,
         previous: (page > 1).then(|| link(page - 1)),
@@ -209,8 +206,8 @@ fn services<'a>(
     }
 }
 
-/// Returns the services to show, the most urgent first, those alike by binary and host.
-fn ordered(snapshot: &Snapshot, shows: impl Fn(&ServiceStatus) -> bool) -> Vec<&ServiceStatus> {
+/// Returns the services to show: most urgent first, then by binary and host.
+fn by_urgency(snapshot: &Snapshot, shows: impl Fn(&ServiceStatus) -> bool) -> Vec<&ServiceStatus> {
     let mut found: Vec<(Urgency, &ServiceStatus)> = snapshot
         .services
         .iter()
@@ -234,41 +231,36 @@ fn rows<'a>(
         .collect()
 }
 
-/// Returns what to say of the urgent services that `shown` leaves out, one by one urgency.
-fn further(counts: &Counts, shown: &[ServiceRow]) -> Vec<Further> {
+/// Returns a link for each urgency that has services without a card.
+fn more_links(counts: &Counts, cards: &[ServiceRow]) -> Vec<MoreLink> {
     [Urgency::Down, Urgency::ListedAsUp]
         .into_iter()
         .filter_map(|urgency| {
-            let explained = shown.iter().filter(|row| row.urgency == urgency).count();
-            let count = counts.get(urgency) - explained;
-            let what = match (urgency, count) {
-                (_, 0) => return None,
-                (Urgency::Down, 1) => "is down",
-                (Urgency::Down, _) => "are down",
-                (_, 1) => "fails unseen",
-                (_, _) => "fail unseen",
-            };
-            Some(Further {
-                text: format!("{count} more {what}"),
+            let shown = cards.iter().filter(|row| row.urgency == urgency).count();
+            let count = counts.get(urgency) - shown;
+            (count > 0).then(|| MoreLink {
+                text: format!("{count} more {}", label(urgency)),
                 link: Query::default().link(Some(urgency), 1),
             })
         })
         .collect()
 }
 
-fn chips(counts: &Counts, query: &Query) -> Vec<Chip> {
+fn state_filters(counts: &Counts, query: &Query) -> Vec<StateFilter> {
     Urgency::ALL
         .into_iter()
-        .map(|urgency| Chip {
+        .map(|urgency| StateFilter {
             urgency,
             label: label(urgency),
             count: counts.get(urgency),
             link: query.link(Some(urgency), 1),
-            chosen: query.state == Some(urgency),
+            active: query.state == Some(urgency),
         })
-        // What there is none of is noise, except for what everybody looks for.
-        .filter(|chip| {
-            chip.count > 0 || chip.chosen || matches!(chip.urgency, Urgency::Down | Urgency::Up)
+        // Empty states are noise, except for the two that every reader checks.
+        .filter(|filter| {
+            filter.count > 0
+                || filter.active
+                || matches!(filter.urgency, Urgency::Down | Urgency::Up)
         })
         .collect()
 }
@@ -276,9 +268,9 @@ fn chips(counts: &Counts, query: &Query) -> Vec<Chip> {
 fn label(urgency: Urgency) -> &'static str {
     match urgency {
         Urgency::Down => "down",
-        Urgency::ListedAsUp => "failing unseen",
+        Urgency::ListedAsUp => "down, but listed as up",
         Urgency::Unknown => "unknown",
-        Urgency::Warning => "worth a look",
+        Urgency::Warning => "warning",
         Urgency::Up => "up",
         Urgency::Abandoned => "abandoned",
         Urgency::Disabled => "disabled",

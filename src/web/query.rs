@@ -1,15 +1,14 @@
-//! What of the services a page shows, from the query string.
+//! The filters and the page number in the status page's query string.
 //!
-//! No value is an error: one that is not understood is left out and said on the page.
+//! No value is an error: the page ignores an invalid one and says so.
 
-use std::borrow::Cow;
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use form_urlencoded::{Parse, Serializer};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 
-/// What a value in a query string, or one part of a path, must not show as it is.
+/// Characters to encode in one segment of a path.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -17,28 +16,28 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'@');
 
-/// Characters of a filter that are looked at; no host or binary is longer.
-const LONGEST: usize = 255;
+/// Maximum number of characters in a filter; no host or binary is longer.
+const MAX_LENGTH: usize = 255;
 
-/// The filters, and which page of what they leave.
+/// Filters and page number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Query {
-    /// `state`: only this urgency.
+    /// `state`: shows only this urgency.
     pub state: Option<Urgency>,
-    /// `binary`: exactly this one.
+    /// `binary`: shows only this binary, matched exactly.
     pub binary: Option<String>,
-    /// `q`: a part of the binary, host, zone or cluster, in any case.
+    /// `q`: part of the binary, host, zone or cluster, case-insensitive.
     pub text: Option<String>,
-    /// The same in lower case.
+    /// `text` in lower case.
     needle: Option<String>,
-    /// `page`, the first being 1; it may lie beyond the last.
+    /// `page`, from 1; may exceed the number of pages.
     pub page: usize,
-    /// What was not understood, as sentences.
+    /// A sentence for each invalid value.
     pub complaints: Vec<String>,
 }
 
 impl Query {
-    /// Returns what a query string asks for; of a name that comes twice, the last counts.
+    /// Parses a query string; the last value of a repeated name counts.
     #[must_use]
     pub(crate) fn parse(query: Option<&str>) -> Self {
         let mut parsed = Self {
@@ -46,12 +45,12 @@ impl Query {
             ..Self::default()
         };
         let (mut state, mut page) = (None, None);
-        for (name, value) in pairs(query.unwrap_or_default()) {
+        for (name, value) in pairs(query) {
             let value = value.trim();
             if value.is_empty() {
                 continue;
             }
-            let value = Some(value.chars().take(LONGEST).collect());
+            let value = Some(value.chars().take(MAX_LENGTH).collect());
             match name.as_ref() {
                 "state" => state = value,
                 "binary" => parsed.binary = value,
@@ -75,7 +74,7 @@ impl Query {
             Ok(page) if page > 0 => self.page = page,
             _ => self
                 .complaints
-                .push(format!("There is no page “{value}”; this is the first.")),
+                .push(format!("There is no page “{value}”; this is page 1.")),
         }
     }
 
@@ -85,18 +84,18 @@ impl Query {
             .find(|urgency| urgency.as_str() == value);
         if self.state.is_none() {
             self.complaints.push(format!(
-                "There is no state “{value}”; services in all states are shown."
+                "There is no state “{value}”; all states are shown."
             ));
         }
     }
 
-    /// Returns whether every service is shown, page by page.
+    /// Returns whether no filter is set.
     #[must_use]
-    pub(crate) fn is_everything(&self) -> bool {
+    pub(crate) fn is_unfiltered(&self) -> bool {
         self.state.is_none() && self.binary.is_none() && self.text.is_none()
     }
 
-    /// Returns whether the filters leave this service.
+    /// Returns whether a service passes all filters.
     #[must_use]
     pub(crate) fn shows(&self, status: &ServiceStatus) -> bool {
         let facts = &status.service.facts;
@@ -118,7 +117,7 @@ impl Query {
             })
     }
 
-    /// Returns the query string of another page of the same, or of the same filters with another state.
+    /// Returns the query string for another state or page, with the other filters unchanged.
     #[must_use]
     pub(crate) fn link(&self, state: Option<Urgency>, page: usize) -> String {
         let page = (page > 1).then(|| page.to_string());
@@ -128,27 +127,23 @@ impl Query {
             ("q", self.text.as_deref()),
             ("page", page.as_deref()),
         ];
-        let set: Vec<String> = parts
-            .iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", encoded((*value)?))))
-            .collect();
-        format!("?{}", set.join("&"))
+        let set = parts
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let mut query = Serializer::for_suffix("?".to_owned(), 1);
+        query.extend_pairs(set);
+        query.finish()
     }
 }
 
-/// Returns the names and values of a query string, as a form sends them; what is no UTF-8 is replaced.
-pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, String)> {
-    query.split('&').map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = value.replace('+', " ");
-        let value = percent_decode_str(&value).decode_utf8_lossy().into_owned();
-        (percent_decode_str(name).decode_utf8_lossy(), value)
-    })
+/// Returns the decoded names and values of a query string; invalid UTF-8 is replaced.
+pub(crate) fn pairs(query: Option<&str>) -> Parse<'_> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
 }
 
-/// Returns a text as one part of a path, or as a value in a query string.
+/// Percent-encodes a text as one segment of a path.
 #[must_use]
-pub(crate) fn encoded(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
@@ -158,18 +153,18 @@ mod tests {
     use crate::heartbeat::fixture;
 
     #[test]
-    fn filters_are_read_and_written_back() {
+    fn filters_survive_a_round_trip() {
         let query = Query::parse(Some("state=down&binary=cinder-volume&q=a%26b+c%23&page=3"));
         assert_eq!(query.state, Some(Urgency::Down));
         assert_eq!(query.text.as_deref(), Some("a&b c#"));
         assert_eq!((query.page, query.complaints.len()), (3, 0));
         assert_eq!(Query::parse(query.link(query.state, 3).get(1..)), query);
         assert_eq!(Query::default().link(None, 1), "?");
-        assert_eq!(query.link(None, 1), "?binary=cinder-volume&q=a%26b%20c%23");
+        assert_eq!(query.link(None, 1), "?binary=cinder-volume&q=a%26b+c%23");
     }
 
     #[test]
-    fn what_is_not_understood_is_left_out_and_said() {
+    fn an_invalid_value_is_ignored_with_a_complaint() {
         for (query, complaints) in [
             ("", 0),
             ("state=&binary=&q=+&page=", 0),
@@ -182,7 +177,7 @@ mod tests {
         ] {
             let parsed = Query::parse(Some(query));
             assert_eq!(parsed.complaints.len(), complaints, "{query}");
-            assert!(parsed.is_everything(), "{query}");
+            assert!(parsed.is_unfiltered(), "{query}");
             assert_eq!(parsed.page, 1, "{query}");
         }
         assert_eq!(Query::parse(None), Query::parse(Some("")));
@@ -192,11 +187,11 @@ mod tests {
         }
         let long = format!("q={}", "a".repeat(70_000));
         let text = Query::parse(Some(&long)).text.unwrap_or_default();
-        assert_eq!(text.len(), LONGEST);
+        assert_eq!(text.len(), MAX_LENGTH);
     }
 
     #[test]
-    fn a_text_is_found_in_any_case_and_in_every_name() {
+    fn a_text_matches_every_name_case_insensitively() {
         let service = fixture::service("cinder-volume", "Block1@Łódź");
         let status = fixture::status(service, Some(true));
         for (query, shown) in [

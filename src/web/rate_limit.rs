@@ -1,4 +1,4 @@
-//! How many requests are answered: a bucket of tokens, full at first, from which each request takes one.
+//! The rate limit: a token bucket, full at first. Each request takes a token.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::config::web::RateLimit;
 
-/// A bucket, kept as the time at which it will be full again.
+/// A token bucket, stored as the time at which it is full again.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     full_at: Option<Instant>,
@@ -16,7 +16,7 @@ impl Bucket {
     /// Takes a token.
     ///
     /// # Errors
-    /// There is none: the time until there is one.
+    /// The bucket is empty: the time until the next token.
     pub(crate) fn take(&mut self, limit: &RateLimit, now: Instant) -> Result<(), Duration> {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
         let most = limit.interval * (limit.burst - 1);
@@ -33,7 +33,7 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    /// Takes a token at each of these milliseconds and says which were there, or when one will be.
+    /// Takes a token at each of these milliseconds; checks the success, or the milliseconds until the next token.
     fn check(interval: u64, burst: u32, times: &[(u64, Result<(), u64>)]) {
         let limit = RateLimit {
             interval: Duration::from_millis(interval),
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_answered_at_once_and_then_one_each_interval() {
+    fn a_burst_passes_at_once_and_then_one_request_each_interval() {
         check(
             100,
             3,
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_used_is_saved_up_to_the_burst() {
+    fn unused_tokens_accumulate_up_to_the_burst() {
         check(
             100,
             2,
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_burst_there_is_one_each_interval() {
+    fn a_burst_of_one_allows_one_request_each_interval() {
         check(1_000, 1, &[(0, Ok(())), (999, Err(1)), (1_000, Ok(()))]);
     }
 }

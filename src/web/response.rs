@@ -1,4 +1,4 @@
-//! Answers, with the headers that guard them.
+//! Responses, with the security headers of all of them.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -12,24 +12,26 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
+use crate::publish::gzip;
 use crate::publish::metrics_page::Pieces;
 use crate::publish::rendered::Encoding;
 
-/// A body whose pieces are shared by all answers that have them.
-pub(crate) type Body = Full<Rest>;
+/// A body of shared pieces.
+pub(crate) type Body = Full<Unsent>;
 
-/// What is not sent yet of an answer.
+/// The unsent part of a body.
 #[derive(Debug)]
-pub struct Rest {
+pub struct Unsent {
     pieces: Pieces,
-    /// The piece that is being sent, and how much of it is.
+    /// Index of the current piece.
     piece: usize,
+    /// Bytes of the current piece that have been sent.
     sent: usize,
-    /// Bytes that are left, of all pieces.
+    /// Unsent bytes of all pieces.
     remaining: usize,
 }
 
-impl Rest {
+impl Unsent {
     fn new(pieces: Pieces) -> Self {
         let remaining = pieces.iter().map(Bytes::len).sum();
         Self {
@@ -40,11 +42,11 @@ impl Rest {
         }
     }
 
-    /// Returns the pieces that are left, the first of them from where it was sent.
-    fn left(&self) -> impl Iterator<Item = &[u8]> {
+    /// Returns the unsent pieces, the first one without its sent bytes.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let pieces = self.pieces.iter().skip(self.piece).enumerate();
-        pieces.map(|(place, piece)| {
-            if place == 0 {
+        pieces.map(|(index, piece)| {
+            if index == 0 {
                 &piece[self.sent..]
             } else {
                 piece
@@ -53,22 +55,22 @@ impl Rest {
     }
 }
 
-impl Buf for Rest {
+impl Buf for Unsent {
     fn remaining(&self) -> usize {
         self.remaining
     }
 
     fn chunk(&self) -> &[u8] {
-        self.left()
+        self.pieces()
             .find(|piece| !piece.is_empty())
             .unwrap_or_default()
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let left = self.left().filter(|piece| !piece.is_empty());
+        let pieces = self.pieces().filter(|piece| !piece.is_empty());
         slices
             .iter_mut()
-            .zip(left)
+            .zip(pieces)
             .map(|(slice, piece)| *slice = IoSlice::new(piece))
             .count()
     }
@@ -87,13 +89,13 @@ impl Buf for Rest {
     }
 }
 
-/// Nothing but our own files, and no word of a script or a style in the page itself.
+/// Allows the exporter's own files only, and no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) const JSON: &str = "application/json";
 
-/// `message` is ours, and needs no escaping.
+/// Returns an error as JSON. `message` must need no escaping.
 pub(super) fn error(status: StatusCode, message: &'static str) -> Response<Body> {
     let body = format!("{{\"error\":\"{message}\"}}\n");
     response(status, JSON, body)
@@ -104,17 +106,17 @@ pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body
     in_pieces(status, "text/plain; charset=utf-8", Arc::new(pieces))
 }
 
-/// Returns an answer as HEAD has it, which hyper takes care of for HTTP/1 alone.
+/// Removes the body for HEAD but keeps its length; hyper does so for HTTP/1 only.
 pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    *response.body_mut() = Full::new(Rest::new(Arc::new([])));
+    *response.body_mut() = Full::new(Unsent::new(Arc::new([])));
     response
 }
 
-/// Notes how an answer is encoded, and by which headers it was chosen.
-pub(super) fn mark(response: &mut Response<Body>, encoding: Encoding, vary: &'static str) {
+/// Sets `Content-Encoding` and `Vary`.
+pub(super) fn set_encoding(response: &mut Response<Body>, encoding: Encoding, vary: &'static str) {
     let headers = response.headers_mut();
     if encoding == Encoding::Gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -130,13 +132,28 @@ pub(super) fn response(
     in_pieces(status, content_type, Arc::new([body.into()]))
 }
 
-/// Returns an answer of several pieces.
+/// Compresses a text rendered for one request, if its client accepts that.
+pub(super) fn compressed(
+    encoding: Encoding,
+    content_type: &'static str,
+    text: String,
+) -> Response<Body> {
+    let body: Bytes = match encoding {
+        Encoding::Identity => text.into(),
+        Encoding::Gzip => gzip::whole(text.as_bytes()),
+    };
+    let mut response = response(StatusCode::OK, content_type, body);
+    set_encoding(&mut response, encoding, "Accept-Encoding");
+    response
+}
+
+/// Returns a response with a body of several pieces.
 pub(super) fn in_pieces(
     status: StatusCode,
     content_type: &'static str,
     pieces: Pieces,
 ) -> Response<Body> {
-    let mut response = Response::new(Full::new(Rest::new(pieces)));
+    let mut response = Response::new(Full::new(Unsent::new(pieces)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for (name, value) in [

@@ -1,9 +1,9 @@
-//! One service as the page says it, in words and drawings.
+//! One service as the status page shows it: texts and charts.
 
 use chrono::TimeDelta;
 
 use super::chart::{self, Run, SkewChart};
-use super::query::encoded;
+use super::query::segment;
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::skew::ClockSkew;
@@ -13,64 +13,64 @@ use crate::heartbeat::time::HostTime;
 use crate::heartbeat::urgency::Urgency;
 use crate::report::{advice, documentation, words};
 
-/// A service, ready to be written.
+/// A service, ready for the templates.
 #[derive(Debug)]
 pub(crate) struct ServiceRow<'a> {
-    /// Primary key, by which the page finds the row again after a refresh.
+    /// Primary key, by which a refresh finds the row again.
     pub id: i64,
-    /// Decides the order, the symbol and the colour.
+    /// Determines order, symbol and colour.
     pub urgency: Urgency,
-    /// Program.
+    /// Name of the service's program.
     pub binary: &'a str,
     /// `HOST` or `HOST@BACKEND`.
     pub host: &'a str,
     /// Zone and cluster.
     pub place: String,
-    /// The state in a word or two.
+    /// The state in one or two words.
     pub state: &'static str,
-    /// Why, or what is remarkable.
+    /// Why it is down, or another remark.
     pub reason: Option<&'static str>,
-    /// The scheduler's view where it differs from the API's.
+    /// The scheduler's state where it differs from the API's.
     pub scheduler: Option<&'static str>,
-    /// What it has been since then.
+    /// The state whose start is `since`.
     pub lasting: &'static str,
-    /// When that began.
+    /// Start of the present state.
     pub since: Option<String>,
     /// Apparent age of the last heartbeat.
     pub heartbeat: String,
-    /// The last heartbeat by the clock of the service's host.
+    /// Time of the last heartbeat by the host's clock.
     pub stamp: Option<String>,
-    /// What is known of the host's clock.
+    /// Clock skew of the host.
     pub skew: Option<SkewCell>,
-    /// The last hour.
+    /// Chart of the last hour.
     pub runs: Vec<Run>,
-    /// The same in words.
+    /// The last hour in words.
     pub hour: String,
-    /// What is wrong and what to look at.
+    /// What is wrong and what to check.
     pub advice: Option<String>,
-    /// The operator's reason.
+    /// The operator's reason for disabling it.
     pub disabled_reason: Option<&'a str>,
-    /// The name of the runbook.
+    /// Name of the runbook.
     pub runbook: Option<&'static str>,
-    /// Address of the same as JSON, relative to the page.
+    /// URL of the service in the JSON API, relative to the page.
     pub json: String,
 }
 
-/// A skew in words and as a drawing.
+/// A clock skew as text and chart.
 #[derive(Debug)]
 pub(crate) struct SkewCell {
-    /// The estimate, or what is proven of it.
+    /// The estimate, or its lower bound.
     pub text: String,
     /// The bounds.
     pub bounds: String,
     /// Whether the estimate is within the budget.
     pub allowed: bool,
-    /// The drawing.
+    /// The chart.
     pub chart: SkewChart,
 }
 
 impl<'a> ServiceRow<'a> {
-    /// Returns a service as the page says it.
+    /// Prepares a service for the page.
     #[must_use]
     pub(crate) fn new(status: &'a ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> Self {
         let service = &status.service;
@@ -102,21 +102,21 @@ impl<'a> ServiceRow<'a> {
             runbook: documentation::runbook(status, budget),
             json: format!(
                 "api/v1/services/{}/{}",
-                encoded(&service.facts.binary),
-                encoded(&service.facts.host)
+                segment(&service.facts.binary),
+                segment(&service.facts.host)
             ),
         }
     }
 
-    /// Returns the address of the runbook.
+    /// Returns the URL of the runbook, empty without one.
     #[must_use]
-    pub(crate) fn runbook_address(&self) -> String {
+    pub(crate) fn runbook_url(&self) -> String {
         self.runbook.map(documentation::address).unwrap_or_default()
     }
 }
 
 impl SkewCell {
-    /// Returns `None` when nothing worth saying is proven: before a heartbeat, of a host that is not ahead.
+    /// Returns `None` before a heartbeat is observed, unless the host is proven to be more than a second ahead.
     fn new(skew: &ClockSkew, budget: Budget) -> Option<Self> {
         let bounds = skew.bounds;
         let (text, bounds) = match (skew.estimate, bounds.upper) {
@@ -145,10 +145,8 @@ impl SkewCell {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::heartbeat::fixture;
-
     use crate::heartbeat::skew::Bounds;
 
     fn snapshot() -> Snapshot {
@@ -157,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_links_to_its_json_whatever_its_name() {
+    fn a_row_links_to_its_json_with_any_name() {
         let snapshot = snapshot();
         let row = ServiceRow::new(&snapshot.services[0], None, &snapshot);
         assert_eq!(row.json, "api/v1/services/cinder-volume/a%2Fb@%D0%B6");
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skew_is_said_with_its_bounds_as_soon_as_something_is_proven() {
+    fn a_skew_is_shown_with_its_bounds_once_something_is_proven() {
         let snapshot = snapshot();
         let span = TimeDelta::milliseconds;
         for (estimate, lower, upper, expected) in [
@@ -197,10 +195,10 @@ mod tests {
                 },
             };
             let skew = SkewCell::new(&skew, Budget::of(&snapshot.intervals));
-            let said = skew
+            let shown = skew
                 .as_ref()
                 .map(|skew| (skew.text.as_str(), skew.bounds.as_str(), skew.allowed));
-            assert_eq!(said, expected);
+            assert_eq!(shown, expected);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The alternative names of a certificate, as texts: just enough of X.509 to find them.
+//! The subject alternative names of a certificate: just enough of X.509 to find them.
 //!
-//! The certificate has been taken apart by webpki before, which however does not give out addresses of either kind.
-//! What can't be read has no names.
+//! webpki has already parsed the certificate, but exposes no IP or e-mail addresses. A malformed certificate has no
+//! names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,9 +18,9 @@ const IP: u8 = 0x87;
 /// `subjectAltName`, 2.5.29.17.
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
-/// Returns the names of hosts, mailboxes, addresses and resources that a certificate (DER) is made out to.
+/// Returns the DNS names, e-mail addresses, IP addresses and URIs of a certificate in DER.
 ///
-/// They are written as exporter-toolkit writes them: an IPv6 address in its shortest form, everything else as it is.
+/// The notation is exporter-toolkit's: IPv6 addresses in their shortest form, everything else verbatim.
 #[must_use]
 pub(crate) fn of(certificate: &[u8]) -> Vec<String> {
     extension(certificate)
@@ -43,25 +43,25 @@ fn name((tag, value): (u8, &[u8])) -> Option<String> {
     }
 }
 
-/// Finds the list of names.
+/// Returns the encoded list of names.
 fn extension(certificate: &[u8]) -> Option<&[u8]> {
-    let certificate = only(certificate, SEQUENCE)?;
+    let certificate = first(certificate, SEQUENCE)?;
     let body = find(certificate, SEQUENCE)?;
-    let extensions = only(find(body, EXTENSIONS)?, SEQUENCE)?;
+    let extensions = first(find(body, EXTENSIONS)?, SEQUENCE)?;
     let value = items(extensions).find_map(|(_, extension)| {
         let id = find(extension, OBJECT_IDENTIFIER)?;
         (id == SUBJECT_ALT_NAME).then(|| find(extension, OCTET_STRING))?
     })?;
-    only(value, SEQUENCE)
+    first(value, SEQUENCE)
 }
 
-/// Returns what is in the first item, if it has this tag.
-fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+/// Returns the value of the first item, if it has this tag.
+fn first(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let (found, value) = items(bytes).next()?;
     (found == tag).then_some(value)
 }
 
-/// Returns what is in the first item that has this tag.
+/// Returns the value of the first item with this tag.
 fn find(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let mut items = items(bytes);
     items
@@ -69,12 +69,12 @@ fn find(bytes: &[u8], tag: u8) -> Option<&[u8]> {
         .map(|(_, value)| value)
 }
 
-/// Returns the items that follow each other, each with its tag, up to the first that can't be read.
+/// Returns consecutive items as tag and value, up to the first malformed one.
 fn items(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
         let (tag, rest) = bytes.split_first()?;
         let (first, rest) = rest.split_first()?;
-        // A length below 128 is the byte itself; else the byte says how many bytes the length has.
+        // Below 128 the byte is the length. Otherwise it is 128 plus the number of length bytes.
         let (length, rest) = match usize::from(*first) {
             short @ ..0x80 => (short, rest),
             long => {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn all_kinds_of_names_are_found_and_addresses_are_in_the_shortest_form() {
+    fn all_kinds_of_names_are_found_with_addresses_in_their_shortest_form() {
         let long = format!("{}.example.org", "x".repeat(60));
         let certificate = certificate(vec![
             SanType::DnsName("prometheus.example.org".try_into().unwrap()),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_names_or_is_cut_off_has_none_and_panics_never() {
+    fn a_certificate_without_names_or_a_malformed_one_yields_none_and_never_panics() {
         assert!(of(&certificate(Vec::new())).is_empty());
         let whole = certificate(vec![SanType::DnsName("a.example.org".try_into().unwrap())]);
         for end in 0..whole.len() {
@@ -141,7 +141,7 @@ mod tests {
             for byte in [0, 0x7f, 0x80, 0x84, 0x88, 0xff] {
                 let mut broken = whole.clone();
                 broken[position] = byte;
-                // Nothing can be said about what it finds, but that it comes to an end.
+                // The result is arbitrary, but parsing ends.
                 assert!(of(&broken).len() < whole.len());
             }
         }

@@ -1,4 +1,4 @@
-//! What the server and its clients must prove to each other: a web configuration as rustls takes it.
+//! TLS: turns a web configuration into rustls's, verifies client certificates, and performs handshakes.
 
 use std::io;
 use std::sync::Arc;
@@ -24,22 +24,22 @@ use super::san;
 use crate::config::fault::Fault;
 use crate::config::web::tls::{ClientAuth, ServerTls, Version};
 
-/// Time for a client to end the handshake.
+/// Maximum duration of a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time for a client that was refused to read so.
-const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
-/// Most bytes that are read of a client that was refused.
-const MAX_UNREAD: u64 = 64 * 1024;
+/// Time for a refused client to read the alert.
+const ALERT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum number of bytes to read and discard from a refused client.
+const MAX_DISCARDED: u64 = 64 * 1024;
 
-/// The name of HTTP/2 in a handshake.
+/// ALPN name of HTTP/2.
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-/// Secures a connection.
+/// Performs the TLS handshake.
 ///
 /// # Errors
-/// The client proved nothing, or took longer than ten seconds, or is gone.
+/// The handshake failed, took longer than ten seconds, or the client disconnected.
 pub(crate) async fn accept<S>(config: Arc<ServerConfig>, stream: S) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -49,7 +49,7 @@ where
         match accepted.await {
             Ok(stream) => Ok(stream),
             Err((error, stream)) => {
-                part(stream).await;
+                close_with_alert(stream).await;
                 Err(error)
             }
         }
@@ -59,20 +59,20 @@ where
         .map_err(io::Error::from)?
 }
 
-/// Lets a client read why it was refused.
+/// Closes a connection and gives the client time to read the alert.
 ///
-/// A socket that is closed with something unread resets the connection, and what was said last is lost: the client
-/// would be told that the peer hung up, rather than that its certificate is not accepted.
-async fn part<S>(mut stream: S)
+/// Closing a socket with unread data resets the connection and loses the alert. The client would then report a reset
+/// connection instead of a rejected certificate.
+async fn close_with_alert<S>(mut stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     if stream.shutdown().await.is_ok() {
-        let mut unread = stream.take(MAX_UNREAD);
-        let mut nowhere = tokio::io::sink();
-        let gone = tokio::io::copy(&mut unread, &mut nowhere);
-        // Whether it was read, nobody needs to know.
-        let _ = tokio::time::timeout(PARTING_TIMEOUT, gone).await;
+        let mut unread = stream.take(MAX_DISCARDED);
+        let mut sink = tokio::io::sink();
+        let discard = tokio::io::copy(&mut unread, &mut sink);
+        // Best effort: the connection is closed either way.
+        let _ = tokio::time::timeout(ALERT_TIMEOUT, discard).await;
     }
 }
 
@@ -82,10 +82,10 @@ pub(crate) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
-/// Reads certificates and keys, and returns what a server needs.
+/// Reads certificates and keys, and returns the server's configuration.
 ///
 /// # Errors
-/// Every file that can't be read or holds something else, and what does not go together.
+/// Every unreadable or malformed file, and every setting that contradicts another.
 pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, Vec<Fault>> {
     let certificates = tls.certificate.certificates();
     let key = tls.key.key();
@@ -132,14 +132,14 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, Vec<F
     .map(<[u8]>::to_vec)
     .collect();
     if tls.client_auth != ClientAuth::None {
-        // A session that goes on is not verified again: who is no longer let in would come in by it.
+        // A resumed session is not verified again: a client that lost its access could still connect.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
     Ok(config)
 }
 
-/// Returns the cryptography with what was chosen of it, in the order given.
+/// Returns the cryptography with the configured cipher suites and curves, in the configured order.
 fn provider(tls: &ServerTls) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if let Some(chosen) = &tls.cipher_suites {
@@ -179,7 +179,7 @@ fn verifier(
             Some(builder.build().map_err(|error| fault(&error))?)
         }
     };
-    Ok(Arc::new(Clients {
+    Ok(Arc::new(ClientVerifier {
         is_required: tls.client_auth.requires(),
         authority,
         allowed_sans: tls.allowed_sans.clone(),
@@ -187,17 +187,17 @@ fn verifier(
     }))
 }
 
-/// What is asked of clients, where something is.
+/// Verifies client certificates where `client_auth_type` asks for them.
 #[derive(Debug)]
-struct Clients {
+struct ClientVerifier {
     is_required: bool,
-    /// Verifies who vouches for a certificate; `None`: nobody needs to.
+    /// Verifies the chain up to `client_ca_file`; `None`: any certificate is accepted.
     authority: Option<Arc<dyn ClientCertVerifier>>,
     allowed_sans: Option<Vec<String>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ClientCertVerifier for Clients {
+impl ClientCertVerifier for ClientVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.is_required
     }

@@ -270,7 +270,7 @@ fn settings_that_need_a_restart_are_named_and_the_rest_is_applied() {
     );
     assert_eq!(status, 200);
     assert!(
-        text.contains("takes a restart: web.telemetry-path, log.format"),
+        text.contains("need a restart: web.telemetry-path, log.format"),
         "{text}"
     );
     assert_eq!(case.exporter.get("/other").status, 404);

@@ -11,7 +11,7 @@ let browser;
 let demo;
 
 before(async () => {
-  // What is proven of its services takes a minute, in which other tests run.
+  // Its clock skew is proven after a minute; other tests run first.
   demo = await Exporter.demo("--poll.interval=1s");
   browser = await launch();
 });
@@ -20,7 +20,7 @@ after(async () => {
   await demo?.stop();
 });
 
-// Opens a page; whatever a script or the policy complains about fails the test.
+// Opens a page; an error of a script or of the policy fails the test.
 async function open(url, options = {}) {
   const { expectErrors = false, ...context } = options;
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...context });
@@ -28,7 +28,7 @@ async function open(url, options = {}) {
   page.on("pageerror", (error) => page.complaints.push(error.message));
   page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
   page.on("request", (request) => {
-    if (new URL(request.url()).origin !== new URL(url).origin) page.complaints.push(`asks ${request.url()}`);
+    if (new URL(request.url()).origin !== new URL(url).origin) page.complaints.push(`requests ${request.url()}`);
   });
   await page.goto(url);
   page.finish = async () => {
@@ -38,7 +38,7 @@ async function open(url, options = {}) {
   return page;
 }
 
-// axe-core can't be loaded by a page whose policy allows none but its own scripts, so it is evaluated.
+// The page's policy blocks foreign scripts, so axe-core is evaluated rather than loaded.
 async function violations(page) {
   await page.evaluate(axeSource);
   const found = await page.evaluate(() =>
@@ -59,7 +59,7 @@ async function serving(services, body, ...args) {
   if (services.length > 0) database.add(services);
   const exporter = await Exporter.serve(database.url, ...args);
   try {
-    await exporter.waitFor("the first picture", () => true);
+    await exporter.waitFor("the first snapshot", () => true);
     await body(exporter, database);
   } finally {
     await exporter.stop();
@@ -80,7 +80,7 @@ test("a refresh shows what changed and keeps scroll position, focus, input and s
     });
     const top = () => page.locator("tr", { hasText: "host31" }).evaluate((row) => row.getBoundingClientRect().top);
     const scrolled = await top();
-    // The last of all becomes the first, with a card on top.
+    // The last row becomes the first, with a card.
     database.execute("UPDATE services SET updated_at = datetime('now', '-500 seconds') WHERE host = 'host59'");
     await page.locator(".headline", { hasText: "1 down of 60" }).waitFor();
     assert.match(await page.title(), /^\(1 down\) /);
@@ -91,18 +91,18 @@ test("a refresh shows what changed and keeps scroll position, focus, input and s
     assert.equal(await page.evaluate(() => getSelection().toString()), "host31");
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Metrics");
     assert.ok(Math.abs((await top()) - scrolled) < 2, `moved from ${scrolled} to ${await top()}`);
-    // Focus within what changes.
+    // Focus inside a region that changes.
     await page.getByRole("link", { name: "JSON of cinder-volume on host59" }).focus();
     database.execute("UPDATE services SET updated_at = datetime('now', '-500 seconds') WHERE host = 'host01'");
     await page.locator(".headline", { hasText: "2 down of 60" }).waitFor();
     const focused = () => page.evaluate(() => document.activeElement.getAttribute("href"));
     assert.match(await focused(), /host59$/);
-    // The first goes down the table by thirty rows, and its card away.
+    // The first row moves down by thirty rows, and its card is removed.
     database.execute("UPDATE services SET updated_at = datetime('now', '+30 seconds') WHERE host = 'host01'");
     await page.locator(".headline", { hasText: "1 down of 60" }).waitFor();
     assert.match(await focused(), /host59$/);
     assert.equal(await page.evaluate(() => getSelection().toString()), "host31");
-    // Another filter appears before the one with the focus.
+    // A new filter appears before the focused one.
     await page.getByRole("link", { name: /^up / }).focus();
     database.execute("UPDATE services SET updated_at = 'no time' WHERE host = 'host02'");
     await page.getByRole("link", { name: "unknown 1" }).waitFor();
@@ -111,19 +111,19 @@ test("a refresh shows what changed and keeps scroll position, focus, input and s
   });
 });
 
-test("a page that can't be refreshed says so, and recovers", async () => {
+test("a page that can't be refreshed warns, and recovers", async () => {
   await serving([{ host: "block1" }], async (exporter) => {
     const page = await open(exporter.url, { expectErrors: true });
-    assert.equal(await page.locator("#lost").isVisible(), false);
+    assert.equal(await page.locator("#stale-warning").isVisible(), false);
     await exporter.stop();
-    await page.locator("#lost", { hasText: /picture is \d+ s old/ }).waitFor();
+    await page.locator("#stale-warning", { hasText: /is \d+ s old/ }).waitFor();
     assert.match(await page.title(), /connection lost/);
     assert.deepEqual(await violations(page), []);
-    const age = async () => Number(/is (\d+) s old/.exec(await page.locator("#lost").innerText())[1]);
+    const age = async () => Number(/is (\d+) s old/.exec(await page.locator("#stale-warning").innerText())[1]);
     const then = await age();
     await page.waitForFunction((then) => Number(/is (\d+) s/.exec(document.body.innerText)[1]) > then, then);
     await exporter.restart();
-    await page.locator("#lost").waitFor({ state: "hidden" });
+    await page.locator("#stale-warning").waitFor({ state: "hidden" });
     await page.locator(".headline", { hasText: "1 up" }).waitFor();
     await page.finish();
   });
@@ -144,21 +144,20 @@ test("a refresh can be paused", async () => {
   });
 });
 
-test("a database that goes away is told from services that are down", async () => {
+test("an unreadable database does not look like services that are down", async () => {
   const body = async (exporter, database) => {
     const page = await open(exporter.url);
     await page.getByRole("searchbox").fill("half typed");
     database.execute("ALTER TABLE services RENAME TO elsewhere");
-    await page.locator(".trouble", { hasText: "States are " }).waitFor();
+    await page.locator(".headline.unknown").waitFor();
     assert.equal(await page.getByRole("rowheader").count(), 1);
     assert.match(await page.locator(".headline.unknown").innerText(), /^1 up, as of \d+ s ago$/);
     const announced = () => page.locator("#announcement").innerText();
-    assert.match(await announced(), /1 up, as of \d+ s ago\. The database has been unreadable/);
+    assert.match(await announced(), /1 up, as of \d+ s ago\. .*database/);
     assert.match(await page.locator("#icon").getAttribute("href"), /unknown\.svg/);
-    await page.locator(".trouble", { hasText: "a database, table or column is missing" }).waitFor();
-    await page.locator(".trouble", { hasText: "withheld: services may be up or down" }).waitFor();
+    await page.locator(".trouble", { hasText: "table or column is missing" }).waitFor();
+    await page.waitForFunction(() => document.title.startsWith("(no data)"));
     assert.equal(await page.getByRole("rowheader").count(), 0);
-    assert.match(await page.title(), /^\(no data\)/);
     assert.match(await announced(), /no current data/);
     assert.deepEqual(await violations(page), []);
     database.execute("ALTER TABLE elsewhere RENAME TO services");
@@ -186,7 +185,7 @@ test("a page that was opened without data shows the services as soon as there ar
   await serving([{ host: "block1" }], body, "--poll.stale-after=6s");
 });
 
-test("a tab in the background goes on", async () => {
+test("a hidden tab is refreshed", async () => {
   await serving([{ host: "block1" }], async (exporter, database) => {
     const page = await open(exporter.url);
     assert.match(await page.title(), /^\(0 down\) /);
@@ -201,25 +200,25 @@ test("a tab in the background goes on", async () => {
   });
 });
 
-test("an old picture is marked as old, whatever keeps a new one away", async () => {
+test("stale data is marked, even while refresh is paused", async () => {
   const body = async (exporter) => {
     const page = await open(exporter.url);
     await page.getByRole("button", { name: "Pause refresh" }).click();
     await page.waitForFunction(() => document.title.startsWith("(stale)"));
-    assert.match(await page.locator("#lost").innerText(), /refresh is paused, and what is shown is old.*\d+ s old/);
+    assert.match(await page.locator("#stale-warning").innerText(), /paused.*stale.*\d+ s old/);
     assert.equal(await page.locator("body.stale").count(), 1);
     assert.match(await page.locator("#icon").getAttribute("href"), /unknown\.svg/);
     assert.deepEqual(await violations(page), []);
     await page.getByRole("button", { name: "Resume refresh" }).click();
     await page.waitForFunction(() => document.title.startsWith("(0 down)"));
-    assert.equal(await page.locator("#lost").isVisible(), false);
+    assert.equal(await page.locator("#stale-warning").isVisible(), false);
     assert.match(await page.locator("#icon").getAttribute("href"), /up\.svg/);
     await page.finish();
   };
   await serving([{ host: "block1" }], body, "--poll.stale-after=6s");
 });
 
-test("an older answer does not overwrite a newer one", async () => {
+test("an older response does not overwrite a newer one", async () => {
   await serving([{ host: "block1" }], async (exporter) => {
     const page = await open(exporter.url, { expectErrors: true });
     let first;
@@ -235,16 +234,16 @@ test("an older answer does not overwrite a newer one", async () => {
     const newer = page.waitForResponse(exporter.url);
     await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
     await newer;
-    // It may be aborted already, which is as good.
+    // It may be aborted already, which is fine too.
     await route.fulfill({ body: old, contentType: "text/html" }).catch(() => {});
     await page.waitForTimeout(300);
     assert.equal(await page.locator(".headline").innerText(), "1 up");
-    assert.equal(await page.locator("#lost").isVisible(), false);
+    assert.equal(await page.locator("#stale-warning").isVisible(), false);
     await page.finish();
   });
 });
 
-test("after an upgrade an open page is loaded anew, unless something is half typed", async () => {
+test("after an upgrade an open page reloads, unless a form has unsent input", async () => {
   await serving([{ host: "block1" }], async (exporter) => {
     const page = await open(exporter.url);
     await page.getByRole("searchbox").fill("half typed");
@@ -263,7 +262,7 @@ test("after an upgrade an open page is loaded anew, unless something is half typ
   });
 });
 
-test("drawings have edges that can be seen", async () => {
+test("charts have visible edges", async () => {
   const body = async (exporter) => {
     for (const colorScheme of ["light", "dark"]) {
       const page = await open(exporter.url, { colorScheme });
@@ -286,11 +285,11 @@ test("drawings have edges that can be seen", async () => {
       await page.finish();
     }
   };
-  // A clock ahead is proven at once, and so drawn.
+  // A clock ahead is proven, and drawn, at once.
   await serving([{ host: "block1" }, { host: "ahead", age: -75 }], body);
 });
 
-test("hostile names are text and nothing else", async () => {
+test("hostile names are shown as text", async () => {
   const hosts = [
     "<script>document.title='broken'</script>",
     '"><img src=x onerror="document.title=`broken`">',
@@ -319,7 +318,7 @@ test("hostile names are text and nothing else", async () => {
       const shown = await page.locator("bdi.host").allTextContents();
       assert.deepEqual(shown.sort(), [...hosts, "quiet"].sort());
       assert.equal(await overflow(page), 0);
-      // The same holds for what a refresh writes.
+      // Also after a refresh.
       await page.waitForResponse(exporter.url);
       await page.waitForTimeout(200);
       assert.match(await page.title(), /^\(8 down\) /);
@@ -339,7 +338,7 @@ test("hostile names are text and nothing else", async () => {
   });
 });
 
-test("ten thousand services come page by page, and a table without services says what to check", async () => {
+test("ten thousand services are paged, and an empty table names the check to run", async () => {
   const many = Array.from({ length: 10_000 }, (_, i) => ({ host: `host${i}`, age: i % 500 === 0 ? 300 : 0 }));
   await serving(many, async (exporter) => {
     const page = await open(exporter.url, { viewport: { width: 360, height: 740 } });
@@ -355,7 +354,7 @@ test("ten thousand services come page by page, and a table without services says
   });
   await serving([], async (exporter) => {
     const page = await open(exporter.url);
-    assert.match(await page.locator("#table").innerText(), /The table has no services\. Is it the right database\?/);
+    assert.match(await page.locator("#table").innerText(), /no services.*check-config --connect/);
     assert.deepEqual(await violations(page), []);
     await page.finish();
   });
@@ -368,7 +367,7 @@ describe("the demonstration", { concurrency: 1 }, () => {
     );
   });
 
-  test("shows the six services, why two are down, and what to do", async () => {
+  test("shows the six services, why two are down, and advice", async () => {
     const page = await open(demo.url);
     assert.match(await page.title(), /^\(2 down\) /);
     assert.equal(await page.locator(".headline").innerText(), "2 down of 6");
@@ -376,7 +375,7 @@ describe("the demonstration", { concurrency: 1 }, () => {
     assert.equal(cards.length, 2);
     const scheduler = cards.find((card) => card.includes("cinder-scheduler on controller"));
     assert.match(scheduler, /down: stopped/);
-    assert.match(scheduler, /whether the process is running on controller/);
+    assert.match(scheduler, /process[^]* controller/);
     const block1 = cards.find((card) => card.includes("cinder-volume on block1"));
     assert.match(block1, /down: clock skew since before \d\d:\d\d:\d\d UTC/);
     assert.match(block1, /7\d\.\d s \(± \d\.\d\) behind the database/);
@@ -397,7 +396,7 @@ describe("the demonstration", { concurrency: 1 }, () => {
     await page.finish();
   });
 
-  test("has no violation that axe-core knows, at any width and in any colour scheme", async () => {
+  test("has no axe-core violations at any width and in any colour scheme", async () => {
     for (const colorScheme of ["light", "dark"]) {
       for (const width of [360, 800, 1280, 2560]) {
         const page = await open(demo.url, { colorScheme, viewport: { width, height: 900 } });
@@ -443,7 +442,7 @@ describe("the demonstration", { concurrency: 1 }, () => {
     assert.match(await page.locator(".headline").innerText(), /2 down of 6/);
     await page.getByRole("link", { name: "down 2" }).click();
     assert.match(page.url(), /state=down&q=BLOCK2/);
-    assert.match(await page.locator("#table").innerText(), /None of 6 services matches/);
+    assert.match(await page.locator("#table").innerText(), /None of 6 /);
     await page.getByRole("link", { name: "Show all" }).first().click();
     assert.equal(await page.getByRole("rowheader").count(), 6);
     await page.finish();
@@ -461,19 +460,19 @@ describe("the demonstration", { concurrency: 1 }, () => {
     await page.finish();
   });
 
-  test("is complete without scripts", async () => {
+  test("works without JavaScript", async () => {
     const page = await open(demo.url, { javaScriptEnabled: false });
     assert.equal(await page.getByRole("rowheader").count(), 6);
     assert.equal(await page.locator("#pause").isVisible(), false);
-    // Loading anew takes from whoever fills in the form what is typed: seldom, and not where a filter is in use.
+    // A reload clears a half-filled form, so it is rare, and off while a filter is active.
     const meta = page.locator('meta[http-equiv="refresh"]');
     assert.equal(await meta.getAttribute("content"), "60");
-    assert.match(await page.locator("header").innerText(), /loads anew every 60 s/);
+    assert.match(await page.locator("header").innerText(), /every 60 s/);
     await page.getByRole("searchbox").fill("block2");
     await page.getByRole("button", { name: "Filter" }).click();
     await page.waitForURL(/q=block2/);
     assert.equal(await meta.count(), 0);
-    assert.match(await page.locator("header").innerText(), /does not load anew by itself/);
+    assert.match(await page.locator("header").innerText(), /do not reload/);
     await page.getByRole("link", { name: "Refresh" }).click();
     assert.match(page.url(), /q=block2/);
     assert.equal(await page.getByRole("rowheader").count(), 2);

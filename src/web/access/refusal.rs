@@ -1,23 +1,23 @@
-//! Why a request is not answered, in the words of HTTP.
+//! Refusals of requests as HTTP status, message and header.
 
 use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
-/// Why a request is not answered.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// There were too many; after this time one will be answered.
+    /// The rate limit is exceeded; the next request is served after this time.
     RateLimit(Duration),
-    /// No user, or not the user's password.
+    /// The login is missing or wrong.
     Login,
-    /// Too many passwords wait to be checked.
+    /// The queue of logins is full.
     Busy,
 }
 
 impl Refusal {
-    /// Returns the status.
+    /// Returns the HTTP status.
     #[must_use]
     pub(crate) fn status(self) -> StatusCode {
         match self {
@@ -27,17 +27,17 @@ impl Refusal {
         }
     }
 
-    /// Returns a sentence for people.
+    /// Returns the message for the body.
     #[must_use]
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::RateLimit(_) => "too many requests; see rate_limit in the web configuration file",
-            Self::Login => "a user and a password are asked for, and these are not right",
-            Self::Busy => "too many logins are being checked; ask again",
+            Self::Login => "login required: the user or the password is missing or wrong",
+            Self::Busy => "too many logins are being checked; try again",
         }
     }
 
-    /// Returns the header that tells a client what to do: a whole number of seconds to wait, or how to log in.
+    /// Returns the header that tells a client how to proceed: whole seconds to wait, rounded up, or how to log in.
     #[must_use]
     pub(crate) fn header(self) -> (HeaderName, HeaderValue) {
         match self {

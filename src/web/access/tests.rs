@@ -6,11 +6,11 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Looks until nothing changes any more; returns what came of it.
+/// Checks the files until a reload; returns its result, or `None` if nothing changed.
 fn settle(access: &Access) -> Option<Result<(), Vec<String>>> {
     let mut changing = None;
     for _ in 0..3 {
-        let (still, reloaded) = access.look(changing.as_ref());
+        let (still, reloaded) = access.reload_if_changed(changing.as_ref());
         changing = still;
         if let Some(result) = reloaded {
             return Some(result.map_err(|faults| faults.iter().map(|f| chain(f)).collect()));
@@ -29,12 +29,12 @@ fn certificate(folder: &Path) {
 fn access(folder: &TempDir, text: &str) -> Result<Access, Vec<String>> {
     let file = folder.path().join("web.yml");
     fs::write(&file, text).unwrap();
-    let told = |faults: Vec<Fault>| faults.iter().map(|f| chain(f)).collect();
-    Access::new(Some(file)).map_err(told)
+    let messages = |faults: Vec<Fault>| faults.iter().map(|f| chain(f)).collect();
+    Access::new(Some(file)).map_err(messages)
 }
 
 #[test]
-fn a_changed_file_is_read_once_it_rests_and_a_broken_one_keeps_the_old_rules() {
+fn a_changed_file_is_read_once_it_is_stable_and_a_broken_one_keeps_the_old_rules() {
     let folder = TempDir::new().unwrap();
     let access = access(&folder, "rate_limit: {interval: 1s, burst: 5}\n").unwrap();
     let burst = || access.rules().rate_limit.map(|limit| limit.burst);
@@ -42,13 +42,13 @@ fn a_changed_file_is_read_once_it_rests_and_a_broken_one_keeps_the_old_rules() {
 
     let file = folder.path().join("web.yml");
     fs::write(&file, "rate_limit: {interval: 1s, burst: 60}\n").unwrap();
-    let (changing, reloaded) = access.look(None);
+    let (changing, reloaded) = access.reload_if_changed(None);
     assert!(reloaded.is_none(), "it may still be written");
     fs::write(&file, "rate_limit: {interval: 1s, burst: 600}\n").unwrap();
-    let (changing, reloaded) = access.look(changing.as_ref());
+    let (changing, reloaded) = access.reload_if_changed(changing.as_ref());
     assert!(reloaded.is_none(), "it was written since");
     assert!(matches!(
-        access.look(changing.as_ref()),
+        access.reload_if_changed(changing.as_ref()),
         (None, Some(Ok(())))
     ));
     assert_eq!(burst(), Some(600));
@@ -73,7 +73,7 @@ fn a_changed_file_is_read_once_it_rests_and_a_broken_one_keeps_the_old_rules() {
 }
 
 #[test]
-fn a_link_that_leads_elsewhere_is_a_change() {
+fn a_link_with_a_new_target_is_a_change() {
     let folder = TempDir::new().unwrap();
     for version in ["1", "2"] {
         let version = folder.path().join(version);
@@ -94,7 +94,7 @@ fn a_link_that_leads_elsewhere_is_a_change() {
 }
 
 #[test]
-fn a_key_that_is_not_the_certificates_is_refused_until_it_is() {
+fn a_certificate_is_refused_until_its_key_matches() {
     let folder = TempDir::new().unwrap();
     certificate(folder.path());
     let text = "tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n";
@@ -113,7 +113,7 @@ fn a_key_that_is_not_the_certificates_is_refused_until_it_is() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_said_without_their_content() {
+fn a_fault_does_not_show_the_content_of_a_file() {
     let folder = TempDir::new().unwrap();
     certificate(folder.path());
     fs::write(folder.path().join("odd"), "c4nary").unwrap();

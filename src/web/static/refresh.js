@@ -1,27 +1,27 @@
-// Keeps the page current: fetches it anew, changes what differs, and says so when that fails. The page is complete
-// without. Scroll position, focus and selection stay, because nodes that are alike are kept.
+// Refreshes the page: fetches it periodically, updates the differences, and warns when that fails. The page works
+// without this script. Scroll position, focus and selection survive, because unchanged nodes are kept.
 "use strict";
 
 (() => {
   const { refresh: period, staleAfter, staleIcon } = document.body.dataset;
   const interval = Number(period);
-  const lost = document.getElementById("lost");
+  const warning = document.getElementById("stale-warning");
   const pause = document.getElementById("pause");
   const announcement = document.getElementById("announcement");
   const icon = document.getElementById("icon");
   let paused = false;
   let failing = false;
   let timer;
-  // The request under way: an older answer must not overwrite a newer one.
-  let asking;
+  // The pending request: an older response must not overwrite a newer one.
+  let pending;
   let arrived = Date.now();
   let title = document.title;
   let image = icon.getAttribute("href");
 
-  const picture = () => document.getElementById("picture").dataset;
-  const mood = () => document.getElementById("condition").dataset.mood;
+  const freshness = () => document.getElementById("freshness").dataset;
+  const announcementKey = () => document.getElementById("condition").dataset.announcementKey;
 
-  // Makes `old` equal to `fresh`. Children with an id are found again wherever they went.
+  // Makes `old` equal to `fresh`. Children with an id are matched by it, even if they moved.
   function morph(old, fresh) {
     for (const { name } of [...old.attributes]) {
       if (!fresh.hasAttribute(name)) old.removeAttribute(name);
@@ -37,7 +37,7 @@
         old.insertBefore(document.importNode(child, true), next);
         continue;
       }
-      if (match !== next) reach(match, next);
+      if (match !== next) moveTo(match, next);
       next = match.nextSibling;
       if (child.nodeType === Node.ELEMENT_NODE) morph(match, child);
       else if (match.data !== child.data) match.data = child.data;
@@ -49,9 +49,9 @@
     }
   }
 
-  // Brings `match` to where `next` is: by moving what is in between to the end where that is one element, since
-  // what is moved loses its selection.
-  function reach(match, next) {
+  // Moves `match` before `next`. A moved node loses its selection, so up to two nodes in between are moved to the end
+  // instead.
+  function moveTo(match, next) {
     const between = [];
     for (let node = next; node && node !== match && between.length < 3; node = node.nextSibling) between.push(node);
     if (between.at(-1)?.nextSibling === match) match.parentNode.append(...between);
@@ -59,26 +59,26 @@
   }
 
   function show(fresh) {
-    const before = mood();
+    const before = announcementKey();
     const focused = document.activeElement;
     showServices(fresh);
     for (const region of document.querySelectorAll("[data-live]")) {
       const other = fresh.getElementById(region.id);
       if (other) morph(region, other);
     }
-    // A node that was moved has lost its focus.
+    // A moved node loses its focus.
     if (focused && focused !== document.activeElement && focused.isConnected) {
       focused.focus({ preventScroll: true });
     }
     title = fresh.title;
     image = fresh.getElementById("icon").getAttribute("href");
-    if (mood() !== before) {
-      const said = document.querySelectorAll("#condition .headline, #condition .trouble strong");
-      announcement.textContent = [...said].map((element) => element.textContent.trim()).join(". ");
+    if (announcementKey() !== before) {
+      const parts = document.querySelectorAll("#condition .headline, #condition .trouble strong");
+      announcement.textContent = [...parts].map((element) => element.textContent.trim()).join(". ");
     }
   }
 
-  // While nothing is known of the services, their part of the page is hidden, with what was typed into its form.
+  // Without data, the services are hidden rather than removed, to keep what was typed into the form.
   function showServices(fresh) {
     const here = document.getElementById("all");
     const there = fresh.getElementById("all");
@@ -87,7 +87,7 @@
     document.getElementById("skip").hidden = !there;
   }
 
-  // Another build has other files, and what it sends is made for these.
+  // A page of another build needs that build's files.
   function isOutdated(fresh) {
     const files = (page) =>
       [...page.querySelectorAll("script[src], link[rel=stylesheet]")].map(
@@ -96,32 +96,32 @@
     return String(files(fresh)) !== String(files(document));
   }
 
-  // Whether a form holds what was not sent yet, and loading anew would lose it.
-  function isTyped() {
+  // Whether a form holds unsent input, which a reload would lose.
+  function hasInput() {
     return [...document.querySelectorAll("form input")].some((input) => input.value !== input.defaultValue);
   }
 
-  // Browsers slow this down in a tab that is hidden, whose title and icon are to be seen all the same.
+  // Also runs in hidden tabs, whose title and icon stay visible; browsers throttle it there.
   async function refresh() {
     clearTimeout(timer);
-    asking?.abort();
-    asking = undefined;
+    pending?.abort();
+    pending = undefined;
     if (paused) return;
     const mine = new AbortController();
-    asking = mine;
+    pending = mine;
     const limit = setTimeout(() => mine.abort(), Math.max(interval, 5000));
     try {
-      const answer = await fetch(location.href, { cache: "no-store", signal: mine.signal });
-      if (!answer.ok) throw new Error(`it answers ${answer.status}`);
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!fresh.getElementById("picture")) throw new Error("something else answers");
-      if (mine !== asking) return;
+      const response = await fetch(location.href, { cache: "no-store", signal: mine.signal });
+      if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+      const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+      if (!fresh.getElementById("freshness")) throw new Error("not a status page");
+      if (mine !== pending) return;
       failing = false;
       arrived = Date.now();
-      if (isOutdated(fresh) && !isTyped()) location.reload();
+      if (isOutdated(fresh) && !hasInput()) location.reload();
       else show(fresh);
     } catch {
-      if (mine !== asking) return;
+      if (mine !== pending) return;
       failing = true;
     } finally {
       clearTimeout(limit);
@@ -130,15 +130,15 @@
     timer = setTimeout(refresh, interval);
   }
 
-  // Says how old the picture is, whoever is to blame for that.
+  // Shows the age of the data, and warns once it is stale.
   function tick() {
     const passed = Math.max(0, Math.round((Date.now() - arrived) / 1000));
-    const known = picture().age !== undefined;
-    const seconds = Number(picture().age || 0) + passed;
+    const known = freshness().age !== undefined;
+    const seconds = Number(freshness().age || 0) + passed;
     const age = document.getElementById("age");
     if (age) age.textContent = seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
     const stale = known && seconds * 1000 >= Number(staleAfter);
-    warn(failing, stale, known ? `The picture is ${seconds} s old.` : "");
+    warn(failing, stale, known ? `The data is ${seconds} s old.` : "");
     document.body.classList.toggle("stale", failing || stale);
     let wanted = paused ? `${title} (paused)` : title;
     if (stale) wanted = "(stale) OpenStack heartbeats";
@@ -149,18 +149,18 @@
   }
 
   function warn(failing, stale, detail) {
-    lost.hidden = !failing && !stale;
+    warning.hidden = !failing && !stale;
     let cause = "";
-    if (stale) cause = paused ? "The refresh is paused, and what is shown is old. " : "What is shown is old. ";
-    if (failing) cause = "Connection to the exporter lost: what is shown may no longer be true. ";
-    if (cause !== (lost.dataset.said ?? "")) {
-      lost.dataset.said = cause;
-      const counting = document.createElement("span");
-      // The number counts, and is not to be read out each second.
-      counting.setAttribute("aria-live", "off");
-      lost.replaceChildren(cause, counting);
+    if (stale) cause = paused ? "Refresh is paused, and the data is stale. " : "The data is stale. ";
+    if (failing) cause = "Connection to the exporter lost. This page may be outdated. ";
+    if (cause !== (warning.dataset.cause ?? "")) {
+      warning.dataset.cause = cause;
+      const counter = document.createElement("span");
+      // Screen readers must not read out the counter each second.
+      counter.setAttribute("aria-live", "off");
+      warning.replaceChildren(cause, counter);
     }
-    if (cause) lost.lastChild.textContent = detail;
+    if (cause) warning.lastChild.textContent = detail;
   }
 
   pause.hidden = false;

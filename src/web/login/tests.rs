@@ -42,9 +42,9 @@ async fn only_a_users_own_password_is_right() {
             ("b", "other:with colon", Verdict::Granted),
             ("b", "right", Verdict::Denied),
             ("c", "", Verdict::Granted),
-            ("nobody", "right", Verdict::Denied),
-            ("nobody", "other:with colon", Verdict::Denied),
-            ("nobody", "", Verdict::Denied),
+            ("unknown", "right", Verdict::Denied),
+            ("unknown", "other:with colon", Verdict::Denied),
+            ("unknown", "", Verdict::Denied),
         ] {
             let verdict = checker.check(&users, &basic(user, password)).await;
             assert_eq!(verdict, expected, "{user} {password}");
@@ -53,7 +53,7 @@ async fn only_a_users_own_password_is_right() {
 }
 
 #[tokio::test]
-async fn what_is_no_login_is_denied() {
+async fn a_malformed_login_is_denied() {
     let users = users(&[("a", "right", COST)]);
     let checker = LoginChecker::new().unwrap();
     let right = STANDARD.encode("a:right");
@@ -82,7 +82,7 @@ async fn what_is_no_login_is_denied() {
 }
 
 #[tokio::test]
-async fn a_changed_password_makes_the_old_one_wrong_and_who_is_no_user_is_forgotten() {
+async fn a_changed_password_makes_the_old_one_wrong_and_a_removed_user_is_forgotten() {
     let checker = LoginChecker::new().unwrap();
     let before = users(&[("a", "old", COST), ("b", "old", COST)]);
     for user in ["a", "b"] {
@@ -90,8 +90,8 @@ async fn a_changed_password_makes_the_old_one_wrong_and_who_is_no_user_is_forgot
         assert_eq!(verdict, Verdict::Granted);
     }
     let after = users(&[("a", "new", COST)]);
-    checker.keep(&after);
-    assert_eq!(checker.with_known(|known| known.right.len()), 1);
+    checker.retain(&after);
+    assert_eq!(checker.with_cache(|cache| cache.right.len()), 1);
     for (user, password, expected) in [
         ("a", "old", Verdict::Denied),
         ("b", "old", Verdict::Denied),
@@ -103,48 +103,48 @@ async fn a_changed_password_makes_the_old_one_wrong_and_who_is_no_user_is_forgot
 }
 
 #[tokio::test]
-async fn who_is_known_waits_for_nobody_and_the_queue_has_an_end() {
+async fn a_cached_login_does_not_wait_and_the_queue_is_bounded() {
     let users = users(&[("a", "right", COST)]);
     let checker = Arc::new(LoginChecker::new().unwrap());
     let right = basic("a", "right");
     assert_eq!(checker.check(&users, &right).await, Verdict::Granted);
-    // Somebody's password takes forever.
-    let turn = checker.turn.clone().acquire_owned().await.unwrap();
+    // A check that takes forever.
+    let checking = checker.checking.clone().acquire_owned().await.unwrap();
     let mut waiting = tokio::task::JoinSet::new();
-    for number in 0..MAX_WAITING {
+    for number in 0..MAX_QUEUED {
         let (checker, users) = (checker.clone(), users.clone());
         let request = basic("a", &format!("wrong {number}"));
         waiting.spawn(async move { checker.check(&users, &request).await });
     }
-    while checker.places.available_permits() > 0 {
+    while checker.queue.available_permits() > 0 {
         tokio::task::yield_now().await;
     }
     let one_more = basic("a", "one more");
     assert_eq!(checker.check(&users, &one_more).await, Verdict::Busy);
     assert_eq!(checker.check(&users, &right).await, Verdict::Granted);
-    drop(turn);
+    drop(checking);
     while let Some(verdict) = waiting.join_next().await {
         assert_eq!(verdict.unwrap(), Verdict::Denied);
     }
-    assert_eq!(checker.places.available_permits(), MAX_WAITING);
+    assert_eq!(checker.queue.available_permits(), MAX_QUEUED);
     assert_eq!(checker.check(&users, &one_more).await, Verdict::Denied);
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_keeps_no_place() {
+async fn a_disconnected_client_leaves_the_queue() {
     let users = users(&[("a", "right", COST)]);
     let checker = LoginChecker::new().unwrap();
-    let turn = checker.turn.clone().acquire_owned().await.unwrap();
+    let checking = checker.checking.clone().acquire_owned().await.unwrap();
     let request = basic("a", "wrong");
     let check = tokio::time::timeout(Duration::from_millis(1), checker.check(&users, &request));
     assert!(check.await.is_err());
-    drop(turn);
-    assert_eq!(checker.places.available_permits(), MAX_WAITING);
-    assert_eq!(checker.turn.available_permits(), 1);
+    drop(checking);
+    assert_eq!(checker.queue.available_permits(), MAX_QUEUED);
+    assert_eq!(checker.checking.available_permits(), 1);
 }
 
 #[tokio::test]
-async fn wrong_passwords_are_remembered_up_to_a_number_and_displace_no_right_one() {
+async fn the_cache_of_wrong_logins_is_bounded_and_displaces_no_right_one() {
     let users = users(&[("a", "right", COST)]);
     let checker = LoginChecker::new().unwrap();
     assert_eq!(
@@ -152,24 +152,24 @@ async fn wrong_passwords_are_remembered_up_to_a_number_and_displace_no_right_one
         Verdict::Granted
     );
     for number in 0..MAX_WRONG + 10 {
-        let wrong = basic("nobody", &number.to_string());
+        let wrong = basic("unknown", &number.to_string());
         assert_eq!(checker.check(&users, &wrong).await, Verdict::Denied);
     }
-    let known = |known: &mut Known| (known.right.len(), known.wrong.len());
-    assert_eq!(checker.with_known(known), (1, MAX_WRONG));
+    let sizes = |cache: &mut Cache| (cache.right.len(), cache.wrong.len());
+    assert_eq!(checker.with_cache(sizes), (1, MAX_WRONG));
 }
 
 #[tokio::test]
-async fn a_user_who_does_not_exist_costs_what_an_existing_one_does() {
+async fn an_unknown_user_costs_as_much_as_a_known_one() {
     let users = users(&[("cheap", "x", 4), ("dear", "x", 5)]);
     let checker = LoginChecker::new().unwrap();
     let mut costs = std::collections::BTreeSet::new();
     for number in 0..100 {
-        let name = format!("nobody {number}");
-        let hash = checker.stand_in(&users, &name).unwrap();
-        assert_eq!(checker.stand_in(&users, &name), Some(hash));
+        let name = format!("unknown {number}");
+        let hash = checker.decoy_hash(&users, &name).unwrap();
+        assert_eq!(checker.decoy_hash(&users, &name), Some(hash));
         costs.insert(hash.as_str()[4..6].to_owned());
     }
     assert_eq!(costs.into_iter().collect::<Vec<_>>(), ["04", "05"]);
-    assert_eq!(checker.stand_in(&Users::new(), "nobody"), None);
+    assert_eq!(checker.decoy_hash(&Users::new(), "unknown"), None);
 }

@@ -1,4 +1,4 @@
-//! A client's stream that tells what the connection is at, from what goes through it.
+//! A client's stream that tracks the phase of its connection by the bytes it reads and writes.
 
 use std::io;
 use std::pin::Pin;
@@ -11,65 +11,65 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::{Connection, Phase};
 
-/// The answers of a connection that are not sent in full.
+/// The responses of a connection that are not fully sent.
 #[derive(Debug, Clone)]
-pub(super) struct Answers {
+pub(super) struct PendingResponses {
     connection: Arc<Connection>,
-    under_way: Arc<AtomicUsize>,
+    count: Arc<AtomicUsize>,
     multiplexed: Arc<AtomicBool>,
 }
 
-/// One of them, until it is dropped.
+/// A response that counts as pending until it is dropped.
 #[derive(Debug)]
-pub(super) struct Answer(Answers);
+pub(super) struct PendingResponse(PendingResponses);
 
-impl Answers {
+impl PendingResponses {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
         Self {
             connection,
-            under_way: Arc::default(),
+            count: Arc::default(),
             multiplexed: Arc::default(),
         }
     }
 
-    /// Notes that not all that arrives belongs to a request, as with HTTP/2.
+    /// Records that incoming bytes need not belong to a request, as with HTTP/2.
     pub(super) fn multiplex(&self) {
         self.multiplexed.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that a request has arrived.
-    pub(super) fn begin(&self) -> Answer {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        self.connection.begin(Phase::Answering);
-        Answer(self.clone())
+    /// Records that a request has arrived.
+    pub(super) fn begin(&self) -> PendingResponse {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.connection.begin(Phase::Sending);
+        PendingResponse(self.clone())
     }
 }
 
-impl Drop for Answer {
+impl Drop for PendingResponse {
     fn drop(&mut self) {
-        // What is left of it is in the buffers of the connection, until the stream is flushed.
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        // Its last bytes may still be in the connection's buffers, until the stream is flushed.
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Answer {
-    /// Returns the body, which keeps the answer under way until the connection has taken all of it.
-    pub(super) fn until_sent<B>(self, body: B) -> Sent<B> {
-        Sent {
+impl PendingResponse {
+    /// Wraps the body, which keeps the response pending until the connection has taken all of it.
+    pub(super) fn track<B>(self, body: B) -> TrackedBody<B> {
+        TrackedBody {
             body,
-            _answer: self,
+            _pending: self,
         }
     }
 }
 
-/// A body with the answer that it belongs to.
+/// A body that keeps its response pending.
 #[derive(Debug)]
-pub(super) struct Sent<B> {
+pub(super) struct TrackedBody<B> {
     body: B,
-    _answer: Answer,
+    _pending: PendingResponse,
 }
 
-impl<B: Body + Unpin> Body for Sent<B> {
+impl<B: Body + Unpin> Body for TrackedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -89,20 +89,20 @@ impl<B: Body + Unpin> Body for Sent<B> {
     }
 }
 
-/// A stream under watch.
+/// A stream that records its progress.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(super) struct TrackedStream<S> {
     stream: S,
-    answers: Answers,
+    pending: PendingResponses,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, answers: Answers) -> Self {
-        Self { stream, answers }
+impl<S> TrackedStream<S> {
+    pub(super) fn new(stream: S, pending: PendingResponses) -> Self {
+        Self { stream, pending }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -111,21 +111,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = buffer.filled().len() > before;
-        if read && !self.answers.multiplexed.load(Ordering::Relaxed) {
-            self.answers.connection.progress(Phase::Asking);
+        if read && !self.pending.multiplexed.load(Ordering::Relaxed) {
+            self.pending.connection.progress(Phase::Receiving);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.answers.connection.progress(Phase::Answering);
+        self.pending.connection.progress(Phase::Sending);
         Poll::Ready(Ok(written))
     }
 
@@ -135,7 +135,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, parts))?;
-        self.answers.connection.progress(Phase::Answering);
+        self.pending.connection.progress(Phase::Sending);
         Poll::Ready(Ok(written))
     }
 
@@ -145,12 +145,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        let Answers {
-            connection,
-            under_way,
-            ..
-        } = &self.answers;
-        if under_way.load(Ordering::Relaxed) == 0 && connection.moment().phase == Phase::Answering {
+        let PendingResponses {
+            connection, count, ..
+        } = &self.pending;
+        if count.load(Ordering::Relaxed) == 0 && connection.activity().phase == Phase::Sending {
             connection.begin(Phase::Idle);
         }
         Poll::Ready(Ok(()))
