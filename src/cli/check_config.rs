@@ -8,7 +8,7 @@ use clap::{ArgMatches, Command};
 use super::command::{Entry, switch};
 use super::outcome::{Failure, NO_ANSWER, Outcome, WRONG, say, warning, write};
 use super::{access, block_on, flags, settings, warn};
-use crate::config::key::KEYS;
+use crate::config::keys::KEYS;
 use crate::daemon::logging;
 use crate::database::{Connection, Target};
 use crate::heartbeat::service::Reading;

@@ -13,7 +13,7 @@ use self::cloud::Demo;
 use super::command::Entry;
 use super::outcome::{Failure, Outcome, WRONG, write};
 use super::{access, block_on, flags};
-use crate::config::key;
+use crate::config::keys;
 use crate::config::settings::Settings;
 use crate::daemon::configuration::Load;
 use crate::daemon::{logging, serve, systemd};
@@ -55,7 +55,7 @@ fn run(matches: &ArgMatches) -> Outcome {
 /// Returns what loads the settings, whose database is the demonstration's.
 fn load(matches: &ArgMatches, demo: &Demo) -> Load {
     let mut flags = flags::given(matches);
-    if let Some(url) = key::find("database.url") {
+    if let Some(url) = keys::find("database.url") {
         let file = format!("sqlite:///{}", demo.database().display());
         flags.layer.add(url, file, "the demonstration");
     }

@@ -193,7 +193,7 @@ fn a_wrong_file_ends_with_1_and_names_file_line_and_remedy() {
         ),
         (
             "basic_auth_users:\n  a: c4nary\n",
-            "2: the value of this user",
+            "2: this user's value",
         ),
     ] {
         std::fs::write(&file, text).unwrap();

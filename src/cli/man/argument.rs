@@ -6,7 +6,7 @@ use clap::Arg;
 use clap::builder::{PossibleValue, StyledStr};
 use roff::{Inline, bold, italic, roman};
 
-use crate::config::key;
+use crate::config::keys;
 
 /// Returns how a flag is given, or what stands for an argument.
 pub(super) fn term(argument: &Arg) -> Vec<Inline> {
@@ -26,7 +26,7 @@ pub(super) fn term(argument: &Arg) -> Vec<Inline> {
 
 /// Returns what the help says, as sentences.
 pub(super) fn explanation(argument: &Arg) -> String {
-    let setting = key::find(argument.get_id().as_str());
+    let setting = keys::find(argument.get_id().as_str());
     let mut text = match setting {
         Some(setting) => format!("{}.", setting.help),
         None => sentence(argument.get_help()),

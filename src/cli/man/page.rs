@@ -7,7 +7,8 @@ use super::argument::{explanation, sentence, term};
 use super::words::{DESCRIPTION, FILES, SIGNALS, VARIABLES};
 use crate::cli::command::{COMMANDS, NAME};
 use crate::cli::flags;
-use crate::config::key::{self, KEYS};
+use crate::config::key;
+use crate::config::keys::KEYS;
 
 /// Returns the whole page.
 pub(super) fn roff() -> String {

@@ -8,8 +8,9 @@ use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser};
 use yaml_rust2::scanner::Marker;
 
 use super::fault::Fault;
-use super::key::{self, KEYS};
+use super::keys::{self, KEYS};
 use super::layer::Layer;
+use super::spelling;
 
 /// Reads the text of a settings file: what it says, and all that is wrong with it.
 pub(super) fn read(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
@@ -173,10 +174,10 @@ impl Reader<'_> {
         if !self.in_sequence() {
             self.name_once(&origin);
         }
-        match key::find(&name) {
+        match keys::find(&name) {
             _ if null => self.fault(origin, &format!("`{name}` has no value")),
             None => {
-                let nearest = key::nearest(&name, KEYS.iter().map(|key| key.name));
+                let nearest = spelling::nearest(&name, KEYS.iter().map(|key| key.name));
                 self.faults.push(Fault::UnknownKey {
                     origin,
                     name,
@@ -250,7 +251,7 @@ mod tests {
             &[],
             &[
                 "s.yaml:2: unknown setting `poll.intervall`; did you mean `poll.interval`?",
-                "s.yaml:3: unknown setting `xyzzy`; `--help` lists those there are",
+                "s.yaml:3: unknown setting `xyzzy`; `--help` lists all settings",
             ],
         );
     }
@@ -310,7 +311,7 @@ mod tests {
         check(
             "mysql://u:secret@h/d: 1",
             &[],
-            &["s.yaml:1: unknown setting; `--help` lists those there are"],
+            &["s.yaml:1: unknown setting; `--help` lists all settings"],
         );
     }
 
