@@ -102,7 +102,7 @@ fn web_hint(nearest: Option<&str>, known: &[&str]) -> String {
 }
 
 /// Returns a name in quotes, unless it could be a secret pasted in its place, such as a URL.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.chars().all(plain) {
         format!(" `{name}`")

@@ -58,7 +58,7 @@ pub enum OsloError {
     },
 }
 
-/// What is wrong with a value, without the value.
+/// The fault of a value. No message contains the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages document the variants")]
 pub enum ValueFault {
@@ -173,16 +173,15 @@ impl OsloConfig {
         let Some((text, origin)) = self.get(group, option)? else {
             return Ok(None);
         };
-        match text.trim() {
-            "" => Ok(None),
-            digits => match digits.parse() {
-                Ok(number) => Ok(Some((number, origin))),
-                Err(_) => {
-                    let name = (group.to_owned(), option.to_owned());
-                    Err(OsloError::value(origin, name, ValueFault::Integer))
-                }
-            },
+        let digits = text.trim();
+        if digits.is_empty() {
+            return Ok(None);
         }
+        let Ok(number) = digits.parse() else {
+            let name = (group.to_owned(), option.to_owned());
+            return Err(OsloError::value(origin, name, ValueFault::Integer));
+        };
+        Ok(Some((number, origin)))
     }
 
     fn written(&self, name: &Name) -> Option<(String, Origin)> {

@@ -88,13 +88,11 @@ impl Settings {
         mut warnings: Vec<String>,
     ) -> Option<Self> {
         // Read every value before the first `?`, so that all faults are reported together.
-        let service_down_time = values.duration("cinder.service-down-time");
-        let report_interval = values.duration("cinder.report-interval");
+        let intervals = intervals(values);
         let connect_timeout = values.period("database.connect-timeout");
         let query_timeout = values.period("database.query-timeout");
         let poll_interval = values.period("poll.interval");
-        let visibility_delay = values.duration("skew.visibility-delay");
-        let max_drift_ppm = values.max_drift();
+        let tolerances = tolerances(values);
         let stale_after = poll_interval.and_then(|interval| values.stale_after(interval));
         if let (Some(query_timeout), Some(stale_after)) = (query_timeout, stale_after)
             && query_timeout >= stale_after
@@ -116,20 +114,14 @@ impl Settings {
         warnings.extend(url.ignored.iter().map(|option| {
             format!("the option `{option}` of the database URL is unknown and ignored")
         }));
-        let intervals = Intervals {
-            service_down_time: TimeDelta::from_std(service_down_time?).ok()?,
-            report_interval: TimeDelta::from_std(report_interval?).ok()?,
-        };
+        let intervals = intervals?;
         warnings.extend(warn_of_intervals(&intervals, values, !places.is_empty()));
         Some(Self {
             url,
             connect_timeout: connect_timeout?,
             query_timeout: query_timeout?,
             intervals,
-            tolerances: Tolerances {
-                visibility_delay: TimeDelta::from_std(visibility_delay?).ok()?,
-                max_drift_ppm: max_drift_ppm?,
-            },
+            tolerances: tolerances?,
             poll_interval: poll_interval?,
             stale_after: stale_after?,
             listen: listen?,
@@ -203,7 +195,7 @@ fn cinder_layer(
     })
 }
 
-/// Returns a fault for each misspelt variable: a warning by itself, or the explanation of another fault.
+/// Returns a fault for each misspelt variable: a warning, but perhaps the cause of another fault.
 fn unknown_variables(variables: impl Iterator<Item = String>) -> Vec<Fault> {
     let mut names: Vec<String> = variables
         .filter(|name| spelling::is_stray_variable(name))
@@ -214,6 +206,24 @@ fn unknown_variables(variables: impl Iterator<Item = String>) -> Vec<Fault> {
         name,
     };
     names.into_iter().map(fault).collect()
+}
+
+fn intervals(values: &mut Values) -> Option<Intervals> {
+    let service_down_time = values.duration("cinder.service-down-time");
+    let report_interval = values.duration("cinder.report-interval");
+    Some(Intervals {
+        service_down_time: TimeDelta::from_std(service_down_time?).ok()?,
+        report_interval: TimeDelta::from_std(report_interval?).ok()?,
+    })
+}
+
+fn tolerances(values: &mut Values) -> Option<Tolerances> {
+    let visibility_delay = values.duration("skew.visibility-delay");
+    let max_drift_ppm = values.max_drift();
+    Some(Tolerances {
+        visibility_delay: TimeDelta::from_std(visibility_delay?).ok()?,
+        max_drift_ppm: max_drift_ppm?,
+    })
 }
 
 fn warn_of_intervals(intervals: &Intervals, values: &Values, has_cinder: bool) -> Option<String> {

@@ -1,196 +1,134 @@
-//! The YAML settings file as a layer that remembers the line of every value.
+//! The YAML settings file as a layer.
 //!
-//! The crate `config` reads YAML too, but forgets the lines, and takes `0123` for a number.
+//! The crate `config` reads YAML too, but drops the lines and takes `0123` for a number.
 
 use std::path::Path;
 
-use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser};
-use yaml_rust2::scanner::Marker;
-
-use super::fault::Fault;
+use super::fault::{Fault, shown};
 use super::keys::{self, KEYS};
 use super::layer::Layer;
+use super::node::{self, Content, Entry, Node};
 use super::spelling;
 
-/// Reads the text of a settings file: what it says, and all that is wrong with it.
+/// Reads the text of a settings file; returns its values and all of its faults.
 pub(super) fn read(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
-    let mut reader = Reader {
-        path,
+    let tree = node::read(path, text);
+    let mut file = SettingsFile {
         layer: Layer::default(),
-        faults: Vec::new(),
-        open: Vec::new(),
+        faults: tree.faults,
         seen: Vec::new(),
-        documents: 0,
-        opened: false,
     };
-    if let Err(error) = Parser::new_from_str(text).load(&mut reader, true) {
-        let line = error.marker().line();
-        reader.faults.push(Fault::Syntax {
-            origin: format!("{}:{line}", path.display()),
-            what: error.info().to_owned(),
-        });
+    for document in tree.documents {
+        match document.content {
+            Content::Nothing | Content::Faulty => {}
+            Content::Mapping(entries) => file.entries(None, entries),
+            Content::Text(_) | Content::List(_) => file.fault(
+                &document.origin,
+                "the file must contain a mapping, such as `poll: {interval: 5s}`",
+            ),
+        }
     }
-    (reader.layer, reader.faults)
+    (file.layer, file.faults)
 }
 
-/// A collection that is not closed yet.
-enum Open {
-    /// Between the entries of a mapping.
-    Mapping,
-    /// After a key, before its value, with the key's origin.
-    Key(String, String),
-    /// In a list.
-    Sequence,
-}
-
-struct Reader<'a> {
-    path: &'a Path,
+/// The values and faults found so far.
+struct SettingsFile {
     layer: Layer,
     faults: Vec<Fault>,
-    open: Vec<Open>,
-    /// Names that were given a value.
+    /// Names of the settings that have a value.
     seen: Vec<String>,
-    documents: usize,
-    /// Whether the last event opened a collection.
-    opened: bool,
 }
 
-impl MarkedEventReceiver for Reader<'_> {
-    fn on_event(&mut self, event: Event, mark: Marker) {
-        let origin = format!("{}:{}", self.path.display(), mark.line());
-        let empty = std::mem::replace(
-            &mut self.opened,
-            matches!(event, Event::MappingStart(..) | Event::SequenceStart(..)),
-        );
-        match event {
-            Event::DocumentStart => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    self.fault(origin, "a second document starts here; only one is read");
-                }
-            }
-            Event::MappingStart(..) => {
-                if matches!(self.open.last(), Some(Open::Sequence | Open::Mapping)) {
-                    self.fault(origin, "a mapping can't stand in a list or be a key");
-                }
-                self.open.push(Open::Mapping);
-            }
-            Event::SequenceStart(..) => {
-                if self.open.is_empty() {
-                    self.fault(
-                        origin,
-                        "the file must hold a mapping, such as `poll: {interval: 5s}`",
-                    );
-                } else if self.in_sequence() {
-                    self.fault(origin, "a list can't stand in a list");
-                } else {
-                    self.name_once(&origin);
-                }
-                self.open.push(Open::Sequence);
-            }
-            Event::MappingEnd | Event::SequenceEnd => {
-                self.open.pop();
-                if empty && !self.open.is_empty() {
-                    self.fault(
-                        origin,
-                        "an empty list or mapping says nothing; leave its key out",
-                    );
-                }
-                self.value_ended();
-            }
-            Event::Scalar(text, style, ..) => self.scalar(text, style, origin),
-            Event::Alias(_) => {
-                self.fault(origin, "an alias is not supported; write the value out");
-                self.value_ended();
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Reader<'_> {
-    fn fault(&mut self, origin: String, what: &str) {
+impl SettingsFile {
+    fn fault(&mut self, origin: &str, what: impl Into<String>) {
         self.faults.push(Fault::Syntax {
-            origin,
-            what: what.to_owned(),
+            origin: origin.to_owned(),
+            what: what.into(),
         });
     }
 
-    fn in_sequence(&self) -> bool {
-        matches!(self.open.last(), Some(Open::Sequence))
-    }
-
-    /// A value ends the entry of the mapping around it.
-    fn value_ended(&mut self) {
-        if let Some(last @ Open::Key(..)) = self.open.last_mut() {
-            *last = Open::Mapping;
-        }
-    }
-
-    /// The setting that the open keys spell.
-    fn name(&self) -> String {
-        let keys = self.open.iter().filter_map(|open| match open {
-            Open::Key(key, _) => Some(key.as_str()),
-            Open::Mapping | Open::Sequence => None,
-        });
-        keys.collect::<Vec<_>>().join(".")
-    }
-
-    /// Reports a setting that has a value already: which one was meant is anybody's guess.
-    fn name_once(&mut self, origin: &str) {
-        let name = self.name();
-        if self.seen.contains(&name) {
-            self.fault(origin.to_owned(), &format!("`{name}` is given twice"));
-        }
-        self.seen.push(name);
-    }
-
-    fn scalar(&mut self, text: String, style: yaml_rust2::scanner::TScalarStyle, origin: String) {
-        if let Some(last @ Open::Mapping) = self.open.last_mut() {
-            *last = Open::Key(text, origin);
-            return;
-        }
-        let plain = style == yaml_rust2::scanner::TScalarStyle::Plain;
-        let null = plain && matches!(text.as_str(), "" | "~" | "null");
-        if self.open.is_empty() {
-            if !null {
-                self.fault(
-                    origin,
-                    "the file must hold a mapping, such as `poll: {interval: 5s}`",
-                );
+    /// Takes the entries of a mapping below the key `above`, or of the whole file.
+    fn entries(&mut self, above: Option<&str>, entries: Vec<Entry>) {
+        for Entry { key, origin, value } in entries {
+            let name = match above {
+                None => key,
+                Some(above) => format!("{above}.{key}"),
+            };
+            match value.content {
+                Content::Faulty => {}
+                Content::Mapping(entries) => self.mapping(&name, &value.origin, entries),
+                Content::List(items) => {
+                    self.once(&name, &value.origin);
+                    self.items(&name, &value.origin, items);
+                }
+                // The parser reports a missing value on a later line than its key.
+                Content::Nothing => {
+                    self.once(&name, &origin);
+                    self.no_value(&name, &origin);
+                }
+                Content::Text(text) => {
+                    self.once(&name, &value.origin);
+                    self.text(name, text, value.origin);
+                }
             }
-            return;
         }
-        // A value that is missing is noticed on a later line than the key that misses it.
-        let origin = match self.open.last() {
-            Some(Open::Key(_, key)) if null => key.clone(),
-            _ => origin,
-        };
-        let name = self.name();
-        if name.is_empty() {
-            // A list where the mapping should be, which is a fault already.
-            return;
+    }
+
+    fn mapping(&mut self, name: &str, origin: &str, entries: Vec<Entry>) {
+        if entries.is_empty() {
+            self.empty(origin);
         }
-        if !self.in_sequence() {
-            self.name_once(&origin);
+        self.entries(Some(name), entries);
+    }
+
+    fn items(&mut self, name: &str, origin: &str, items: Vec<Node>) {
+        if items.is_empty() {
+            self.empty(origin);
         }
+        for Node { origin, content } in items {
+            match content {
+                Content::Faulty => {}
+                Content::Mapping(entries) => {
+                    self.fault(&origin, "a list cannot contain a mapping");
+                    self.mapping(name, &origin, entries);
+                }
+                Content::List(items) => {
+                    self.fault(&origin, "a list cannot contain a list");
+                    self.items(name, &origin, items);
+                }
+                Content::Nothing => self.no_value(name, &origin),
+                Content::Text(_) if keys::find(name).is_some_and(|key| !key.list) => {
+                    self.fault(&origin, format!("`{name}` takes one value, not a list"));
+                }
+                Content::Text(text) => self.text(name.to_owned(), text, origin),
+            }
+        }
+    }
+
+    fn empty(&mut self, origin: &str) {
+        self.fault(origin, "this list or mapping is empty; remove its key");
+    }
+
+    fn no_value(&mut self, name: &str, origin: &str) {
+        self.fault(origin, format!("the key{} has no value", shown(name)));
+    }
+
+    /// Reports a second value of a setting: it is unclear which one is meant.
+    fn once(&mut self, name: &str, origin: &str) {
+        if self.seen.iter().any(|seen| seen == name) {
+            self.fault(origin, format!("the key{} is given twice", shown(name)));
+        }
+        self.seen.push(name.to_owned());
+    }
+
+    fn text(&mut self, name: String, text: String, origin: String) {
         match keys::find(&name) {
-            _ if null => self.fault(origin, &format!("`{name}` has no value")),
-            None => {
-                let nearest = spelling::nearest(&name, KEYS.iter().map(|key| key.name));
-                self.faults.push(Fault::UnknownKey {
-                    origin,
-                    name,
-                    nearest,
-                });
-            }
-            Some(key) if self.in_sequence() && !key.list => {
-                self.fault(origin, &format!("`{name}` takes one value, not a list"));
-            }
             Some(key) => self.layer.add(key, text, origin),
-        }
-        if !self.in_sequence() {
-            self.value_ended();
+            None => self.faults.push(Fault::UnknownKey {
+                nearest: spelling::nearest(&name, KEYS.iter().map(|key| key.name)),
+                origin,
+                name,
+            }),
         }
     }
 }
@@ -213,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_may_be_nested_or_dotted_and_values_know_their_line() {
+    fn keys_can_be_nested_or_dotted_and_values_have_a_line() {
         check(
             "# comment\npoll:\n  interval: 5s\nlog.level: debug\nweb:\n  listen-address: [':1', \":2\"]\n",
             &[
@@ -227,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_stay_the_text_that_was_written() {
+    fn scalars_stay_text_as_written() {
         for text in ["0123", "1e5", "true", "1_000", "0x10"] {
             check(
                 &format!("database: {{url: {text}}}"),
@@ -238,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_says_nothing() {
+    fn an_empty_file_sets_nothing() {
         check("", &[], &[]);
         check("# nothing yet\n", &[], &[]);
         check("---\n", &[], &[]);
@@ -257,21 +195,26 @@ mod tests {
     }
 
     #[test]
-    fn what_can_have_no_meaning_is_refused() {
+    fn values_without_a_meaning_are_refused() {
         check(
             "- 1\n",
             &[],
-            &["s.yaml:1: the file must hold a mapping, such as `poll: {interval: 5s}`"],
+            &["s.yaml:1: the file must contain a mapping, such as `poll: {interval: 5s}`"],
         );
         check(
             "hello\n",
             &[],
-            &["s.yaml:1: the file must hold a mapping, such as `poll: {interval: 5s}`"],
+            &["s.yaml:1: the file must contain a mapping, such as `poll: {interval: 5s}`"],
         );
         check(
             "poll:\n  interval:\n",
             &[],
-            &["s.yaml:2: `poll.interval` has no value"],
+            &["s.yaml:2: the key `poll.interval` has no value"],
+        );
+        check(
+            "'': {poll.interval: 5s}",
+            &[],
+            &["s.yaml:1: unknown setting `.poll.interval`; did you mean `poll.interval`?"],
         );
         check(
             "poll: {interval: [5s]}",
@@ -281,21 +224,38 @@ mod tests {
         check(
             "web: {listen-address: [[a]]}",
             &[("web.listen-address", "a", "s.yaml:1")],
-            &["s.yaml:1: a list can't stand in a list"],
+            &["s.yaml:1: a list cannot contain a list"],
+        );
+        check(
+            "web: {listen-address: [{a: b}, ~]}",
+            &[],
+            &[
+                "s.yaml:1: a list cannot contain a mapping",
+                "s.yaml:1: unknown setting `web.listen-address.a`; did you mean `web.listen-address`?",
+                "s.yaml:1: the key `web.listen-address` has no value",
+            ],
+        );
+        check(
+            "poll: &a {intervall: 5s}\nweb: *a\n",
+            &[],
+            &[
+                "s.yaml:2: aliases are not supported; write out the value",
+                "s.yaml:1: unknown setting `poll.intervall`; did you mean `poll.interval`?",
+            ],
         );
         check(
             "log.level: info\n---\nlog.level: info\n",
             &[("log.level", "info", "s.yaml:3")],
             &[
-                "s.yaml:2: a second document starts here; only one is read",
-                "s.yaml:3: `log.level` is given twice",
+                "s.yaml:2: a second document starts here; keep only one",
+                "s.yaml:3: the key `log.level` is given twice",
             ],
         );
     }
 
     #[test]
     fn empty_collections_are_refused() {
-        let fault = "s.yaml:1: an empty list or mapping says nothing; leave its key out";
+        let fault = "s.yaml:1: this list or mapping is empty; remove its key";
         for text in [
             "pol: {}",
             "web: {listen-address: []}",
@@ -307,11 +267,16 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_a_secret_is_not_repeated() {
+    fn possible_secrets_are_not_shown() {
         check(
             "mysql://u:secret@h/d: 1",
             &[],
             &["s.yaml:1: unknown setting; `--help` lists all settings"],
+        );
+        check(
+            "mysql://u:secret@h/d:\n",
+            &[],
+            &["s.yaml:1: the key has no value"],
         );
     }
 
@@ -320,7 +285,7 @@ mod tests {
         check(
             "log: {level: info}\nlog.level: warn\n",
             &[("log.level", "warn", "s.yaml:2")],
-            &["s.yaml:2: `log.level` is given twice"],
+            &["s.yaml:2: the key `log.level` is given twice"],
         );
     }
 

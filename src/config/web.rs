@@ -87,11 +87,12 @@ pub fn read(path: &Path, text: &str) -> (Result<WebConfig, Vec<Fault>>, Vec<Path
         faults: Vec::new(),
         files: Vec::new(),
     };
-    let root = match node::read(path, text) {
-        Ok(root) => root,
-        Err(fault) => return (Err(vec![fault]), Vec::new()),
-    };
-    for entry in file.mapping(&root, "the file", SECTIONS) {
+    let tree = node::read(path, text);
+    if !tree.faults.is_empty() {
+        return (Err(tree.faults), Vec::new());
+    }
+    let root = tree.documents.first();
+    for entry in root.map_or_else(Vec::new, |root| file.mapping(root, "the file", SECTIONS)) {
         let value = &entry.value;
         match entry.key.as_str() {
             "tls_server_config" => config.tls = tls::read(&mut file, value),

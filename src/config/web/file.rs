@@ -51,7 +51,14 @@ impl WebFile<'_> {
     pub(super) fn open_mapping<'n>(&mut self, node: &'n Node, name: &str) -> Vec<&'n Entry> {
         match &node.content {
             Content::Nothing => Vec::new(),
-            Content::Mapping(entries) => entries.iter().collect(),
+            Content::Mapping(entries) => {
+                for (index, entry) in entries.iter().enumerate() {
+                    if entries[..index].iter().any(|other| other.key == entry.key) {
+                        self.fault(&entry.origin, "this key is given twice");
+                    }
+                }
+                entries.iter().collect()
+            }
             _ => {
                 self.fault(&node.origin, format!("{name} must contain keys and values"));
                 Vec::new()

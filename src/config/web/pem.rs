@@ -37,9 +37,10 @@ impl Pem {
             CertificateDer::pem_slice_iter(text.expose_secret().as_bytes()).collect();
         match certificates {
             Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-            _ => Err(self.fault(
-                "a certificate in PEM, which starts with -----BEGIN CERTIFICATE-----",
-            )),
+            _ => {
+                Err(self
+                    .fault("a certificate in PEM, which starts with -----BEGIN CERTIFICATE-----"))
+            }
         }
     }
 

@@ -88,6 +88,13 @@ fn every_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
 #[test]
 fn values_of_the_wrong_shape_are_refused() {
     check(
+        "rate_limit: {burst: 1, burst: 2}\nrate_limit:\n",
+        &[
+            "/etc/web.yml:2: this key is given twice",
+            "/etc/web.yml:1: this key is given twice",
+        ],
+    );
+    check(
         "[]\n",
         &["/etc/web.yml:1: the file must contain keys and values"],
     );
@@ -375,9 +382,8 @@ fn a_rate_limit_allows_some_requests() {
             "`interval` is `{text}`; expected a duration such as 100ms or 2s, or 0 for no limit"
         )
     };
-    let number = |text| {
-        format!("`burst` is `{text}`; expected a whole number of requests, up to a million")
-    };
+    let number =
+        |text| format!("`burst` is `{text}`; expected a whole number of requests, up to a million");
     for (text, faults) in [
         ("interval: 1s", vec![burst.to_owned()]),
         ("interval: 1s, burst: 0", vec![burst.to_owned()]),
