@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use openstack_heartbeat_exporter::config::key::KEYS;
+use openstack_heartbeat_exporter::config::keys::KEYS;
 use openstack_heartbeat_exporter::publish::metric::Kind;
 use openstack_heartbeat_exporter::publish::table;
 

@@ -1,8 +1,8 @@
 //! A cinder.conf, from its bytes to valid settings.
 
 use super::{file, load};
-use openstack_heartbeat_exporter::config::oslo::Place;
-use openstack_heartbeat_exporter::config::settings::Flags;
+use openstack_heartbeat_exporter::config::flags::Flags;
+use openstack_heartbeat_exporter::config::place::Place;
 
 /// Loads a cinder.conf.
 pub fn run(bytes: &[u8]) {

@@ -15,7 +15,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use openstack_heartbeat_exporter::config::settings::{Flags, Settings};
+use openstack_heartbeat_exporter::config::flags::Flags;
+use openstack_heartbeat_exporter::config::settings::Settings;
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::rendered::RenderedSnapshot;

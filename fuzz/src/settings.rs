@@ -1,7 +1,7 @@
 //! A settings file in YAML, from its text to valid settings.
 
 use super::{file, load};
-use openstack_heartbeat_exporter::config::settings::Flags;
+use openstack_heartbeat_exporter::config::flags::Flags;
 
 /// Loads a settings file.
 pub fn run(bytes: &[u8]) {

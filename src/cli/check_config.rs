@@ -9,7 +9,7 @@ use super::entry::{Entry, switch};
 use super::flags;
 use super::outcome::{Failure, NO_ANSWER, Outcome, WRONG, warning, write, write_stderr};
 use super::startup::{access, block_on, settings, warn};
-use crate::config::key::KEYS;
+use crate::config::keys::KEYS;
 use crate::daemon::logging;
 use crate::database::{Connection, Target};
 use crate::heartbeat::service::Reading;

@@ -14,7 +14,7 @@ use super::entry::Entry;
 use super::flags;
 use super::outcome::{Failure, Outcome, WRONG, write};
 use super::startup::{access, block_on};
-use crate::config::key;
+use crate::config::keys;
 use crate::config::settings::Settings;
 use crate::daemon::configuration::Load;
 use crate::daemon::{logging, serve, systemd};
@@ -56,7 +56,7 @@ fn run(matches: &ArgMatches) -> Outcome {
 /// Returns a loader of the settings that sets the database to the demo's.
 fn load(matches: &ArgMatches, demo: &Demo) -> Load {
     let mut flags = flags::given(matches);
-    if let Some(url) = key::find("database.url") {
+    if let Some(url) = keys::find("database.url") {
         let file = format!("sqlite:///{}", demo.database().display());
         flags.layer.add(url, file, "demo");
     }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 
-use crate::config::key::{self, KEYS, Key};
-use crate::config::oslo::Place;
-use crate::config::settings::Flags;
+use crate::config::flags::Flags;
+use crate::config::key::{self, Key};
+use crate::config::keys::KEYS;
+use crate::config::place::Place;
 
 /// Returns `--config.file` and a flag for every setting that is not secret.
 pub(super) fn all() -> impl Iterator<Item = Arg> {

@@ -14,7 +14,8 @@ use self::words::{DESCRIPTION, FILES, SIGNALS, VARIABLES};
 use super::entry::{Entry, NAME, program};
 use super::flags;
 use super::outcome::{Outcome, WRONG, write};
-use crate::config::key::{self, KEYS};
+use crate::config::key;
+use crate::config::keys::KEYS;
 
 pub(super) const ENTRY: Entry = Entry {
     examples: &[("Read the manual", "man | man -l -")],

@@ -1,30 +1,31 @@
-//! What differs between two configurations, and what of it can be taken up while running.
+//! The settings that differ between two configurations, and whether the change needs a restart.
 
-use super::key::{KEYS, Uptake};
+use super::key::Uptake;
+use super::keys::KEYS;
 use super::settings::Settings;
 
 /// The names of the settings that differ, in the order of the help.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// Taken up while running. A password counts as a part of `database.url`, wherever it is kept.
+    /// Applied by a reload. A password counts as part of `database.url`, wherever it was given.
     pub taken: Vec<&'static str>,
-    /// In force only after a restart.
+    /// Active only after a restart.
     pub restart: Vec<&'static str>,
 }
 
 impl Change {
-    /// Compares what was loaded anew with what is in force: `current`, but `started` for what takes a restart.
+    /// Compares reloaded settings with the active ones: `current`, or `started` for settings that need a restart.
     #[must_use]
     pub(crate) fn between(started: &Settings, current: &Settings, new: &Settings) -> Self {
         let mut change = Self::default();
         for key in KEYS {
-            // What is hidden differs unseen.
+            // The shown values hide secrets, so compare those directly.
             let hidden = key.secret && current.url != new.url;
-            let (in_force, names) = match key.uptake {
+            let (active, names) = match key.uptake {
                 Uptake::Reload => (current, &mut change.taken),
                 Uptake::Restart => (started, &mut change.restart),
             };
-            if hidden || values(in_force, key.name).ne(values(new, key.name)) {
+            if hidden || values(active, key.name).ne(values(new, key.name)) {
                 names.push(key.name);
             }
         }
@@ -44,10 +45,10 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::key;
-    use crate::config::settings::Flags;
+    use crate::config::flags::Flags;
+    use crate::config::keys;
 
-    /// Settings as a file gives them, and nothing on this machine but that.
+    /// Loads settings from this text only.
     fn settings(yaml: &str) -> Settings {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("s.yaml");
@@ -57,7 +58,7 @@ mod tests {
             ..Flags::default()
         };
         if !yaml.contains("database.url") {
-            let url = key::find("database.url").unwrap();
+            let url = keys::find("database.url").unwrap();
             flags.layer.add(url, "mysql://u:p@h/cinder", "a test");
         }
         Settings::load_apart(flags).unwrap()
@@ -71,19 +72,19 @@ mod tests {
     }
 
     #[test]
-    fn the_same_settings_do_not_differ_wherever_they_are_given() {
+    fn the_origin_of_a_setting_is_not_compared() {
         check("", "", "", &[], &[]);
         check("", "", "poll.interval: 5s", &[], &[]);
     }
 
     #[test]
-    fn what_follows_from_a_change_is_one_too() {
+    fn a_default_that_follows_from_a_changed_setting_changes_too() {
         let taken = ["poll.interval", "poll.stale-after"];
         check("", "", "poll.interval: 20s", &taken, &[]);
     }
 
     #[test]
-    fn a_password_differs_though_it_is_hidden() {
+    fn a_hidden_password_is_compared() {
         let (old, new) = (
             "database.url: mysql://u:p@h/cinder",
             "database.url: mysql://u:q@h/cinder",
@@ -93,11 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_a_restart_is_compared_with_the_start() {
+    fn settings_that_need_a_restart_are_compared_with_the_start() {
         let new = "web: {listen-address: [':1', ':2'], enable-lifecycle: true}\nlog.level: debug";
         let restart = ["web.listen-address", "web.enable-lifecycle"];
         check("", "", new, &["log.level"], &restart);
-        // Loaded once more, it still takes a restart; taken back, it does not.
+        // After a second reload the restart is still pending; after a revert it is not.
         check("", new, new, &[], &restart);
         check("", new, "", &["log.level"], &[]);
     }

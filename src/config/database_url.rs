@@ -1,20 +1,21 @@
 //! Database URLs as SQLAlchemy and its drivers understand them, and the native form of the engines.
 //!
-//! Mirrors `_parse_url` in `sqlalchemy/engine/url.py` (2.1.9), not the URL standard: a password may hold a raw
-//! `/`, `#`, `?` or `:`, and `+` is a plus. What the options mean is what `PyMySQL` 1.2.4 and libpq do.
-//! Stricter than SQLAlchemy: a raw `@` after the user part, a control character, an unusable host or no
-//! database at all is an error. No error holds any part of the URL: it could be a part of the password.
+//! Mirrors `_parse_url` in `sqlalchemy/engine/url.py` (2.1.9), not the URL standard: a password may contain a raw
+//! `/`, `#`, `?` or `:`, and `+` is a plus. Options have the meaning that `PyMySQL` 1.2.4 and libpq give them.
+//! Stricter than SQLAlchemy: a raw `@` after the user part, a control character, an unusable host and a missing
+//! database are errors.
 
+use std::fs;
 use std::net::Ipv6Addr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
-use std::{fs, io};
 
-use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::option_file::OptionFile;
 use super::tls::{self, Tls, TlsMode};
+use super::url_address::Address;
+use super::url_error::UrlError;
 use super::url_option::Options;
 
 /// The database management system, by the scheme without its driver.
@@ -31,9 +32,9 @@ pub enum Engine {
 /// The parts of a database URL, merged with the option file that it names.
 #[derive(Debug, Clone)]
 pub struct DatabaseUrl {
-    /// Decides which of the other fields can be set.
+    /// The engine, which decides which other fields can be set.
     pub engine: Engine,
-    /// `None` leaves the user to the driver; so for all options that follow.
+    /// `None`: the driver's default; likewise for the other fields.
     pub user: Option<String>,
     /// Never empty.
     pub password: Option<SecretString>,
@@ -41,80 +42,18 @@ pub struct DatabaseUrl {
     pub host: Option<String>,
     /// Never 0.
     pub port: Option<u16>,
-    /// For MySQL the socket's file, which beats `host`; for PostgreSQL the folder of the sockets.
+    /// For MySQL the file of the socket, which wins over `host`; for PostgreSQL the folder of the sockets.
     pub socket: Option<PathBuf>,
-    /// Name of the database, never empty; for SQLite its file, where a relative one is relative to Cinder's
-    /// working directory.
+    /// Name of the database, never empty. For SQLite its file; a relative path is relative to Cinder's working
+    /// directory.
     pub database: String,
     /// Disabled for SQLite.
     pub tls: Tls,
-    /// Names of the options that are not understood and could matter, as written and in order.
+    /// Names of unknown options that could matter, as written and in order.
     pub ignored: Vec<String>,
 }
 
-/// Why a database URL cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages document variants and fields")]
-pub enum Error {
-    #[error("database URL: it is empty")]
-    Empty,
-    #[error("database URL: it begins with a quotation mark; write it without")]
-    Quoted,
-    #[error(
-        "database URL: a client certificate needs its key, and a key its certificate; give both or neither"
-    )]
-    HalfCertificate,
-    #[error(
-        "database URL: the scheme is not one of mysql://, mariadb://, postgresql:// and sqlite://, with or \
-         without a +driver"
-    )]
-    Scheme,
-    #[error(
-        "database URL: a line break or another control character is in it; write it as one line, and a comment \
-         on a line of its own"
-    )]
-    ControlCharacter,
-    #[error(
-        "database URL: a raw '@' follows the user part; a '@' in the password or in an option must be written \
-         as %40, a '/' in the user name as %2F"
-    )]
-    RawAt,
-    #[error(
-        "database URL: the host is not a single name or address; a '@' in the password must be written as %40, \
-         an IPv6 address in brackets"
-    )]
-    Host,
-    #[error(
-        "database URL: the port is not a number from 1 to 65535; a '@' in the password must be written as %40, \
-         a ':' in the user name as %3A"
-    )]
-    Port,
-    #[error("database URL: no database is named; end the address with /cinder")]
-    NoDatabase,
-    #[error(
-        "database URL: an SQLite URL has no host; write sqlite:///relative or sqlite:////absolute"
-    )]
-    SqliteHost,
-    #[error(
-        "database URL: an SQLite database in memory cannot be read by another process; name a file"
-    )]
-    SqliteMemory,
-    #[error("database URL: option {option} is not a known mode; use {known}")]
-    TlsMode {
-        option: &'static str,
-        known: &'static str,
-    },
-    #[error("database URL: option {option} is not true or false")]
-    Flag { option: &'static str },
-    #[error(
-        "database URL: failed to read the option file {}; name a file that this process may read, or leave \
-         read_default_file out",
-        path.display()
-    )]
-    OptionFile { path: PathBuf, source: io::Error },
-}
-
-/// Compares everything, the password included.
+/// Compares all fields, including the password.
 impl PartialEq for DatabaseUrl {
     fn eq(&self, other: &Self) -> bool {
         let parts = |url: &Self| {
@@ -138,31 +77,31 @@ impl PartialEq for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Parses a URL; white space around it does not count.
+    /// Parses a URL, ignoring white space around it.
     ///
-    /// Reads the file of `read_default_file`, as `PyMySQL` would (its group `read_default_group`, by default
-    /// `client`); what the URL itself says wins. Of an option given twice the last counts.
+    /// Reads the file of `read_default_file` as `PyMySQL` does (group `read_default_group`, by default `client`).
+    /// The URL wins over that file. The last one of repeated options wins.
     ///
     /// # Errors
     ///
-    /// A part that cannot be understood, and an option file that cannot be read (`PyMySQL` goes on without it).
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    /// A part that cannot be parsed, or an option file that cannot be read (`PyMySQL` ignores the latter).
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.contains(char::is_control) {
-            return Err(Error::ControlCharacter);
+            return Err(UrlError::ControlCharacter);
         }
         if text.is_empty() {
-            return Err(Error::Empty);
+            return Err(UrlError::Empty);
         }
         if text.starts_with(['"', '\'']) {
-            return Err(Error::Quoted);
+            return Err(UrlError::Quoted);
         }
-        let (scheme, rest) = text.split_once("://").ok_or(Error::Scheme)?;
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
         let engine = match scheme.split('+').next() {
             Some("mysql" | "mariadb") => Engine::MySql,
             Some("postgresql" | "postgres") => Engine::Postgres,
             Some("sqlite") => Engine::Sqlite,
-            _ => return Err(Error::Scheme),
+            _ => return Err(UrlError::Scheme),
         };
         let (address, options) = Address::split(rest)?;
         match engine {
@@ -171,7 +110,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// Returns the URL with `***` for the password, without driver and options, and decoded: for eyes alone.
+    /// Returns the decoded URL with `***` for the password, without driver and options, for display.
     #[must_use]
     pub fn redacted(&self) -> String {
         let scheme = match self.engine {
@@ -195,73 +134,7 @@ impl DatabaseUrl {
     }
 }
 
-/// What stands before the options of a URL, decoded; `None` if empty.
-struct Address {
-    user: Option<String>,
-    password: Option<String>,
-    host: Option<String>,
-    port: Option<String>,
-    database: Option<String>,
-}
-
-impl Address {
-    fn split(rest: &str) -> Result<(Self, Options), Error> {
-        let (user, password, rest) = split_user(rest);
-        if rest.contains('@') {
-            return Err(Error::RawAt);
-        }
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (host, database) = rest.split_once('/').unwrap_or((rest, ""));
-        let (host, port) = split_port(host)?;
-        // libpq's native form of a socket's folder; no host name starts like this.
-        let host = match host.get(..3) {
-            Some("%2F" | "%2f") => decode(host),
-            _ => Some(host.to_owned()).filter(|host| !host.is_empty()),
-        };
-        let port = port.map(str::to_owned);
-        let database = decode(database);
-        Ok((
-            Self {
-                user,
-                password,
-                host,
-                port,
-                database,
-            },
-            Options::parse(query),
-        ))
-    }
-}
-
-/// Splits off the user, which ends at the first `:`, and the password, which ends at the first `@` after it.
-/// A user without a password may hold a `@`.
-fn split_user(rest: &str) -> (Option<String>, Option<String>, &str) {
-    let end = rest.find([':', '/']).unwrap_or(rest.len());
-    let (user, after) = rest.split_at(end);
-    if let Some((password, rest)) = after
-        .strip_prefix(':')
-        .and_then(|after| after.split_once('@'))
-    {
-        return (decode(user), decode(password), rest);
-    }
-    match user.rfind('@') {
-        Some(at) => (decode(&user[..at]), None, &rest[at + 1..]),
-        None => (None, None, rest),
-    }
-}
-
-fn split_port(text: &str) -> Result<(&str, Option<&str>), Error> {
-    let (host, after) = match text.strip_prefix('[') {
-        Some(inner) => inner.split_once(']').ok_or(Error::Host)?,
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
-    match after.strip_prefix(':') {
-        None if !after.is_empty() => Err(Error::Host),
-        port => Ok((host, port)),
-    }
-}
-
-fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, Error> {
+fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, UrlError> {
     if address
         .user
         .or(address.password)
@@ -269,12 +142,12 @@ fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, Error> {
         .or(address.port)
         .is_some()
     {
-        return Err(Error::SqliteHost);
+        return Err(UrlError::SqliteHost);
     }
     let database = address
         .database
         .filter(|file| file != ":memory:")
-        .ok_or(Error::SqliteMemory)?;
+        .ok_or(UrlError::SqliteMemory)?;
     let tls = Tls {
         mode: TlsMode::Disabled,
         ca: None,
@@ -294,12 +167,12 @@ fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, Error> {
     })
 }
 
-fn server(engine: Engine, address: Address, mut options: Options) -> Result<DatabaseUrl, Error> {
+fn server(engine: Engine, address: Address, mut options: Options) -> Result<DatabaseUrl, UrlError> {
     let file = match engine {
         Engine::MySql => option_file(&mut options)?,
         _ => OptionFile::default(),
     };
-    // As in `create_connect_args` an option beats the address; as in PyMySQL both beat the file.
+    // An option wins over the address, as in `create_connect_args`; both win over the file, as in PyMySQL.
     let mut choose = |names: &[&str], written: Option<String>| {
         options
             .take(names)
@@ -319,13 +192,13 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
         host => (host, socket),
     };
     if host.as_deref().is_some_and(|host| !is_host(host)) {
-        return Err(Error::Host);
+        return Err(UrlError::Host);
     }
     let port = port
-        .map(|port| port.parse::<NonZeroU16>().map_err(|_| Error::Port))
+        .map(|port| port.parse::<NonZeroU16>().map_err(|_| UrlError::Port))
         .transpose()?;
     let (database, tls) = match engine {
-        // libpq's default is a database named like the user.
+        // By default, libpq takes the user name as the database name.
         Engine::Postgres => (
             database.or_else(|| user.clone()),
             tls::postgres(&mut options)?,
@@ -339,7 +212,7 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
         host,
         port: port.map(NonZeroU16::get),
         socket: socket.map(PathBuf::from),
-        database: database.ok_or(Error::NoDatabase)?,
+        database: database.ok_or(UrlError::NoDatabase)?,
         tls,
         ignored: options.ignored(),
     })
@@ -353,13 +226,7 @@ fn is_host(host: &str) -> bool {
             .all(|c| c.is_alphanumeric() || "._-".contains(c))
 }
 
-/// `None` if nothing is left.
-pub(super) fn decode(text: &str) -> Option<String> {
-    let text = percent_decode_str(text).decode_utf8_lossy();
-    Some(text.into_owned()).filter(|text| !text.is_empty())
-}
-
-fn option_file(options: &mut Options) -> Result<OptionFile, Error> {
+fn option_file(options: &mut Options) -> Result<OptionFile, UrlError> {
     let path = options.path("readdefaultfile");
     let group = options.take(&["readdefaultgroup"]);
     let path = match (path, &group) {
@@ -372,7 +239,7 @@ fn option_file(options: &mut Options) -> Result<OptionFile, Error> {
             &text,
             group.as_deref().unwrap_or("client"),
         )),
-        Err(source) => Err(Error::OptionFile { path, source }),
+        Err(source) => Err(UrlError::OptionFile { path, source }),
     }
 }
 
@@ -416,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_option_given_twice_the_last_counts() {
+    fn the_last_of_repeated_options_wins() {
         check_mode(
             "mysql?ssl-mode=REQUIRED&ssl-mode=DISABLED",
             TlsMode::Disabled,
@@ -467,22 +334,22 @@ mod tests {
 
     #[test]
     fn errors_name_the_part_and_not_its_text() {
-        check_error(" ", "it is empty");
+        check_error(" ", "empty");
         check_error(
             "postgresql://h/d?sslcert=secret",
-            "a client certificate needs its key",
+            "a client certificate and its key",
         );
         check_error(
             "mysql://h/d?ssl_key=secret",
-            "a client certificate needs its key",
+            "a client certificate and its key",
         );
-        check_error("secret", "the scheme is not one of");
+        check_error("secret", "unknown scheme");
         check_error("\"mysql://secret@secret/secret\"", "quotation mark");
-        check_error("secret://secret@secret/secret", "the scheme is not one of");
+        check_error("secret://secret@secret/secret", "unknown scheme");
         check_error("mysql://u:a\nsecret@h/d", "control character");
-        check_error("mysql://u:a@secret@h/d", "raw '@'");
-        check_error("mysql://u:a@secret/secret@h/d", "raw '@'");
-        check_error("mysql://u/secret:secret@h/d", "raw '@'");
+        check_error("mysql://u:a@secret@h/d", "unescaped '@'");
+        check_error("mysql://u:a@secret/secret@h/d", "unescaped '@'");
+        check_error("mysql://u/secret:secret@h/d", "unescaped '@'");
         check_error("mysql://u:secret/d", "the port is not");
         check_error("mysql://u:a@h:secret/d", "the port is not");
         check_error("mysql://u:a@[secret/d", "the host is not");

@@ -2,14 +2,14 @@
 //!
 //! Mirrors `iniparser.py` of oslo.config 10.7.0.
 
-/// What oslo.config refuses about a line, without the line.
+/// Why oslo.config refuses a line. No message contains the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SyntaxFault {
     #[error("the file starts with a byte order mark; save it as UTF-8 without one")]
     ByteOrderMark,
     #[error("the line is not UTF-8; save the file as UTF-8")]
     Encoding,
-    #[error("the section header does not end with ']'; a comment must stand on a line of its own")]
+    #[error("the section header does not end with ']'; write comments on separate lines")]
     SectionEnd,
     #[error("the section header is empty; write a name between '[' and ']'")]
     SectionName,
@@ -17,15 +17,16 @@ pub enum SyntaxFault {
     Assignment,
     #[error("the option has no name; write `name = value`")]
     OptionName,
-    #[error("the option stands before the first section header; write [DEFAULT] above it")]
+    #[error("the option precedes the first section header; write [DEFAULT] above it")]
     NoSection,
-    #[error("the line is indented and continues no value; remove the white space at its start")]
+    #[error("the line is indented but does not continue a value; remove the leading white space")]
     Continuation,
 }
 
 /// A group and an option, the group as [`normalise`] leaves it.
 pub(super) type Name = (String, String);
 
+/// Returns a group's name in lower case, except `DEFAULT`.
 pub(super) fn normalise(group: &str) -> String {
     match group {
         "DEFAULT" => group.to_owned(),
@@ -33,13 +34,13 @@ pub(super) fn normalise(group: &str) -> String {
     }
 }
 
-/// An option's name and value, or what is wrong, at this line (from 1).
+/// A line number (from 1), with the option's name and value or the fault on that line.
 pub(super) type Parsed = (usize, Result<(Name, String), SyntaxFault>);
 
 /// Returns the assignments of a file and its faults, in order.
 pub(super) fn parse(bytes: &[u8]) -> Vec<Parsed> {
     let text = match str::from_utf8(bytes) {
-        // To oslo.config the mark is part of the first line, which then is never valid.
+        // oslo.config takes the mark as part of the first line, which is then never valid.
         Ok(text) if text.starts_with('\u{feff}') => {
             return vec![(1, Err(SyntaxFault::ByteOrderMark))];
         }
@@ -51,7 +52,7 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Parsed> {
     };
     let mut parsed: Vec<Parsed> = Vec::new();
     let mut group = None;
-    // A faulty line takes continuations too, or each of them would be reported.
+    // A faulty line takes continuation lines too; otherwise each of them would be reported.
     let mut open = false;
     for (index, line) in lines(text).iter().enumerate() {
         let line = line.trim_end();
@@ -78,7 +79,7 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Parsed> {
             continue;
         }
         open = true;
-        // Only the first of the options that stand before any section is reported.
+        // Of the options before the first section, report only the first.
         let fault = group.is_none().then_some(SyntaxFault::NoSection);
         let group = group.get_or_insert_default();
         let assignment = assignment(line).map(|(option, value)| ((group.clone(), option), value));
@@ -90,7 +91,7 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Parsed> {
     parsed
 }
 
-/// Python's text mode ends lines at all three of these.
+/// Splits a text into lines at the three line ends of Python's text mode.
 fn lines(text: &str) -> Vec<String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.split('\n').map(str::to_owned).collect()
@@ -111,7 +112,7 @@ fn assignment(line: &str) -> Result<(String, String), SyntaxFault> {
     if name.is_empty() {
         return Err(SyntaxFault::OptionName);
     }
-    // A quote alone is its own pair: oslo.config makes it the empty string.
+    // oslo.config takes a single quote character as the empty string.
     let value = match value.chars().next() {
         Some(quote @ ('"' | '\'')) if value.ends_with(quote) => {
             value[1..].strip_suffix(quote).unwrap_or_default()

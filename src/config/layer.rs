@@ -1,22 +1,24 @@
-//! One layer of configuration: what one source says, and where it says so.
+//! One layer of configuration: the values of one source, each with its origin.
 //!
-//! The crate `config` merges the layers. Every value is kept as the text that was written: `0123` and `true` are
-//! good passwords. Its origin names file and line, variable, or flag.
+//! The crate `config` merges the layers. Values stay text as written: `0123` and `true` are valid passwords. An origin
+//! names file and line, variable, or flag.
 
 use std::collections::BTreeMap;
 
 use config::{ConfigError, Map, Source, Value, ValueKind};
 
-use super::key::{self, KEYS, Key};
-use super::oslo::{self, Origin, OsloConfig, Place};
+use super::key::Key;
+use super::keys::{self, KEYS};
+use super::oslo::{Origin, OsloConfig, OsloError, ValueFault};
+use super::place::Place;
 
-/// The values of one source, by the settings' names.
+/// The values of one source, by setting name.
 #[derive(Debug, Clone, Default)]
 pub struct Layer {
     values: BTreeMap<&'static str, Vec<Item>>,
 }
 
-/// One text, and where it stands.
+/// A text and its origin.
 #[derive(Clone)]
 pub(crate) struct Item {
     /// As written.
@@ -35,7 +37,7 @@ impl std::fmt::Debug for Item {
 }
 
 impl Layer {
-    /// Adds a value; a setting that is no list keeps the last.
+    /// Adds a value. A setting that is not a list keeps only the last value.
     pub(crate) fn add(
         &mut self,
         key: &'static Key,
@@ -52,13 +54,13 @@ impl Layer {
         });
     }
 
-    /// Returns the values of a setting, none if this layer has none.
+    /// Returns the values of a setting; empty if this layer does not set it.
     #[must_use]
     pub(crate) fn get(&self, name: &str) -> &[Item] {
         self.values.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the defaults that depend on nothing.
+    /// Returns the defaults that do not depend on other settings.
     #[must_use]
     pub(crate) fn defaults() -> Self {
         let mut layer = Self::default();
@@ -70,7 +72,7 @@ impl Layer {
         layer
     }
 
-    /// Reads the environment. A list is separated by commas; an empty variable counts as not set.
+    /// Reads the environment. Commas separate the items of a list; an empty variable counts as unset.
     #[must_use]
     pub(crate) fn environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let mut layer = Self::default();
@@ -91,12 +93,13 @@ impl Layer {
         layer
     }
 
-    /// Takes from cinder.conf what the exporter needs; the URL only if `with_url`, because one that can't be
-    /// resolved is no fault where it is not used.
+    /// Takes the exporter's settings from cinder.conf; the URL only if `with_url`.
+    ///
+    /// A URL that cannot be resolved is not a fault if another URL is used.
     ///
     /// # Errors
     /// The faults of the values taken.
-    pub(crate) fn cinder(config: &OsloConfig, with_url: bool) -> Result<Self, Vec<oslo::Error>> {
+    pub(crate) fn cinder(config: &OsloConfig, with_url: bool) -> Result<Self, Vec<OsloError>> {
         let mut layer = Self::default();
         let mut errors = Vec::new();
         for key in KEYS {
@@ -121,7 +124,7 @@ impl Layer {
         }
     }
 
-    /// Returns the files and folders of cinder.conf that this layer names, files first, each with its origin.
+    /// Returns cinder.conf's files and folders that this layer names, each with its origin; files first.
     #[must_use]
     pub(crate) fn places(&self) -> Vec<(Place, String)> {
         let files = self.get("cinder.config-file").iter();
@@ -133,19 +136,17 @@ impl Layer {
     }
 }
 
-/// Returns a number of seconds of cinder.conf, with its unit.
+/// Returns a number of seconds from cinder.conf, with its unit.
 fn seconds(
     config: &OsloConfig,
     group: &str,
     option: &str,
-) -> Result<Option<(String, Origin)>, oslo::Error> {
+) -> Result<Option<(String, Origin)>, OsloError> {
     match config.get_integer(group, option)? {
-        Some((seconds, origin)) if seconds < 0 => Err(oslo::Error::Value {
-            origin,
-            group: group.to_owned(),
-            option: option.to_owned(),
-            fault: oslo::ValueFault::Negative,
-        }),
+        Some((seconds, origin)) if seconds < 0 => {
+            let name = (group.to_owned(), option.to_owned());
+            Err(OsloError::value(origin, name, ValueFault::Negative))
+        }
         Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin))),
         None => Ok(None),
     }
@@ -162,7 +163,7 @@ impl Source for Layer {
             .values
             .iter()
             .map(|(name, items)| {
-                let list = key::find(name).is_some_and(|key| key.list);
+                let list = keys::find(name).is_some_and(|key| key.list);
                 let kind = match items.as_slice() {
                     [item] if !list => return ((*name).to_owned(), value(item)),
                     items => ValueKind::Array(items.iter().map(value).collect()),

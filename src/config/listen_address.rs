@@ -1,22 +1,22 @@
-//! Where to listen.
+//! The addresses or sockets to listen on.
 
 use std::fmt;
 
-/// What to listen on.
+/// The addresses or sockets to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// Addresses of our own, at least one.
+    /// Addresses to bind, at least one.
     Addresses(Vec<ListenAddress>),
     /// The sockets that systemd passes.
     Systemd,
 }
 
-/// An address to listen on; without a host all interfaces, by IPv6 and IPv4.
+/// An address to listen on; without a host, all interfaces on IPv6 and IPv4.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
     /// Name or address, IPv6 without brackets.
     pub host: Option<String>,
-    /// Port; 0 takes a free one.
+    /// Port; 0 picks a free one.
     pub port: u16,
 }
 

@@ -1,45 +1,40 @@
-//! Where the exporter listens, for a client on the same machine, which needs no database to be told.
+//! The address of a running exporter, for a client on the same machine; no database is needed.
 
 use super::fault::Fault;
+use super::flags::{Flags, variable};
 use super::layer::Layer;
 use super::listen_address::Listen;
-use super::reader::Reader;
-use super::settings::{Flags, config_file, merge, variable};
+use super::values::Values;
 
-/// What a client is to know.
+/// Where and how the exporter listens.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    /// What the exporter listens on.
+    /// The addresses or sockets.
     pub listen: Listen,
-    /// Whether a web configuration file is set, and so TLS possible.
+    /// Whether a web configuration file is set, which may enable TLS.
     pub has_web_config: bool,
-    /// What is wrong elsewhere in the settings file: an exporter that runs has refused it, and goes on.
+    /// Other faults of the settings file. A running exporter has refused that file and keeps its settings.
     pub faults: Vec<Fault>,
 }
 
 impl Listening {
-    /// Loads it from the places that [`Settings::load`](super::settings::Settings::load) reads, cinder.conf aside.
+    /// Loads it from all sources of [`Settings::load`](super::settings::Settings::load) except cinder.conf.
     ///
     /// # Errors
-    /// What prevents the address from being known.
+    /// The faults, if the address is unknown because of them.
     pub(crate) fn load(flags: Flags) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let file = config_file(&flags, variable, &mut faults);
+        let file = flags.settings_file(variable, &mut faults);
         let environment = Layer::environment(variable);
         let layers = [Layer::defaults(), file, environment, flags.layer];
-        let merged = merge(&layers).map_err(|error| vec![error.into()])?;
-        let mut reader = Reader {
-            merged: &merged,
-            faults,
-            effective: Vec::new(),
-        };
-        match reader.listen() {
+        let mut values = Values::merge(&layers, faults)?;
+        match values.listen() {
             Some(listen) => Ok(Self {
                 listen,
-                has_web_config: reader.web_config().is_some(),
-                faults: reader.faults,
+                has_web_config: values.web_config().is_some(),
+                faults: values.faults,
             }),
-            None => Err(reader.faults),
+            None => Err(values.faults),
         }
     }
 }

@@ -1,21 +1,34 @@
-//! Layers of configuration, how OpenStack writes its files, and the settings that result.
+//! Layers of configuration, the formats of OpenStack's files, and the resulting settings.
 
 pub(crate) mod change;
 mod credential;
 pub mod database_url;
+mod duration;
+pub(crate) mod effective;
 pub(crate) mod fault;
+pub mod flags;
 pub(crate) mod ini;
 pub mod key;
+pub mod keys;
 pub(crate) mod layer;
 pub(crate) mod listen_address;
 pub(crate) mod listening;
+pub(crate) mod log;
 mod node;
 mod option_file;
 pub mod oslo;
-mod reader;
+mod percent;
+pub mod place;
 pub(crate) mod reference;
+mod secret;
 pub mod settings;
+mod settings_file;
+mod spelling;
+mod substitution;
 pub(crate) mod tls;
+mod url_address;
+mod url_error;
 mod url_option;
+mod url_source;
+mod values;
 pub mod web;
-mod yaml;

@@ -1,7 +1,6 @@
-//! A YAML file as a tree of texts, each of which knows its line.
+//! A YAML file as a tree of texts, each with its line.
 //!
-//! Scalars stay the text that was written, as everywhere in the configuration; what a text means is decided by the
-//! key it stands under.
+//! Scalars stay text as written; the key above a text decides its meaning. Texts may be secret, so no type has `Debug`.
 
 use std::path::Path;
 
@@ -10,159 +9,186 @@ use yaml_rust2::scanner::TScalarStyle;
 
 use super::fault::Fault;
 
-/// Levels of nesting; no file of ours needs more than four.
+/// Maximum levels of nesting; the exporter's files need at most four.
 const MAX_DEPTH: usize = 16;
 
 /// A value.
-#[derive(Debug)]
 pub(super) struct Node {
     /// File and line, such as `/etc/web.yml:3`.
     pub(super) origin: String,
     pub(super) content: Content,
 }
 
-/// What a value is.
+/// The content of a value.
 pub(super) enum Content {
-    /// Nothing was written, or `null`, or `~`.
+    /// An empty value, `null` or `~`.
     Nothing,
     Text(String),
     List(Vec<Node>),
     Mapping(Vec<Entry>),
+    /// A value with a fault of its own, already reported.
+    Faulty,
 }
 
-/// Does not show a text, which may be secret.
-impl std::fmt::Debug for Content {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "Nothing",
-            Self::Text(_) => "Text",
-            Self::List(_) => "List",
-            Self::Mapping(_) => "Mapping",
-        })
-    }
-}
-
-/// A key of a mapping with its value; no key is given twice.
-#[derive(Debug)]
+/// A key of a mapping with its value. A mapping may contain a key twice.
 pub(super) struct Entry {
     pub(super) key: String,
-    /// Where the key stands.
+    /// File and line of the key.
     pub(super) origin: String,
     pub(super) value: Node,
 }
 
-/// A collection whose end has not come yet.
+/// The documents of a file, up to its first syntax error, and the faults of its YAML.
+pub(super) struct Tree {
+    /// Normally one; none in an empty file. Each further document is a fault.
+    pub(super) documents: Vec<Node>,
+    pub(super) faults: Vec<Fault>,
+}
+
+/// A list or mapping without its end; a mapping's nodes alternate between keys and values.
 struct Open {
     origin: String,
-    items: Items,
+    is_mapping: bool,
+    nodes: Vec<Node>,
 }
 
-enum Items {
-    List(Vec<Node>),
-    /// The last is the key whose value is awaited.
-    Mapping(Vec<Entry>, Option<(String, String)>),
-}
-
-/// Reads the text of a file; an empty one is [`Content::Nothing`].
-///
-/// # Errors
-/// The first fault: what follows a syntax error means nothing.
-pub(super) fn read(path: &Path, text: &str) -> Result<Node, Fault> {
-    let place = |line: usize| format!("{}:{line}", path.display());
-    let fault = |origin, what: &str| {
-        let what = what.to_owned();
-        Fault::Syntax { origin, what }
+/// Reads the text of a file.
+pub(super) fn read(path: &Path, text: &str) -> Tree {
+    let mut reader = TreeReader {
+        path,
+        open: Vec::new(),
+        tree: Tree {
+            documents: Vec::new(),
+            faults: Vec::new(),
+        },
     };
-    // Its events, and not its own recursion over them, so that no nesting can exhaust the stack.
+    // Pull events rather than use the crate's recursion, which deep nesting could make overflow the stack.
     let mut parser = Parser::new_from_str(text);
-    let mut open: Vec<Open> = Vec::new();
-    let mut root = None;
     loop {
-        let (event, mark) = parser
-            .next_token()
-            .map_err(|error| fault(place(error.marker().line()), error.info()))?;
-        let origin = place(mark.line());
-        let node = match event {
-            Event::StreamEnd => break,
-            Event::DocumentStart if root.is_some() => {
-                let what = "a second document starts here; only one is read";
-                return Err(fault(origin, what));
+        let (event, line) = match parser.next_token() {
+            Ok((Event::StreamEnd, _)) => break,
+            Ok((event, mark)) => (event, mark.line()),
+            Err(error) => {
+                reader.fault(error.marker().line(), error.info());
+                break;
             }
-            Event::MappingStart(..) | Event::SequenceStart(..) if open.len() >= MAX_DEPTH => {
-                return Err(fault(origin, "this is nested too deeply"));
+        };
+        let opens = matches!(event, Event::MappingStart(..) | Event::SequenceStart(..));
+        if opens && reader.open.len() >= MAX_DEPTH {
+            reader.fault(line, "this is nested too deeply; remove levels");
+            break;
+        }
+        reader.event(event, line);
+    }
+    reader.close_all();
+    reader.tree
+}
+
+/// Builds a tree from events.
+struct TreeReader<'a> {
+    path: &'a Path,
+    open: Vec<Open>,
+    tree: Tree,
+}
+
+impl TreeReader<'_> {
+    fn origin(&self, line: usize) -> String {
+        format!("{}:{line}", self.path.display())
+    }
+
+    fn fault(&mut self, line: usize, what: &str) {
+        let origin = self.origin(line);
+        let what = what.to_owned();
+        self.tree.faults.push(Fault::Syntax { origin, what });
+    }
+
+    fn event(&mut self, event: Event, line: usize) {
+        match event {
+            Event::DocumentStart if !self.tree.documents.is_empty() => {
+                self.fault(line, "a second document starts here; keep only one");
             }
-            Event::MappingStart(..) => {
-                let items = Items::Mapping(Vec::new(), None);
-                open.push(Open { origin, items });
-                continue;
-            }
-            Event::SequenceStart(..) => {
-                let items = Items::List(Vec::new());
-                open.push(Open { origin, items });
-                continue;
-            }
-            Event::MappingEnd | Event::SequenceEnd => match open.pop() {
-                Some(closed) => closed.into_node(),
-                None => continue,
-            },
+            Event::MappingStart(..) | Event::SequenceStart(..) => self.open.push(Open {
+                origin: self.origin(line),
+                is_mapping: matches!(event, Event::MappingStart(..)),
+                nodes: Vec::new(),
+            }),
+            Event::MappingEnd | Event::SequenceEnd => self.close(),
             Event::Scalar(text, style, ..) => {
                 let plain = style == TScalarStyle::Plain;
                 let content = match text.as_str() {
                     "" | "~" | "null" if plain => Content::Nothing,
                     _ => Content::Text(text),
                 };
-                Node { origin, content }
+                self.add(line, content);
             }
             Event::Alias(_) => {
-                let what = "an alias is not supported; write the value out";
-                return Err(fault(origin, what));
+                self.fault(line, "aliases are not supported; write out the value");
+                self.add(line, Content::Faulty);
             }
-            _ => continue,
-        };
-        match open.last_mut() {
-            None => root = Some(node),
-            Some(around) => around
-                .add(node)
-                .map_err(|(origin, what)| Fault::Syntax { origin, what })?,
+            _ => {}
         }
     }
-    Ok(root.unwrap_or_else(|| Node {
-        origin: place(1),
-        content: Content::Nothing,
-    }))
-}
 
-impl Open {
-    fn into_node(self) -> Node {
+    fn add(&mut self, line: usize, content: Content) {
+        let origin = self.origin(line);
+        self.add_node(Node { origin, content });
+    }
+
+    fn add_node(&mut self, node: Node) {
+        match self.open.last_mut() {
+            None => self.tree.documents.push(node),
+            Some(around) => around.nodes.push(node),
+        }
+    }
+
+    /// Ends the innermost list or mapping.
+    fn close(&mut self) {
+        if let Some(open) = self.open.pop() {
+            let node = self.node(open);
+            self.add_node(node);
+        }
+    }
+
+    /// Keeps the values before a syntax error, which may have faults, too.
+    fn close_all(&mut self) {
+        while let Some(open) = self.open.pop() {
+            let node = self.node(open);
+            let is_empty = match &node.content {
+                Content::List(items) => items.is_empty(),
+                Content::Mapping(entries) => entries.is_empty(),
+                _ => false,
+            };
+            if !is_empty {
+                self.add_node(node);
+            }
+        }
+    }
+
+    fn node(&mut self, open: Open) -> Node {
         Node {
-            origin: self.origin,
-            content: match self.items {
-                Items::List(items) => Content::List(items),
-                Items::Mapping(entries, _) => Content::Mapping(entries),
+            origin: open.origin,
+            content: if open.is_mapping {
+                Content::Mapping(self.entries(open.nodes))
+            } else {
+                Content::List(open.nodes)
             },
         }
     }
 
-    /// Adds what comes next: an item, a key, or a key's value.
-    fn add(&mut self, node: Node) -> Result<(), (String, String)> {
-        match &mut self.items {
-            Items::List(items) => items.push(node),
-            Items::Mapping(entries, key) => match key.take() {
-                Some((key, origin)) => entries.push(Entry {
-                    key,
-                    origin,
-                    value: node,
-                }),
-                None => match node.content {
-                    Content::Text(text) if entries.iter().any(|entry| entry.key == text) => {
-                        return Err((node.origin, "this key is given twice".to_owned()));
-                    }
-                    Content::Text(text) => *key = Some((text, node.origin)),
-                    _ => return Err((node.origin, "a key must be a word".to_owned())),
-                },
-            },
+    fn entries(&mut self, nodes: Vec<Node>) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let mut nodes = nodes.into_iter();
+        while let (Some(Node { origin, content }), Some(value)) = (nodes.next(), nodes.next()) {
+            match content {
+                Content::Text(key) => entries.push(Entry { key, origin, value }),
+                Content::Faulty => {}
+                _ => {
+                    let what = "a key must be a word".to_owned();
+                    self.tree.faults.push(Fault::Syntax { origin, what });
+                }
+            }
         }
-        Ok(())
+        entries
     }
 }
 
@@ -170,11 +196,12 @@ impl Open {
 mod tests {
     use super::*;
 
-    /// A tree as text: lines in parentheses.
+    /// Returns a tree as text, with lines in parentheses.
     fn shown(node: &Node) -> String {
         let line = node.origin.rsplit(':').next().unwrap();
         match &node.content {
             Content::Nothing => format!("({line})-"),
+            Content::Faulty => format!("({line})!"),
             Content::Text(text) => format!("({line}){text}"),
             Content::List(items) => {
                 let items: Vec<String> = items.iter().map(shown).collect();
@@ -190,39 +217,63 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_is_a_tree_with_lines() {
-        for (text, expected) in [
-            ("", "(1)-"),
-            ("# nothing\n", "(1)-"),
-            ("a:\n  b: [1, 'x']\n  c:\n", "{a={b=[(2)1 (2)x] c=(4)-}}"),
-            ("a: |\n  one\n  two\n", "{a=(2)one\ntwo\n}"),
-            ("a: ''\nb: ~\n", "{a=(1) b=(2)-}"),
-            ("a: {}\nb: []\n", "{a={} b=[]}"),
-        ] {
-            let node = read(Path::new("w.yml"), text).unwrap();
-            assert_eq!(shown(&node), expected, "{text}");
-        }
+    /// Checks the documents and the faults of a text.
+    #[track_caller]
+    fn check(text: &str, documents: &[&str], faults: &[&str]) {
+        let tree = read(Path::new("w.yml"), text);
+        let shown: Vec<String> = tree.documents.iter().map(shown).collect();
+        assert_eq!(shown, documents, "{text}");
+        let found: Vec<String> = tree.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(found, faults, "{text}");
     }
 
     #[test]
-    fn what_can_have_no_meaning_is_refused_with_its_line() {
-        let deep = "[".repeat(MAX_DEPTH + 1);
-        for (text, expected) in [
-            ("a: 1\na: 2\n", "w.yml:2: this key is given twice"),
-            ("? [1]\n: 2\n", "w.yml:1: a key must be a word"),
-            (
-                "a: &x 1\nb: *x\n",
-                "w.yml:2: an alias is not supported; write the value out",
-            ),
-            (
-                "a: 1\n---\nb: 1\n",
-                "w.yml:2: a second document starts here; only one is read",
-            ),
-            (deep.as_str(), "w.yml:1: this is nested too deeply"),
-        ] {
-            let fault = read(Path::new("w.yml"), text).unwrap_err();
-            assert_eq!(fault.to_string(), expected);
-        }
+    fn a_file_is_a_tree_with_lines() {
+        check("", &[], &[]);
+        check("# nothing\n", &[], &[]);
+        check("---\n", &["(2)-"], &[]);
+        let tree = "{a={b=[(2)1 (2)x] c=(4)-}}";
+        check("a:\n  b: [1, 'x']\n  c:\n", &[tree], &[]);
+        check("a: |\n  one\n  two\n", &["{a=(2)one\ntwo\n}"], &[]);
+        check("a: ''\nb: ~\n", &["{a=(1) b=(2)-}"], &[]);
+        check("a: {}\nb: []\n", &["{a={} b=[]}"], &[]);
+        check("a: 1\na: 2\n", &["{a=(1)1 a=(2)2}"], &[]);
+    }
+
+    #[test]
+    fn yaml_without_a_meaning_is_refused_with_its_line_and_read_further() {
+        check(
+            "? [1]\n: 2\nb: 3\n~: 4\n",
+            &["{b=(3)3}"],
+            &[
+                "w.yml:1: a key must be a word",
+                "w.yml:4: a key must be a word",
+            ],
+        );
+        check(
+            "a: &x 1\nb: *x\nc: [*x, 2]\n",
+            &["{a=(1)1 b=(2)! c=[(3)! (3)2]}"],
+            &[
+                "w.yml:2: aliases are not supported; write out the value",
+                "w.yml:3: aliases are not supported; write out the value",
+            ],
+        );
+        check(
+            "a: 1\n---\nb: 1\n",
+            &["{a=(1)1}", "{b=(3)1}"],
+            &["w.yml:2: a second document starts here; keep only one"],
+        );
+        check(
+            &"[".repeat(MAX_DEPTH + 1),
+            &[],
+            &["w.yml:1: this is nested too deeply; remove levels"],
+        );
+    }
+
+    #[test]
+    fn values_before_a_syntax_error_are_kept() {
+        let tree = read(Path::new("w.yml"), "a: 1\nb:\n  c: 2\n bad\n");
+        assert_eq!(tree.faults.len(), 1);
+        assert_eq!(shown(&tree.documents[0]), "{a=(1)1 b={c=(3)2}}");
     }
 }

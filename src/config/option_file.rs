@@ -1,8 +1,8 @@
-//! The option files of MySQL (`my.cnf`), as far as `PyMySQL` reads them.
+//! MySQL's option files (`my.cnf`), to the extent that `PyMySQL` reads them.
 //!
-//! Mirrors `pymysql/optionfile.py` (1.2.4) on Python's `RawConfigParser`: one group only, `!include` and
-//! `!includedir` are not followed, `_` in a name is `-`. Where `PyMySQL` refuses a file (an option given twice,
-//! a line before the first group), the last value wins here and the line is passed over.
+//! Mirrors `pymysql/optionfile.py` (1.2.4) and Python's `RawConfigParser`: one group only, `!include` and
+//! `!includedir` are not followed, `_` in a name is `-`. `PyMySQL` refuses a file with a repeated option or a line
+//! before the first group; here the last value wins and the line is ignored.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 pub(super) struct OptionFile(HashMap<String, String>);
 
 impl OptionFile {
-    /// Reads one group out of a file's text; a group that is not there has no options.
+    /// Reads one group from the text of a file; a missing group has no options.
     pub(super) fn parse(text: &str, group: &str) -> Self {
         let mut options: HashMap<String, String> = HashMap::new();
         let mut in_group = false;
@@ -23,7 +23,7 @@ impl OptionFile {
             if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
             }
-            // Deeper than the option above: Python takes the line as more of that option's value.
+            // Python takes a more deeply indented line as a continuation of the option above.
             if indent > level
                 && let Some(value) = open.as_ref().and_then(|name| options.get_mut(name))
             {
@@ -48,7 +48,7 @@ impl OptionFile {
         Self(options)
     }
 
-    /// Returns an option's value without its quotes; `None` also if it is empty.
+    /// Returns an option's value without its quotes; `None` also for an empty value.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         let value = self.0.get(name)?;
         let inner = ['"', '\'']
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_group_asked_for_is_read() {
+    fn only_the_requested_group_is_read() {
         check(
             "[mysqld]\nuser=a\n[client]\nuser=b\n[mysql]\nuser=c",
             "user",
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_go_and_comments_after_a_value_stay() {
+    fn quotes_are_removed_and_comments_after_a_value_are_kept() {
         check("[client]\npassword='a b'", "password", Some("a b"));
         check("[client]\npassword=\"a", "password", Some("\"a"));
         check("[client]\npassword=a # b", "password", Some("a # b"));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_without_value_counts_as_absent() {
+    fn an_option_without_a_value_counts_as_absent() {
         check("[client]\nuser", "user", None);
         check("[client]\nuser=", "user", None);
         check(

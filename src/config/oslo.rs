@@ -1,23 +1,25 @@
-//! The files that oslo.config reads (`cinder.conf`), read by its own rules.
+//! The files that oslo.config reads (`cinder.conf`), read by its rules.
 //!
 //! Mirrors `sources/_environment.py` and `cfg.py` of oslo.config 10.7.0, which no INI crate does.
-//! Known here is only what stands in the files and in the environment: oslo.config knows as well which options
-//! Cinder registers, and their defaults. No error holds a value or a part of one: it may be a database URL.
+//! This module knows only the files and the environment; oslo.config also knows the options that Cinder registers, and
+//! their defaults. No error contains any part of a value, which may be a database URL.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{fmt, fs, io};
 
 use super::ini::{self, Name, SyntaxFault, normalise};
+use super::place::Place;
+use super::substitution::{self, Piece};
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A configuration file.
     File {
-        /// The file as named by its [`Place`].
+        /// The file, as its [`Place`] names it.
         path: PathBuf,
-        /// The line of the option's name, from 1; the value may continue below it.
+        /// The line of the option's name, from 1; the value may continue on further lines.
         line: usize,
     },
     /// The environment variable of this name.
@@ -33,22 +35,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One `--config-file` or `--config-dir` of a Cinder process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A file, which must exist.
-    File(PathBuf),
-    /// A folder, which must exist: its visible `*.conf`, sorted by name, and no folders below it.
-    Dir(PathBuf),
-}
-
-/// Why the files, or one value in them, cannot be used.
+/// Why the files, or a value in them, cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages document variants and fields")]
-pub enum Error {
-    #[error("cannot read {}; it must be readable for the exporter's user", path.display())]
+pub enum OsloError {
+    #[error("cannot read {}; make it readable by the exporter's user", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot list the folder {}; it must be readable for the exporter's user", path.display())]
+    #[error("cannot list the folder {}; make it readable by the exporter's user", path.display())]
     List { path: PathBuf, source: io::Error },
     #[error("{}:{line}: {fault}", path.display())]
     Syntax {
@@ -65,27 +58,39 @@ pub enum Error {
     },
 }
 
-/// What is wrong with a value, without the value.
+/// The fault of a value. No message contains the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages document the variants")]
 pub enum ValueFault {
-    // The name is left out: it may be the end of a password that has a raw dollar.
+    // The message omits the name: it may be the end of a password that contains a raw dollar sign.
     #[error(
-        "refers at character {position} to an option that is set neither in these files nor in the environment; \
-         set it in the file, write a literal dollar as $$, or give the URL by --database.url-file"
+        "refers at character {position} to an option that is not set in these files or the environment; set it, \
+         write a literal dollar sign as $$, or give the URL in --database.url-file"
     )]
     Reference { position: usize },
-    #[error("refers to itself, perhaps through other options; break the circle")]
+    #[error("refers to itself, directly or through other options; remove the reference")]
     Circle,
-    #[error("is not an integer; write a whole number alone, a comment on a line of its own")]
+    #[error("is not an integer; write only a whole number, and comments on separate lines")]
     Integer,
     #[error("is negative; write a whole number of seconds")]
     Negative,
 }
 
+impl OsloError {
+    /// Returns the error for a value of this option.
+    pub(super) fn value(origin: Origin, (group, option): Name, fault: ValueFault) -> Self {
+        Self::Value {
+            origin,
+            group,
+            option,
+            fault,
+        }
+    }
+}
+
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// The merged values of all files, and the environment above them.
+/// The merged values of all files, and the environment, which overrides them.
 pub struct OsloConfig {
     values: HashMap<Name, (String, Origin)>,
     environment: Environment,
@@ -99,25 +104,25 @@ impl fmt::Debug for OsloConfig {
 }
 
 impl OsloConfig {
-    /// Reads all files; of several assignments the last wins, by order of the places and then of the lines.
+    /// Reads all files. The last of several assignments wins, by order of places, then of lines.
     ///
-    /// `environment` is asked at each [`get`](Self::get) and beats the files. Unlike in oslo.config a leading
-    /// `~` stands for itself, and a [`Place::Dir`] that is a file is an error.
+    /// `environment` is read at each [`get`](Self::get) and overrides the files. Unlike in oslo.config, a leading `~`
+    /// is literal, and a [`Place::Dir`] that is a file is an error.
     ///
     /// # Errors
     ///
-    /// All faults of all files, in order: what cannot be read, and every line that oslo.config would refuse.
+    /// All faults of all files, in order: unreadable files, and every line that oslo.config would refuse.
     pub fn load(
         places: &[Place],
         environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
-    ) -> Result<Self, Vec<Error>> {
+    ) -> Result<Self, Vec<OsloError>> {
         let mut values = HashMap::new();
         let mut errors = Vec::new();
         for path in files(places, &mut errors) {
             let bytes = match fs::read(&path) {
                 Ok(bytes) => bytes,
                 Err(source) => {
-                    errors.push(Error::Read { path, source });
+                    errors.push(OsloError::Read { path, source });
                     continue;
                 }
             };
@@ -127,7 +132,7 @@ impl OsloConfig {
                     Ok((name, value)) => {
                         values.insert(name, (value, Origin::File { path, line }));
                     }
-                    Err(fault) => errors.push(Error::Syntax { path, line, fault }),
+                    Err(fault) => errors.push(OsloError::Syntax { path, line, fault }),
                 }
             }
         }
@@ -142,40 +147,41 @@ impl OsloConfig {
         }
     }
 
-    /// Returns an option's value after substitution, and where the option was written.
+    /// Returns an option's value after substitution, and its origin.
     ///
-    /// `None` if it is written nowhere; an option without text is the empty string. `group` is case-insensitive
-    /// but for `DEFAULT`, as in oslo.config, where `[default]` is another group.
+    /// `None` if it is not set; an option without text is the empty string. As in oslo.config, `group` is
+    /// case-insensitive, except that `DEFAULT` and `default` are different groups.
     ///
     /// # Errors
     ///
-    /// A `$name` that is written nowhere, even where oslo.config would know a default, and a circle of names.
-    pub fn get(&self, group: &str, option: &str) -> Result<Option<(String, Origin)>, Error> {
+    /// A `$name` that is not set, even if oslo.config knows a default for it, or a cycle of references.
+    pub fn get(&self, group: &str, option: &str) -> Result<Option<(String, Origin)>, OsloError> {
         let name = (normalise(group), option.to_owned());
         self.resolve(name, &mut Vec::new())
     }
 
-    /// Returns an option as oslo.config's `IntOpt` does: `None` also if its value is blank.
+    /// Returns an option as oslo.config's `IntOpt` does; `None` also for a blank value.
     ///
     /// # Errors
     ///
-    /// Those of [`get`](Self::get), and a value that is no integer; the `1_000` of Python is none here.
-    pub fn get_integer(&self, group: &str, option: &str) -> Result<Option<(i64, Origin)>, Error> {
+    /// Those of [`get`](Self::get), and a value that is not an integer. Python's `1_000` is not accepted.
+    pub fn get_integer(
+        &self,
+        group: &str,
+        option: &str,
+    ) -> Result<Option<(i64, Origin)>, OsloError> {
         let Some((text, origin)) = self.get(group, option)? else {
             return Ok(None);
         };
-        match text.trim() {
-            "" => Ok(None),
-            digits => match digits.parse() {
-                Ok(number) => Ok(Some((number, origin))),
-                Err(_) => Err(Error::Value {
-                    origin,
-                    group: group.to_owned(),
-                    option: option.to_owned(),
-                    fault: ValueFault::Integer,
-                }),
-            },
+        let digits = text.trim();
+        if digits.is_empty() {
+            return Ok(None);
         }
+        let Ok(number) = digits.parse() else {
+            let name = (group.to_owned(), option.to_owned());
+            return Err(OsloError::value(origin, name, ValueFault::Integer));
+        };
+        Ok(Some((number, origin)))
     }
 
     fn written(&self, name: &Name) -> Option<(String, Origin)> {
@@ -186,65 +192,50 @@ impl OsloConfig {
         }
     }
 
-    /// `above` holds the options whose values lead to this one, so that a circle ends.
+    /// Resolves an option; `above` are the options whose values lead to it, so that a cycle ends.
     fn resolve(
         &self,
         name: Name,
         above: &mut Vec<Name>,
-    ) -> Result<Option<(String, Origin)>, Error> {
+    ) -> Result<Option<(String, Origin)>, OsloError> {
         let Some((text, origin)) = self.written(&name) else {
             return Ok(None);
         };
-        let (group, option) = name.clone();
         if above.contains(&name) {
-            let fault = ValueFault::Circle;
-            return Err(Error::Value {
-                origin,
-                group,
-                option,
-                fault,
-            });
+            return Err(OsloError::value(origin, name, ValueFault::Circle));
         }
-        above.push(name);
-        // oslo.config does this replacement first as well: `$\$x` is `$$` and then `$x`.
+        above.push(name.clone());
+        // Like oslo.config, replace `\$` first: `$\$x` is `$$` followed by `$x`.
         let text = text.replace(r"\$", "$$");
         let mut value = String::new();
-        let mut rest = text.as_str();
-        while let Some((before, after)) = rest.split_once('$') {
-            value.push_str(before);
-            if let Some((reference, tail)) = reference(after) {
-                if let Some(text) = self.refer(&group, reference, above)? {
+        for piece in substitution::pieces(&text) {
+            match piece {
+                Piece::Literal(text) => value.push_str(text),
+                Piece::Reference {
+                    name: reference,
+                    position,
+                } => {
+                    let Some(text) = self.refer(&name.0, reference, above)? else {
+                        let fault = ValueFault::Reference { position };
+                        return Err(OsloError::value(origin, name, fault));
+                    };
                     value.push_str(&text);
-                    rest = tail;
-                    continue;
                 }
-                let position = text[..text.len() - after.len()].chars().count();
-                let fault = ValueFault::Reference { position };
-                return Err(Error::Value {
-                    origin,
-                    group,
-                    option,
-                    fault,
-                });
             }
-            value.push('$');
-            rest = after.strip_prefix('$').unwrap_or(after);
         }
-        value.push_str(rest);
         above.pop();
         Ok(Some((value, origin)))
     }
 
-    /// Resolves `group.option`, or an option of the group at hand, or else of DEFAULT.
+    /// Resolves `group.option`, or an option of the same group, or else of DEFAULT.
     ///
-    /// oslo.config looks among registered options alone; an option of the group at hand that is written but not
-    /// registered is passed over there and not here.
+    /// oslo.config considers only registered options; this accepts any option that is set in the same group.
     fn refer(
         &self,
         group: &str,
         reference: &str,
         above: &mut Vec<Name>,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<String>, OsloError> {
         let names = match reference.split_once('.') {
             Some((group, option)) => vec![(group, option)],
             None => vec![(group, reference), ("DEFAULT", reference)],
@@ -259,66 +250,31 @@ impl OsloConfig {
     }
 }
 
-/// Splits what follows a dollar into the name it refers to and the rest; `None` if the dollar is literal.
-fn reference(text: &str) -> Option<(&str, &str)> {
-    let (braced, text) = match text.strip_prefix('{') {
-        Some(inner) => (true, inner),
-        None => (false, text),
-    };
-    if !text.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic()) {
-        return None;
-    }
-    let end = text
-        .find(|c: char| !(c == '_' || c == '.' || c.is_ascii_alphanumeric()))
-        .unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
-    if braced {
-        Some((name, rest.strip_prefix('}')?))
-    } else {
-        Some((name, rest))
-    }
-}
-
-fn files(places: &[Place], errors: &mut Vec<Error>) -> Vec<PathBuf> {
+fn files(places: &[Place], errors: &mut Vec<OsloError>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for place in places {
-        match place {
-            Place::File(path) => files.push(path.clone()),
-            Place::Dir(path) => match list(path) {
-                Ok(found) => files.extend(found),
-                Err(source) => errors.push(Error::List {
-                    path: path.clone(),
-                    source,
-                }),
-            },
+        match place.files() {
+            Ok(found) => files.extend(found),
+            Err(source) => errors.push(OsloError::List {
+                path: place.path().to_owned(),
+                source,
+            }),
         }
     }
     files
-}
-
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let bytes = name.as_encoded_bytes();
-        if bytes.ends_with(b".conf") && !bytes.starts_with(b".") {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use crate::config::oslo::{OsloConfig, Place};
+    use crate::config::oslo::OsloConfig;
+    use crate::config::place::Place;
 
-    /// Loads `cinder.conf` of this text and gives option `x` of group `g`, its origin, or all the errors.
+    /// Loads this text as `cinder.conf`; returns option `x` of group `g` with its origin, or all errors.
     fn load(folder: &Path, text: &str) -> Result<Option<(String, String)>, String> {
         let path = folder.join("cinder.conf");
-        std::fs::write(&path, text).expect("the folder takes files");
+        std::fs::write(&path, text).expect("the folder is writable");
         let shorten = |text: String| text.replace(&format!("{}/", folder.display()), "");
         let environment = |name: &str| (name == "OS_G__Y").then(|| "from outside".to_owned());
         let config = OsloConfig::load(&[Place::File(path)], environment).map_err(|errors| {
@@ -333,14 +289,14 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, value: &str, origin: &str) {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let expected = Some((value.to_owned(), origin.to_owned()));
         assert_eq!(load(folder.path(), text), Ok(expected), "{text:?}");
     }
 
     #[track_caller]
     fn check_errors(text: &str, expected: &[&str]) {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let errors = load(folder.path(), text).expect_err("the text is faulty");
         let starts: Vec<&str> = errors.lines().collect();
         assert_eq!(starts.len(), expected.len(), "{errors}");
@@ -366,7 +322,7 @@ mod tests {
         check_errors(
             "secret = secret\nsecret = secret\n[g\n  secret\n[]\nsecret\n  secret\n\n  secret\n= secret\n",
             &[
-                "cinder.conf:1: the option stands before the first section header",
+                "cinder.conf:1: the option precedes the first section header",
                 "cinder.conf:3: the section header does not end",
                 "cinder.conf:4: the line is indented",
                 "cinder.conf:5: the section header is empty",
@@ -378,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_faulty_value_is_told_by_position_and_not_by_text() {
+    fn a_faulty_reference_is_reported_by_position_without_its_text() {
         check_errors(
             "[g]\nx = mysql://u:pä$secret@h/d",
             &["cinder.conf:2: [g] x refers at character 13 to an option"],
@@ -390,10 +346,12 @@ mod tests {
     }
 
     #[test]
-    fn a_faulty_integer_is_told_without_its_text() {
+    fn a_faulty_integer_is_reported_without_its_text() {
         let environment = |_: &str| Some("secret".to_owned());
         let config = OsloConfig::load(&[], environment).expect("there are no files");
-        let error = config.get_integer("g", "x").expect_err("it is no integer");
+        let error = config
+            .get_integer("g", "x")
+            .expect_err("it is not an integer");
         let expected = "environment variable OS_G__X: [g] x is not an integer";
         assert!(error.to_string().starts_with(expected), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
@@ -405,13 +363,13 @@ mod tests {
             Place::File("/missing/a".into()),
             Place::Dir("/missing/b".into()),
         ];
-        let errors = OsloConfig::load(&places, |_| None).expect_err("nothing is there");
+        let errors = OsloConfig::load(&places, |_| None).expect_err("neither exists");
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(
             errors,
             [
-                "cannot list the folder /missing/b; it must be readable for the exporter's user",
-                "cannot read /missing/a; it must be readable for the exporter's user"
+                "cannot list the folder /missing/b; make it readable by the exporter's user",
+                "cannot read /missing/a; make it readable by the exporter's user"
             ]
         );
     }

@@ -1,10 +1,11 @@
-//! The reference of all settings in Markdown, as `print settings` prints it, made from the one table of them.
+//! The reference of all settings in Markdown, which `print settings` prints, made from the table of settings.
 
 use std::fmt::Write as _;
 
-use super::key::{KEYS, Key, Uptake};
+use super::key::{Key, Uptake};
+use super::keys::KEYS;
 
-/// Returns the reference: a heading for each group and each setting, in the order of the help.
+/// Returns the reference: one heading per group and per setting, in the order of the help.
 #[must_use]
 pub(crate) fn markdown() -> String {
     let mut text = String::new();
@@ -59,8 +60,8 @@ fn facts(key: &Key) -> Vec<(&'static str, String)> {
         facts.push(("systemd credential", format!("`{credential}`")));
     }
     let uptake = match key.uptake {
-        Uptake::Reload => "takes a reload",
-        Uptake::Restart => "takes a restart",
+        Uptake::Reload => "needs a reload",
+        Uptake::Restart => "needs a restart",
     };
     facts.push(("a change", uptake.to_owned()));
     facts

@@ -1,24 +1,29 @@
-//! The settings in force: the layers merged, checked all at once, and each value with the place it came from.
+//! The active settings: the layers merged, checked together, each value with its origin.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::Config;
+use chrono::TimeDelta;
 
 use super::database_url::DatabaseUrl;
+use super::effective::Effective;
 use super::fault::Fault;
-use super::layer::{Item, Layer};
+use super::flags::{Flags, variable};
+use super::layer::Layer;
 use super::listen_address::Listen;
-use super::oslo::{OsloConfig, Place};
-use super::reader::{Password, Reader, read_secret};
-use super::{credential, key, yaml};
+use super::log::Log;
+use super::oslo::OsloConfig;
+use super::place::Place;
+use super::url_source::{self, Password};
+use super::values::Values;
+use super::{credential, key, spelling};
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::tracker::Tolerances;
 
-/// Everything the exporter was told, valid as a whole.
+/// All settings of the exporter, valid as a whole.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where the heartbeats are.
+    /// The database to read.
     pub url: DatabaseUrl,
     /// Limit on connecting and logging in.
     pub connect_timeout: Duration,
@@ -26,13 +31,13 @@ pub struct Settings {
     pub query_timeout: Duration,
     /// The options that decide the verdicts.
     pub intervals: Intervals,
-    /// What the proven bounds of clock skews rest on.
+    /// The assumptions behind the proven bounds of clock skews.
     pub tolerances: Tolerances,
     /// Time between two polls, at least 100 ms; dithered by a sixth.
     pub poll_interval: Duration,
-    /// Age at which a picture is withheld, at least three polls.
+    /// Age at which a snapshot is withheld; at least three polls.
     pub stale_after: Duration,
-    /// What to listen on.
+    /// Addresses or sockets to listen on.
     pub listen: Listen,
     /// Path of the metrics, starting with a slash.
     pub telemetry_path: String,
@@ -42,66 +47,25 @@ pub struct Settings {
     pub web_config: Option<PathBuf>,
     /// How to log.
     pub log: Log,
-    /// Every value with its origin, for people: secrets hidden.
+    /// Every value with its origin, for display; secrets are hidden.
     pub effective: Vec<Effective>,
-    /// What is odd without being wrong.
+    /// Oddities that are not faults.
     pub warnings: Vec<String>,
-}
-
-/// What and how to log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log {
-    /// Least severity.
-    pub level: tracing::Level,
-    /// Format of a line.
-    pub format: LogFormat,
-}
-
-/// Format of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// `key=value`, as Prometheus's own programs write.
-    Logfmt,
-    /// A JSON object a line.
-    Json,
-}
-
-/// A setting as it is in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effective {
-    /// Name of the setting.
-    pub name: &'static str,
-    /// Its value, `***` where it is secret.
-    pub value: String,
-    /// Where it was given.
-    pub origin: String,
-}
-
-/// What the command line says.
-#[derive(Debug, Clone, Default)]
-pub struct Flags {
-    /// The values of flags.
-    pub layer: Layer,
-    /// `--config.file`.
-    pub config_file: Option<PathBuf>,
-    /// `--cinder.config-file` and `--cinder.config-dir` in the order they were given, each with its flag.
-    pub places: Vec<(Place, String)>,
 }
 
 impl Settings {
     /// Loads and merges all layers, weakest first: defaults, cinder.conf, the YAML file, environment, flags.
     ///
     /// # Errors
-    /// Every fault there is.
+    /// All faults.
     pub fn load(flags: Flags) -> Result<Self, Vec<Fault>> {
         Self::load_from(flags, |_| true)
     }
 
-    /// Loads settings that nothing on this machine changes but flags and the environment of the groups `web`,
-    /// `log` and `poll`: for the demonstration.
+    /// Loads settings for the demonstration: only from flags, and from variables of the groups `web`, `log` and `poll`.
     ///
     /// # Errors
-    /// Every fault there is.
+    /// All faults.
     pub(crate) fn load_apart(flags: Flags) -> Result<Self, Vec<Fault>> {
         Self::load_from(flags, |variable| {
             let groups = ["web.", "log.", "poll."].map(key::variable);
@@ -114,13 +78,61 @@ impl Settings {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         load(flags, variable, names)
     }
-}
 
-/// Reads a variable of the process. What is not UTF-8 is passed on with replacement characters, so that it is refused
-/// and not overlooked.
-pub(super) fn variable(name: &str) -> Option<String> {
-    let text = std::env::var_os(name)?;
-    Some(text.to_string_lossy().into_owned())
+    /// Reads all values; `None` only along with a fault.
+    fn read(
+        values: &mut Values,
+        url: Option<DatabaseUrl>,
+        password: Password,
+        places: &[(Place, String)],
+        mut warnings: Vec<String>,
+    ) -> Option<Self> {
+        // Read every value before the first `?`, so that all faults are reported together.
+        let intervals = intervals(values);
+        let connect_timeout = values.period("database.connect-timeout");
+        let query_timeout = values.period("database.query-timeout");
+        let poll_interval = values.period("poll.interval");
+        let tolerances = tolerances(values);
+        let stale_after = poll_interval.and_then(|interval| values.stale_after(interval));
+        if let (Some(query_timeout), Some(stale_after)) = (query_timeout, stale_after)
+            && query_timeout >= stale_after
+        {
+            values.faults.push(Fault::QueryTooLong {
+                query_timeout,
+                stale_after,
+            });
+        }
+        let listen = values.listen();
+        let telemetry_path = values.telemetry_path();
+        let enable_lifecycle = values.boolean("web.enable-lifecycle");
+        let web_config = values.web_config();
+        let log = values.log();
+        let mut url = url?;
+        if let Some(password) = password.read(values, &url, &mut warnings) {
+            url.password = Some(password);
+        }
+        warnings.extend(url.ignored.iter().map(|option| {
+            format!("the option `{option}` of the database URL is unknown and ignored")
+        }));
+        let intervals = intervals?;
+        warnings.extend(warn_of_intervals(&intervals, values, !places.is_empty()));
+        Some(Self {
+            url,
+            connect_timeout: connect_timeout?,
+            query_timeout: query_timeout?,
+            intervals,
+            tolerances: tolerances?,
+            poll_interval: poll_interval?,
+            stale_after: stale_after?,
+            listen: listen?,
+            telemetry_path: telemetry_path?,
+            enable_lifecycle: enable_lifecycle?,
+            web_config,
+            log: log?,
+            effective: std::mem::take(&mut values.effective),
+            warnings,
+        })
+    }
 }
 
 fn load(
@@ -130,101 +142,39 @@ fn load(
 ) -> Result<Settings, Vec<Fault>> {
     let mut faults = Vec::new();
     let environment = Layer::environment(variable);
-    let file = config_file(&flags, variable, &mut faults);
-
-    // The strongest layer that names cinder.conf names all of it: files of two layers are not mixed.
-    let places = [&flags.layer, &environment, &file]
-        .into_iter()
-        .map(super::layer::Layer::places)
-        .find(|places| !places.is_empty())
-        .unwrap_or_default();
-    let places = if flags.places.is_empty() {
-        places
-    } else {
-        flags.places
-    };
-
+    let file = flags.settings_file(variable, &mut faults);
     let stronger = [&flags.layer, &environment, &file];
-    let given = strongest_url(&stronger, &mut faults)
-        .or_else(|| credential::read(credential::URL, variable, &mut faults));
-    let cinder = cinder_layer(&places, variable, given.is_none(), &mut faults);
-    let given = given.or_else(|| cinder.get("database.url").first().cloned());
+
+    // The strongest layer that names cinder.conf wins: the files of two layers are not mixed.
+    let mut places = flags.places;
+    if places.is_empty() {
+        let mut named = stronger.iter().map(|layer| layer.places());
+        places = named.find(|places| !places.is_empty()).unwrap_or_default();
+    }
+    let url = url_source::strongest(&stronger, &mut faults)
+        .or_else(|| credential::read(key::URL_CREDENTIAL, variable, &mut faults));
+    let cinder = cinder_layer(&places, variable, url.is_none(), &mut faults);
+    let url = url.or_else(|| cinder.get("database.url").first().cloned());
     let unknown = unknown_variables(variables);
     let mut warnings = unknown.iter().map(ToString::to_string).collect();
-    let password = Password {
-        file: password_file(&stronger, &mut warnings),
-        credential: credential::find(credential::PASSWORD, variable),
-    };
+    let password = Password::find(&stronger, variable, &mut warnings);
 
     let layers = [Layer::defaults(), cinder, file, environment, flags.layer];
-    let merged = match merge(&layers) {
-        Ok(merged) => merged,
-        Err(error) => {
-            faults.push(error.into());
-            return Err(faults);
-        }
-    };
-    let mut reader = Reader {
-        merged: &merged,
-        faults,
-        effective: Vec::new(),
-    };
+    let mut values = Values::merge(&layers, faults)?;
     for (place, origin) in &places {
-        let (name, path) = match place {
-            Place::File(path) => ("cinder.config-file", path),
-            Place::Dir(path) => ("cinder.config-dir", path),
+        let name = match place {
+            Place::File(_) => "cinder.config-file",
+            Place::Dir(_) => "cinder.config-dir",
         };
-        reader.note(name, path.display().to_string(), origin.clone());
+        values.note(name, place.path().display().to_string(), origin.clone());
     }
-    let url = reader.database_url(given, &places);
-    let settings = reader.settings(url, password, !places.is_empty(), warnings);
-    match settings {
-        Some(settings) if reader.faults.is_empty() => Ok(Settings {
-            effective: reader.effective,
-            ..settings
-        }),
+    let url = url_source::parse(&mut values, url, &places);
+    match Settings::read(&mut values, url, password, &places, warnings) {
+        Some(settings) if values.faults.is_empty() => Ok(settings),
         _ => {
-            // The database URL may be missing because its variable is misspelt.
-            reader.faults.extend(unknown);
-            Err(reader.faults)
-        }
-    }
-}
-
-pub(super) fn merge(layers: &[Layer]) -> Result<Config, config::ConfigError> {
-    let mut builder = Config::builder();
-    for layer in layers {
-        builder = builder.add_source(layer.clone());
-    }
-    builder.build()
-}
-
-pub(super) fn config_file(
-    flags: &Flags,
-    variable: impl Fn(&str) -> Option<String>,
-    faults: &mut Vec<Fault>,
-) -> Layer {
-    let name = key::variable(key::CONFIG_FILE);
-    let (path, origin) = match (&flags.config_file, variable(&name)) {
-        (Some(path), _) => (path.clone(), format!("--{}", key::CONFIG_FILE)),
-        (None, Some(path)) if !path.is_empty() => {
-            (path.into(), format!("environment variable {name}"))
-        }
-        _ => return Layer::default(),
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let (layer, found) = yaml::read(&path, &text);
-            faults.extend(found);
-            layer
-        }
-        Err(source) => {
-            faults.push(Fault::Read {
-                path,
-                origin,
-                source,
-            });
-            Layer::default()
+            // A misspelt variable may be the reason why the database URL is missing.
+            values.faults.extend(unknown);
+            Err(values.faults)
         }
     }
 }
@@ -235,7 +185,7 @@ fn cinder_layer(
     with_url: bool,
     faults: &mut Vec<Fault>,
 ) -> Layer {
-    // Without a file the environment of oslo.config counts all the same.
+    // Even without a file, oslo.config's environment variables apply.
     let places: Vec<Place> = places.iter().map(|(place, _)| place.clone()).collect();
     let loaded =
         OsloConfig::load(&places, variable).and_then(|config| Layer::cinder(&config, with_url));
@@ -245,57 +195,56 @@ fn cinder_layer(
     })
 }
 
-/// Returns the URL, or the file that holds it, of the strongest layer that has either.
-fn strongest_url(layers: &[&Layer], faults: &mut Vec<Fault>) -> Option<Item> {
-    for layer in layers {
-        match (layer.get("database.url"), layer.get("database.url-file")) {
-            ([], []) => {}
-            ([url, ..], []) => return Some(url.clone()),
-            ([], [file, ..]) => return Some(read_secret(file, faults)),
-            ([url, ..], [..]) => {
-                faults.push(Fault::TwoUrls {
-                    origin: url.origin.clone(),
-                });
-                return Some(url.clone());
-            }
-        }
-    }
-    None
-}
-
-/// Returns the file that holds the password, unless a stronger layer has a URL, whose password then counts.
-fn password_file(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Item> {
-    let has_url = |layer: &Layer| {
-        ["database.url", "database.url-file"]
-            .map(|name| !layer.get(name).is_empty())
-            .contains(&true)
-    };
-    for (strength, layer) in layers.iter().enumerate() {
-        if let Some(file) = layer.get("database.password-file").first() {
-            if layers[..strength].iter().any(|layer| has_url(layer)) {
-                warnings.push(format!(
-                    "`database.password-file` of {} is not used: the database URL is given in a stronger place",
-                    file.origin
-                ));
-                return None;
-            }
-            return Some(file.clone());
-        }
-    }
-    None
-}
-
-/// Returns what is wrong with the names of variables: nothing that hinders, and what may explain another fault.
+/// Returns a fault for each misspelt variable: a warning, but perhaps the cause of another fault.
 fn unknown_variables(variables: impl Iterator<Item = String>) -> Vec<Fault> {
     let mut names: Vec<String> = variables
-        .filter(|name| key::is_stray_variable(name))
+        .filter(|name| spelling::is_stray_variable(name))
         .collect();
     names.sort_unstable();
     let fault = |name: String| Fault::UnknownVariable {
-        nearest: key::nearest_variable(&name),
+        nearest: spelling::nearest_variable(&name),
         name,
     };
     names.into_iter().map(fault).collect()
+}
+
+fn intervals(values: &mut Values) -> Option<Intervals> {
+    let service_down_time = values.duration("cinder.service-down-time");
+    let report_interval = values.duration("cinder.report-interval");
+    Some(Intervals {
+        service_down_time: TimeDelta::from_std(service_down_time?).ok()?,
+        report_interval: TimeDelta::from_std(report_interval?).ok()?,
+    })
+}
+
+fn tolerances(values: &mut Values) -> Option<Tolerances> {
+    let visibility_delay = values.duration("skew.visibility-delay");
+    let max_drift_ppm = values.max_drift();
+    Some(Tolerances {
+        visibility_delay: TimeDelta::from_std(visibility_delay?).ok()?,
+        max_drift_ppm: max_drift_ppm?,
+    })
+}
+
+fn warn_of_intervals(intervals: &Intervals, values: &Values, has_cinder: bool) -> Option<String> {
+    let raised = intervals.scheduler_service_down_time();
+    if raised != intervals.service_down_time {
+        return Some(format!(
+            "service_down_time ({} s) is not above report_interval ({} s): the scheduler raises it to {} s, the API \
+             does not; the API lists services as down that the scheduler still uses",
+            intervals.service_down_time.num_seconds(),
+            intervals.report_interval.num_seconds(),
+            raised.num_seconds()
+        ));
+    }
+    let assumed = ["cinder.service-down-time", "cinder.report-interval"]
+        .iter()
+        .any(|name| values.is_default(name));
+    (assumed && !has_cinder).then(|| {
+        "without cinder.conf, Cinder's defaults apply to service_down_time and report_interval; set \
+         --cinder.config-file, or cinder.service-down-time and cinder.report-interval"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

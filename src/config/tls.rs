@@ -1,30 +1,30 @@
-//! What the options of a database URL ask of TLS.
+//! The TLS settings that the options of a database URL ask for.
 
 use std::path::PathBuf;
 
-use super::database_url::Error;
 use super::option_file::OptionFile;
+use super::url_error::UrlError;
 use super::url_option::Options;
 
-/// How far the connection is encrypted, and the server verified.
+/// Whether the connection is encrypted, and how the server is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
-    /// In the clear.
+    /// No encryption.
     Disabled,
-    /// Encrypted if the server offers it, which is not verified.
+    /// Encrypted if the server offers it; the server is not verified.
     Preferred,
     /// Encrypted; the server is not verified.
     Required,
-    /// Encrypted; the certificate is verified, but not that it is the host's.
+    /// Encrypted; the certificate is verified, but not its host name.
     VerifyCa,
-    /// Encrypted; the certificate is verified, and that it is the host's.
+    /// Encrypted; the certificate and its host name are verified.
     VerifyFull,
 }
 
-/// The TLS settings; without `ca` a verifying mode uses the authorities that the system trusts.
+/// The TLS settings. Without `ca`, the verifying modes trust the system's authorities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// What is asked for.
+    /// Encryption and verification.
     pub mode: TlsMode,
     /// File of the trusted authorities' certificates.
     pub ca: Option<PathBuf>,
@@ -34,12 +34,13 @@ pub struct Tls {
     pub key: Option<PathBuf>,
 }
 
-/// Mirrors `Connection.__init__` and `_create_ssl_ctx` of `PyMySQL`, below an `ssl-mode` of the native form.
+/// Returns the TLS settings of a MySQL URL.
 ///
-/// Unlike there, `false` is false for `ssl_disabled` and `ssl_verify_identity`, and `ssl_ca` counts next to
-/// `ssl_verify_cert` and `ssl_verify_identity`, where `PyMySQL` trusts the system's authorities alone and
-/// never compares the host name.
-pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Error> {
+/// A native `ssl-mode` wins. Otherwise mirrors `Connection.__init__` and `_create_ssl_ctx` of `PyMySQL`, with two
+/// differences: `false` means false for `ssl_disabled` and `ssl_verify_identity`; and `ssl_ca` is used together with
+/// `ssl_verify_cert` and `ssl_verify_identity`, where `PyMySQL` trusts only the system's authorities and never
+/// compares the host name.
+pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, UrlError> {
     let folder = options.has("sslcapath") || file.get("ssl-capath").is_some();
     let cipher = options.has("sslcipher") || file.get("ssl-cipher").is_some();
     let mut path = |option: &str, in_file: &str| {
@@ -68,7 +69,7 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Err
         Some("VERIFY_IDENTITY") => TlsMode::VerifyFull,
         Some(_) => {
             let known = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
-            return Err(Error::TlsMode {
+            return Err(UrlError::TlsMode {
                 option: "ssl-mode",
                 known,
             });
@@ -87,7 +88,7 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Err
         },
     };
     if cert.is_some() != key.is_some() {
-        return Err(Error::HalfCertificate);
+        return Err(UrlError::HalfCertificate);
     }
     Ok(Tls {
         mode,
@@ -97,8 +98,11 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Err
     })
 }
 
-/// Mirrors libpq, but that files in `~/.postgresql` do not count and that `allow` starts encrypted, as `prefer`.
-pub(super) fn postgres(options: &mut Options) -> Result<Tls, Error> {
+/// Returns the TLS settings of a PostgreSQL URL.
+///
+/// Mirrors libpq, with two differences: files in `~/.postgresql` are ignored, and `allow` means `prefer`, which tries
+/// encryption first.
+pub(super) fn postgres(options: &mut Options) -> Result<Tls, UrlError> {
     let (ca, cert, key) = (
         options.path("sslrootcert"),
         options.path("sslcert"),
@@ -106,7 +110,7 @@ pub(super) fn postgres(options: &mut Options) -> Result<Tls, Error> {
     );
     let system = ca.as_ref().is_some_and(|ca| ca.as_os_str() == "system");
     let mode = match options.take(&["sslmode"]).as_deref() {
-        // libpq verifies the host name, or refuses, if the authorities are the system's.
+        // With the system's authorities, libpq accepts only modes that verify the host name.
         None | Some("require" | "verify-ca" | "verify-full") if system => TlsMode::VerifyFull,
         None | Some("prefer" | "allow") => TlsMode::Preferred,
         Some("disable") => TlsMode::Disabled,
@@ -115,14 +119,14 @@ pub(super) fn postgres(options: &mut Options) -> Result<Tls, Error> {
         Some("verify-full") => TlsMode::VerifyFull,
         Some(_) => {
             let known = "disable, allow, prefer, require, verify-ca or verify-full";
-            return Err(Error::TlsMode {
+            return Err(UrlError::TlsMode {
                 option: "sslmode",
                 known,
             });
         }
     };
     if cert.is_some() != key.is_some() {
-        return Err(Error::HalfCertificate);
+        return Err(UrlError::HalfCertificate);
     }
     Ok(Tls {
         mode,

@@ -1,10 +1,11 @@
-//! The options behind the `?` of a database URL, and which of them can be passed over.
+//! The options after the `?` of a database URL, and which of them are harmless to ignore.
 
 use std::path::PathBuf;
 
-use super::database_url::{Error, decode};
+use super::percent::decode;
+use super::url_error::UrlError;
 
-/// The options of a URL's query that nobody has taken yet, in order; one without value does not count.
+/// The options of a URL's query that are not taken yet, in order. Options without a value are dropped.
 pub(super) struct Options(Vec<(String, String)>);
 
 impl Options {
@@ -18,8 +19,9 @@ impl Options {
         )
     }
 
-    /// Takes an option by any of these names, which are in lower case and without `-` and `_`, so that
-    /// `ssl_ca`, `ssl-ca` and `sslca` are one.
+    /// Takes an option by any of these names; the last one wins if it was given several times.
+    ///
+    /// The names are in lower case, without `-` and `_`: `ssl_ca`, `ssl-ca` and `sslca` are equal.
     pub(super) fn take(&mut self, names: &[&str]) -> Option<String> {
         let taken = self
             .0
@@ -31,15 +33,15 @@ impl Options {
         self.take(&[name]).map(PathBuf::from)
     }
 
-    /// Takes a truth value as `asbool` of SQLAlchemy reads it.
-    pub(super) fn flag(&mut self, option: &'static str) -> Result<Option<bool>, Error> {
+    /// Takes a boolean, in any form that SQLAlchemy's `asbool` accepts.
+    pub(super) fn flag(&mut self, option: &'static str) -> Result<Option<bool>, UrlError> {
         let Some(value) = self.take(&[&plain(option)]) else {
             return Ok(None);
         };
         match value.trim().to_lowercase().as_str() {
             "true" | "yes" | "on" | "y" | "t" | "1" => Ok(Some(true)),
             "false" | "no" | "off" | "n" | "f" | "0" => Ok(Some(false)),
-            _ => Err(Error::Flag { option }),
+            _ => Err(UrlError::Flag { option }),
         }
     }
 
@@ -47,6 +49,7 @@ impl Options {
         self.0.iter().any(|(key, _)| plain(key) == name)
     }
 
+    /// Returns the names of the remaining options, except the harmless ones.
     pub(super) fn ignored(self) -> Vec<String> {
         self.0
             .into_iter()
@@ -56,7 +59,7 @@ impl Options {
     }
 }
 
-/// Options without a bearing on which database is read and how safely.
+/// Options that change neither the database that is read nor the security of the connection.
 const HARMLESS: [&str; 22] = [
     "applicationname",
     "autocommit",

@@ -22,7 +22,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::san;
 use crate::config::fault::Fault;
-use crate::config::web::tls::{ClientAuth, ServerTls, Version};
+use crate::config::web::go_tls::{ClientAuth, Version};
+use crate::config::web::tls::ServerTls;
 
 /// Maximum duration of a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

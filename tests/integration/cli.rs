@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use openstack_heartbeat_exporter::config::key::KEYS;
+use openstack_heartbeat_exporter::config::keys::KEYS;
 
 use crate::binary::outcome;
 use crate::support::exporter::PROGRAM;
@@ -97,7 +97,7 @@ fn a_mistake_is_reported_with_its_place_and_the_nearest_word() {
             "check-config",
             "POL_INTERVAL",
             vec![
-                "OPENSTACK_HEARTBEAT_POL_INTERVAL names no setting".into(),
+                "OPENSTACK_HEARTBEAT_POL_INTERVAL does not match any setting".into(),
                 format!("did you mean {known}POLL_INTERVAL`?"),
             ],
         ),
@@ -105,7 +105,7 @@ fn a_mistake_is_reported_with_its_place_and_the_nearest_word() {
             "check-config",
             "DATABSE_URL",
             vec![
-                "no database is named".into(),
+                "no database is configured".into(),
                 format!("did you mean {known}DATABASE_URL`?"),
             ],
         ),
@@ -119,13 +119,13 @@ fn a_mistake_is_reported_with_its_place_and_the_nearest_word() {
                 ),
                 fault(
                     3,
-                    "`log.level` is `loud`, which is not debug, info, warn or error",
+                    "`log.level` is `loud`; expected debug, info, warn or error",
                 ),
                 fault(
                     4,
-                    "`web.listen-address` is `10390`, which is not an address such as :10390,",
+                    "`web.listen-address` is `10390`; expected an address such as :10390,",
                 ),
-                "error: --poll.interval: `poll.interval` is `5x`, which is not a duration".into(),
+                "error: --poll.interval: `poll.interval` is `5x`; expected a duration".into(),
             ],
         ),
     ] {

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use hyper::Uri;
-use openstack_heartbeat_exporter::config::key::KEYS;
+use openstack_heartbeat_exporter::config::keys::KEYS;
 use openstack_heartbeat_exporter::report::documentation::DOCUMENTATION;
 use yaml_rust2::{Yaml, YamlLoader};
 

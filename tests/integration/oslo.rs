@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use openstack_heartbeat_exporter::config::database_url::{DatabaseUrl, Engine};
-use openstack_heartbeat_exporter::config::oslo::{OsloConfig, Place};
+use openstack_heartbeat_exporter::config::oslo::OsloConfig;
+use openstack_heartbeat_exporter::config::place::Place;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 

@@ -191,10 +191,7 @@ fn a_wrong_file_exits_with_1_and_names_file_line_and_remedy() {
             "tls_server_config:\n  cert_file: tls.crt\n  key_file: client.key\n",
             "2: the certificate and the key can't be used",
         ),
-        (
-            "basic_auth_users:\n  a: c4nary\n",
-            "2: the value of this user",
-        ),
+        ("basic_auth_users:\n  a: c4nary\n", "2: this user's value"),
     ] {
         std::fs::write(&file, text).unwrap();
         for command in ["serve", "check-config"] {

@@ -1,13 +1,11 @@
-//! Precedence, faults and origins, with files of the tests' own and an environment made up.
+//! Precedence, faults and origins, with temporary files and an invented environment.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use chrono::TimeDelta;
-
 use super::*;
+use crate::config::keys;
 use crate::config::listen_address::ListenAddress;
-use crate::config::reader::duration;
 
 /// Files, an environment and flags.
 struct Case {
@@ -24,7 +22,7 @@ impl Case {
             flags: Flags::default(),
         };
         for (name, text) in flags {
-            let key = key::find(name).unwrap();
+            let key = keys::find(name).unwrap();
             case.flags.layer.add(key, *text, format!("--{name}"));
         }
         case
@@ -81,7 +79,7 @@ fn value(settings: &Settings, name: &str) -> (String, String) {
 }
 
 #[test]
-fn without_anything_else_the_defaults_hold() {
+fn defaults_apply_without_other_settings() {
     let settings = Case::new(&[URL], &[]).load().unwrap();
     assert_eq!(settings.poll_interval, Duration::from_secs(5));
     assert_eq!(settings.stale_after, Duration::from_secs(30));
@@ -103,7 +101,7 @@ fn without_anything_else_the_defaults_hold() {
 }
 
 #[test]
-fn each_layer_beats_the_ones_below_it() {
+fn each_layer_overrides_the_weaker_ones() {
     let yaml = "cinder: {report-interval: 3s}\npoll: {interval: 3s}\nlog.level: warn\nweb.telemetry-path: /yaml\n";
     let case = Case::new(
         &[
@@ -141,7 +139,7 @@ fn each_layer_beats_the_ones_below_it() {
 }
 
 #[test]
-fn a_list_of_a_stronger_layer_replaces_the_weaker_one() {
+fn a_list_of_a_stronger_layer_replaces_a_weaker_list() {
     let settings = Case::new(
         &[
             URL,
@@ -163,7 +161,7 @@ fn a_list_of_a_stronger_layer_replaces_the_weaker_one() {
 }
 
 #[test]
-fn the_url_comes_from_the_strongest_layer_that_has_one() {
+fn the_url_comes_from_the_strongest_layer_with_a_url() {
     let conf = "[database]\nconnection = mysql+pymysql://c:p@conf/cinder\n";
     let settings = Case::new(&[], &[]).cinder_conf(conf).load().unwrap();
     assert_eq!(settings.url.host.as_deref(), Some("conf"));
@@ -187,7 +185,7 @@ fn the_url_comes_from_the_strongest_layer_that_has_one() {
 }
 
 #[test]
-fn secrets_come_from_files_without_the_last_line_break() {
+fn secrets_in_files_lose_their_last_line_break() {
     let case = Case::new(&[], &[]);
     std::fs::write(case.path("url"), "mysql://u:old@file/cinder\n").unwrap();
     std::fs::write(case.path("password"), "p@ss #1\n").unwrap();
@@ -206,7 +204,7 @@ fn secrets_come_from_files_without_the_last_line_break() {
 }
 
 #[test]
-fn the_picture_lives_three_polls_at_least() {
+fn a_snapshot_stays_valid_for_at_least_three_polls() {
     let settings = Case::new(&[URL], &[("poll.interval", "20s")])
         .load()
         .unwrap();
@@ -221,13 +219,13 @@ fn the_picture_lives_three_polls_at_least() {
         faults,
         [
             "--poll.stale-after: `poll.stale-after` is 30s, which is less than three times `poll.interval` (20s); \
-          raise it, or poll more often"
+          raise it or poll more often"
         ]
     );
 }
 
 #[test]
-fn all_faults_are_reported_at_once_each_with_its_place() {
+fn all_faults_are_reported_together_with_their_origins() {
     let faults = Case::new(
         &[("OPENSTACK_HEARTBEAT_POLL_INTERVAL", "soon")],
         &[("log.level", "loud"), ("web.listen-address", "10390")],
@@ -240,21 +238,21 @@ fn all_faults_are_reported_at_once_each_with_its_place() {
         faults,
         [
             "DIR/s.yaml:2: unknown setting `poll.intervall`; did you mean `poll.interval`?",
-            "DIR/cinder.conf:2: [DEFAULT] service_down_time is not an integer; write a whole number alone, a comment on a line of its own",
-            "environment variable OPENSTACK_HEARTBEAT_POLL_INTERVAL: `poll.interval` is `soon`, which is not a duration \
+            "DIR/cinder.conf:2: [DEFAULT] service_down_time is not an integer; write only a whole number, and comments on separate lines",
+            "environment variable OPENSTACK_HEARTBEAT_POLL_INTERVAL: `poll.interval` is `soon`; expected a duration \
              from 100ms to 366 days, such as 500ms, 5s or 1m",
-            "--web.listen-address: `web.listen-address` is `10390`, which is not an address such as :10390, \
+            "--web.listen-address: `web.listen-address` is `10390`; expected an address such as :10390, \
              127.0.0.1:10390 or [::1]:10390",
-            "DIR/s.yaml:4: `web.telemetry-path` is `metrics`, which is not a path of its own that starts with a slash, \
+            "DIR/s.yaml:4: `web.telemetry-path` is `metrics`; expected an unused path that starts with a slash, \
              such as /metrics",
-            "--log.level: `log.level` is `loud`, which is not debug, info, warn or error",
-            "DIR/s.yaml:3: `log.format` is `xml`, which is not logfmt or json",
+            "--log.level: `log.level` is `loud`; expected debug, info, warn or error",
+            "DIR/s.yaml:3: `log.format` is `xml`; expected logfmt or json",
         ]
     );
 }
 
 #[test]
-fn without_a_database_the_ways_to_name_one_are_listed() {
+fn a_missing_database_is_reported_with_the_ways_to_set_it() {
     let faults = Case::new(&[], &[]).load().unwrap_err();
     assert_eq!(faults.len(), 1);
     assert!(faults[0].contains("--cinder.config-file"), "{}", faults[0]);
@@ -265,7 +263,7 @@ fn without_a_database_the_ways_to_name_one_are_listed() {
     assert_eq!(
         faults,
         [
-            "DIR/cinder.conf does not set `connection` in [database], and no other database URL is given"
+            "DIR/cinder.conf does not set `connection` in [database], and no other database URL is set"
         ]
     );
 }
@@ -278,12 +276,12 @@ fn two_urls_in_one_layer_are_refused() {
         .unwrap_err();
     assert_eq!(
         faults,
-        ["DIR/s.yaml:1: both `database.url` and `database.url-file` are given here; leave one out"]
+        ["DIR/s.yaml:1: both `database.url` and `database.url-file` are set here; remove one"]
     );
 }
 
 #[test]
-fn a_url_that_cannot_be_used_names_its_origin_and_never_itself() {
+fn an_unusable_url_is_reported_by_its_origin_only() {
     let faults = Case::new(
         &[("OPENSTACK_HEARTBEAT_DATABASE_URL", "mysql://u:s3cret@h:x/d")],
         &[],
@@ -302,7 +300,7 @@ fn a_url_that_cannot_be_used_names_its_origin_and_never_itself() {
 }
 
 #[test]
-fn what_is_odd_is_warned_about_by_name() {
+fn oddities_are_warned_about_by_name() {
     let settings = Case::new(
         &[
             (
@@ -317,7 +315,7 @@ fn what_is_odd_is_warned_about_by_name() {
     .unwrap();
     let warnings = settings.warnings.join("\n");
     assert!(
-        warnings.contains("OPENSTACK_HEARTBEAT_POLL_INTERVALL names no setting"),
+        warnings.contains("OPENSTACK_HEARTBEAT_POLL_INTERVALL does not match any setting"),
         "{warnings}"
     );
     assert!(
@@ -329,28 +327,6 @@ fn what_is_odd_is_warned_about_by_name() {
         "{warnings}"
     );
     assert!(!warnings.contains("secret"), "{warnings}");
-}
-
-#[test]
-fn durations_without_a_unit_are_seconds() {
-    for (text, expected) in [
-        ("60", Some(60_000)),
-        ("1500ms", Some(1_500)),
-        ("1m 30s", Some(90_000)),
-        ("1m30s", Some(90_000)),
-        ("0", Some(0)),
-        ("-5", None),
-        ("", None),
-        ("5 parsecs", None),
-        ("99999999999999999999", None),
-        ("2y", None),
-    ] {
-        assert_eq!(
-            duration(text),
-            expected.map(Duration::from_millis),
-            "{text}"
-        );
-    }
 }
 
 #[test]
@@ -372,7 +348,7 @@ fn listen_addresses_are_a_host_and_a_port() {
 }
 
 #[test]
-fn the_password_credential_counts_where_there_is_no_other() {
+fn the_password_credential_is_used_without_another_password() {
     use secrecy::ExposeSecret as _;
     let folder = tempfile::tempdir().unwrap();
     let name = "openstack-heartbeat-exporter.database-password";
@@ -391,10 +367,10 @@ fn the_password_credential_counts_where_there_is_no_other() {
         ];
         let mut flags = Flags::default();
         if !file.is_empty() {
-            let key = key::find("database.password-file").unwrap();
+            let key = keys::find("database.password-file").unwrap();
             flags.layer.add(key, shown(&other), "a test");
         }
-        // The layers outlive this loop's variables.
+        // The layers outlive the variables of this loop.
         let variables: &'static _ = Box::leak(Box::new(variables));
         let variable = |name: &str| {
             let found = variables.iter().find(|(known, _)| *known == name);
@@ -419,6 +395,6 @@ fn a_switch_is_true_or_false() {
     assert_eq!(settings.listen, Listen::Systemd);
     assert_eq!(
         yaml("web.enable-lifecycle: yes\n").unwrap_err(),
-        ["DIR/s.yaml:1: `web.enable-lifecycle` is `yes`, which is not true or false"]
+        ["DIR/s.yaml:1: `web.enable-lifecycle` is `yes`; expected true or false"]
     );
 }

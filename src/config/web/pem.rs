@@ -1,4 +1,4 @@
-//! Certificates and keys, in the file or beside it, and how they are read.
+//! Certificates and keys in PEM, inline or in separate files.
 
 use std::path::PathBuf;
 
@@ -8,57 +8,60 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::fault::Fault;
 
-/// Where a text in PEM is.
+/// Where to read a text in PEM.
 #[derive(Debug)]
-pub enum Pem {
+pub enum PemContent {
     /// In the web configuration file.
     Text(SecretString),
-    /// In a file of its own.
+    /// In a separate file.
     File(PathBuf),
 }
 
-/// A text in PEM, and where it was named.
+/// A text in PEM, and where it is configured.
 #[derive(Debug)]
-pub struct Source {
+pub struct Pem {
     /// File and line of the web configuration file.
     pub origin: String,
-    /// Where to read it.
-    pub pem: Pem,
+    /// The text or its file.
+    pub content: PemContent,
 }
 
-impl Source {
+impl Pem {
     /// Returns all certificates, at least one.
     ///
     /// # Errors
-    /// The file can't be read, or has no certificate.
+    /// The file cannot be read or contains no certificate.
     pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Fault> {
         let text = self.read()?;
         let certificates: Result<Vec<_>, Error> =
             CertificateDer::pem_slice_iter(text.expose_secret().as_bytes()).collect();
         match certificates {
             Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-            _ => Err(self.fault("a certificate in PEM, from -----BEGIN CERTIFICATE----- on")),
+            _ => {
+                Err(self
+                    .fault("a certificate in PEM, which starts with -----BEGIN CERTIFICATE-----"))
+            }
         }
     }
 
     /// Returns the first private key.
     ///
     /// # Errors
-    /// The file can't be read, or has no key that is not encrypted.
+    /// The file cannot be read or contains no unencrypted key.
     pub(crate) fn key(&self) -> Result<PrivateKeyDer<'static>, Fault> {
         let text = self.read()?;
         PrivateKeyDer::from_pem_slice(text.expose_secret().as_bytes()).map_err(|_| {
             self.fault(
-                "a private key in PEM without a passphrase, such as from -----BEGIN PRIVATE KEY----- on",
+                "a private key in PEM without a passphrase, which starts with -----BEGIN PRIVATE KEY----- or similar",
             )
         })
     }
 
     fn read(&self) -> Result<SecretString, Fault> {
-        match &self.pem {
-            Pem::Text(text) => Ok(text.clone()),
-            // What is not UTF-8 is no PEM, and replaced letters make none.
-            Pem::File(path) => match std::fs::read(path) {
+        match &self.content {
+            PemContent::Text(text) => Ok(text.clone()),
+            // Bytes that are not UTF-8 are not PEM, nor are their replacement characters.
+            PemContent::File(path) => match std::fs::read(path) {
                 Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
                 Err(source) => Err(Fault::Read {
                     path: path.clone(),
@@ -70,9 +73,9 @@ impl Source {
     }
 
     fn fault(&self, expected: &str) -> Fault {
-        let place = match &self.pem {
-            Pem::Text(_) => "this value".to_owned(),
-            Pem::File(path) => path.display().to_string(),
+        let place = match &self.content {
+            PemContent::Text(_) => "this value".to_owned(),
+            PemContent::File(path) => path.display().to_string(),
         };
         Fault::Syntax {
             origin: self.origin.clone(),

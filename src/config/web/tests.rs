@@ -1,6 +1,8 @@
+//! The keys of the web configuration file, their values and their faults.
+
 use tokio_rustls::rustls::NamedGroup;
 
-use super::tls::{ClientAuth, Version};
+use super::go_tls::{ClientAuth, Version};
 use super::*;
 
 const HASH: &str = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
@@ -18,7 +20,7 @@ fn check(text: &str, faults: &[&str]) {
     }
 }
 
-/// The section with a certificate and some more keys.
+/// Reads a section with a certificate and further keys.
 fn tls(keys: &str) -> ServerTls {
     let text = format!("tls_server_config: {{cert_file: c, key_file: k, {keys}}}\n");
     parse(&text).unwrap().tls.unwrap()
@@ -31,7 +33,7 @@ fn check_tls(keys: &str, fault: &str) {
 }
 
 #[test]
-fn an_empty_file_asks_for_nothing() {
+fn an_empty_file_sets_nothing() {
     for text in [
         "",
         "# nothing\n",
@@ -49,11 +51,11 @@ fn an_empty_file_asks_for_nothing() {
 }
 
 #[test]
-fn paths_are_relative_to_the_files_folder_and_all_are_named() {
+fn paths_are_relative_to_the_folder_of_the_file_and_all_are_returned() {
     let text = "tls_server_config:\n  cert_file: tls/crt\n  key_file: /run/key\n  client_ca_file: ../ca\n  \
                 client_auth_type: RequireAndVerifyClientCert\nrate_limitt:\n";
     let (result, files) = read(Path::new("/etc/x/web.yml"), text);
-    assert!(result.is_err(), "files are known even of what is wrong");
+    assert!(result.is_err(), "files are returned along with faults");
     assert_eq!(
         files,
         ["/etc/x/tls/crt", "/run/key", "/etc/x/../ca"].map(PathBuf::from)
@@ -69,9 +71,9 @@ fn every_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
     check(
         "tls_server_config:\n  cert_file: c\n  key_fil: k\nusers: {}\nxyzzy: 1\n",
         &[
-            "/etc/web.yml:4: unknown key `users`; here there are tls_server_config, http_server_config, \
+            "/etc/web.yml:4: unknown key `users`; valid keys are tls_server_config, http_server_config, \
              basic_auth_users, rate_limit",
-            "/etc/web.yml:5: unknown key `xyzzy`; here there are tls_server_config, http_server_config, \
+            "/etc/web.yml:5: unknown key `xyzzy`; valid keys are tls_server_config, http_server_config, \
              basic_auth_users, rate_limit",
             "/etc/web.yml:3: unknown key `key_fil`; did you mean `key_file`?",
             "/etc/web.yml:2: tls_server_config needs `key_file` or `key`",
@@ -84,14 +86,21 @@ fn every_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
 }
 
 #[test]
-fn what_has_another_shape_is_refused() {
+fn values_of_the_wrong_shape_are_refused() {
+    check(
+        "rate_limit: {burst: 1, burst: 2}\nrate_limit:\n",
+        &[
+            "/etc/web.yml:2: this key is given twice",
+            "/etc/web.yml:1: this key is given twice",
+        ],
+    );
     check(
         "[]\n",
-        &["/etc/web.yml:1: the file must hold keys and values"],
+        &["/etc/web.yml:1: the file must contain keys and values"],
     );
     check(
         "basic_auth_users: [a]\n",
-        &["/etc/web.yml:1: basic_auth_users must hold keys and values"],
+        &["/etc/web.yml:1: basic_auth_users must contain keys and values"],
     );
     check(
         "http_server_config: {http2: [true]}\n",
@@ -104,12 +113,12 @@ fn what_has_another_shape_is_refused() {
     );
     check_tls(
         "client_auth_type: RequireAnyClientCert, client_allowed_sans: [[a]]",
-        "`client_allowed_sans` lists texts",
+        "`client_allowed_sans` must be a list of texts",
     );
 }
 
 #[test]
-fn a_certificate_and_a_key_are_needed_once_each() {
+fn exactly_one_certificate_and_one_key_are_needed() {
     let file = "/etc/web.yml:1:";
     for (keys, faults) in [
         ("cert: c, key: k", vec![]),
@@ -131,7 +140,7 @@ fn a_certificate_and_a_key_are_needed_once_each() {
         ),
         (
             "cert: c, cert_file: c, key: k",
-            vec!["both `cert` and `cert_file` are given; leave one out"],
+            vec!["both `cert` and `cert_file` are set; remove one"],
         ),
     ] {
         let faults: Vec<String> = faults
@@ -144,7 +153,7 @@ fn a_certificate_and_a_key_are_needed_once_each() {
 }
 
 #[test]
-fn clients_are_asked_for_what_gos_names_say() {
+fn client_auth_types_have_the_meaning_of_gos_names() {
     for (name, expected, verifies, requires) in [
         ("", ClientAuth::None, false, false),
         ("NoClientCert", ClientAuth::None, false, false),
@@ -175,7 +184,7 @@ fn clients_are_asked_for_what_gos_names_say() {
         let needs = if verifies {
             "tls_server_config needs `client_ca_file` or `client_ca`"
         } else {
-            "a client_ca needs a client_auth_type that verifies: RequireAndVerifyClientCert, or \
+            "a client_ca needs a client_auth_type that verifies: RequireAndVerifyClientCert or \
              VerifyClientCertIfGiven"
         };
         let ca = if verifies { "" } else { "client_ca: x" };
@@ -185,25 +194,25 @@ fn clients_are_asked_for_what_gos_names_say() {
             check_tls(
                 &format!("client_auth_type: '{name}', client_allowed_sans: [a], {ca}"),
                 "`client_allowed_sans` needs a client_auth_type that requires a certificate: \
-                 RequireAndVerifyClientCert, or RequireAnyClientCert",
+                 RequireAndVerifyClientCert or RequireAnyClientCert",
             );
         }
     }
     check_tls(
         "client_auth_type: Always",
-        "`client_auth_type` is `Always`, which is not NoClientCert, RequestClientCert, RequireAnyClientCert, \
+        "`client_auth_type` is `Always`; expected NoClientCert, RequestClientCert, RequireAnyClientCert, \
          VerifyClientCertIfGiven or RequireAndVerifyClientCert",
     );
     check_tls(
         "client_auth_type: RequireAnyClientCert, client_allowed_sans: []",
-        "an empty `client_allowed_sans` lets nobody in; name one, or leave it out",
+        "an empty `client_allowed_sans` admits no client; add a name or remove the key",
     );
     let sans = tls("client_auth_type: RequireAnyClientCert, client_allowed_sans: [a, '::1']");
     assert_eq!(sans.allowed_sans.unwrap(), ["a", "::1"]);
 }
 
 #[test]
-fn versions_that_are_not_built_in_are_refused() {
+fn unsupported_versions_are_refused() {
     let both = tls("");
     assert_eq!(
         (both.min_version, both.max_version),
@@ -218,7 +227,7 @@ fn versions_that_are_not_built_in_are_refused() {
         check_tls(
             &format!("min_version: {version}"),
             &format!(
-                "`min_version` is `{version}`, which is not TLS12 or TLS13: older versions are broken, and not built in"
+                "`min_version` is `{version}`; expected TLS12 or TLS13; older versions are insecure and not supported"
             ),
         );
     }
@@ -229,7 +238,7 @@ fn versions_that_are_not_built_in_are_refused() {
 }
 
 #[test]
-fn cipher_suites_and_curves_keep_their_order_and_what_is_not_built_in_is_refused() {
+fn cipher_suites_and_curves_keep_their_order_and_unsupported_ones_are_refused() {
     assert!(tls("cipher_suites: []").cipher_suites.is_none());
     let chosen = tls(
         "cipher_suites: [TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256, \
@@ -258,9 +267,9 @@ fn cipher_suites_and_curves_keep_their_order_and_what_is_not_built_in_is_refused
         check_tls(
             &format!("cipher_suites: [{suite}]"),
             &format!(
-                "`{suite}` in `cipher_suites` is not a cipher suite that is built in: TLS_ECDHE_ECDSA_ or \
+                "`cipher_suites` contains `{suite}`; expected a supported cipher suite: TLS_ECDHE_ECDSA_ or \
                  TLS_ECDHE_RSA_ followed by WITH_AES_128_GCM_SHA256, WITH_AES_256_GCM_SHA384 or \
-                 WITH_CHACHA20_POLY1305_SHA256; those with CBC, and those without ECDHE, are weak"
+                 WITH_CHACHA20_POLY1305_SHA256; suites with CBC or without ECDHE are weak"
             ),
         );
     }
@@ -268,14 +277,14 @@ fn cipher_suites_and_curves_keep_their_order_and_what_is_not_built_in_is_refused
         check_tls(
             &format!("curve_preferences: [{curve}]"),
             &format!(
-                "`{curve}` in `curve_preferences` is not a curve that is built in: X25519, CurveP256 or CurveP384"
+                "`curve_preferences` contains `{curve}`; expected a supported curve: X25519, CurveP256 or CurveP384"
             ),
         );
     }
 }
 
 #[test]
-fn only_some_headers_can_be_set_and_some_only_to_some_values() {
+fn only_known_headers_can_be_set_and_only_to_valid_values() {
     let config = parse(
         "http_server_config:\n  http2: off\n  headers:\n    X-Frame-Options: sameorigin\n    X-XSS-Protection: ''\n    \
          Strict-Transport-Security: max-age=31536000\n",
@@ -297,20 +306,20 @@ fn only_some_headers_can_be_set_and_some_only_to_some_values() {
     for (header, fault) in [
         (
             "Server: x",
-            "unknown key `Server`; here there are Content-Security-Policy, Strict-Transport-Security, \
+            "unknown key `Server`; valid keys are Content-Security-Policy, Strict-Transport-Security, \
           X-Content-Type-Options, X-Frame-Options, X-XSS-Protection",
         ),
         (
             "X-Frame-Options: DENY",
-            "`X-Frame-Options` is `DENY`, which is not deny or sameorigin",
+            "`X-Frame-Options` is `DENY`; expected deny or sameorigin",
         ),
         (
             "X-Content-Type-Options: sniff",
-            "`X-Content-Type-Options` is `sniff`, which is not nosniff",
+            "`X-Content-Type-Options` is `sniff`; expected nosniff",
         ),
         (
             "X-XSS-Protection: \"1\\n2\"",
-            "`X-XSS-Protection` is `1\n2`, which is not a header's value: one line of \
+            "`X-XSS-Protection` is `1\n2`; expected one line of \
           visible characters",
         ),
     ] {
@@ -321,19 +330,19 @@ fn only_some_headers_can_be_set_and_some_only_to_some_values() {
     }
     check(
         "http_server_config: {http2: maybe}\n",
-        &["/etc/web.yml:1: `http2` is `maybe`, which is not true or false"],
+        &["/etc/web.yml:1: `http2` is `maybe`; expected true or false"],
     );
 }
 
 #[test]
-fn users_have_hashes_and_what_may_be_a_password_is_not_repeated() {
+fn users_have_hashes_and_possible_passwords_are_not_shown() {
     let config = parse(&format!(
         "basic_auth_users:\n  a.b: {HASH}\n  ж: '{HASH}'\n"
     ))
     .unwrap();
     assert_eq!(config.users.keys().collect::<Vec<_>>(), ["a.b", "ж"]);
     assert!(!format!("{config:?}").contains("QOauh"));
-    let no_hash = "the value of this user is no bcrypt hash, such as $2y$10$ and 53 characters; make one with \
+    let no_hash = "this user's value is not a bcrypt hash ($2y$10$ and 53 characters, for example); create one with \
                    `htpasswd -nBC 10 \"\"`";
     for value in ["c4nary", "''", ""] {
         check(
@@ -343,12 +352,12 @@ fn users_have_hashes_and_what_may_be_a_password_is_not_repeated() {
     }
     check(
         &format!("basic_auth_users:\n  'a:b': {HASH}\n"),
-        &["/etc/web.yml:2: a user's name can't hold a colon"],
+        &["/etc/web.yml:2: a user name cannot contain a colon"],
     );
 }
 
 #[test]
-fn a_rate_limit_lets_something_through() {
+fn a_rate_limit_allows_some_requests() {
     for (text, interval, burst) in [
         ("interval: 1s, burst: 20", 1_000, 20),
         ("interval: 100ms, burst: 1", 100, 1),
@@ -366,16 +375,15 @@ fn a_rate_limit_lets_something_through() {
             .rate_limit;
         assert_eq!(limit, None, "{text}");
     }
-    let burst = "rate_limit with an interval and without `burst` would refuse every request; set `burst` to how many \
-                 may come at once, at least 1";
+    let burst = "rate_limit with an interval but without `burst` would refuse every request; set `burst` to the number of \
+                 simultaneous requests to allow, at least 1";
     let interval = |text| {
         format!(
-            "`interval` is `{text}`, which is not a duration such as 100ms or 2s, or 0 for no limit"
+            "`interval` is `{text}`; expected a duration such as 100ms or 2s, or 0 for no limit"
         )
     };
-    let number = |text| {
-        format!("`burst` is `{text}`, which is not a whole number of requests, up to a million")
-    };
+    let number =
+        |text| format!("`burst` is `{text}`; expected a whole number of requests, up to a million");
     for (text, faults) in [
         ("interval: 1s", vec![burst.to_owned()]),
         ("interval: 1s, burst: 0", vec![burst.to_owned()]),
