@@ -13,12 +13,12 @@ pub(super) fn header(request: &Request<()>, name: HeaderName) -> String {
     lines.join(",")
 }
 
-/// Returns the format for a request, see [`format`].
+/// Returns the format for a request, see [`format()`].
 pub(super) fn request_format(request: &Request<()>) -> Format {
     format(Some(&header(request, ACCEPT)))
 }
 
-/// Returns the encoding for a request, see [`encoding`].
+/// Returns the encoding for a request, see [`encoding()`].
 pub(super) fn request_encoding(request: &Request<()>) -> Encoding {
     encoding(Some(&header(request, ACCEPT_ENCODING)))
 }
