@@ -1,18 +1,19 @@
 //! `services`: lists the services as a table, JSON or CSV, once or at each poll.
 
+mod output;
 mod progress;
 mod watch;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command, value_parser};
 use tokio::time::Instant;
 
+use self::output::{Choice, OutputFormat, exit_code, table_warnings};
 use self::progress::Progress;
 use super::entry::{Entry, option, switch};
 use super::flags;
-use super::outcome::{Failure, NO_ANSWER, Outcome, warning, write, write_coloured, write_stderr};
+use super::outcome::{Failure, NO_ANSWER, Outcome, write, write_coloured, write_stderr};
 use super::startup::{block_on, settings, warn};
 use crate::config::settings::Settings;
 use crate::daemon::logging;
@@ -78,38 +79,6 @@ fn describe(command: Command) -> Command {
             "skew.",
             "log.",
         ]))
-}
-
-/// The output format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OutputFormat {
-    Table,
-    Json,
-    Csv,
-}
-
-/// The services to list, and the format.
-#[derive(Debug)]
-struct Choice {
-    format: OutputFormat,
-    only_down: bool,
-}
-
-impl Choice {
-    fn of(matches: &ArgMatches) -> Self {
-        Self {
-            format: match matches.get_one::<String>("format").map(String::as_str) {
-                Some("json") => OutputFormat::Json,
-                Some("csv") => OutputFormat::Csv,
-                _ => OutputFormat::Table,
-            },
-            only_down: matches.get_flag("down"),
-        }
-    }
-
-    fn shows(&self, status: &ServiceStatus) -> bool {
-        !self.only_down || verdict::is_down(status)
-    }
 }
 
 fn run(matches: &ArgMatches) -> Outcome {
@@ -179,31 +148,4 @@ fn hint(snapshot: &Snapshot) -> String {
     }
     let wait = snapshot.intervals.service_down_time.num_seconds() + 15;
     format!("\nSome reasons are not known yet; wait longer with --wait {wait}.\n")
-}
-
-/// Returns warnings about the table of services.
-fn table_warnings(snapshot: &Snapshot) -> Vec<String> {
-    let rejected = snapshot.rejected.iter().map(|row| {
-        let id = row
-            .id
-            .map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-        let reason = row.defect.as_str();
-        let table = row.table;
-        warning(format!(
-            "row {id} of table {table} has an unreadable value: {reason}"
-        ))
-    });
-    let empty = snapshot
-        .services
-        .is_empty()
-        .then(|| warning("the table has no services; check that this is the right database"));
-    rejected.chain(empty).collect()
-}
-
-fn exit_code(snapshot: &Snapshot) -> ExitCode {
-    match verdict::all_up(snapshot) {
-        Some(true) => ExitCode::SUCCESS,
-        Some(false) => ExitCode::from(1),
-        None => ExitCode::from(NO_ANSWER),
-    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::{Choice, OutputFormat, exit_code, table_warnings};
+use super::output::{Choice, OutputFormat, exit_code, table_warnings};
 use crate::cli::outcome::{
     self, Failure, NO_ANSWER, Outcome, try_write_coloured, warning, write_stderr,
 };
