@@ -1,7 +1,6 @@
 //! An error and its sources on one line.
 
 /// Returns an error and all its sources on one line, each once.
-#[must_use]
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

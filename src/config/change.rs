@@ -15,7 +15,6 @@ pub(crate) struct Change {
 
 impl Change {
     /// Compares reloaded settings with the active ones: `current`, or `started` for settings that need a restart.
-    #[must_use]
     pub(crate) fn between(started: &Settings, current: &Settings, new: &Settings) -> Self {
         let mut change = Self::default();
         for key in KEYS {

@@ -130,7 +130,6 @@ impl Key {
     }
 
     /// Returns the default as shown in the help.
-    #[must_use]
     pub(crate) fn shown_default(&self) -> Option<&'static str> {
         self.default.or(self.otherwise)
     }
@@ -143,7 +142,6 @@ impl Key {
 }
 
 /// Returns the name of the environment variable of a setting.
-#[must_use]
 pub(crate) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_uppercase().replace(['.', '-'], "_"))
 }

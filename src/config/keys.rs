@@ -195,7 +195,6 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// Returns the setting of this name.
-#[must_use]
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }

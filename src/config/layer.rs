@@ -55,13 +55,11 @@ impl Layer {
     }
 
     /// Returns the values of a setting; empty if this layer does not set it.
-    #[must_use]
     pub(crate) fn get(&self, name: &str) -> &[Item] {
         self.values.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the defaults that do not depend on other settings.
-    #[must_use]
     pub(crate) fn defaults() -> Self {
         let mut layer = Self::default();
         for key in KEYS {
@@ -73,7 +71,6 @@ impl Layer {
     }
 
     /// Reads the environment. Commas separate the items of a list; an empty variable counts as unset.
-    #[must_use]
     pub(crate) fn environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let mut layer = Self::default();
         for key in KEYS {
@@ -125,7 +122,6 @@ impl Layer {
     }
 
     /// Returns cinder.conf's files and folders that this layer names, each with its origin; files first.
-    #[must_use]
     pub(crate) fn places(&self) -> Vec<(Place, String)> {
         let files = self.get("cinder.config-file").iter();
         let folders = self.get("cinder.config-dir").iter();

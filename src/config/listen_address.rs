@@ -32,7 +32,6 @@ impl fmt::Display for ListenAddress {
 
 impl ListenAddress {
     /// Parses `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; `None` for anything else.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok()?;

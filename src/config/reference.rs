@@ -6,7 +6,6 @@ use super::key::{Key, Uptake};
 use super::keys::KEYS;
 
 /// Returns the reference: one heading per group and per setting, in the order of the help.
-#[must_use]
 pub(crate) fn markdown() -> String {
     let mut text = String::new();
     let mut group = "";

@@ -4,7 +4,6 @@ use super::key::{CONFIG_FILE, Key, PREFIX, variable};
 use super::keys::KEYS;
 
 /// Returns the candidate most similar to a misspelt name, if any is similar enough.
-#[must_use]
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -18,7 +17,6 @@ pub(crate) fn nearest<'a>(
 }
 
 /// Returns the variable most similar to a misspelt one, if any is similar enough.
-#[must_use]
 pub(crate) fn nearest_variable(name: &str) -> Option<String> {
     // The common prefix would make all of them similar.
     let rest = name.strip_prefix(PREFIX)?;
@@ -31,7 +29,6 @@ pub(crate) fn nearest_variable(name: &str) -> Option<String> {
 ///
 /// Excludes `OPENSTACK_HEARTBEAT_EXPORTER_SERVICE_HOST` and similar variables: Kubernetes sets them for a service of
 /// the exporter's name.
-#[must_use]
 pub(crate) fn is_stray_variable(name: &str) -> bool {
     name.starts_with(PREFIX)
         && !name.starts_with("OPENSTACK_HEARTBEAT_EXPORTER_")

@@ -53,7 +53,6 @@ impl Connection {
     /// Returns the columns and tables that are not read, and the grants that may be missing; `None` if all are read.
     ///
     /// They are not granted, or an old release lacks them.
-    #[must_use]
     pub(crate) fn left_out(&self, target: &Target) -> Option<(String, String)> {
         let names = match &self.0 {
             Session::MySql(session) => &session.left_out,

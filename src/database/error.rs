@@ -219,7 +219,6 @@ pub enum Error {
 
 impl Error {
     /// Returns the class under which the failure is counted.
-    #[must_use]
     pub(crate) fn class(&self) -> Class {
         match self {
             Self::Connect { .. }

@@ -19,7 +19,6 @@ impl Readable {
     }
 
     /// Returns whether any column of the table is readable.
-    #[must_use]
     pub(crate) fn has_table(&self, table: &str) -> bool {
         self.0.iter().any(|(name, _)| name == table)
     }
@@ -73,7 +72,6 @@ impl Layout {
     }
 
     /// Returns the columns and the clusters' table that are not read: missing or not granted.
-    #[must_use]
     pub(crate) fn left_out(&self, readable: &Readable) -> Vec<&'static str> {
         let columns = self.services.columns.iter().map(|column| column.name);
         let clusters = self.clusters.as_ref().map(|table| table.name);

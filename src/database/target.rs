@@ -24,7 +24,6 @@ pub struct Target {
 
 impl Target {
     /// Returns the target that the settings name, with Cinder's tables.
-    #[must_use]
     pub(crate) fn of(settings: &Settings) -> Self {
         Self {
             url: settings.url.clone(),
@@ -35,7 +34,6 @@ impl Target {
     }
 
     /// Returns host and port, socket, or file, for messages and logs.
-    #[must_use]
     pub(crate) fn address(&self) -> String {
         let url = &self.url;
         if url.engine == Engine::Sqlite {

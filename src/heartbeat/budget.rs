@@ -18,7 +18,6 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// Returns the budget that results from the options.
-    #[must_use]
     pub(crate) fn of(intervals: &Intervals) -> Self {
         let behind = intervals.service_down_time - intervals.report_interval;
         Self {
@@ -28,7 +27,6 @@ impl Budget {
     }
 
     /// Returns whether a skew is within the budget; both limits are inclusive.
-    #[must_use]
     pub(crate) fn allows(&self, skew: TimeDelta) -> bool {
         -self.behind <= skew && skew <= self.ahead
     }

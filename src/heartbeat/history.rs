@@ -71,7 +71,6 @@ impl History {
     ///
     /// A state is taken to last from one snapshot to the next if they are at most one minute or 2½ poll intervals
     /// apart, whichever is longer. One poll may then fail.
-    #[must_use]
     pub(crate) fn new(poll_interval: Duration) -> Self {
         Self {
             traces: Vec::new(),
@@ -116,7 +115,6 @@ impl History {
     /// Returns the hour that ends at `at`, which must not be before the latest snapshot.
     ///
     /// `None` for a service that is not in the latest snapshot.
-    #[must_use]
     pub(crate) fn hour(&self, service: &Service, at: Monotonic) -> Option<Hour> {
         let (latest, snapshot) = self.latest.as_ref()?;
         let by_name = |status: &ServiceStatus| by_name(&status.service, service);

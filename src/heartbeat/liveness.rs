@@ -29,7 +29,6 @@ impl Intervals {
     /// Where `service_down_time` is at most `report_interval`, such a process raises its own value to
     /// `int(2.5 * report_interval)` (`Service.basic_config_check` in cinder/service.py). cinder-api runs no `Service`
     /// and keeps the configured value, so the two views differ.
-    #[must_use]
     pub(crate) fn scheduler_service_down_time(&self) -> TimeDelta {
         if self.service_down_time > self.report_interval {
             return self.service_down_time;
@@ -75,7 +74,6 @@ pub fn is_up_for_scheduler(
 ///
 /// Mirrors `Cluster.num_down_hosts` in cinder/db/models.py. A member exactly at the limit is up, and a member whose
 /// `updated_at` is NULL is not counted.
-#[must_use]
 pub(crate) fn is_member_down(
     service: &Service,
     now: DatabaseTime,
@@ -92,7 +90,6 @@ pub(crate) fn is_member_down(
 ///
 /// `None` for `latest` means that no member ever reported; such a cluster is down. As in the scheduler's rule, a time
 /// ahead is up, however far. The API's `service_down_time` applies.
-#[must_use]
 pub(crate) fn is_cluster_up(
     latest: Option<HostTime>,
     now: DatabaseTime,

@@ -46,7 +46,6 @@ impl Reference {
 ///
 /// A host agrees if its skew is bounded and not proven to be beyond two seconds. A host does not count if all its
 /// services are proven to have been silent for longer than `limit`.
-#[must_use]
 pub(super) fn is_confirmed(services: &[ObservedService], limit: TimeDelta) -> bool {
     let mut hosts: BTreeMap<&str, bool> = BTreeMap::new();
     for ObservedService { service, observed } in services {
@@ -76,7 +75,6 @@ fn host(service: &Service) -> &str {
 ///
 /// Hosts share a skew when their bounds have a point in common. The services of one host (`HOST@BACKEND`) count once,
 /// by the intersection of their bounds. A host whose skew is not bounded yet does not count.
-#[must_use]
 pub(crate) fn is_suspect(services: &[ServiceStatus]) -> bool {
     let bounds = |status: &ServiceStatus| status.observed.clock_skew.map(|skew| skew.bounds);
     let is_beyond =

@@ -74,7 +74,6 @@ impl Service {
     /// Returns `updated_at or created_at`, which Cinder's API treats as the last heartbeat.
     ///
     /// [`Stamp::Unreadable`] is returned as it is: a fallback to `created_at` would invent a verdict.
-    #[must_use]
     pub(crate) fn last_heartbeat(&self) -> Stamp {
         match self.updated_at {
             Stamp::Never => self.facts.created_at,
@@ -85,7 +84,6 @@ impl Service {
 
 impl Facts {
     /// Returns binary and host, which identify a service and define the order of services.
-    #[must_use]
     pub(crate) fn name(&self) -> (&str, &str) {
         (&self.binary, &self.host)
     }
@@ -93,13 +91,11 @@ impl Facts {
     /// Returns whether the backend is frozen.
     ///
     /// `None` where that is unknown, and for programs without a backend, whose rows have the column too.
-    #[must_use]
     pub(crate) fn frozen_backend(&self) -> Option<bool> {
         self.frozen.filter(|_| &*self.binary == "cinder-volume")
     }
 
     /// Returns these facts with borrowed texts.
-    #[must_use]
     pub(crate) fn borrowed(&self) -> Facts<&str> {
         Facts {
             binary: &self.binary,
@@ -122,7 +118,6 @@ impl Facts<&str> {
     /// Returns these facts with owned texts.
     ///
     /// `shared` makes the texts that other rows may contain too; host and UUID are unique and bypass it.
-    #[must_use]
     pub(crate) fn to_shared(&self, mut shared: impl FnMut(&str) -> Arc<str>) -> Facts {
         Facts {
             host: self.host.into(),
@@ -186,7 +181,6 @@ impl Defect {
     ];
 
     /// Returns the value of the label `reason`.
-    #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NullBinary => "null_binary",

@@ -237,7 +237,6 @@ impl Skew {
     /// Returns the bounds of host clock − monotonic axis at a time not before the last read.
     ///
     /// They widen on both sides by the largest drift since the last heartbeat.
-    #[must_use]
     pub(crate) fn bounds(&self, at: Monotonic) -> Bounds {
         self.bounds.widened(self.assumptions.drift(at - self.at))
     }
@@ -246,7 +245,6 @@ impl Skew {
     ///
     /// It is the middle between the lower bound and upper bound − visibility delay, because typical delays are far
     /// below the longest. Where these two cross, it is the lower bound.
-    #[must_use]
     pub(crate) fn estimate(&self, at: Monotonic) -> Option<TimeDelta> {
         let Bounds { lower, upper } = self.bounds(at);
         let spread = upper? - self.assumptions.visibility_delay - lower;
@@ -299,7 +297,6 @@ impl Skew {
     /// The greatest is `None` until a heartbeat was observed. Both follow from the reads before and after the
     /// heartbeat, and from its stamp with the bounds of the skew; the tighter result counts. The stamp is used only
     /// while it is known to be a heartbeat's.
-    #[must_use]
     pub(crate) fn silence(&self, at: Monotonic) -> (TimeDelta, Option<TimeDelta>) {
         let least = (at - self.before).max(TimeDelta::zero());
         let most = self.after.map(|after| at - after);
@@ -325,7 +322,6 @@ impl Skew {
     }
 
     /// Returns the number of [conflicts](Observation::Conflict).
-    #[must_use]
     pub(crate) fn conflicts(&self) -> u64 {
         self.conflicts
     }

@@ -74,14 +74,12 @@ impl Snapshot {
     }
 
     /// Returns the number of services that are not shown because their rows are unreadable.
-    #[must_use]
     pub(crate) fn hidden(&self) -> usize {
         let duplicates: usize = self.services.iter().map(|status| status.duplicates).sum();
         self.rows.saturating_sub(self.services.len() + duplicates)
     }
 
     /// Returns how many rows have a defect.
-    #[must_use]
     pub(crate) fn rejected_with(&self, defect: Defect) -> usize {
         self.rejected
             .iter()

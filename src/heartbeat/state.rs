@@ -38,7 +38,6 @@ impl State {
     ];
 
     /// Returns the state of a service, whether or not an operator disabled it.
-    #[must_use]
     pub(crate) fn of(status: &ServiceStatus) -> Self {
         match (status.up, status.observed.reason) {
             (Some(true), None) => Self::Up,
@@ -53,13 +52,11 @@ impl State {
     }
 
     /// Returns whether the API lists the service as down.
-    #[must_use]
     pub(crate) fn is_down(self) -> bool {
         self >= Self::Undetermined
     }
 
     /// Returns the name in the JSON: `up`, `unknown`, `unseen`, or the reason why the service is down.
-    #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Up => "up",

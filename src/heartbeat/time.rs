@@ -17,7 +17,6 @@ pub struct DatabaseTime(pub NaiveDateTime);
 
 /// Returns database time minus host time: positive when the stamp lies in the database's past, negative when the
 /// host's clock is ahead by more than the age of the heartbeat.
-#[must_use]
 pub(crate) fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {
     since_1970(now.0) - since_1970(stamp.0)
 }

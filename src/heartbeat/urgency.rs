@@ -47,7 +47,6 @@ impl Urgency {
     ];
 
     /// Returns the urgency of a service.
-    #[must_use]
     pub(crate) fn of(status: &ServiceStatus) -> Self {
         if status.service.disabled {
             return Self::Disabled;
@@ -63,7 +62,6 @@ impl Urgency {
     }
 
     /// Returns the name in the query string.
-    #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Down => "down",
@@ -98,7 +96,6 @@ pub(crate) enum Doubt {
 
 impl Doubt {
     /// Returns the first doubt that applies.
-    #[must_use]
     pub(crate) fn of(status: &ServiceStatus) -> Option<Self> {
         let far = |bounds: Bounds| {
             bounds.lower > SKEW_LIMIT || bounds.upper.is_some_and(|upper| upper < -SKEW_LIMIT)

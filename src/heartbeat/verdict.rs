@@ -8,7 +8,6 @@ use super::status::ServiceStatus;
 ///
 /// `None` when no enabled service is known to be down and one of these holds: an enabled service has no verdict, the
 /// row of a service is unreadable, or there are no services.
-#[must_use]
 pub(crate) fn all_up(snapshot: &Snapshot) -> Option<bool> {
     let mut enabled = snapshot
         .services
@@ -24,7 +23,6 @@ pub(crate) fn all_up(snapshot: &Snapshot) -> Option<bool> {
 }
 
 /// Returns the number of enabled services that are down without a known reason.
-#[must_use]
 pub(crate) fn unexplained(snapshot: &Snapshot) -> usize {
     let enabled = |status: &&ServiceStatus| !status.service.disabled && is_down(status);
     let down = snapshot.services.iter().filter(enabled);
@@ -47,7 +45,6 @@ fn is_explained(status: &ServiceStatus) -> bool {
 }
 
 /// Returns whether the API lists the service as down.
-#[must_use]
 pub(crate) fn is_down(status: &ServiceStatus) -> bool {
     status.up == Some(false)
 }

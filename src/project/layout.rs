@@ -48,7 +48,6 @@ pub enum ColumnKind {
 
 impl Column {
     /// Returns a column without which a poll fails.
-    #[must_use]
     pub(crate) const fn required(name: &'static str, kind: ColumnKind) -> Self {
         Self {
             name,
@@ -58,7 +57,6 @@ impl Column {
     }
 
     /// Returns a column that an old release may lack; it then reads as NULL.
-    #[must_use]
     pub(crate) const fn optional(name: &'static str, kind: ColumnKind) -> Self {
         Self {
             name,

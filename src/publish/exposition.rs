@@ -29,7 +29,6 @@ impl Format {
     pub const ALL: [Self; 2] = [Self::Text, Self::OpenMetrics];
 
     /// Returns the value of the header `Content-Type`.
-    #[must_use]
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -38,7 +37,6 @@ impl Format {
     }
 
     /// Returns the end of a page.
-    #[must_use]
     pub(crate) fn end(self) -> &'static str {
         match self {
             Self::Text => "",
@@ -76,7 +74,6 @@ struct Labels {
 
 impl Names {
     /// Renders the labels of a snapshot.
-    #[must_use]
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let services = snapshot
             .services
@@ -91,7 +88,6 @@ impl Names {
     }
 
     /// Returns whether two snapshots have the same services, with the same facts, and the same clusters.
-    #[must_use]
     pub(crate) fn are_same(a: &Snapshot, b: &Snapshot) -> bool {
         fn same<'a, T, V: PartialEq>(a: &'a [T], b: &'a [T], value: impl Fn(&'a T) -> V) -> bool {
             a.len() == b.len() && a.iter().map(&value).eq(b.iter().map(&value))
@@ -134,7 +130,6 @@ impl Family {
     }
 
     /// Returns the description of the family.
-    #[must_use]
     pub(crate) fn metric(self) -> &'static Metric {
         match self {
             Self::Service((metric, _)) | Self::Cluster((metric, _)) => metric,
@@ -144,7 +139,6 @@ impl Family {
     }
 
     /// Returns whether two snapshots with [the same names](Names::are_same) have the same samples of this family.
-    #[must_use]
     pub(crate) fn is_same(self, a: &Snapshot, b: &Snapshot) -> bool {
         let mut services = a.services.iter().zip(&b.services);
         let mut clusters = a.clusters.iter().zip(&b.clusters);
@@ -209,7 +203,6 @@ impl Family {
 }
 
 /// Returns the description of a family that the crate `prometheus` gathered.
-#[must_use]
 pub(crate) fn described(gathered: &MetricFamily) -> Option<&'static Metric> {
     let mut metrics = table::TELEMETRY.iter();
     metrics.find(|metric| metric.name == gathered.name())
@@ -217,7 +210,6 @@ pub(crate) fn described(gathered: &MetricFamily) -> Option<&'static Metric> {
 
 /// Renders the families that the crate `prometheus` gathered, and ends the page. The crate has no encoder for
 /// OpenMetrics.
-#[must_use]
 pub(crate) fn telemetry(families: &[MetricFamily], format: Format) -> String {
     let mut page = String::with_capacity(16 * 1024);
     for gathered in families {

@@ -53,7 +53,6 @@ impl Deflate {
     }
 
     /// Ends the last part of a member.
-    #[must_use]
     pub(crate) fn end(mut self) -> Part {
         self.deflate(&[], FlushCompress::Finish);
         self.take()
@@ -93,7 +92,6 @@ impl Deflate {
 }
 
 /// Returns the end of a member: the checksum and the length of the text (RFC 1952, 2.3.1).
-#[must_use]
 pub(crate) fn trailer<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Bytes {
     let mut checksum = Hasher::new();
     for part in parts {
@@ -118,7 +116,6 @@ pub(crate) fn last_part(text: &[u8]) -> Part {
 }
 
 /// Compresses a text into a member of one part.
-#[must_use]
 pub(crate) fn whole(text: &[u8]) -> Bytes {
     let part = last_part(text);
     [HEADER, &part.bytes, &trailer([&part])].concat().into()

@@ -55,7 +55,6 @@ impl Metric {
     }
 
     /// Returns whether this is a name of the family or of any of its samples.
-    #[must_use]
     pub(crate) fn is_called(&self, name: &str) -> bool {
         let is_sample = |name: &str| match name.strip_prefix(self.name) {
             Some("") => true,

@@ -74,7 +74,6 @@ impl RenderedSnapshot {
     }
 
     /// Returns the families of the services compressed, a part for each [`Family`].
-    #[must_use]
     pub(crate) fn gzip(&self, format: Format) -> &[Part] {
         self.gzip[format as usize].get_or_init(|| self.parts(format, None))
     }
@@ -153,7 +152,6 @@ impl RenderedSnapshot {
     }
 
     /// Returns the services as JSON. They are rendered at the first request, which takes a while for ten thousand.
-    #[must_use]
     pub(crate) fn json(&self, selection: Selection, encoding: Encoding) -> &Bytes {
         self.json[selection as usize][encoding as usize].get_or_init(|| match encoding {
             Encoding::Identity => {
@@ -165,7 +163,6 @@ impl RenderedSnapshot {
     }
 
     /// Returns the services as JSON; `None` unless they are rendered already.
-    #[must_use]
     pub(crate) fn ready_json(&self, selection: Selection, encoding: Encoding) -> Option<&Bytes> {
         self.json[selection as usize][encoding as usize].get()
     }

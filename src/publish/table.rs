@@ -473,7 +473,6 @@ pub fn all() -> impl Iterator<Item = Metric> {
 }
 
 /// Returns the metrics reference as a table in Markdown.
-#[must_use]
 pub(crate) fn reference() -> String {
     let mut text = String::from(
         "| metric | type | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n",

@@ -133,7 +133,6 @@ impl Telemetry {
     }
 
     /// Returns whether the last load of every part of the configuration succeeded.
-    #[must_use]
     pub(crate) fn is_config_loaded(&self) -> bool {
         self.loading.is_successful()
     }
@@ -197,7 +196,6 @@ impl Telemetry {
     }
 
     /// Returns all current values, sorted by name.
-    #[must_use]
     pub(crate) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }

@@ -9,7 +9,6 @@ use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 
 /// Returns what is wrong with a service and what to check; `None` when no fault is known.
-#[must_use]
 pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
     let writers = status.observed.writers.map(|writers| {
         format!(

@@ -28,7 +28,6 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// Counts the services of a snapshot.
-    #[must_use]
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let mut counts = Self {
             hidden: snapshot.hidden(),
@@ -41,13 +40,11 @@ impl Counts {
     }
 
     /// Returns the number of services of this urgency.
-    #[must_use]
     pub(crate) fn get(&self, urgency: Urgency) -> usize {
         self.services[urgency as usize]
     }
 
     /// Returns the number of services that are neither disabled nor abandoned.
-    #[must_use]
     pub(crate) fn enabled(&self) -> usize {
         let others = self.get(Urgency::Disabled) + self.get(Urgency::Abandoned);
         self.services.iter().sum::<usize>() - others
@@ -103,7 +100,6 @@ impl Condition {
     ///
     /// It is `up` only if the database can be read, and
     /// [`verdict::all_up`](crate::heartbeat::verdict::all_up) holds for the services that are not abandoned.
-    #[must_use]
     pub(crate) fn of(counts: Option<&Counts>, view: &View) -> Self {
         let Some(counts) = counts else {
             let headline = match view.age {
@@ -155,7 +151,6 @@ pub(crate) struct Trouble {
 }
 
 /// Returns why no current snapshot is available; `None` if one is.
-#[must_use]
 pub(crate) fn trouble(view: &View) -> Option<Trouble> {
     let (age, limit) = (view.age, view.stale_after);
     let Some(Outage { lasted, class }) = view.outage else {

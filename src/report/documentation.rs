@@ -15,7 +15,6 @@ pub const DOCUMENTATION: &str =
 pub(crate) const SUSPECT: &str = "OpenStackHeartbeatReferenceClockSuspect";
 
 /// Returns the name of the runbook for a service, equal to the name of the alert; `None` if it needs no action.
-#[must_use]
 pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static str> {
     match Urgency::of(status) {
         Urgency::Down if status.observed.reason == Some(Reason::ClockSkew) => {
@@ -44,7 +43,6 @@ fn is_beyond(status: &ServiceStatus, budget: Budget) -> bool {
 }
 
 /// Returns the address of a runbook.
-#[must_use]
 pub(crate) fn address(runbook: &str) -> String {
     format!("{DOCUMENTATION}runbooks/{runbook}.md")
 }

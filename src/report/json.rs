@@ -44,7 +44,6 @@ pub fn services(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> 
 }
 
 /// Returns the object of [`services`] on one line.
-#[must_use]
 pub(crate) fn services_line(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
     terminated(serde_json::to_string(&list(snapshot, shown)))
 }

@@ -12,7 +12,6 @@ use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
 /// Returns `enabled` or `disabled`.
-#[must_use]
 pub(crate) fn enabled(status: &ServiceStatus) -> &'static str {
     if status.service.disabled {
         "disabled"
@@ -22,7 +21,6 @@ pub(crate) fn enabled(status: &ServiceStatus) -> &'static str {
 }
 
 /// Returns a verdict as OpenStack writes it; `None` if it is unknown.
-#[must_use]
 pub(crate) fn verdict(up: Option<bool>) -> Option<&'static str> {
     up.map(|up| if up { "up" } else { "down" })
 }
@@ -170,7 +168,6 @@ pub(crate) fn span(span: Duration) -> String {
 }
 
 /// Returns an age: seconds with one decimal below two minutes, then the two largest units.
-#[must_use]
 pub(crate) fn age(age: TimeDelta) -> String {
     let sign = if age < TimeDelta::zero() { "-" } else { "" };
     let age = age.abs();

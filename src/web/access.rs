@@ -76,7 +76,6 @@ impl Access {
     }
 
     /// Returns the active rules.
-    #[must_use]
     pub(crate) fn rules(&self) -> Arc<Rules> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
         rules.clone()
@@ -185,7 +184,6 @@ impl Access {
 
 impl Rules {
     /// Returns the TLS configuration, `None` for plain HTTP.
-    #[must_use]
     pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.tls.clone()
     }

@@ -101,13 +101,11 @@ impl Asset {
 }
 
 /// Returns the file with this name.
-#[must_use]
 pub(crate) fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }
 
 /// Returns the URL of a file relative to the page, with its version.
-#[must_use]
 pub(crate) fn url(name: &'static str) -> String {
     let version = find(name).map_or("", |asset| &asset.version);
     format!("static/{name}?v={version}")

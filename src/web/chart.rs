@@ -39,7 +39,6 @@ pub(crate) struct SkewChart {
 
 impl SkewChart {
     /// Computes the chart of a clock skew.
-    #[must_use]
     pub(crate) fn new(skew: &ClockSkew, budget: Budget) -> Self {
         let end = (budget.ahead * 3 / 2).max(TimeDelta::seconds(1));
         let x = |span: TimeDelta| {
@@ -82,7 +81,6 @@ pub(crate) const LEGEND: [(&str, &str, i64); 5] = [
 ];
 
 /// Returns the runs of an hour.
-#[must_use]
 pub(crate) fn runs(hour: &Hour) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (minute, x) in hour.minutes.iter().zip((0..).step_by(10)) {

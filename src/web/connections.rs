@@ -87,7 +87,6 @@ pub(crate) struct Slot {
 
 impl Connections {
     /// Creates an empty registry for up to `limit` connections.
-    #[must_use]
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,

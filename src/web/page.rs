@@ -93,7 +93,6 @@ struct Page<'a> {
 }
 
 /// Renders the page.
-#[must_use]
 pub(crate) fn render(site: &Site, query: &Query) -> String {
     let view = site.latest.view();
     let snapshot = view.snapshot.as_deref();

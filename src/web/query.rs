@@ -38,7 +38,6 @@ pub(crate) struct Query {
 
 impl Query {
     /// Parses a query string; the last value of a repeated name counts.
-    #[must_use]
     pub(crate) fn parse(query: Option<&str>) -> Self {
         let mut parsed = Self {
             page: 1,
@@ -90,13 +89,11 @@ impl Query {
     }
 
     /// Returns whether no filter is set.
-    #[must_use]
     pub(crate) fn is_unfiltered(&self) -> bool {
         self.state.is_none() && self.binary.is_none() && self.text.is_none()
     }
 
     /// Returns whether a service passes all filters.
-    #[must_use]
     pub(crate) fn shows(&self, status: &ServiceStatus) -> bool {
         let facts = &status.service.facts;
         self.state.is_none_or(|state| Urgency::of(status) == state)
@@ -118,7 +115,6 @@ impl Query {
     }
 
     /// Returns the query string for another state or page, with the other filters unchanged.
-    #[must_use]
     pub(crate) fn link(&self, state: Option<Urgency>, page: usize) -> String {
         let page = (page > 1).then(|| page.to_string());
         let parts = [
@@ -142,7 +138,6 @@ pub(crate) fn pairs(query: Option<&str>) -> Parse<'_> {
 }
 
 /// Percent-encodes a text as one segment of a path.
-#[must_use]
 pub(crate) fn segment(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }

@@ -71,7 +71,6 @@ pub(crate) struct SkewCell {
 
 impl<'a> ServiceRow<'a> {
     /// Prepares a service for the page.
-    #[must_use]
     pub(crate) fn new(status: &'a ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> Self {
         let service = &status.service;
         let urgency = Urgency::of(status);
@@ -109,7 +108,6 @@ impl<'a> ServiceRow<'a> {
     }
 
     /// Returns the URL of the runbook, empty without one.
-    #[must_use]
     pub(crate) fn runbook_url(&self) -> String {
         self.runbook.map(documentation::address).unwrap_or_default()
     }

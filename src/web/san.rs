@@ -21,7 +21,6 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 /// Returns the DNS names, e-mail addresses, IP addresses and URIs of a certificate in DER.
 ///
 /// The notation is exporter-toolkit's: IPv6 addresses in their shortest form, everything else verbatim.
-#[must_use]
 pub(crate) fn of(certificate: &[u8]) -> Vec<String> {
     extension(certificate)
         .map(|names| items(names).filter_map(name).collect())

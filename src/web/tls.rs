@@ -78,7 +78,6 @@ where
 }
 
 /// Returns whether client and server agreed on HTTP/2.
-#[must_use]
 pub(crate) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }

@@ -144,7 +144,6 @@ impl Demo {
     }
 
     /// Returns the path of the database file.
-    #[must_use]
     pub(crate) fn database(&self) -> PathBuf {
         path(self.folder.path())
     }

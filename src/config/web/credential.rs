@@ -65,14 +65,12 @@ impl PasswordHash {
     /// Returns whether a password matches. The time depends on the cost: tens of milliseconds or more.
     ///
     /// As with Go's `bcrypt.CompareHashAndPassword`, only the first 72 bytes of a password count.
-    #[must_use]
     pub(crate) fn matches(&self, password: &[u8]) -> bool {
         // `parse` accepts only valid hashes; an error would deny the login.
         bcrypt::verify(password, &self.0).unwrap_or(false)
     }
 
     /// Returns the hash as written.
-    #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -25,13 +25,11 @@ pub enum ClientAuth {
 
 impl ClientAuth {
     /// Returns whether the issuer of a client's certificate is checked.
-    #[must_use]
     pub(crate) fn verifies(self) -> bool {
         matches!(self, Self::VerifyIfGiven | Self::RequireAndVerify)
     }
 
     /// Returns whether a client must have a certificate.
-    #[must_use]
     pub(crate) fn requires(self) -> bool {
         matches!(self, Self::RequireAny | Self::RequireAndVerify)
     }

@@ -31,7 +31,6 @@ pub(crate) enum Error {
 /// Returns the sockets that systemd passed.
 ///
 /// Must be called once, before any thread starts: it clears the environment variables that describe them.
-#[must_use]
 pub(crate) fn passed() -> ListenFd {
     ListenFd::from_env()
 }

@@ -31,7 +31,6 @@ impl Quantum {
     }
 
     /// Returns high − low: the uncertainty of a stamp.
-    #[must_use]
     pub(crate) fn width(&self) -> TimeDelta {
         self.high - self.low
     }
@@ -69,7 +68,6 @@ impl Assumptions {
 
     /// Returns the largest error of the span between two stored stamps that does not indicate a disturbed clock:
     /// tolerance + width of the quantum.
-    #[must_use]
     pub(crate) fn slack(&self) -> TimeDelta {
         self.tolerance + self.quantum.width()
     }

@@ -48,7 +48,6 @@ pub struct ClockSkew {
 
 impl ClockSkew {
     /// Returns the largest possible error of the estimate, on either side; `None` without an estimate.
-    #[must_use]
     pub(crate) fn margin(&self) -> Option<TimeDelta> {
         let estimate = self.estimate?;
         Some((self.bounds.upper? - estimate).max(estimate - self.bounds.lower))

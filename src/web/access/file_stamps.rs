@@ -25,7 +25,6 @@ impl FileStamps {
     }
 
     /// Returns the same files with their present stamps.
-    #[must_use]
     pub(crate) fn refreshed(&self) -> Self {
         let paths = self.0.iter();
         Self(paths.map(|(path, _)| (path.clone(), stamp(path))).collect())

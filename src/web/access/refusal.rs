@@ -18,7 +18,6 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Returns the HTTP status.
-    #[must_use]
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::RateLimit(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -28,7 +27,6 @@ impl Refusal {
     }
 
     /// Returns the message for the body.
-    #[must_use]
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::RateLimit(_) => "too many requests; see rate_limit in the web configuration file",
@@ -38,7 +36,6 @@ impl Refusal {
     }
 
     /// Returns the header that tells a client how to proceed: whole seconds to wait, rounded up, or how to log in.
-    #[must_use]
     pub(crate) fn header(self) -> (HeaderName, HeaderValue) {
         match self {
             Self::RateLimit(wait) => {

@@ -49,7 +49,6 @@ impl CloseReason {
     ];
 
     /// Returns the value of the label `reason`.
-    #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Crowded => "crowded",
@@ -76,7 +75,6 @@ impl Activity {
     }
 
     /// Returns why the connection must be closed now, `None` if it may stay. The limits are inclusive.
-    #[must_use]
     pub(crate) fn overdue(self, now: Instant) -> Option<CloseReason> {
         let (limit, reason) = match self.phase {
             Phase::Receiving => (REQUEST_TIMEOUT, CloseReason::SlowRequest),
@@ -108,7 +106,6 @@ impl Connection {
     }
 
     /// Returns the current activity.
-    #[must_use]
     pub(crate) fn activity(&self) -> Activity {
         *self.locked()
     }
