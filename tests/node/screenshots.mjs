@@ -1,4 +1,4 @@
-// Makes the pictures of the status page in docs/images/ from the demonstration:
+// Takes the screenshots of the status page in docs/images/ from the demo:
 //
 //     cargo build && node tests/node/screenshots.mjs [MINUTES]
 //
@@ -12,7 +12,7 @@ import { Exporter, launch } from "./exporter.mjs";
 const folder = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const minutes = Number(process.argv[2] ?? 0);
 
-// Writes a PNG anew without the filters of its lines: of flat colours and letters it becomes smaller by a fifth.
+// Rewrites a PNG without line filters: flat colours and letters become a fifth smaller.
 function compact(png) {
   const parts = [];
   let header;
