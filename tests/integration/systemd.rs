@@ -77,7 +77,7 @@ fn systemd_is_notified_of_start_reloads_state_and_end() {
     let listener = Listener::new();
     let exporter = listener.exporter(&database.url());
     listener.wait_for("readiness, a state and signs of life", |said| {
-        let state = |line: &String| line.starts_with("STATUS=") && line.contains("is down");
+        let state = |line: &String| line.starts_with("STATUS=") && line.contains("1 down");
         position(said, "READY=1").is_some() && said.iter().any(state) && beats(said) >= 3
     });
     exporter.signal("HUP");
