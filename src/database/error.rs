@@ -8,15 +8,15 @@ use std::time::Duration;
 use crate::heartbeat::failure::Class;
 use crate::project::layout::Layout;
 
-/// The login that a message names, boxed to keep errors small.
+/// The login that a message names. Boxed strings keep errors small.
 #[derive(Debug)]
 pub struct Login {
     /// Host and port, socket, or file.
-    pub(super) address: String,
+    pub(super) address: Box<str>,
     /// The user in the URL.
-    pub(super) user: String,
+    pub(super) user: Box<str>,
     /// Name of the database in the URL, or the file.
-    pub(super) database: String,
+    pub(super) database: Box<str>,
 }
 
 /// A failure of a poll. The strings are remedies or grants.
@@ -24,58 +24,58 @@ pub struct Login {
 pub enum Error {
     /// The server is unreachable, or rejects every client for now.
     #[error("cannot connect to {}: check that the database is running and reachable from this host", .0.address)]
-    Connect(Box<Login>, #[source] sqlx::Error),
+    Connect(Login, #[source] sqlx::Error),
     /// The connection limit of the server or of the user is reached.
     #[error("{} accepts no more connections: raise the limit, or find the clients that hold them (this exporter uses one)", .0.address)]
-    TooManyConnections(Box<Login>, #[source] sqlx::Error),
+    TooManyConnections(Login, #[source] sqlx::Error),
     /// A database file can't be opened.
     #[error("cannot open the database file {}: it must exist and be readable by the exporter's user", .0.address)]
-    OpenFile(Box<Login>, #[source] sqlx::Error),
+    OpenFile(Login, #[source] sqlx::Error),
     /// The connection broke while in use.
     #[error("lost the connection to {}: check the server's log and the network", .0.address)]
-    Lost(Box<Login>, #[source] sqlx::Error),
+    Lost(Login, #[source] sqlx::Error),
     /// The file that this option of the URL names can't be read.
     #[error("cannot read {} {}: make the file readable by the exporter's user, or correct the database URL", .0, .1.display())]
     TlsFile(&'static str, PathBuf, #[source] std::io::Error),
     /// The TLS handshake failed.
     #[error("TLS with {} failed: {}", .0.address, .1)]
-    Tls(Box<Login>, &'static str, #[source] sqlx::Error),
+    Tls(Login, &'static str, #[source] sqlx::Error),
     /// The server rejected the login.
     #[error("{} refuses user `{}`: check user and password (percent-encode special characters in the URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS", .0.address, .0.user)]
-    Auth(Box<Login>, #[source] sqlx::Error),
+    Auth(Login, #[source] sqlx::Error),
     /// The server requires an authentication method that the driver lacks.
     #[error("{} authenticates user `{}` by an unsupported method: {}", .0.address, .0.user, .1)]
-    AuthPlugin(Box<Login>, String, #[source] sqlx::Error),
+    AuthPlugin(Login, String, #[source] sqlx::Error),
     /// A grant is missing.
     #[error("user `{}` may not read the heartbeats: as the database administrator, run: {}", .0.user, .1)]
-    Permission(Box<Login>, String, #[source] sqlx::Error),
+    Permission(Login, String, #[source] sqlx::Error),
     /// The database is missing or not granted, which MySQL does not distinguish.
     #[error("user `{}` may not use database `{}`, or it does not exist: correct the database URL, or as the database administrator, run: {}", .0.user, .0.database, .1)]
-    NoEntry(Box<Login>, String, #[source] sqlx::Error),
+    NoEntry(Login, String, #[source] sqlx::Error),
     /// The database does not exist.
     #[error("{} has no database `{}`: correct the name in the database URL", .0.address, .0.database)]
-    MissingDatabase(Box<Login>, #[source] sqlx::Error),
+    MissingDatabase(Login, #[source] sqlx::Error),
     /// The table does not exist, or PostgreSQL hides it. The grants are empty where they can't be the reason.
     #[error("database `{}` has no table `{}`: check that it is {project}'s database, and that `{project}-manage db sync` was run{}", .0.database, .1.services.name, or_run(.2), project = .1.project)]
-    MissingTable(Box<Login>, &'static Layout, String),
+    MissingTable(Login, &'static Layout, String),
     /// Required columns are missing or not granted. The grants are empty for SQLite.
     #[error("table `{}` has no column `{}` readable by user `{}`: check that it is {}'s table{}", .1.services.name, .2.join("`, `"), .0.user, .1.project, or_run(.3))]
-    MissingColumns(Box<Login>, &'static Layout, Vec<&'static str>, String),
+    MissingColumns(Login, &'static Layout, Vec<&'static str>, String),
     /// Connecting took longer than the limit.
     #[error("{} did not complete the login within {}: check the port and the network, and whether the server hangs", .0.address, humantime::format_duration(*.1))]
-    ConnectTimeout(Box<Login>, Duration),
+    ConnectTimeout(Login, Duration),
     /// The statement took longer than the limit.
     #[error("{} did not answer within {}: check its load and locks, or raise database.query-timeout", .0.address, humantime::format_duration(*.1))]
-    QueryTimeout(Box<Login>, Duration),
+    QueryTimeout(Login, Duration),
     /// Any other error of the server.
     #[error("{} reported an error: check the server's log", .0.address)]
-    Query(Box<Login>, #[source] sqlx::Error),
+    Query(Login, #[source] sqlx::Error),
     /// The answer violates the engine's protocol.
     #[error("{} does not speak this database's protocol: check host and port in the database URL, and any proxy in between", .0.address)]
-    Protocol(Box<Login>, #[source] sqlx::Error),
+    Protocol(Login, #[source] sqlx::Error),
     /// The driver panicked on the answer.
     #[error("the driver panicked on the answer of {}: check host and port in the database URL, and any proxy in between; if it is a database, please report this", .0.address)]
-    Driver(Box<Login>),
+    Driver(Login),
     /// The answer lacks the database's time, or does not match the statement.
     #[error("the answer contains no database time: check whether a proxy rewrites statements")]
     Clock(#[source] sqlx::Error),
@@ -112,145 +112,155 @@ fn or_run(grant: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind::NotFound;
+
     use super::*;
     use crate::project::cinder::LAYOUT;
 
-    #[test]
-    fn every_error_names_the_fault_and_the_remedy() {
-        let login = || {
-            Box::new(Login {
-                address: "db:3306".to_owned(),
-                user: "exporter".to_owned(),
-                database: "cinder".to_owned(),
-            })
-        };
-        let source = || sqlx::Error::RowNotFound;
-        let missing = std::io::ErrorKind::NotFound;
-        let grant = || "GRANT SELECT;".to_owned();
-        let columns = || vec!["id", "host"];
-        let limit = Duration::from_secs(10);
-        for (error, class, message) in [
-            (
-                Error::Connect(login(), source()),
-                Class::Connect,
-                "cannot connect to db:3306: check that the database is running and reachable from this host",
-            ),
-            (
-                Error::TooManyConnections(login(), source()),
-                Class::Connect,
-                "db:3306 accepts no more connections: raise the limit, or find the clients that hold them (this \
-                 exporter uses one)",
-            ),
-            (
-                Error::OpenFile(login(), source()),
-                Class::Connect,
-                "cannot open the database file db:3306: it must exist and be readable by the exporter's user",
-            ),
-            (
-                Error::Lost(login(), source()),
-                Class::Connect,
-                "lost the connection to db:3306: check the server's log and the network",
-            ),
-            (
-                Error::Tls(login(), "check it", source()),
-                Class::Tls,
-                "TLS with db:3306 failed: check it",
-            ),
-            (
-                Error::TlsFile("ssl_ca", "/ca.pem".into(), missing.into()),
-                Class::Tls,
-                "cannot read ssl_ca /ca.pem: make the file readable by the exporter's user, or correct the database \
-                 URL",
-            ),
-            (
-                Error::ConnectTimeout(login(), limit),
-                Class::Timeout,
-                "db:3306 did not complete the login within 10s: check the port and the network, and whether the \
-                 server hangs",
-            ),
-            (
-                Error::Auth(login(), source()),
-                Class::Auth,
-                "db:3306 refuses user `exporter`: check user and password (percent-encode special characters in the \
-                 URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS",
-            ),
-            (
-                Error::AuthPlugin(login(), "use another".to_owned(), source()),
-                Class::Auth,
-                "db:3306 authenticates user `exporter` by an unsupported method: use another",
-            ),
-            (
-                Error::Permission(login(), grant(), source()),
-                Class::Permission,
-                "user `exporter` may not read the heartbeats: as the database administrator, run: GRANT SELECT;",
-            ),
-            (
-                Error::NoEntry(login(), grant(), source()),
-                Class::Permission,
-                "user `exporter` may not use database `cinder`, or it does not exist: correct the database URL, or \
-                 as the database administrator, run: GRANT SELECT;",
-            ),
-            (
-                Error::MissingDatabase(login(), source()),
-                Class::Schema,
-                "db:3306 has no database `cinder`: correct the name in the database URL",
-            ),
-            (
-                Error::MissingTable(login(), &LAYOUT, String::new()),
-                Class::Schema,
-                "database `cinder` has no table `services`: check that it is cinder's database, and that \
-                 `cinder-manage db sync` was run",
-            ),
-            (
-                Error::MissingTable(login(), &LAYOUT, grant()),
-                Class::Schema,
-                "database `cinder` has no table `services`: check that it is cinder's database, and that \
-                 `cinder-manage db sync` was run, or as the database administrator, run: GRANT SELECT;",
-            ),
-            (
-                Error::MissingColumns(login(), &LAYOUT, columns(), String::new()),
-                Class::Schema,
-                "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
-                 table",
-            ),
-            (
-                Error::MissingColumns(login(), &LAYOUT, columns(), grant()),
-                Class::Schema,
-                "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
-                 table, or as the database administrator, run: GRANT SELECT;",
-            ),
-            (
-                Error::QueryTimeout(login(), limit),
-                Class::Timeout,
-                "db:3306 did not answer within 10s: check its load and locks, or raise database.query-timeout",
-            ),
-            (
-                Error::Query(login(), source()),
-                Class::Query,
-                "db:3306 reported an error: check the server's log",
-            ),
-            (
-                Error::Protocol(login(), source()),
-                Class::Decode,
-                "db:3306 does not speak this database's protocol: check host and port in the database URL, and any \
-                 proxy in between",
-            ),
-            (
-                Error::Driver(login()),
-                Class::Decode,
-                "the driver panicked on the answer of db:3306: check host and port in the database URL, and any \
-                 proxy in between; if it is a database, please report this",
-            ),
-            (
-                Error::Clock(source()),
-                Class::Decode,
-                "the answer contains no database time: check whether a proxy rewrites statements",
-            ),
-        ] {
-            assert_eq!(
-                (error.class(), error.to_string().as_str()),
-                (class, message)
-            );
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn login() -> Login {
+        Login {
+            address: "db:3306".into(),
+            user: "exporter".into(),
+            database: "cinder".into(),
         }
+    }
+
+    fn source() -> sqlx::Error {
+        sqlx::Error::RowNotFound
+    }
+
+    fn check(error: &Error, class: Class, message: &str) {
+        assert_eq!((error.class(), &*error.to_string()), (class, message));
+    }
+
+    #[test]
+    fn a_failed_connection_or_login_names_the_address() {
+        check(
+            &Error::Connect(login(), source()),
+            Class::Connect,
+            "cannot connect to db:3306: check that the database is running and reachable from this host",
+        );
+        check(
+            &Error::TooManyConnections(login(), source()),
+            Class::Connect,
+            "db:3306 accepts no more connections: raise the limit, or find the clients that hold them (this \
+             exporter uses one)",
+        );
+        check(
+            &Error::OpenFile(login(), source()),
+            Class::Connect,
+            "cannot open the database file db:3306: it must exist and be readable by the exporter's user",
+        );
+        check(
+            &Error::Lost(login(), source()),
+            Class::Connect,
+            "lost the connection to db:3306: check the server's log and the network",
+        );
+        check(
+            &Error::Tls(login(), "check it", source()),
+            Class::Tls,
+            "TLS with db:3306 failed: check it",
+        );
+        check(
+            &Error::TlsFile("ssl_ca", "/ca.pem".into(), NotFound.into()),
+            Class::Tls,
+            "cannot read ssl_ca /ca.pem: make the file readable by the exporter's user, or correct the database \
+             URL",
+        );
+        check(
+            &Error::ConnectTimeout(login(), LIMIT),
+            Class::Timeout,
+            "db:3306 did not complete the login within 10s: check the port and the network, and whether the \
+             server hangs",
+        );
+        check(
+            &Error::Auth(login(), source()),
+            Class::Auth,
+            "db:3306 refuses user `exporter`: check user and password (percent-encode special characters in the \
+             URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS",
+        );
+        check(
+            &Error::AuthPlugin(login(), "use another".to_owned(), source()),
+            Class::Auth,
+            "db:3306 authenticates user `exporter` by an unsupported method: use another",
+        );
+    }
+
+    #[test]
+    fn a_missing_right_or_table_names_the_grants() {
+        let grant = || "GRANT SELECT;".to_owned();
+        check(
+            &Error::Permission(login(), grant(), source()),
+            Class::Permission,
+            "user `exporter` may not read the heartbeats: as the database administrator, run: GRANT SELECT;",
+        );
+        check(
+            &Error::NoEntry(login(), grant(), source()),
+            Class::Permission,
+            "user `exporter` may not use database `cinder`, or it does not exist: correct the database URL, or \
+             as the database administrator, run: GRANT SELECT;",
+        );
+        check(
+            &Error::MissingDatabase(login(), source()),
+            Class::Schema,
+            "db:3306 has no database `cinder`: correct the name in the database URL",
+        );
+        check(
+            &Error::MissingTable(login(), &LAYOUT, String::new()),
+            Class::Schema,
+            "database `cinder` has no table `services`: check that it is cinder's database, and that \
+             `cinder-manage db sync` was run",
+        );
+        check(
+            &Error::MissingTable(login(), &LAYOUT, grant()),
+            Class::Schema,
+            "database `cinder` has no table `services`: check that it is cinder's database, and that \
+             `cinder-manage db sync` was run, or as the database administrator, run: GRANT SELECT;",
+        );
+        check(
+            &Error::MissingColumns(login(), &LAYOUT, vec!["id", "host"], String::new()),
+            Class::Schema,
+            "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
+             table",
+        );
+        check(
+            &Error::MissingColumns(login(), &LAYOUT, vec!["id", "host"], grant()),
+            Class::Schema,
+            "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
+             table, or as the database administrator, run: GRANT SELECT;",
+        );
+    }
+
+    #[test]
+    fn a_failed_statement_names_the_address() {
+        check(
+            &Error::QueryTimeout(login(), LIMIT),
+            Class::Timeout,
+            "db:3306 did not answer within 10s: check its load and locks, or raise database.query-timeout",
+        );
+        check(
+            &Error::Query(login(), source()),
+            Class::Query,
+            "db:3306 reported an error: check the server's log",
+        );
+        check(
+            &Error::Protocol(login(), source()),
+            Class::Decode,
+            "db:3306 does not speak this database's protocol: check host and port in the database URL, and any \
+             proxy in between",
+        );
+        check(
+            &Error::Driver(login()),
+            Class::Decode,
+            "the driver panicked on the answer of db:3306: check host and port in the database URL, and any \
+             proxy in between; if it is a database, please report this",
+        );
+        check(
+            &Error::Clock(source()),
+            Class::Decode,
+            "the answer contains no database time: check whether a proxy rewrites statements",
+        );
     }
 }

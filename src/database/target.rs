@@ -88,12 +88,12 @@ impl Target {
     }
 
     /// Returns the names for an error's message.
-    pub(super) fn login(&self) -> Box<Login> {
-        Box::new(Login {
-            address: self.address(),
-            user: self.user().to_owned(),
-            database: self.url.database.clone(),
-        })
+    pub(super) fn login(&self) -> Login {
+        Login {
+            address: self.address().into(),
+            user: self.user().into(),
+            database: self.url.database.as_str().into(),
+        }
     }
 
     pub(super) fn missing_columns(&self, columns: Vec<&'static str>, account: &str) -> Error {
