@@ -4,25 +4,37 @@
 //! stopped in the middle of an answer.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, SqliteConnection};
+use tokio::time::timeout;
 
 use super::error::Error;
+use super::facts_cache::FactsCache;
 use super::target::Target;
-use super::{mysql, postgres, sqlite};
+use super::{mysql, postgres, row, sqlite};
 use crate::config::database_url::Engine;
 use crate::heartbeat::service::Reading;
+use crate::heartbeat::skew::Quantum;
 
 /// One connection to a database, with the statement that fits its columns.
 #[derive(Debug)]
-pub struct Connection(Session);
+pub struct Connection {
+    driver: Driver,
+    statement: Arc<str>,
+    quantum: Quantum,
+    account: String,
+    left_out: Vec<&'static str>,
+    cache: FactsCache,
+}
 
 #[derive(Debug)]
-enum Session {
-    MySql(mysql::MySqlSession),
-    Postgres(postgres::PostgresSession),
-    Sqlite(sqlite::SqliteSession),
+enum Driver {
+    MySql(MySqlConnection),
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
 }
 
 impl Connection {
@@ -31,35 +43,50 @@ impl Connection {
     /// # Errors
     /// Any class.
     pub async fn open(target: &Target) -> Result<Self, Error> {
-        let open = async {
-            Ok(Self(match target.url.engine {
-                Engine::MySql => Session::MySql(mysql::MySqlSession::open(target).await?),
-                Engine::Postgres => {
-                    Session::Postgres(postgres::PostgresSession::open(target).await?)
-                }
-                Engine::Sqlite => Session::Sqlite(sqlite::SqliteSession::open(target).await?),
-            }))
-        };
-        tokio::time::timeout(target.connect_timeout, catch_panic(target, open))
+        let limit = target.connect_timeout;
+        timeout(limit, catch_panic(target, Self::connect(target)))
             .await
-            .unwrap_or_else(|_| {
-                Err(Error::ConnectTimeout {
-                    address: target.address(),
-                    after: target.connect_timeout,
-                })
-            })
+            .unwrap_or_else(|_| Err(Error::ConnectTimeout(target.login(), limit)))
+    }
+
+    async fn connect(target: &Target) -> Result<Self, Error> {
+        let (driver, schema, dialect) = match target.url.engine {
+            Engine::MySql => {
+                let (connection, schema) = mysql::open(target).await?;
+                (Driver::MySql(connection), schema, &mysql::DIALECT)
+            }
+            Engine::Postgres => {
+                let (connection, schema) = postgres::open(target).await?;
+                (Driver::Postgres(connection), schema, &postgres::DIALECT)
+            }
+            Engine::Sqlite => {
+                let (connection, schema) = sqlite::open(target).await?;
+                (Driver::Sqlite(connection), schema, &sqlite::DIALECT)
+            }
+        };
+        let statement = target.layout.statement(dialect, &schema.readable);
+        let statement =
+            statement.map_err(|missing| target.missing_columns(missing, &schema.account))?;
+        let statement = match driver {
+            Driver::Postgres(_) => postgres::in_transaction(target, &statement),
+            Driver::MySql(_) | Driver::Sqlite(_) => statement,
+        };
+        Ok(Self {
+            driver,
+            statement: statement.into(),
+            quantum: schema.quantum,
+            account: schema.account,
+            left_out: target.layout.left_out(&schema.readable),
+            cache: FactsCache::default(),
+        })
     }
 
     /// Returns the columns and tables that are not read, and the grants that may be missing; `None` if all are read.
     ///
     /// They are not granted, or an old release lacks them.
     pub(crate) fn left_out(&self, target: &Target) -> Option<(String, String)> {
-        let names = match &self.0 {
-            Session::MySql(session) => &session.left_out,
-            Session::Postgres(session) => &session.left_out,
-            Session::Sqlite(session) => &session.left_out,
-        };
-        (!names.is_empty()).then(|| (names.join(", "), target.grants(&target.account())))
+        let grants = || target.grants(&target.account());
+        (!self.left_out.is_empty()).then(|| (self.left_out.join(", "), grants()))
     }
 
     /// Reads all services, all clusters and the database's clock in one statement.
@@ -67,34 +94,47 @@ impl Connection {
     /// # Errors
     /// Any class. Drop the connection after an error.
     pub async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
-        let read = async {
-            match &mut self.0 {
-                Session::MySql(session) => session.read(target).await,
-                Session::Postgres(session) => session.read(target).await,
-                Session::Sqlite(session) => session.read(target).await,
-            }
-        };
-        tokio::time::timeout(target.query_timeout, catch_panic(target, read))
+        let limit = target.query_timeout;
+        timeout(limit, catch_panic(target, self.collect(target)))
             .await
-            .unwrap_or_else(|_| {
-                Err(Error::QueryTimeout {
-                    address: target.address(),
-                    after: target.query_timeout,
-                })
-            })
+            .unwrap_or_else(|_| Err(target.query_timed_out()))
+    }
+
+    async fn collect(&mut self, target: &Target) -> Result<Reading, Error> {
+        let statement = AssertSqlSafe(self.statement.clone());
+        let (quantum, cache) = (self.quantum, &mut self.cache);
+        match &mut self.driver {
+            Driver::MySql(connection) => {
+                let rows = sqlx::query(statement).fetch(connection);
+                let translate = |error| mysql::translate(target, error, &self.account);
+                let mut reading = row::collect(rows, quantum, cache, translate).await?;
+                mysql::unify_cluster_names(&mut reading);
+                Ok(reading)
+            }
+            Driver::Postgres(connection) => {
+                let rows = sqlx::raw_sql(statement).fetch(connection);
+                let translate = |error| postgres::translate(target, error);
+                row::collect(rows, quantum, cache, translate).await
+            }
+            Driver::Sqlite(connection) => {
+                let rows = sqlx::query(statement).fetch(connection);
+                let translate = |error| sqlite::translate(target, error);
+                row::collect(rows, quantum, cache, translate).await
+            }
+        }
     }
 
     /// Closes the connection, so that the server logs no aborted client. Waits at most one second.
     pub(crate) async fn close(self) {
         let close = async {
-            match self.0 {
-                Session::MySql(session) => session.close().await,
-                Session::Postgres(session) => session.close().await,
-                Session::Sqlite(session) => session.close().await,
+            match self.driver {
+                Driver::MySql(connection) => connection.close().await,
+                Driver::Postgres(connection) => connection.close().await,
+                Driver::Sqlite(connection) => connection.close().await,
             }
         };
         // A failure has no consequence: the socket is closed in any case.
-        let _ = tokio::time::timeout(Duration::from_secs(1), close).await;
+        let _ = timeout(Duration::from_secs(1), close).await;
     }
 }
 
@@ -104,12 +144,6 @@ async fn catch_panic<T>(
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     // A panic leaves the connection in an unknown state, but nothing uses it again.
-    AssertUnwindSafe(work)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|_| {
-            Err(Error::Driver {
-                address: target.address(),
-            })
-        })
+    let work = AssertUnwindSafe(work).catch_unwind().await;
+    work.unwrap_or_else(|_| Err(Error::Driver(target.login())))
 }

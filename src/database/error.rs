@@ -6,212 +6,76 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::heartbeat::failure::Class;
+use crate::project::layout::Layout;
 
-/// A failure of a poll.
+/// The login that a message names. Boxed strings keep errors small.
+#[derive(Debug)]
+pub struct Login {
+    /// Host and port, socket, or file.
+    pub(super) address: Box<str>,
+    /// The user in the URL.
+    pub(super) user: Box<str>,
+    /// Name of the database in the URL, or the file.
+    pub(super) database: Box<str>,
+}
+
+/// A failure of a poll. The strings are remedies or grants.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server is unreachable, or rejects every client for now.
-    #[error(
-        "cannot connect to {address}: check that the database is running and reachable from this host"
-    )]
-    Connect {
-        /// Host and port, socket, or file.
-        address: String,
-        /// The driver's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("cannot connect to {}: check that the database is running and reachable from this host", .0.address)]
+    Connect(Login, #[source] sqlx::Error),
     /// The connection limit of the server or of the user is reached.
-    #[error(
-        "{address} accepts no more connections: raise the limit, or find the clients that hold them (this exporter uses one)"
-    )]
-    TooManyConnections {
-        /// Host and port, or socket.
-        address: String,
-        /// The server's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("{} accepts no more connections: raise the limit, or find the clients that hold them (this exporter uses one)", .0.address)]
+    TooManyConnections(Login, #[source] sqlx::Error),
     /// A database file can't be opened.
-    #[error(
-        "cannot open the database file {file}: it must exist and be readable by the exporter's user"
-    )]
-    OpenFile {
-        /// The file.
-        file: String,
-        /// The driver's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("cannot open the database file {}: it must exist and be readable by the exporter's user", .0.address)]
+    OpenFile(Login, #[source] sqlx::Error),
     /// The connection broke while in use.
-    #[error("lost the connection to {address}: check the server's log and the network")]
-    Lost {
-        /// Host and port, socket, or file.
-        address: String,
-        /// The driver's error.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// A certificate or key file can't be read.
-    #[error("cannot read {option} {}: make the file readable by the exporter's user, or correct the database URL", path.display())]
-    TlsFile {
-        /// The option of the URL that names the file.
-        option: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("lost the connection to {}: check the server's log and the network", .0.address)]
+    Lost(Login, #[source] sqlx::Error),
+    /// The file that this option of the URL names can't be read.
+    #[error("cannot read {} {}: make the file readable by the exporter's user, or correct the database URL", .0, .1.display())]
+    TlsFile(&'static str, PathBuf, #[source] std::io::Error),
     /// The TLS handshake failed.
-    #[error("TLS with {address} failed: {remedy}")]
-    Tls {
-        /// Host and port.
-        address: String,
-        /// The remedy.
-        remedy: &'static str,
-        /// The driver's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("TLS with {} failed: {}", .0.address, .1)]
+    Tls(Login, &'static str, #[source] sqlx::Error),
     /// The server rejected the login.
-    #[error(
-        "{address} refuses user `{user}`: check user and password (percent-encode special characters in the URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS"
-    )]
-    Auth {
-        /// Host and port, or socket.
-        address: String,
-        /// The user in the URL.
-        user: String,
-        /// The server's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("{} refuses user `{}`: check user and password (percent-encode special characters in the URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS", .0.address, .0.user)]
+    Auth(Login, #[source] sqlx::Error),
     /// The server requires an authentication method that the driver lacks.
-    #[error("{address} authenticates user `{user}` by an unsupported method: {remedy}")]
-    AuthPlugin {
-        /// Host and port, or socket.
-        address: String,
-        /// The user in the URL.
-        user: String,
-        /// The remedy, with a supported method.
-        remedy: String,
-        /// The driver's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("{} authenticates user `{}` by an unsupported method: {}", .0.address, .0.user, .1)]
+    AuthPlugin(Login, String, #[source] sqlx::Error),
     /// A grant is missing.
-    #[error(
-        "user `{user}` may not read the heartbeats: as the database administrator, run: {grant}"
-    )]
-    Permission {
-        /// The user in the URL.
-        user: String,
-        /// The missing grants.
-        grant: String,
-        /// The server's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("user `{}` may not read the heartbeats: as the database administrator, run: {}", .0.user, .1)]
+    Permission(Login, String, #[source] sqlx::Error),
     /// The database is missing or not granted, which MySQL does not distinguish.
-    #[error(
-        "user `{user}` may not use database `{database}`, or it does not exist: correct the database URL, or as the database administrator, run: {grant}"
-    )]
-    NoEntry {
-        /// The user in the URL.
-        user: String,
-        /// The name in the URL.
-        database: String,
-        /// The grants that may be missing.
-        grant: String,
-        /// The server's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("user `{}` may not use database `{}`, or it does not exist: correct the database URL, or as the database administrator, run: {}", .0.user, .0.database, .1)]
+    NoEntry(Login, String, #[source] sqlx::Error),
     /// The database does not exist.
-    #[error("{address} has no database `{database}`: correct the name in the database URL")]
-    MissingDatabase {
-        /// Host and port, or socket.
-        address: String,
-        /// The name in the URL.
-        database: String,
-        /// The server's error.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// The table does not exist, or PostgreSQL hides it.
-    #[error(
-        "database `{database}` has no table `{table}`: check that it is {project}'s database, and that `{project}-manage db sync` was run{}",
-        or_run(grant)
-    )]
-    MissingTable {
-        /// Name of the database, or file.
-        database: String,
-        /// The table.
-        table: &'static str,
-        /// The project whose table it should be.
-        project: &'static str,
-        /// The grants that may be missing; empty where they can't be the reason.
-        grant: String,
-    },
-    /// Required columns are missing or not granted.
-    #[error("table `{table}` has no column `{}` readable by user `{user}`: check that it is {project}'s table{}", columns.join("`, `"), or_run(grant))]
-    MissingColumns {
-        /// The table.
-        table: &'static str,
-        /// The missing columns.
-        columns: Vec<&'static str>,
-        /// The user in the URL.
-        user: String,
-        /// The project whose table it should be.
-        project: &'static str,
-        /// The grants that may be missing; empty for SQLite.
-        grant: String,
-    },
-    /// Connecting took too long.
-    #[error("{address} did not complete the login within {}: check the port and the network, and whether the server hangs", humantime::format_duration(*after))]
-    ConnectTimeout {
-        /// Host and port, socket, or file.
-        address: String,
-        /// The limit.
-        after: Duration,
-    },
-    /// The statement took too long.
-    #[error("{address} did not answer within {}: check its load and locks, or raise database.query-timeout", humantime::format_duration(*after))]
-    QueryTimeout {
-        /// Host and port, socket, or file.
-        address: String,
-        /// The limit.
-        after: Duration,
-    },
+    #[error("{} has no database `{}`: correct the name in the database URL", .0.address, .0.database)]
+    MissingDatabase(Login, #[source] sqlx::Error),
+    /// The table does not exist, or PostgreSQL hides it. The grants are empty where they can't be the reason.
+    #[error("database `{}` has no table `{}`: check that it is {project}'s database, and that `{project}-manage db sync` was run{}", .0.database, .1.services.name, or_run(.2), project = .1.project)]
+    MissingTable(Login, &'static Layout, String),
+    /// Required columns are missing or not granted. The grants are empty for SQLite.
+    #[error("table `{}` has no column `{}` readable by user `{}`: check that it is {}'s table{}", .1.services.name, .2.join("`, `"), .0.user, .1.project, or_run(.3))]
+    MissingColumns(Login, &'static Layout, Vec<&'static str>, String),
+    /// Connecting took longer than the limit.
+    #[error("{} did not complete the login within {}: check the port and the network, and whether the server hangs", .0.address, humantime::format_duration(*.1))]
+    ConnectTimeout(Login, Duration),
+    /// The statement took longer than the limit.
+    #[error("{} did not answer within {}: check its load and locks, or raise database.query-timeout", .0.address, humantime::format_duration(*.1))]
+    QueryTimeout(Login, Duration),
     /// Any other error of the server.
-    #[error("{address} reported an error: check the server's log")]
-    Query {
-        /// Host and port, socket, or file.
-        address: String,
-        /// The server's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("{} reported an error: check the server's log", .0.address)]
+    Query(Login, #[source] sqlx::Error),
     /// The answer violates the engine's protocol.
-    #[error(
-        "{address} does not speak this database's protocol: check host and port in the database URL, and any proxy in between"
-    )]
-    Protocol {
-        /// Host and port, socket, or file.
-        address: String,
-        /// The driver's error.
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("{} does not speak this database's protocol: check host and port in the database URL, and any proxy in between", .0.address)]
+    Protocol(Login, #[source] sqlx::Error),
     /// The driver panicked on the answer.
-    #[error(
-        "the driver panicked on the answer of {address}: check host and port in the database URL, and any proxy in between; if it is a database, please report this"
-    )]
-    Driver {
-        /// Host and port, socket, or file.
-        address: String,
-    },
+    #[error("the driver panicked on the answer of {}: check host and port in the database URL, and any proxy in between; if it is a database, please report this", .0.address)]
+    Driver(Login),
     /// The answer lacks the database's time, or does not match the statement.
     #[error("the answer contains no database time: check whether a proxy rewrites statements")]
     Clock(#[source] sqlx::Error),
@@ -221,19 +85,19 @@ impl Error {
     /// Returns the class under which the failure is counted.
     pub(crate) fn class(&self) -> Class {
         match self {
-            Self::Connect { .. }
-            | Self::TooManyConnections { .. }
-            | Self::OpenFile { .. }
-            | Self::Lost { .. } => Class::Connect,
-            Self::TlsFile { .. } | Self::Tls { .. } => Class::Tls,
-            Self::Auth { .. } | Self::AuthPlugin { .. } => Class::Auth,
-            Self::Permission { .. } | Self::NoEntry { .. } => Class::Permission,
-            Self::MissingDatabase { .. }
-            | Self::MissingTable { .. }
-            | Self::MissingColumns { .. } => Class::Schema,
-            Self::ConnectTimeout { .. } | Self::QueryTimeout { .. } => Class::Timeout,
-            Self::Query { .. } => Class::Query,
-            Self::Protocol { .. } | Self::Driver { .. } | Self::Clock(_) => Class::Decode,
+            Self::Connect(..)
+            | Self::TooManyConnections(..)
+            | Self::OpenFile(..)
+            | Self::Lost(..) => Class::Connect,
+            Self::TlsFile(..) | Self::Tls(..) => Class::Tls,
+            Self::Auth(..) | Self::AuthPlugin(..) => Class::Auth,
+            Self::Permission(..) | Self::NoEntry(..) => Class::Permission,
+            Self::MissingDatabase(..) | Self::MissingTable(..) | Self::MissingColumns(..) => {
+                Class::Schema
+            }
+            Self::ConnectTimeout(..) | Self::QueryTimeout(..) => Class::Timeout,
+            Self::Query(..) => Class::Query,
+            Self::Protocol(..) | Self::Driver(_) | Self::Clock(_) => Class::Decode,
         }
     }
 }
@@ -247,4 +111,156 @@ fn or_run(grant: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::io::ErrorKind::NotFound;
+
+    use super::*;
+    use crate::project::cinder::LAYOUT;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn login() -> Login {
+        Login {
+            address: "db:3306".into(),
+            user: "exporter".into(),
+            database: "cinder".into(),
+        }
+    }
+
+    fn source() -> sqlx::Error {
+        sqlx::Error::RowNotFound
+    }
+
+    fn check(error: &Error, class: Class, message: &str) {
+        assert_eq!((error.class(), &*error.to_string()), (class, message));
+    }
+
+    #[test]
+    fn a_failed_connection_or_login_names_the_address() {
+        check(
+            &Error::Connect(login(), source()),
+            Class::Connect,
+            "cannot connect to db:3306: check that the database is running and reachable from this host",
+        );
+        check(
+            &Error::TooManyConnections(login(), source()),
+            Class::Connect,
+            "db:3306 accepts no more connections: raise the limit, or find the clients that hold them (this \
+             exporter uses one)",
+        );
+        check(
+            &Error::OpenFile(login(), source()),
+            Class::Connect,
+            "cannot open the database file db:3306: it must exist and be readable by the exporter's user",
+        );
+        check(
+            &Error::Lost(login(), source()),
+            Class::Connect,
+            "lost the connection to db:3306: check the server's log and the network",
+        );
+        check(
+            &Error::Tls(login(), "check it", source()),
+            Class::Tls,
+            "TLS with db:3306 failed: check it",
+        );
+        check(
+            &Error::TlsFile("ssl_ca", "/ca.pem".into(), NotFound.into()),
+            Class::Tls,
+            "cannot read ssl_ca /ca.pem: make the file readable by the exporter's user, or correct the database \
+             URL",
+        );
+        check(
+            &Error::ConnectTimeout(login(), LIMIT),
+            Class::Timeout,
+            "db:3306 did not complete the login within 10s: check the port and the network, and whether the \
+             server hangs",
+        );
+        check(
+            &Error::Auth(login(), source()),
+            Class::Auth,
+            "db:3306 refuses user `exporter`: check user and password (percent-encode special characters in the \
+             URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS",
+        );
+        check(
+            &Error::AuthPlugin(login(), "use another".to_owned(), source()),
+            Class::Auth,
+            "db:3306 authenticates user `exporter` by an unsupported method: use another",
+        );
+    }
+
+    #[test]
+    fn a_missing_right_or_table_names_the_grants() {
+        let grant = || "GRANT SELECT;".to_owned();
+        check(
+            &Error::Permission(login(), grant(), source()),
+            Class::Permission,
+            "user `exporter` may not read the heartbeats: as the database administrator, run: GRANT SELECT;",
+        );
+        check(
+            &Error::NoEntry(login(), grant(), source()),
+            Class::Permission,
+            "user `exporter` may not use database `cinder`, or it does not exist: correct the database URL, or \
+             as the database administrator, run: GRANT SELECT;",
+        );
+        check(
+            &Error::MissingDatabase(login(), source()),
+            Class::Schema,
+            "db:3306 has no database `cinder`: correct the name in the database URL",
+        );
+        check(
+            &Error::MissingTable(login(), &LAYOUT, String::new()),
+            Class::Schema,
+            "database `cinder` has no table `services`: check that it is cinder's database, and that \
+             `cinder-manage db sync` was run",
+        );
+        check(
+            &Error::MissingTable(login(), &LAYOUT, grant()),
+            Class::Schema,
+            "database `cinder` has no table `services`: check that it is cinder's database, and that \
+             `cinder-manage db sync` was run, or as the database administrator, run: GRANT SELECT;",
+        );
+        check(
+            &Error::MissingColumns(login(), &LAYOUT, vec!["id", "host"], String::new()),
+            Class::Schema,
+            "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
+             table",
+        );
+        check(
+            &Error::MissingColumns(login(), &LAYOUT, vec!["id", "host"], grant()),
+            Class::Schema,
+            "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
+             table, or as the database administrator, run: GRANT SELECT;",
+        );
+    }
+
+    #[test]
+    fn a_failed_statement_names_the_address() {
+        check(
+            &Error::QueryTimeout(login(), LIMIT),
+            Class::Timeout,
+            "db:3306 did not answer within 10s: check its load and locks, or raise database.query-timeout",
+        );
+        check(
+            &Error::Query(login(), source()),
+            Class::Query,
+            "db:3306 reported an error: check the server's log",
+        );
+        check(
+            &Error::Protocol(login(), source()),
+            Class::Decode,
+            "db:3306 does not speak this database's protocol: check host and port in the database URL, and any \
+             proxy in between",
+        );
+        check(
+            &Error::Driver(login()),
+            Class::Decode,
+            "the driver panicked on the answer of db:3306: check host and port in the database URL, and any \
+             proxy in between; if it is a database, please report this",
+        );
+        check(
+            &Error::Clock(source()),
+            Class::Decode,
+            "the answer contains no database time: check whether a proxy rewrites statements",
+        );
+    }
+}

@@ -1,9 +1,7 @@
 //! The narrowest grants that let the exporter read, as statements for the database administrator.
 
-use std::fmt::Write as _;
-
 use crate::config::database_url::Engine;
-use crate::project::layout::{Layout, Table};
+use crate::project::layout::Layout;
 
 /// Returns the statements that let `user` read the columns of the layout and nothing else.
 ///
@@ -16,30 +14,26 @@ pub fn statements(
     database: &str,
     user: &str,
 ) -> Option<Vec<String>> {
-    let tables = [Some(&layout.services), layout.clusters.as_ref()];
-    let tables = tables.into_iter().flatten();
-    match engine {
-        Engine::MySql => Some(
-            tables
-                .map(|table| {
-                    let name = format!("{}.{}", quoted(database, '`'), quoted(table.name, '`'));
-                    grant(table, &name, user, '`')
-                })
-                .collect(),
-        ),
+    let (quote, schema, access) = match engine {
+        Engine::MySql => ('`', quoted(database, '`') + ".", vec![]),
         Engine::Postgres => {
-            let access = [
-                format!(
-                    "GRANT CONNECT ON DATABASE {} TO {user};",
-                    quoted(database, '"')
-                ),
+            let database = quoted(database, '"');
+            let access = vec![
+                format!("GRANT CONNECT ON DATABASE {database} TO {user};"),
                 format!("GRANT USAGE ON SCHEMA public TO {user};"),
             ];
-            let tables = tables.map(|table| grant(table, &quoted(table.name, '"'), user, '"'));
-            Some(access.into_iter().chain(tables).collect())
+            ('"', String::new(), access)
         }
-        Engine::Sqlite => None,
-    }
+        Engine::Sqlite => return None,
+    };
+    let tables = [Some(&layout.services), layout.clusters.as_ref()];
+    let grants = tables.into_iter().flatten().map(|table| {
+        let columns = table.column_names().map(|name| quoted(name, quote));
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        let name = quoted(table.name, quote);
+        format!("GRANT SELECT ({columns}) ON {schema}{name} TO {user};")
+    });
+    Some(access.into_iter().chain(grants).collect())
 }
 
 /// Returns a quoted MySQL account.
@@ -54,15 +48,6 @@ pub fn postgres_role(user: &str) -> String {
     quoted(user, '"')
 }
 
-fn grant(table: &Table, name: &str, user: &str, quote: char) -> String {
-    let mut columns = String::new();
-    for column in table.column_names() {
-        let separator = if columns.is_empty() { "" } else { ", " };
-        let _ = write!(columns, "{separator}{}", quoted(column, quote));
-    }
-    format!("GRANT SELECT ({columns}) ON {name} TO {user};")
-}
-
 fn quoted(name: &str, quote: char) -> String {
     let doubled = name.replace(quote, &format!("{quote}{quote}"));
     format!("{quote}{doubled}{quote}")
@@ -74,34 +59,14 @@ mod tests {
     use crate::project::cinder::LAYOUT;
 
     #[test]
-    fn names_are_quoted_by_the_rules_of_the_engine() {
-        let user = mysql_account("o'brien", "%");
-        let grants = statements(Engine::MySql, &LAYOUT, "cin`der", &user).unwrap();
+    fn grants_quote_names_by_the_rules_of_the_engine() {
+        let of = |engine, database, user: &str| statements(engine, &LAYOUT, database, user);
+        let grants = of(Engine::MySql, "cin`der", &mysql_account("o'brien", "%")).unwrap();
         assert_eq!(grants.len(), 2);
-        assert!(
-            grants[0].starts_with("GRANT SELECT (`id`, `binary`, `host`, "),
-            "{}",
-            grants[0]
-        );
-        assert!(
-            grants[0].ends_with(", `deleted`) ON `cin``der`.`services` TO 'o''brien'@'%';"),
-            "{}",
-            grants[0]
-        );
-        let grants =
-            statements(Engine::Postgres, &LAYOUT, "cinder", &postgres_role("a\"b")).unwrap();
-        assert!(
-            grants[3].ends_with(", \"deleted\") ON \"clusters\" TO \"a\"\"b\";"),
-            "{}",
-            grants[3]
-        );
-    }
-
-    #[test]
-    fn sqlite_has_no_grants() {
-        assert_eq!(
-            statements(Engine::Sqlite, &LAYOUT, "/tmp/cinder.sqlite", "x"),
-            None
-        );
+        assert!(grants[0].starts_with("GRANT SELECT (`id`, `binary`, `host`, "));
+        assert!(grants[0].ends_with(", `deleted`) ON `cin``der`.`services` TO 'o''brien'@'%';"));
+        let grants = of(Engine::Postgres, "cinder", &postgres_role("a\"b")).unwrap();
+        assert!(grants[3].ends_with(", \"deleted\") ON \"clusters\" TO \"a\"\"b\";"));
+        assert_eq!(of(Engine::Sqlite, "/tmp/cinder.sqlite", "x"), None);
     }
 }

@@ -1,7 +1,6 @@
 //! Reads a project's tables: one connection, one statement a poll, and the meaning of each failure.
 
 mod connection;
-mod driver_error;
 pub(crate) mod error;
 mod facts_cache;
 pub mod grant;

@@ -5,15 +5,13 @@ mod error_number;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Decode, MySql, Row, ValueRef as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, Decode, MySql, Row, ValueRef as _};
 
 use super::error::Error;
-use super::facts_cache::FactsCache;
-use super::row::{self, TimeColumn};
-use super::statement::{Dialect, Readable};
+use super::row::EngineRow;
+use super::statement::{Dialect, Readable, Schema};
 use super::target::Target;
 use super::tls::pem;
 use super::{grant, quantum};
@@ -21,10 +19,11 @@ use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;
 use crate::project::layout::ColumnKind;
-use error_number::{connecting, translate};
+use error_number::connecting;
+pub(super) use error_number::translate;
 
 /// `UTC_TIMESTAMP`, not `NOW()`, which depends on the session's time zone.
-static DIALECT: Dialect = Dialect {
+pub(super) static DIALECT: Dialect = Dialect {
     quote: '`',
     clock: "UTC_TIMESTAMP(6)",
     no: "0",
@@ -35,78 +34,38 @@ static DIALECT: Dialect = Dialect {
     },
 };
 
-#[derive(Debug)]
-pub(super) struct MySqlSession {
-    connection: MySqlConnection,
-    statement: Arc<str>,
-    quantum: Quantum,
-    cache: FactsCache,
-    pub(super) left_out: Vec<&'static str>,
-    /// The account as the server names it, quoted.
-    account: String,
-}
-
-impl TimeColumn for MySqlRow {
-    /// Rejects `0000-00-00 00:00:00`, which the driver reads as NULL. Cinder can't read a zero date.
-    fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error> {
+impl EngineRow for MySqlRow {
+    /// Cinder can't read a zero date.
+    fn is_zero_date(&self, column: usize) -> Result<bool, sqlx::Error> {
         let value = self.try_get_raw(column)?;
-        if value.is_null() && <&[u8] as Decode<MySql>>::decode(value).is_ok() {
-            return Err(sqlx::Error::Decode("a zero date".into()));
-        }
-        self.try_get(column)
+        Ok(value.is_null() && <&[u8] as Decode<MySql>>::decode(value).is_ok())
     }
 }
 
-impl MySqlSession {
-    pub(super) async fn open(target: &Target) -> Result<Self, Error> {
-        let mut connection = options(target)
-            .await?
-            .connect()
-            .await
-            .map_err(|error| connecting(target, error))?;
-        // Servers may default to 0. All polls would then be one transaction, in which every service looks stopped.
-        sqlx::raw_sql("SET autocommit = 1")
-            .execute(&mut connection)
-            .await
-            .map_err(|error| translate(target, error, &target.account()))?;
-        limit_statements(target, &mut connection).await;
-        let readable = columns(target, &mut connection).await?;
-        let account = account(&mut connection)
-            .await
-            .unwrap_or_else(|| target.account());
-        if !readable.has_table(target.layout.services.name) {
-            return Err(unreadable(target, &mut connection, &account).await);
-        }
-        let statement = target
-            .layout
-            .statement(&DIALECT, &readable)
-            .map_err(|missing| target.missing_columns(missing, &account))?
-            .into();
-        Ok(Self {
-            quantum: column_quantum(target, &mut connection).await?,
-            connection,
-            statement,
-            cache: FactsCache::default(),
-            left_out: target.layout.left_out(&readable),
-            account,
-        })
+pub(super) async fn open(target: &Target) -> Result<(MySqlConnection, Schema), Error> {
+    let mut connection = options(target)
+        .await?
+        .connect()
+        .await
+        .map_err(|error| connecting(target, error))?;
+    // Servers may default to 0. All polls would then be one transaction, in which every service looks stopped.
+    sqlx::raw_sql("SET autocommit = 1")
+        .execute(&mut connection)
+        .await
+        .map_err(|error| translate(target, error, &target.account()))?;
+    limit_statements(target, &mut connection).await;
+    let readable = columns(target, &mut connection).await?;
+    let account = account(&mut connection).await;
+    let account = account.unwrap_or_else(|| target.account());
+    if !readable.has_table(target.layout.services.name) {
+        return Err(unreadable(target, &mut connection, &account).await);
     }
-
-    pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
-        let query = sqlx::query(AssertSqlSafe(self.statement.clone()));
-        let rows = query.fetch(&mut self.connection);
-        let mut reading = row::collect(rows, self.quantum, &mut self.cache, |error| {
-            translate(target, error, &self.account)
-        })
-        .await?;
-        unify_cluster_names(&mut reading);
-        Ok(reading)
-    }
-
-    pub(super) async fn close(self) {
-        // After a failure the server notices when the socket closes.
-        let _ = self.connection.close().await;
-    }
+    let schema = Schema {
+        readable,
+        quantum: column_quantum(target, &mut connection).await?,
+        account,
+    };
+    Ok((connection, schema))
 }
 
 /// Sets every option explicitly: the driver's URL parser ignores `ssl_ca`, `unix_socket` and IPv6 brackets.
@@ -154,11 +113,8 @@ async fn limit_statements(target: &Target, connection: &mut MySqlConnection) {
         format!("SET SESSION max_statement_time = {}", limit.as_secs_f64()),
         format!("SET SESSION max_execution_time = {}", limit.as_millis()),
     ] {
-        if sqlx::raw_sql(AssertSqlSafe(statement))
-            .execute(&mut *connection)
-            .await
-            .is_ok()
-        {
+        let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+        if statement.execute(&mut *connection).await.is_ok() {
             return;
         }
     }
@@ -176,10 +132,8 @@ async fn columns(target: &Target, connection: &mut MySqlConnection) -> Result<Re
     .await
     .map_err(|error| translate(target, error, &target.account()))?;
     // Column names keep their case but are compared without it.
-    Ok(pairs
-        .into_iter()
-        .map(|(table, column)| (table, column.to_lowercase()))
-        .collect())
+    let lowered = |(table, column): (String, String)| (table, column.to_lowercase());
+    Ok(pairs.into_iter().map(lowered).collect())
 }
 
 /// Returns the account that the server matched, quoted. Grants must name it; it often differs from the user and
@@ -217,7 +171,7 @@ async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: 
     let probe = format!("SELECT 1 FROM `{}` LIMIT 0", target.layout.services.name);
     match sqlx::query(AssertSqlSafe(probe)).execute(connection).await {
         Err(error) => translate(target, error, account),
-        Ok(_) => target.missing_columns(target.layout.services.column_names().collect(), account),
+        Ok(_) => target.no_columns(account),
     }
 }
 
@@ -225,7 +179,7 @@ async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: 
 ///
 /// Cinder joins the two in SQL, where the collation of its schema ignores case and trailing spaces. Other
 /// differences that a collation ignores, such as accents, are not handled.
-fn unify_cluster_names(reading: &mut Reading) {
+pub(super) fn unify_cluster_names(reading: &mut Reading) {
     let folded = |name: &str| name.trim_end_matches(' ').to_lowercase();
     let clusters: HashMap<String, &str> = reading
         .clusters

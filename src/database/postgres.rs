@@ -2,28 +2,23 @@
 
 mod sqlstate;
 
-use std::sync::Arc;
-
-use chrono::NaiveDateTime;
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, FromRow};
 
 use super::error::Error;
-use super::facts_cache::FactsCache;
 use super::quantum::{self, Rounding};
-use super::row::{self, TimeColumn};
-use super::statement::{Dialect, Readable};
+use super::row::EngineRow;
+use super::statement::{Dialect, Readable, Schema};
 use super::target::Target;
 use super::tls::pem;
 use crate::config::tls::TlsMode;
-use crate::heartbeat::service::Reading;
-use crate::heartbeat::skew::Quantum;
 use crate::project::layout::ColumnKind;
-use sqlstate::{connecting, translate};
+use sqlstate::connecting;
+pub(super) use sqlstate::translate;
 
 /// Every value is cast, so that the types of the UNION do not depend on the order of its branches.
-static DIALECT: Dialect = Dialect {
+pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
     clock: "statement_timestamp() AT TIME ZONE 'UTC'",
     no: "false",
@@ -38,79 +33,45 @@ static DIALECT: Dialect = Dialect {
     },
 };
 
-#[derive(Debug)]
-pub(super) struct PostgresSession {
-    connection: PgConnection,
-    statement: Arc<str>,
-    quantum: Quantum,
-    cache: FactsCache,
-    pub(super) left_out: Vec<&'static str>,
-}
+impl EngineRow for PgRow {}
 
-impl TimeColumn for PgRow {
-    /// `infinity` and years BC are errors.
-    fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error> {
-        self.try_get(column)
-    }
-}
-
-impl PostgresSession {
-    pub(super) async fn open(target: &Target) -> Result<Self, Error> {
-        let mut connection = options(target)
-            .await?
-            .connect()
-            .await
-            .map_err(|error| connecting(target, error))?;
-        let columns = columns(target, &mut connection).await?;
-        if columns.is_empty() {
-            return Err(target.missing_table());
-        }
-        let updated_at = columns.iter().find(|column| {
-            column.table == target.layout.services.name && column.name == "updated_at"
-        });
-        // -1 means the largest precision.
-        let precision = updated_at.and_then(|column| u32::try_from(column.modifier).ok());
-        let readable: Readable = columns
-            .into_iter()
-            .filter(|column| column.readable)
-            .map(|column| (column.table, column.name))
-            .collect();
-        if !readable.has_table(target.layout.services.name) {
-            return Err(unreadable(target, &mut connection).await);
-        }
-        let statement = target
-            .layout
-            .statement(&DIALECT, &readable)
-            .map_err(|missing| target.missing_columns(missing, &target.account()))?;
-        Ok(Self {
-            connection,
-            statement: in_transaction(target, &statement).into(),
-            quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
-            cache: FactsCache::default(),
-            left_out: target.layout.left_out(&readable),
-        })
-    }
-
-    pub(super) async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
-        let query = sqlx::raw_sql(AssertSqlSafe(self.statement.clone()));
-        let rows = query.fetch(&mut self.connection);
-        row::collect(rows, self.quantum, &mut self.cache, |error| {
-            translate(target, error)
-        })
+pub(super) async fn open(target: &Target) -> Result<(PgConnection, Schema), Error> {
+    let mut connection = options(target)
+        .await?
+        .connect()
         .await
+        .map_err(|error| connecting(target, error))?;
+    let columns = columns(target, &mut connection).await?;
+    if columns.is_empty() {
+        return Err(target.missing_table());
     }
-
-    pub(super) async fn close(self) {
-        // After a failure the server notices when the socket closes.
-        let _ = self.connection.close().await;
+    let services = target.layout.services.name;
+    let updated_at = columns
+        .iter()
+        .find(|(table, name, ..)| table == services && name == "updated_at");
+    // -1 means the largest precision.
+    let precision = updated_at.and_then(|(.., modifier)| u32::try_from(*modifier).ok());
+    let readable: Readable = columns
+        .into_iter()
+        .filter(|(_, _, is_readable, _)| *is_readable)
+        .map(|(table, name, ..)| (table, name))
+        .collect();
+    if !readable.has_table(services) {
+        return Err(unreadable(target, &mut connection).await);
     }
+    let schema = Schema {
+        readable,
+        quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
+        account: target.account(),
+    };
+    Ok((connection, schema))
 }
 
 /// Wraps a statement in a transaction with a time limit, all in one message.
 ///
 /// PgBouncer may give the server's session to another client after each transaction, so no setting and no prepared
 /// statement may remain in it.
-fn in_transaction(target: &Target, statement: &str) -> String {
+pub(super) fn in_transaction(target: &Target, statement: &str) -> String {
     let limit = target.server_timeout().as_millis();
     format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}; {statement}; COMMIT")
 }
@@ -155,59 +116,37 @@ async fn options(target: &Target) -> Result<PgConnectOptions, Error> {
     Ok(options)
 }
 
-/// A column in the schema.
-struct SchemaColumn {
-    table: String,
-    name: String,
-    /// Whether the user may read it.
-    readable: bool,
-    /// The type modifier: for a time its precision, or -1 if none is given.
-    modifier: i32,
-}
+/// A column in the schema: table, name, whether the user may read it, and the type modifier, which for a time is its
+/// precision, or -1 if none is given.
+type SchemaColumn = (String, String, bool, i32);
 
 /// Returns the columns of both tables. A table is absent if it does not exist, or without USAGE on its schema.
 async fn columns(
     target: &Target,
     connection: &mut PgConnection,
 ) -> Result<Vec<SchemaColumn>, Error> {
-    let clusters = target
-        .layout
-        .clusters
-        .as_ref()
-        .map_or("", |table| table.name);
+    let clusters = target.layout.clusters.as_ref();
     let statement = format!(
         "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'SELECT'), a.atttypmod \
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
-         WHERE c.oid IN (to_regclass('{}'), to_regclass('{clusters}')) AND a.attnum > 0 AND NOT a.attisdropped",
-        target.layout.services.name
+         WHERE c.oid IN (to_regclass('{}'), to_regclass('{}')) AND a.attnum > 0 AND NOT a.attisdropped",
+        target.layout.services.name,
+        clusters.map_or("", |table| table.name)
     );
     let rows = sqlx::raw_sql(AssertSqlSafe(in_transaction(target, &statement)))
         .fetch_all(connection)
         .await
         .map_err(|error| translate(target, error))?;
-    let column = |row: &PgRow| {
-        Ok(SchemaColumn {
-            table: row.try_get(0)?,
-            name: row.try_get(1)?,
-            readable: row.try_get(2)?,
-            modifier: row.try_get(3)?,
-        })
-    };
-    let columns: Result<Vec<SchemaColumn>, sqlx::Error> = rows.iter().map(column).collect();
+    let columns: Result<_, sqlx::Error> = rows.iter().map(SchemaColumn::from_row).collect();
     columns.map_err(|error| translate(target, error))
 }
 
 /// Returns the server's own error for a table without readable columns.
 async fn unreadable(target: &Target, connection: &mut PgConnection) -> Error {
     let probe = format!("SELECT 1 FROM {} LIMIT 0", target.layout.services.name);
-    match sqlx::raw_sql(AssertSqlSafe(probe))
-        .execute(connection)
-        .await
-    {
+    let probe = sqlx::raw_sql(AssertSqlSafe(probe));
+    match probe.execute(connection).await {
         Err(error) => translate(target, error),
-        Ok(_) => target.missing_columns(
-            target.layout.services.column_names().collect(),
-            &target.account(),
-        ),
+        Ok(_) => target.no_columns(&target.account()),
     }
 }

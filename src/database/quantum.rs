@@ -21,31 +21,17 @@ pub(super) enum Rounding {
 /// `8.0.11-TiDB-v7.5.1`, are unknown.
 pub(super) fn rounding(version: &str, sql_modes: &str) -> Rounding {
     /// Words in the versions of MySQL and of its distributors.
-    const MYSQL: [&str; 12] = [
-        "aurora",
-        "cloud",
-        "commercial",
-        "debug",
-        "enterprise",
-        "google",
-        "log",
-        "mysql",
-        "percona",
-        "rds",
-        "ubuntu",
-        "valgrind",
-    ];
+    const MYSQL: &str =
+        "aurora cloud commercial debug enterprise google log mysql percona rds ubuntu valgrind";
     if sql_modes.contains("_FRACTIONAL") {
         return Rounding::Unknown;
     }
     if version.contains("MariaDB") {
         return Rounding::Down;
     }
-    let words = version.to_lowercase();
-    let mut words = words
-        .split(|c: char| !c.is_alphabetic())
-        .filter(|word| !word.is_empty());
-    if words.all(|word| MYSQL.contains(&word)) {
+    let version = version.to_lowercase();
+    let mut words = version.split(|c: char| !c.is_alphabetic());
+    if words.all(|word| word.is_empty() || MYSQL.split(' ').any(|known| known == word)) {
         Rounding::Nearest
     } else {
         Rounding::Unknown
@@ -68,29 +54,22 @@ pub(super) fn of_column(precision: u32, rounding: Rounding) -> Quantum {
 
 #[cfg(test)]
 mod tests {
+    use super::Rounding::{Down, Nearest, Unknown};
     use super::*;
 
     #[test]
     fn the_rounding_follows_version_and_sql_mode() {
         for (version, modes, expected) in [
-            (
-                "10.11.19-MariaDB-0+deb12u1",
-                "STRICT_TRANS_TABLES",
-                Rounding::Down,
-            ),
-            ("5.5.5-10.6.12-MariaDB-log", "", Rounding::Down),
-            (
-                "10.11.19-MariaDB",
-                "TIME_ROUND_FRACTIONAL",
-                Rounding::Unknown,
-            ),
-            ("8.0.35", "", Rounding::Nearest),
-            ("5.7.44-log", "", Rounding::Nearest),
-            ("8.0.35-0ubuntu0.22.04.1", "", Rounding::Nearest),
-            ("8.0.mysql_aurora.3.04.0", "", Rounding::Nearest),
-            ("8.0.35", "TIME_TRUNCATE_FRACTIONAL", Rounding::Unknown),
-            ("8.0.11-TiDB-v7.5.1", "", Rounding::Unknown),
-            ("8.0.30-Vitess", "", Rounding::Unknown),
+            ("10.11.19-MariaDB-0+deb12u1", "STRICT_TRANS_TABLES", Down),
+            ("5.5.5-10.6.12-MariaDB-log", "", Down),
+            ("10.11.19-MariaDB", "TIME_ROUND_FRACTIONAL", Unknown),
+            ("8.0.35", "", Nearest),
+            ("5.7.44-log", "", Nearest),
+            ("8.0.35-0ubuntu0.22.04.1", "", Nearest),
+            ("8.0.mysql_aurora.3.04.0", "", Nearest),
+            ("8.0.35", "TIME_TRUNCATE_FRACTIONAL", Unknown),
+            ("8.0.11-TiDB-v7.5.1", "", Unknown),
+            ("8.0.30-Vitess", "", Unknown),
         ] {
             assert_eq!(rounding(version, modes), expected, "{version}");
         }
@@ -98,13 +77,10 @@ mod tests {
 
     #[test]
     fn the_quantum_follows_the_precision() {
-        assert_eq!(of_column(0, Rounding::Down), Quantum::TRUNCATED);
-        assert_eq!(of_column(0, Rounding::Nearest), Quantum::ROUNDED);
-        assert_eq!(of_column(0, Rounding::Unknown), Quantum::UNKNOWN);
-        assert_eq!(of_column(6, Rounding::Down), Quantum::MICROSECOND);
-        assert_eq!(
-            of_column(3, Rounding::Down).high,
-            TimeDelta::milliseconds(1)
-        );
+        assert_eq!(of_column(0, Down), Quantum::TRUNCATED);
+        assert_eq!(of_column(0, Nearest), Quantum::ROUNDED);
+        assert_eq!(of_column(0, Unknown), Quantum::UNKNOWN);
+        assert_eq!(of_column(6, Down), Quantum::MICROSECOND);
+        assert_eq!(of_column(3, Down).high, TimeDelta::milliseconds(1));
     }
 }

@@ -37,14 +37,17 @@ const ACTIVE_BACKEND_ID: usize = 18;
 const SERVICES: &str = "services";
 const CLUSTERS: &str = "clusters";
 
-/// A row whose times can be read, which MySQL does differently.
-pub(super) trait TimeColumn: Row {
-    /// Returns the time in a column, `None` for NULL, and an error for any other value.
-    fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error>;
+/// A row of one engine.
+pub(super) trait EngineRow: Row {
+    /// Returns whether a value that the driver reads as a NULL time is MySQL's `0000-00-00 00:00:00`.
+    fn is_zero_date(&self, _column: usize) -> Result<bool, sqlx::Error> {
+        Ok(false)
+    }
 }
 
 /// A row of any engine; implemented for all types that meet the bounds.
-pub(super) trait Decodable: TimeColumn {
+pub(super) trait Decodable: EngineRow {
+    fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error>;
     fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error>;
     fn text(&self, column: usize) -> Result<Option<&str>, sqlx::Error>;
     fn boolean(&self, column: usize) -> Result<Option<bool>, sqlx::Error>;
@@ -52,12 +55,21 @@ pub(super) trait Decodable: TimeColumn {
 
 impl<R> Decodable for R
 where
-    R: TimeColumn,
+    R: EngineRow,
     usize: ColumnIndex<R>,
+    for<'r> NaiveDateTime: Decode<'r, R::Database> + Type<R::Database>,
     for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
     for<'r> &'r str: Decode<'r, R::Database> + Type<R::Database>,
     for<'r> bool: Decode<'r, R::Database> + Type<R::Database>,
 {
+    /// Returns an error for any value that is neither a time nor NULL, such as PostgreSQL's `infinity` and years BC.
+    fn time(&self, column: usize) -> Result<Option<NaiveDateTime>, sqlx::Error> {
+        if self.is_zero_date(column)? {
+            return Err(sqlx::Error::Decode("a zero date".into()));
+        }
+        self.try_get(column)
+    }
+
     fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
         self.try_get(column)
     }
@@ -205,29 +217,18 @@ mod tests {
 
     #[test]
     fn positions_are_those_of_the_layout() {
-        let names = [
-            (ID, "id"),
-            (BINARY, "binary"),
-            (HOST, "host"),
-            (REPORT_COUNT, "report_count"),
-            (UPDATED_AT, "updated_at"),
-            (CREATED_AT, "created_at"),
-            (DISABLED, "disabled"),
-            (TOPIC, "topic"),
-            (DISABLED_REASON, "disabled_reason"),
-            (FROZEN, "frozen"),
-            (AVAILABILITY_ZONE, "availability_zone"),
-            (CLUSTER_NAME, "cluster_name"),
-            (UUID, "uuid"),
-            (RPC_CURRENT_VERSION, "rpc_current_version"),
-            (OBJECT_CURRENT_VERSION, "object_current_version"),
-            (REPLICATION_STATUS, "replication_status"),
-            (ACTIVE_BACKEND_ID, "active_backend_id"),
+        macro_rules! named {
+            ($($position:ident)*) => { [$((stringify!($position), $position)),*] };
+        }
+        let positions = named![
+            ID BINARY HOST REPORT_COUNT UPDATED_AT CREATED_AT DISABLED TOPIC DISABLED_REASON FROZEN AVAILABILITY_ZONE
+            CLUSTER_NAME UUID RPC_CURRENT_VERSION OBJECT_CURRENT_VERSION REPLICATION_STATUS ACTIVE_BACKEND_ID
         ];
-        assert_eq!(names.len(), LAYOUT.services.columns.len());
-        for (position, name) in names {
+        assert_eq!(positions.len(), LAYOUT.services.columns.len());
+        for (name, position) in positions {
             // The kind of row and the clock come before the columns.
-            assert_eq!(LAYOUT.services.columns[position - 2].name, name);
+            let column = &LAYOUT.services.columns[position - 2];
+            assert_eq!(column.name, name.to_lowercase());
         }
     }
 }

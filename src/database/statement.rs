@@ -7,7 +7,18 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use crate::heartbeat::skew::Quantum;
 use crate::project::layout::{ColumnKind, Layout, Table};
+
+/// What a new connection found.
+#[derive(Debug)]
+pub(super) struct Schema {
+    pub readable: Readable,
+    /// The quantum of `updated_at`.
+    pub quantum: Quantum,
+    /// The account that grants must name, quoted.
+    pub account: String,
+}
 
 /// The columns that exist and are granted, read once a connection.
 #[derive(Debug, Default)]
@@ -99,28 +110,22 @@ impl Layout {
             return Err(missing);
         }
         let mut sql = String::new();
-        let services = self.services.columns.iter().map(|column| {
-            if readable.has(self.services.name, column.name) {
-                (Some(column.name), column.kind)
-            } else {
-                (None, column.kind)
-            }
+        let columns = self.services.columns.iter();
+        let services = columns.clone().map(|column| {
+            let is_readable = readable.has(self.services.name, column.name);
+            (is_readable.then_some(column.name), column.kind)
         });
         // Services come first: engines derive the types of a UNION from its first branches.
         dialect.select(&mut sql, SERVICE_ROW, "NULL", services);
         dialect.from(&mut sql, &self.services);
 
         sql.push_str(" UNION ALL ");
-        let nothing = self
-            .services
-            .columns
-            .iter()
-            .map(|column| (None, column.kind));
+        let nothing = columns.clone().map(|column| (None, column.kind));
         dialect.select(&mut sql, CLOCK_ROW, dialect.clock, nothing);
 
         if let Some(clusters) = self.readable_clusters(readable) {
             sql.push_str(" UNION ALL ");
-            let places = self.services.columns.iter().map(|column| {
+            let places = columns.map(|column| {
                 let name = match column.name {
                     "id" => Some("id"),
                     "binary" => Some("binary"),
@@ -151,12 +156,8 @@ impl Dialect {
         columns: impl Iterator<Item = (Option<&'static str>, ColumnKind)>,
     ) {
         let typed = self.typed;
-        let _ = write!(
-            sql,
-            "SELECT {}, {}",
-            typed(&row.to_string(), ColumnKind::Integer),
-            typed(clock, ColumnKind::Time)
-        );
+        let row = typed(&row.to_string(), ColumnKind::Integer);
+        let _ = write!(sql, "SELECT {row}, {}", typed(clock, ColumnKind::Time));
         for (name, kind) in columns {
             let value = name.map_or_else(|| "NULL".to_owned(), |name| self.quoted(name));
             let _ = write!(sql, ", {}", typed(&value, kind));
@@ -164,13 +165,8 @@ impl Dialect {
     }
 
     fn from(&self, sql: &mut String, table: &Table) {
-        let _ = write!(
-            sql,
-            " FROM {} WHERE {} = {}",
-            self.quoted(table.name),
-            self.quoted(table.deleted),
-            self.no
-        );
+        let (name, deleted) = (self.quoted(table.name), self.quoted(table.deleted));
+        let _ = write!(sql, " FROM {name} WHERE {deleted} = {}", self.no);
     }
 }
 
@@ -186,49 +182,39 @@ mod tests {
         typed: |value, _| value.to_owned(),
     };
 
-    fn readable(tables: &[&Table], without: &[&str]) -> Readable {
-        tables
+    /// The statement for these tables, of which all columns but `without` are readable.
+    fn statement(tables: &[&Table], without: &[&str]) -> Result<String, Vec<&'static str>> {
+        let pairs = tables
             .iter()
-            .flat_map(|table| table.column_names().map(|column| (table.name, column)))
+            .flat_map(|table| table.column_names().map(|column| (table.name, column)));
+        let readable = pairs
             .filter(|(_, column)| !without.contains(column))
-            .map(|(table, column)| (table.to_owned(), column.to_owned()))
-            .collect()
+            .map(|(table, column)| (table.to_owned(), column.to_owned()));
+        LAYOUT.statement(&PLAIN, &readable.collect())
     }
 
     #[test]
     fn every_branch_selects_as_many_columns() {
         let clusters = LAYOUT.clusters.as_ref().unwrap();
-        let sql = LAYOUT
-            .statement(&PLAIN, &readable(&[&LAYOUT.services, clusters], &[]))
-            .unwrap();
-        let branches: Vec<usize> = sql
-            .split(" UNION ALL ")
-            .map(|branch| branch.split(", ").count())
-            .collect();
-        assert_eq!(branches, [LAYOUT.services.columns.len() + 2; 3]);
+        let sql = statement(&[&LAYOUT.services, clusters], &[]).unwrap();
+        let branches = sql.split(" UNION ALL ");
+        let counts: Vec<usize> = branches.map(|sql| sql.split(", ").count()).collect();
+        assert_eq!(counts, [LAYOUT.services.columns.len() + 2; 3]);
     }
 
     #[test]
     fn a_missing_optional_column_reads_as_null() {
-        let sql = LAYOUT
-            .statement(&PLAIN, &readable(&[&LAYOUT.services], &["frozen", "uuid"]))
-            .unwrap();
-        assert!(!sql.contains("frozen") && !sql.contains("uuid"), "{sql}");
-        assert!(!sql.contains("clusters"), "{sql}");
-        assert!(
-            sql.contains("`disabled_reason`, NULL, `availability_zone`"),
-            "{sql}"
-        );
+        let sql = statement(&[&LAYOUT.services], &["frozen", "uuid"]).unwrap();
+        for name in ["frozen", "uuid", "clusters"] {
+            assert!(!sql.contains(name), "{sql}");
+        }
+        assert!(sql.contains("`disabled_reason`, NULL, `availability_zone`"));
     }
 
     #[test]
     fn missing_required_columns_are_named() {
-        let missing = LAYOUT
-            .statement(
-                &PLAIN,
-                &readable(&[&LAYOUT.services], &["report_count", "deleted", "topic"]),
-            )
-            .unwrap_err();
+        let without = ["report_count", "deleted", "topic"];
+        let missing = statement(&[&LAYOUT.services], &without).unwrap_err();
         assert_eq!(missing, ["report_count", "deleted"]);
     }
 }

@@ -1,9 +1,10 @@
 //! The database to read: address, credentials, tables and time limits.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use super::error::Error;
-use super::grant;
+use super::error::{Error, Login};
+use super::{grant, tls};
 use crate::config::database_url::{DatabaseUrl, Engine};
 use crate::config::settings::Settings;
 use crate::project::cinder;
@@ -42,13 +43,11 @@ impl Target {
         if let Some(socket) = &url.socket {
             return socket.display().to_string();
         }
-        let host = self.host();
-        let port = self.port();
+        let (host, port) = (self.host(), self.port());
         if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
+            return format!("[{host}]:{port}");
         }
+        format!("{host}:{port}")
     }
 
     pub(super) fn host(&self) -> &str {
@@ -88,43 +87,74 @@ impl Target {
         self.query_timeout * 9 / 10
     }
 
-    pub(super) fn missing_columns(&self, columns: Vec<&'static str>, account: &str) -> Error {
-        Error::MissingColumns {
-            table: self.layout.services.name,
-            columns,
-            user: self.user().to_owned(),
-            project: self.layout.project,
-            grant: self.grants(account),
+    /// Returns the names for an error's message.
+    pub(super) fn login(&self) -> Login {
+        Login {
+            address: self.address().into(),
+            user: self.user().into(),
+            database: self.url.database.as_str().into(),
         }
     }
 
+    pub(super) fn missing_columns(&self, columns: Vec<&'static str>, account: &str) -> Error {
+        Error::MissingColumns(self.login(), self.layout, columns, self.grants(account))
+    }
+
+    /// Returns the error for a table that the server shows without columns.
+    pub(super) fn no_columns(&self, account: &str) -> Error {
+        self.missing_columns(self.layout.services.column_names().collect(), account)
+    }
+
     pub(super) fn missing_table(&self) -> Error {
-        Error::MissingTable {
-            database: self.url.database.clone(),
-            table: self.layout.services.name,
-            project: self.layout.project,
-            // PostgreSQL hides the tables of a schema without USAGE; MySQL reports another error.
-            grant: match self.url.engine {
-                Engine::Postgres => self.grants(&self.account()),
-                Engine::MySql | Engine::Sqlite => String::new(),
-            },
+        // PostgreSQL hides the tables of a schema without USAGE; MySQL reports another error.
+        let grant = match self.url.engine {
+            Engine::Postgres => self.grants(&self.account()),
+            Engine::MySql | Engine::Sqlite => String::new(),
+        };
+        Error::MissingTable(self.login(), self.layout, grant)
+    }
+
+    pub(super) fn query_timed_out(&self) -> Error {
+        Error::QueryTimeout(self.login(), self.query_timeout)
+    }
+
+    /// Translates an error that no engine's own code explains.
+    pub(super) fn driver_error(&self, error: sqlx::Error) -> Error {
+        use sqlx::Error::{Io, Protocol, Tls};
+        let login = self.login();
+        match error {
+            // A failed handshake is an I/O error that wraps the error of rustls.
+            Tls(_) => self.tls_error(error),
+            Io(ref io) if io.kind() == ErrorKind::InvalidData => self.tls_error(error),
+            // For a closed connection, rustls adds a paragraph of its manual. Replace it.
+            Io(io) if io.kind() == ErrorKind::UnexpectedEof => {
+                let closed = "the server closed the connection";
+                Error::Lost(login, Io(io::Error::new(io.kind(), closed)))
+            }
+            Io(_) => Error::Lost(login, error),
+            Protocol(_) => Error::Protocol(login, error),
+            _ => Error::Query(login, error),
         }
+    }
+
+    fn tls_error(&self, error: sqlx::Error) -> Error {
+        let remedy = tls::remedy(self.url.tls.mode, &error);
+        Error::Tls(self.login(), remedy, error)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heartbeat::failure::Class;
 
-    fn check(url: &str, expected: &str) {
-        let target = Target {
+    fn target(url: &str) -> Target {
+        Target {
             url: DatabaseUrl::parse(url).unwrap(),
             layout: &cinder::LAYOUT,
             connect_timeout: Duration::from_secs(1),
             query_timeout: Duration::from_secs(10),
-        };
-        assert_eq!(target.address(), expected, "{url}");
-        assert_eq!(target.server_timeout(), Duration::from_secs(9));
+        }
     }
 
     #[test]
@@ -132,14 +162,29 @@ mod tests {
         for (url, expected) in [
             ("mysql://u:p@db/cinder", "db:3306"),
             ("mysql://u:p@[::1]:3307/cinder", "[::1]:3307"),
-            (
-                "mysql://u:p@db/cinder?unix_socket=/run/my.sock",
-                "/run/my.sock",
-            ),
+            ("mysql://u:p@db/c?unix_socket=/run/my.sock", "/run/my.sock"),
             ("postgresql://u:p@db/cinder", "db:5432"),
             ("sqlite:////var/lib/cinder.sqlite", "/var/lib/cinder.sqlite"),
         ] {
-            check(url, expected);
+            let target = target(url);
+            assert_eq!(target.address(), expected, "{url}");
+            assert_eq!(target.server_timeout(), Duration::from_secs(9));
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_driver_has_the_class_of_its_cause() {
+        let io = |kind: ErrorKind| sqlx::Error::Io(kind.into());
+        for (error, expected) in [
+            (sqlx::Error::Tls("refused".into()), Class::Tls),
+            (io(ErrorKind::InvalidData), Class::Tls),
+            (io(ErrorKind::UnexpectedEof), Class::Connect),
+            (io(ErrorKind::ConnectionReset), Class::Connect),
+            (sqlx::Error::Protocol("garbled".into()), Class::Decode),
+            (sqlx::Error::RowNotFound, Class::Query),
+        ] {
+            let error = target("mysql://u:p@db/cinder").driver_error(error);
+            assert_eq!(error.class(), expected, "{error}");
         }
     }
 }

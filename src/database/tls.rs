@@ -8,13 +8,8 @@ use crate::error::chain;
 
 /// Reads a certificate or key file. It is read at every connect, so that a renewed file takes effect.
 pub(super) async fn pem(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    tokio::fs::read(path)
-        .await
-        .map_err(|source| Error::TlsFile {
-            option,
-            path: path.to_owned(),
-            source,
-        })
+    let content = tokio::fs::read(path).await;
+    content.map_err(|source| Error::TlsFile(option, path.to_owned(), source))
 }
 
 /// Returns the remedy for a failed handshake.

@@ -7,7 +7,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use super::liveness::Intervals;
 use super::reference::Reference;
 use super::service::{Facts, Reading, Service, Stamp};
-use super::skew::Quantum;
+use super::skew::{Bounds, ClockSkew, Quantum};
 use super::snapshot::{Rows, Snapshot};
 use super::status::{Observed, ObservedService, ServiceStatus};
 use super::time::DatabaseTime;
@@ -47,6 +47,18 @@ pub(crate) fn with(mut service: Service, change: impl FnOnce(&mut Facts)) -> Ser
 /// The same service, created at another time.
 pub(crate) fn created(service: Service, created_at: Stamp) -> Service {
     with(service, |facts| facts.created_at = created_at)
+}
+
+/// A clock skew with bounds, in milliseconds.
+pub(crate) fn skew(estimate: Option<i64>, lower: i64, upper: Option<i64>) -> ClockSkew {
+    let span = TimeDelta::milliseconds;
+    ClockSkew {
+        estimate: estimate.map(span),
+        bounds: Bounds {
+            lower: span(lower),
+            upper: upper.map(span),
+        },
+    }
 }
 
 /// A service of which only the verdict is known, the same for API and scheduler.

@@ -3,7 +3,6 @@
 use chrono::{NaiveDateTime, TimeDelta};
 
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
@@ -21,19 +20,15 @@ pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<Stri
             status.duplicates + 1
         )
     });
-    let reason = status
-        .observed
-        .reason
-        .map(|reason| explain(status, snapshot, reason));
+    let reason = status.observed.reason;
+    let reason = reason.map(|reason| explain(status, snapshot, reason));
     let abandoned = (Urgency::of(status) == Urgency::Abandoned).then(|| {
         "Its last heartbeat is more than a week old. If it was retired, remove its row (cinder-manage service \
          remove)."
             .to_owned()
     });
-    let sentences: Vec<String> = [reason, abandoned, writers, duplicates]
-        .into_iter()
-        .flatten()
-        .collect();
+    let sentences = [reason, abandoned, writers, duplicates].into_iter();
+    let sentences: Vec<String> = sentences.flatten().collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
@@ -61,54 +56,37 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
 
 fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
     let age = status.heartbeat_age.unwrap_or_default();
+    let skew = status.observed.clock_skew;
+    let estimate = skew.and_then(|skew| skew.estimate);
     // Without an estimate, the apparent age gives the side: it is negative if the host is ahead.
-    let ahead = status
-        .observed
-        .clock_skew
-        .and_then(|skew| skew.estimate)
-        .map_or(age < TimeDelta::zero(), |skew| skew > TimeDelta::zero());
-    let by = status
-        .observed
-        .clock_skew
-        .and_then(|skew| magnitude(&skew))
-        .unwrap_or_else(|| {
-            // The apparent age includes the time since the heartbeat, which is never negative.
-            let limit = if ahead { "at least" } else { "at most" };
-            format!("{limit} {}", seconds(age.abs()))
-        });
-    let (side, rest) = if ahead {
-        let still = status.up_for_scheduler == Some(true);
-        let rest = if still {
-            ", and the scheduler still uses it"
-        } else {
-            ""
-        };
-        ("ahead of", rest)
-    } else {
-        ("behind", "")
+    let ahead = estimate.unwrap_or(-age) > TimeDelta::zero();
+    let by = match (estimate, skew.and_then(|skew| skew.margin())) {
+        (Some(estimate), Some(margin)) => {
+            let margin = margin.as_seconds_f64();
+            format!("{} (± {margin:.1})", seconds(estimate.abs()))
+        }
+        // The apparent age includes the time since the heartbeat, which is never negative.
+        _ if ahead => format!("at least {}", seconds(age.abs())),
+        _ => format!("at most {}", seconds(age.abs())),
+    };
+    let side = match (ahead, status.up_for_scheduler) {
+        (true, Some(true)) => "ahead of the database's, and the scheduler still uses it",
+        (true, _) => "ahead of the database's",
+        (false, _) => "behind the database's",
     };
     let check = if snapshot.reference_clock_suspect {
         "Most hosts share this skew: check the clock of the database server first.".to_owned()
     } else {
         format!("Check time synchronisation on {host} (chronyc tracking, timedatectl).")
     };
-    format!("It reports, but its host's clock is {by} {side} the database's{rest}. {check}")
-}
-
-/// Returns the size of a skew and its margin as `74.9 s (± 1.3)`; `None` without an estimate.
-fn magnitude(skew: &ClockSkew) -> Option<String> {
-    Some(format!(
-        "{} (± {:.1})",
-        seconds(skew.estimate?.abs()),
-        skew.margin()?.as_seconds_f64()
-    ))
+    format!("It reports, but its host's clock is {by} {side}. {check}")
 }
 
 fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
     let at = |silence: TimeDelta| (now - silence).format("%Y-%m-%d %H:%M:%S");
     let since = match (status.observed.silence_least, status.observed.silence_most) {
+        // The earlier end may precede the last stamp, which would contradict the row.
         (Some(least), Some(most)) if most - least < TimeDelta::seconds(60) => {
-            // The earlier end may precede the last stamp, which would contradict the row.
             format!("at about {} UTC", at(least))
         }
         (Some(least), Some(most)) => format!("between {} and {} UTC", at(most), at(least)),
@@ -123,10 +101,8 @@ fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
 
 fn slow(status: &ServiceStatus, snapshot: &Snapshot) -> String {
     let limit = seconds(snapshot.intervals.service_down_time);
-    let interval = status
-        .observed
-        .report_interval
-        .map_or_else(|| format!("more than {limit}"), seconds);
+    let interval = status.observed.report_interval;
+    let interval = interval.map_or_else(|| format!("more than {limit}"), seconds);
     format!(
         "Its report interval is {interval}, but service_down_time is {limit}. Lower its report_interval, or raise \
          service_down_time on every node."
@@ -142,18 +118,16 @@ mod tests {
     use super::*;
     use crate::heartbeat::fixture;
 
-    use crate::heartbeat::skew::Bounds;
     use crate::heartbeat::status::Observed;
 
+    /// Checks the advice on a service with a heartbeat of this age in seconds.
     fn check(age: i64, observed: Observed, suspect: bool, expected: &str) {
+        let service = fixture::service("cinder-volume", "block1");
         let status = ServiceStatus {
             up_for_scheduler: Some(age <= 60),
             heartbeat_age: Some(TimeDelta::seconds(age)),
             observed,
-            ..fixture::status(
-                fixture::service("cinder-volume", "block1"),
-                Some(age.abs() <= 60),
-            )
+            ..fixture::status(service, Some(age.abs() <= 60))
         };
         let snapshot = Snapshot {
             reference_clock_suspect: suspect,
@@ -162,17 +136,18 @@ mod tests {
         assert_eq!(advice(&status, &snapshot).unwrap_or_default(), expected);
     }
 
-    fn skewed(estimate: i64) -> Observed {
+    fn because(reason: Reason) -> Observed {
         Observed {
-            clock_skew: Some(ClockSkew {
-                estimate: Some(TimeDelta::seconds(estimate)),
-                bounds: Bounds {
-                    lower: TimeDelta::seconds(estimate - 1),
-                    upper: Some(TimeDelta::seconds(estimate + 2)),
-                },
-            }),
-            reason: Some(Reason::ClockSkew),
+            reason: Some(reason),
             ..Observed::default()
+        }
+    }
+
+    fn skewed(estimate: i64) -> Observed {
+        let (lower, upper) = (estimate - 1_000, estimate + 2_000);
+        Observed {
+            clock_skew: Some(fixture::skew(Some(estimate), lower, Some(upper))),
+            ..because(Reason::ClockSkew)
         }
     }
 
@@ -182,69 +157,56 @@ mod tests {
     }
 
     #[test]
-    fn clock_skew_names_side_size_and_host() {
-        check(
-            -75,
-            skewed(75),
-            false,
-            "It reports, but its host's clock is 75.0 s (± 2.0) ahead of the database's, and the scheduler still uses \
-             it. Check time synchronisation on block1 (chronyc tracking, timedatectl).",
-        );
+    fn clock_skew_names_side_size_host_and_several_writers() {
+        let rest = "ahead of the database's, and the scheduler still uses it. Check time synchronisation on block1 \
+                    (chronyc tracking, timedatectl).";
+        let ahead = format!("It reports, but its host's clock is 75.0 s (± 2.0) {rest}");
+        check(-75, skewed(75_000), false, &ahead);
         check(
             80,
-            skewed(-75),
+            skewed(-75_000),
             true,
             "It reports, but its host's clock is 75.0 s (± 2.0) behind the database's. Most hosts share this skew: \
              check the clock of the database server first.",
         );
-        let unbounded = Observed {
-            reason: Some(Reason::ClockSkew),
-            ..Observed::default()
+        let unbounded = format!("It reports, but its host's clock is at least 75.0 s {rest}");
+        check(-75, because(Reason::ClockSkew), false, &unbounded);
+        let shared = Observed {
+            writers: Some(2),
+            ..skewed(75_000)
         };
-        check(
-            -75,
-            unbounded,
-            false,
-            "It reports, but its host's clock is at least 75.0 s ahead of the database's, and the scheduler still uses \
-             it. Check time synchronisation on block1 (chronyc tracking, timedatectl).",
-        );
+        let writers = "About 2 processes write this row. Give each host its own name, or make them a cluster.";
+        check(-75, shared, false, &format!("{ahead} {writers}"));
     }
 
     #[test]
     fn stopped_names_the_time() {
-        let stopped = |least, most: Option<i64>| Observed {
-            silence_least: Some(TimeDelta::seconds(least)),
-            silence_most: most.map(TimeDelta::seconds),
-            reason: Some(Reason::Stopped),
-            ..Observed::default()
-        };
         let rest = ", by the database's clock. Check whether the process is running on block1, then its log, the \
                     database and the driver.";
-        for (least, most, when) in [
-            (134, Some(140), "at about 2026-03-30 00:52:00 UTC"),
-            (
-                74,
-                Some(174),
-                "between 2026-03-30 00:51:20 and 2026-03-30 00:53:00 UTC",
-            ),
-            (74, None, "before 2026-03-30 00:53:00 UTC"),
+        let between = "between 2026-03-30 00:51:20 and 2026-03-30 00:53:00 UTC";
+        let before = "before 2026-03-30 00:53:00 UTC";
+        let hidden = " Cinder still lists it as up because its host's clock is ahead.";
+        for (age, least, most, when, end) in [
+            (140, 134, Some(140), "at about 2026-03-30 00:52:00 UTC", ""),
+            (140, 74, Some(174), between, ""),
+            (140, 74, None, before, ""),
+            (20, 74, None, before, hidden),
         ] {
-            let expected = format!("Its heartbeats stopped {when}{rest}");
-            check(140, stopped(least, most), false, &expected);
+            let stopped = Observed {
+                silence_least: Some(TimeDelta::seconds(least)),
+                silence_most: most.map(TimeDelta::seconds),
+                ..because(Reason::Stopped)
+            };
+            let expected = format!("Its heartbeats stopped {when}{rest}{end}");
+            check(age, stopped, false, &expected);
         }
-        let hidden = format!(
-            "Its heartbeats stopped before 2026-03-30 00:53:00 UTC{rest} Cinder still lists it as up because its \
-             host's clock is ahead."
-        );
-        check(20, stopped(74, None), false, &hidden);
     }
 
     #[test]
     fn slow_reports_name_the_interval_and_both_options() {
         let slow = Observed {
             report_interval: Some(TimeDelta::seconds(90)),
-            reason: Some(Reason::SlowReports),
-            ..Observed::default()
+            ..because(Reason::SlowReports)
         };
         check(
             80,
@@ -252,20 +214,6 @@ mod tests {
             false,
             "Its report interval is 90.0 s, but service_down_time is 60.0 s. Lower its report_interval, or raise \
              service_down_time on every node.",
-        );
-    }
-
-    #[test]
-    fn several_writers_are_appended() {
-        let mut observed = skewed(75);
-        observed.writers = Some(2);
-        check(
-            -75,
-            observed,
-            false,
-            "It reports, but its host's clock is 75.0 s (± 2.0) ahead of the database's, and the scheduler still uses \
-             it. Check time synchronisation on block1 (chronyc tracking, timedatectl). About 2 processes write this \
-             row. Give each host its own name, or make them a cluster.",
         );
     }
 }

@@ -1,10 +1,9 @@
 //! The condition of all services, and of the database they are read from, in words.
 
-use super::words;
+use super::words::span;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::urgency::Urgency;
-
 use crate::heartbeat::view::{Outage, View};
 
 /// The condition of all services: the top of the status page.
@@ -126,7 +125,7 @@ impl Condition {
         };
         let headline = counts.headline();
         let headline = match view.outage.and(view.age) {
-            Some(age) => format!("{headline}, as of {} ago", words::span(age)),
+            Some(age) => format!("{headline}, as of {} ago", span(age)),
             None => headline,
         };
         Self::new(kind, short, headline)
@@ -152,39 +151,31 @@ pub(crate) struct Trouble {
 
 /// Returns why no current snapshot is available; `None` if one is.
 pub(crate) fn trouble(view: &View) -> Option<Trouble> {
-    let (age, limit) = (view.age, view.stale_after);
+    let (age, limit, uptime) = (view.age, view.stale_after, span(view.uptime));
     let Some(Outage { lasted, class }) = view.outage else {
         let text = match age {
             Some(age) if age < limit => return None,
-            Some(age) => format!(
-                "No poll has finished for {}. The last snapshot is withheld.",
-                words::span(age)
-            ),
-            None => format!(
-                "The exporter started {} ago. The first poll is running.",
-                words::span(view.uptime)
-            ),
+            Some(age) => {
+                let age = span(age);
+                format!("No poll has finished for {age}. The last snapshot is withheld.")
+            }
+            None => format!("The exporter started {uptime} ago. The first poll is running."),
         };
         let remedy = "A poll can take as long as the connect and query timeouts allow.";
         return Some(Trouble { text, remedy });
     };
     let (what, remedy) = explain(class);
+    let (start, lasted) = ("The database has been unreadable", span(lasted));
     let text = match age {
-        None => format!(
-            "The database has been unreadable since the exporter started {} ago: {what}.",
-            words::span(view.uptime)
-        ),
+        None => format!("{start} since the exporter started {uptime} ago: {what}."),
         Some(age) if age < limit => format!(
-            "The database has been unreadable for {}: {what}. States are {} old; they are withheld from {} on.",
-            words::span(lasted),
-            words::span(age),
-            words::span(limit)
+            "{start} for {lasted}: {what}. States are {} old; they are withheld from {} on.",
+            span(age),
+            span(limit)
         ),
         Some(age) => format!(
-            "The database has been unreadable for {}: {what}. The last snapshot is {} old and withheld: \
-             services may be up or down.",
-            words::span(lasted),
-            words::span(age)
+            "{start} for {lasted}: {what}. The last snapshot is {} old and withheld: services may be up or down.",
+            span(age)
         ),
     };
     Some(Trouble { text, remedy })
@@ -236,10 +227,9 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::verdict;
-
     use crate::heartbeat::service::{Reading, Service, Stamp};
     use crate::heartbeat::time::HostTime;
+    use crate::heartbeat::verdict;
 
     const VIEW: View = View {
         snapshot: None,
@@ -247,118 +237,103 @@ mod tests {
         outage: None,
         stale_after: Duration::from_secs(30),
         poll_interval: Duration::from_secs(5),
-        uptime: Duration::from_secs(3),
+        uptime: Duration::from_secs(132),
     };
 
-    fn check(services: [usize; 7], hidden: usize, view: &View, expected: (&str, &str, &str)) {
-        let condition = Condition::of(Some(&Counts { services, hidden }), view);
-        let Condition {
-            kind,
-            short,
-            headline,
-        } = &condition;
-        assert_eq!((*kind, short.as_str(), headline.as_str()), expected);
+    fn outage(seconds: u64, class: Class) -> Outage {
+        Outage {
+            lasted: Duration::from_secs(seconds),
+            class,
+        }
     }
 
     #[test]
     fn the_headline_counts_the_worst_first() {
-        for (services, hidden, kind, short, headline) in [
-            ([2, 0, 0, 1, 3, 5, 9], 0, "down", "2 down", "2 down of 6"),
-            (
-                [2, 0, 1, 1, 3, 0, 9],
-                0,
-                "down",
-                "2 down",
-                "2 down · 1 unknown of 7",
-            ),
+        for (services, hidden, headline) in [
+            ([2, 0, 0, 1, 3, 5, 9], 0, "2 down of 6"),
+            ([2, 0, 1, 1, 3, 0, 9], 0, "2 down · 1 unknown of 7"),
             (
                 [1, 2, 3, 0, 0, 0, 0],
                 1,
-                "down",
-                "1 down",
                 "1 down · 2 listed as up · 3 unknown of 6 · 1 row unreadable",
             ),
+            ([0, 1, 0, 0, 1, 0, 0], 0, "1 down but listed as up of 2"),
+            (
+                [0, 2, 1, 0, 1, 0, 0],
+                0,
+                "2 down but listed as up · 1 unknown of 4",
+            ),
+            (
+                [0, 0, 1, 0, 1, 0, 0],
+                2,
+                "1 unknown of 2 · 2 rows unreadable",
+            ),
+            ([0, 0, 0, 0, 3, 0, 0], 1, "3 up · 1 row unreadable"),
+            (
+                [0, 0, 0, 0, 0, 0, 4],
+                1,
+                "no enabled services · 1 row unreadable",
+            ),
+            ([0, 0, 0, 0, 0, 0, 4], 0, "no enabled services"),
+            ([0, 0, 0, 0, 0, 14, 4], 0, "14 abandoned, no others enabled"),
+            ([0, 0, 0, 0, 1, 0, 0], 0, "1 up"),
+            ([0, 0, 0, 1, 1, 14, 4], 0, "all 2 up"),
+        ] {
+            let counts = Counts { services, hidden };
+            let condition = Condition::of(Some(&counts), &VIEW);
+            assert_eq!(condition.headline, headline);
+        }
+    }
+
+    #[test]
+    fn kind_and_title_are_those_of_the_worst() {
+        for (services, hidden, kind, short) in [
+            ([2, 0, 0, 1, 3, 5, 9], 0, "down", "2 down"),
+            ([2, 0, 1, 1, 3, 0, 9], 0, "down", "2 down"),
+            ([1, 2, 3, 0, 0, 0, 0], 1, "down", "1 down"),
             (
                 [0, 1, 0, 0, 1, 0, 0],
                 0,
                 "unseen",
                 "1 down but listed as up",
-                "1 down but listed as up of 2",
             ),
             (
                 [0, 2, 1, 0, 1, 0, 0],
                 0,
                 "unseen",
                 "2 down but listed as up",
-                "2 down but listed as up · 1 unknown of 4",
             ),
-            (
-                [0, 0, 1, 0, 1, 0, 0],
-                2,
-                "unknown",
-                "3 unknown",
-                "1 unknown of 2 · 2 rows unreadable",
-            ),
-            (
-                [0, 0, 0, 0, 3, 0, 0],
-                1,
-                "unknown",
-                "1 unknown",
-                "3 up · 1 row unreadable",
-            ),
-            (
-                [0, 0, 0, 0, 0, 0, 4],
-                1,
-                "unknown",
-                "1 unknown",
-                "no enabled services · 1 row unreadable",
-            ),
-            (
-                [0, 0, 0, 0, 0, 0, 4],
-                0,
-                "unknown",
-                "0 down",
-                "no enabled services",
-            ),
-            (
-                [0, 0, 0, 0, 0, 14, 4],
-                0,
-                "unknown",
-                "0 down",
-                "14 abandoned, no others enabled",
-            ),
-            ([0, 0, 0, 0, 1, 0, 0], 0, "up", "0 down", "1 up"),
-            ([0, 0, 0, 1, 1, 14, 4], 0, "up", "0 down", "all 2 up"),
+            ([0, 0, 1, 0, 1, 0, 0], 2, "unknown", "3 unknown"),
+            ([0, 0, 0, 0, 3, 0, 0], 1, "unknown", "1 unknown"),
+            ([0, 0, 0, 0, 0, 0, 4], 1, "unknown", "1 unknown"),
+            ([0, 0, 0, 0, 0, 0, 4], 0, "unknown", "0 down"),
+            ([0, 0, 0, 0, 0, 14, 4], 0, "unknown", "0 down"),
+            ([0, 0, 0, 0, 1, 0, 0], 0, "up", "0 down"),
+            ([0, 0, 0, 1, 1, 14, 4], 0, "up", "0 down"),
         ] {
-            check(services, hidden, &VIEW, (kind, short, headline));
+            let counts = Counts { services, hidden };
+            let condition = Condition::of(Some(&counts), &VIEW);
+            assert_eq!((condition.kind, &*condition.short), (kind, short));
         }
     }
 
     #[test]
     fn an_unreadable_database_adds_the_age_and_is_never_up() {
-        let outage = Outage {
-            lasted: Duration::ZERO,
-            class: Class::Connect,
-        };
         let view = View {
-            outage: Some(outage),
+            outage: Some(outage(0, Class::Connect)),
             ..VIEW
         };
-        for (services, kind, short, headline) in [
-            (
-                [0, 0, 0, 0, 1, 0, 0],
-                "unknown",
-                "0 down",
-                "1 up, as of 3 s ago",
-            ),
-            (
-                [2, 0, 0, 0, 1, 0, 0],
-                "down",
-                "2 down",
-                "2 down of 3, as of 3 s ago",
-            ),
+        for (down, kind, short, headline) in [
+            (0, "unknown", "0 down", "1 up, as of 3 s ago"),
+            (2, "down", "2 down", "2 down of 3, as of 3 s ago"),
         ] {
-            check(services, 0, &view, (kind, short, headline));
+            let expected = Condition::new(kind, short.to_owned(), headline.to_owned());
+            let services = [down, 0, 0, 0, 1, 0, 0];
+            let counts = Counts {
+                services,
+                ..Counts::default()
+            };
+            assert_eq!(Condition::of(Some(&counts), &view), expected);
         }
     }
 
@@ -402,68 +377,44 @@ mod tests {
 
     #[test]
     fn trouble_names_the_fault_and_the_age() {
-        let check = |view: &View, expected: (&str, &str)| {
-            let trouble = trouble(view).map_or(String::new(), |trouble| trouble.text);
-            let headline = Condition::of(None, view).headline;
-            assert_eq!((headline.as_str(), trouble.as_str()), expected);
-        };
-        let seconds = Duration::from_secs;
-        let outage = |lasted, class| {
-            Some(Outage {
-                lasted: seconds(lasted),
-                class,
-            })
-        };
-        let starting = View {
-            age: None,
-            uptime: seconds(2),
-            ..VIEW
-        };
-        check(
-            &starting,
+        let no_data = "no current data";
+        for (age, outage, headline, expected) in [
             (
+                None,
+                None,
                 "no data yet",
-                "The exporter started 2 s ago. The first poll is running.",
+                "The exporter started 2 min 12 s ago. The first poll is running.",
             ),
-        );
-        let refused = View {
-            outage: outage(130, Class::Auth),
-            uptime: seconds(132),
-            ..starting
-        };
-        check(
-            &refused,
             (
+                None,
+                Some(outage(130, Class::Auth)),
                 "no data yet",
                 "The database has been unreadable since the exporter started 2 min 12 s ago: login refused.",
             ),
-        );
-        check(&VIEW, ("no current data", ""));
-        let failing = View {
-            age: Some(seconds(10)),
-            outage: outage(7, Class::Connect),
-            ..VIEW
-        };
-        check(
-            &failing,
+            (Some(3), None, no_data, ""),
             (
-                "no current data",
+                Some(10),
+                Some(outage(7, Class::Connect)),
+                no_data,
                 "The database has been unreadable for 7 s: no connection. States are 10 s old; they are withheld from \
                  30 s on.",
             ),
-        );
-        let stale = View {
-            age: Some(seconds(30)),
-            outage: outage(27, Class::Connect),
-            ..VIEW
-        };
-        check(
-            &stale,
             (
-                "no current data",
+                Some(30),
+                Some(outage(27, Class::Connect)),
+                no_data,
                 "The database has been unreadable for 27 s: no connection. The last snapshot is 30 s old and withheld: \
                  services may be up or down.",
             ),
-        );
+        ] {
+            let view = View {
+                age: age.map(Duration::from_secs),
+                outage,
+                ..VIEW
+            };
+            let trouble = trouble(&view).map_or(String::new(), |trouble| trouble.text);
+            assert_eq!(trouble, expected);
+            assert_eq!(Condition::of(None, &view).headline, headline);
+        }
     }
 }

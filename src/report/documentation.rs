@@ -17,10 +17,10 @@ pub(crate) const SUSPECT: &str = "OpenStackHeartbeatReferenceClockSuspect";
 /// Returns the name of the runbook for a service, equal to the name of the alert; `None` if it needs no action.
 pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static str> {
     match Urgency::of(status) {
-        Urgency::Down if status.observed.reason == Some(Reason::ClockSkew) => {
-            Some("OpenStackServiceClockSkewed")
-        }
-        Urgency::Down => Some("OpenStackServiceDown"),
+        Urgency::Down => match status.observed.reason {
+            Some(Reason::ClockSkew) => Some("OpenStackServiceClockSkewed"),
+            _ => Some("OpenStackServiceDown"),
+        },
         Urgency::ListedAsUp => Some("OpenStackServiceStoppedUnseen"),
         Urgency::Warning => match Doubt::of(status)? {
             Doubt::SharedRow => Some("OpenStackServiceSharedRow"),
@@ -51,18 +51,14 @@ pub(crate) fn address(runbook: &str) -> String {
 mod tests {
     use std::path::Path;
 
+    use super::Reason::{ClockSkew, NeverReported, SlowReports, Stopped, Undetermined};
     use super::*;
     use crate::cli::embedded::RULES;
     use crate::heartbeat::fixture::{self, INTERVALS};
 
-    use crate::heartbeat::skew::{Bounds, ClockSkew};
     use crate::heartbeat::status::Observed;
 
-    fn check(up: Option<bool>, observed: Observed, expected: Option<&str>) {
-        check_age(up, observed, 500, expected);
-    }
-
-    fn check_age(up: Option<bool>, observed: Observed, age: i64, expected: Option<&str>) {
+    fn check(up: Option<bool>, age: i64, observed: Observed, expected: Option<&str>) {
         let status = ServiceStatus {
             heartbeat_age: Some(TimeDelta::seconds(age)),
             observed,
@@ -70,9 +66,7 @@ mod tests {
         };
         let runbook = runbook(&status, Budget::of(&INTERVALS));
         assert_eq!(runbook, expected, "{status:?}");
-        if let Some(name) = runbook {
-            check_exists(name);
-        }
+        runbook.into_iter().for_each(check_exists);
     }
 
     fn check_exists(name: &str) {
@@ -82,59 +76,48 @@ mod tests {
         assert!(file.is_file(), "{}", file.display());
     }
 
-    fn because(reason: Reason) -> Observed {
-        Observed {
-            reason: Some(reason),
-            ..Observed::default()
-        }
-    }
-
     #[test]
     fn a_service_that_needs_action_has_the_runbook_of_its_alert() {
-        for (reason, expected) in [
-            (Reason::ClockSkew, "OpenStackServiceClockSkewed"),
-            (Reason::Stopped, "OpenStackServiceDown"),
-            (Reason::SlowReports, "OpenStackServiceDown"),
-            (Reason::NeverReported, "OpenStackServiceDown"),
-            (Reason::Undetermined, "OpenStackServiceDown"),
-        ] {
-            check(Some(false), because(reason), Some(expected));
-        }
         let week = 7 * 24 * 3_600;
-        let abandoned = Some("OpenStackServiceAbandoned");
-        check_age(Some(false), because(Reason::Stopped), week + 1, abandoned);
-        let unseen = Some("OpenStackServiceStoppedUnseen");
-        check(Some(true), because(Reason::Stopped), unseen);
-        check(None, Observed::default(), None);
-        check(Some(true), Observed::default(), None);
+        for (up, age, reason, expected) in [
+            (false, 500, ClockSkew, "OpenStackServiceClockSkewed"),
+            (false, 500, Stopped, "OpenStackServiceDown"),
+            (false, 500, SlowReports, "OpenStackServiceDown"),
+            (false, 500, NeverReported, "OpenStackServiceDown"),
+            (false, 500, Undetermined, "OpenStackServiceDown"),
+            (false, week + 1, Stopped, "OpenStackServiceAbandoned"),
+            (true, 500, Stopped, "OpenStackServiceStoppedUnseen"),
+        ] {
+            let observed = Observed {
+                reason: Some(reason),
+                ..Observed::default()
+            };
+            check(Some(up), age, observed, Some(expected));
+        }
+        check(None, 500, Observed::default(), None);
+        check(Some(true), 500, Observed::default(), None);
         let shared = Observed {
             writers: Some(2),
             ..Observed::default()
         };
-        check(Some(true), shared, Some("OpenStackServiceSharedRow"));
+        check(Some(true), 500, shared, Some("OpenStackServiceSharedRow"));
         check_exists(SUSPECT);
     }
 
     #[test]
     fn a_high_skew_differs_from_one_beyond_cinders_budget() {
         for (lower, upper, expected) in [
-            (6, Some(8), "OpenStackServiceClockSkewHigh"),
-            (60, Some(62), "OpenStackServiceClockSkewHigh"),
-            (61, Some(62), "OpenStackServiceClockSkewed"),
-            (-52, Some(-50), "OpenStackServiceClockSkewHigh"),
-            (-53, Some(-51), "OpenStackServiceClockSkewed"),
+            (6_000, 8_000, "OpenStackServiceClockSkewHigh"),
+            (60_000, 62_000, "OpenStackServiceClockSkewHigh"),
+            (61_000, 62_000, "OpenStackServiceClockSkewed"),
+            (-52_000, -50_000, "OpenStackServiceClockSkewHigh"),
+            (-53_000, -51_000, "OpenStackServiceClockSkewed"),
         ] {
             let observed = Observed {
-                clock_skew: Some(ClockSkew {
-                    estimate: None,
-                    bounds: Bounds {
-                        lower: TimeDelta::seconds(lower),
-                        upper: upper.map(TimeDelta::seconds),
-                    },
-                }),
+                clock_skew: Some(fixture::skew(None, lower, Some(upper))),
                 ..Observed::default()
             };
-            check(Some(true), observed, Some(expected));
+            check(Some(true), 500, observed, Some(expected));
         }
     }
 }

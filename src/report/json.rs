@@ -1,6 +1,5 @@
 //! The services as JSON: all services, or one with its last hour.
 
-use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::record::{Record, utc};
@@ -50,12 +49,11 @@ pub(crate) fn services_line(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) 
 
 fn list(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> ServicesDocument<'_> {
     let services = snapshot.services.iter().filter(|status| shown(status));
+    let records = services.map(|status| Record::new(status, snapshot));
     ServicesDocument {
         now: utc(snapshot.now.0),
         reference_clock_suspect: snapshot.reference_clock_suspect,
-        services: services
-            .map(|status| Record::new(status, snapshot))
-            .collect(),
+        services: records.collect(),
     }
 }
 
@@ -70,9 +68,10 @@ fn terminated(json: serde_json::Result<String>) -> String {
 /// Returns a JSON object: the database's time, one service with the fields of [`services`], and its last hour.
 #[must_use]
 pub fn service(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> String {
-    let since = hour.map(|hour| match hour.since {
-        Since::Exactly(lasted) => (began(lasted, snapshot), true),
-        Since::AtLeast(lasted) => (began(lasted, snapshot), false),
+    let since = hour.map(|hour| {
+        let (Since::Exactly(lasted) | Since::AtLeast(lasted)) = hour.since;
+        let is_exact = matches!(hour.since, Since::Exactly(_));
+        (utc(snapshot.now.0 - lasted), is_exact)
     });
     let (since, since_is_exact) = since.unzip();
     let page = ServiceDocument {
@@ -87,8 +86,4 @@ pub fn service(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot)
         }),
     };
     pretty(&page)
-}
-
-fn began(lasted: TimeDelta, snapshot: &Snapshot) -> String {
-    utc(snapshot.now.0 - lasted)
 }

@@ -105,6 +105,7 @@ fn cells(status: &ServiceStatus) -> impl Iterator<Item = Cell> {
 fn row(status: &ServiceStatus) -> [String; COLUMNS] {
     let service = &status.service;
     let facts = &service.facts;
+    let observed = &status.observed;
     let zone = facts.availability_zone.as_deref();
     let updated_at = match service.updated_at {
         Stamp::At(stamp) => stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string(),
@@ -118,40 +119,32 @@ fn row(status: &ServiceStatus) -> [String; COLUMNS] {
         verdict(status.up).unwrap_or("unknown").to_owned(),
         updated_at,
         status.heartbeat_age.map(age).unwrap_or_default(),
-        status
-            .observed
-            .clock_skew
-            .as_ref()
-            .map(skew)
-            .unwrap_or_default(),
-        status
-            .observed
-            .reason
-            .map_or("", Reason::as_str)
-            .replace('_', " "),
+        observed.clock_skew.map(skew).unwrap_or_default(),
+        observed.reason.map_or("", Reason::as_str).replace('_', " "),
     ]
 }
 
 /// Returns the text with its control characters escaped.
 fn printable(text: &str) -> String {
     text.chars()
-        .flat_map(|c| {
-            let escaped = c.is_control().then(|| c.escape_default());
-            let plain = (!c.is_control()).then_some(c);
-            escaped.into_iter().flatten().chain(plain)
+        .map(|c| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
         })
         .collect()
 }
 
 /// Returns a skew as `+74.9 s ± 1.3`; before the first observed heartbeat, the lower bound of a host that is ahead.
-fn skew(skew: &ClockSkew) -> String {
+fn skew(skew: ClockSkew) -> String {
     let lower = skew.bounds.lower;
     match (skew.estimate, skew.margin()) {
-        (Some(estimate), Some(margin)) => format!(
-            "{:+.1} s ± {:.1}",
-            estimate.as_seconds_f64(),
-            margin.as_seconds_f64()
-        ),
+        (Some(estimate), Some(margin)) => {
+            let (estimate, margin) = (estimate.as_seconds_f64(), margin.as_seconds_f64());
+            format!("{estimate:+.1} s ± {margin:.1}")
+        }
         _ if lower > TimeDelta::seconds(1) => format!("> {:+.1} s", lower.as_seconds_f64()),
         _ => String::new(),
     }
@@ -160,24 +153,17 @@ fn skew(skew: &ClockSkew) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::skew::Bounds;
+    use crate::heartbeat::fixture;
 
     #[test]
     fn the_margin_of_a_skew_is_the_farther_bound() {
-        let span = TimeDelta::milliseconds;
         for (estimate, lower, upper, expected) in [
             (Some(74_900), 74_000, Some(76_600), "+74.9 s ± 1.7"),
             (Some(-40), -1_000, Some(1_000), "-0.0 s ± 1.0"),
             (None, 74_500, None, "> +74.5 s"),
             (None, -141_000, None, ""),
         ] {
-            let text = skew(&ClockSkew {
-                estimate: estimate.map(span),
-                bounds: Bounds {
-                    lower: span(lower),
-                    upper: upper.map(span),
-                },
-            });
+            let text = skew(fixture::skew(estimate, lower, upper));
             assert_eq!(text, expected);
         }
     }

@@ -29,11 +29,9 @@ pub(crate) fn verdict(up: Option<bool>) -> Option<&'static str> {
 pub(crate) fn place(status: &ServiceStatus) -> String {
     let facts = &status.service.facts;
     let cluster = facts.cluster_name.as_ref();
-    let parts = [
-        facts.availability_zone.as_deref().map(str::to_owned),
-        cluster.map(|cluster| format!("cluster {cluster}")),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let zone = facts.availability_zone.as_deref().map(str::to_owned);
+    let cluster = cluster.map(|cluster| format!("cluster {cluster}"));
+    let parts: Vec<String> = zone.into_iter().chain(cluster).collect();
     parts.join(", ")
 }
 
@@ -54,9 +52,7 @@ pub(crate) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
 /// Returns the state that a start time refers to: it does not begin when an operator disables the service.
 pub(crate) fn lasting(status: &ServiceStatus, urgency: Urgency) -> &'static str {
     match (urgency, status.up) {
-        (Urgency::Disabled | Urgency::Abandoned, Some(true)) => "up",
-        (Urgency::Disabled | Urgency::Abandoned, Some(false)) => "down",
-        (Urgency::Disabled | Urgency::Abandoned, None) => "unknown",
+        (Urgency::Disabled | Urgency::Abandoned, up) => verdict(up).unwrap_or("unknown"),
         _ => state(status, urgency),
     }
 }
@@ -96,10 +92,8 @@ pub(crate) fn scheduler(status: &ServiceStatus) -> Option<&'static str> {
 /// Returns the apparent age of the last heartbeat.
 pub(crate) fn heartbeat(status: &ServiceStatus) -> String {
     match (status.heartbeat_age, status.service.last_heartbeat()) {
-        (Some(since), _) if since < TimeDelta::zero() => {
-            format!("{} ahead", age(since.abs()))
-        }
-        (Some(since), _) => format!("{} ago", age(since)),
+        (Some(span), _) if span < TimeDelta::zero() => format!("{} ahead", age(span.abs())),
+        (Some(span), _) => format!("{} ago", age(span)),
         (None, Stamp::Unreadable) => "unreadable".to_owned(),
         (None, _) => "never".to_owned(),
     }
@@ -128,29 +122,21 @@ pub(crate) fn moment(time: NaiveDateTime, now: NaiveDateTime) -> String {
 
 /// Returns the minutes that an hour spent in each state, the worst first.
 pub(crate) fn hour(hour: &Hour) -> String {
-    let minutes = |state| {
-        hour.minutes
-            .iter()
-            .filter(|minute| **minute == state)
-            .count()
-    };
-    let mut parts: Vec<String> = Vec::new();
-    for state in State::ALL.into_iter().rev() {
-        let count = minutes(Some(state));
-        if count > 0 {
-            let name = match state {
-                State::ListedAsUp => "down, but listed as up".to_owned(),
-                _ if state.is_down() => format!("down, {}", state.as_str().replace('_', " ")),
-                _ => state.as_str().to_owned(),
-            };
-            parts.push(format!("{count} min {name}"));
-        }
-    }
-    match minutes(None) {
-        0 => {}
-        empty => parts.push(format!("{empty} min not observed")),
-    }
-    parts.join("; ")
+    let states = State::ALL.into_iter().rev().map(Some).chain([None]);
+    let parts = states.filter_map(|state| {
+        let minutes = hour.minutes.iter().filter(|minute| **minute == state);
+        let name = match state {
+            None => "not observed".to_owned(),
+            Some(State::ListedAsUp) => "down, but listed as up".to_owned(),
+            Some(state) if state.is_down() => {
+                format!("down, {}", state.as_str().replace('_', " "))
+            }
+            Some(state) => state.as_str().to_owned(),
+        };
+        let count = minutes.count();
+        (count > 0).then(|| format!("{count} min {name}"))
+    });
+    parts.collect::<Vec<String>>().join("; ")
 }
 
 /// Returns signed seconds with one decimal. The minus is U+2212, as wide as the plus; zero has no sign.
@@ -194,16 +180,13 @@ mod tests {
     #[test]
     fn a_start_is_by_the_databases_clock_and_marked_if_inexact() {
         let now = fixture::now("2026-03-30 00:54:14").0;
-        let span = TimeDelta::seconds;
-        for (began, expected) in [
-            (Since::Exactly(span(100)), "since 00:52:34 UTC, for 100 s"),
-            (
-                Since::AtLeast(span(7_200)),
-                "since before 2026-03-29 22:54:14 UTC, for at least 2 h 0 min",
-            ),
-        ] {
-            assert_eq!(since(began, now), expected);
-        }
+        let exact = Since::Exactly(TimeDelta::seconds(100));
+        let open = Since::AtLeast(TimeDelta::seconds(7_200));
+        assert_eq!(since(exact, now), "since 00:52:34 UTC, for 100 s");
+        assert_eq!(
+            since(open, now),
+            "since before 2026-03-29 22:54:14 UTC, for at least 2 h 0 min"
+        );
     }
 
     #[test]
@@ -224,12 +207,9 @@ mod tests {
     }
 
     /// A disabled service that is down.
-    fn disabled(service: Service) -> ServiceStatus {
-        let disabled = Service {
-            disabled: true,
-            ..service
-        };
-        fixture::status(disabled, Some(false))
+    fn disabled(mut service: Service) -> ServiceStatus {
+        service.disabled = true;
+        fixture::status(service, Some(false))
     }
 
     #[test]
