@@ -144,10 +144,8 @@ mod tests {
         check(&[("a", 9, 11), ("b", 9, 11)], false);
         check(&[("a", 9, 11), ("b", 9, 11), ("c", -1, 1)], true);
         check(&[("a", -11, -9), ("b", -11, -9), ("c", -1, 1)], true);
-        check(
-            &[("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 1)],
-            false,
-        );
+        let half = [("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 1)];
+        check(&half, false);
         // It must be proven, not merely possible, and beyond the limit, not at it.
         check(&[("a", 1, 11), ("b", 1, 11), ("c", 1, 11)], false);
         check(&[("a", 2, 11), ("b", 2, 11), ("c", 2, 11)], false);
@@ -160,13 +158,9 @@ mod tests {
 
     #[test]
     fn services_of_one_host_count_once_and_unbounded_hosts_do_not_count() {
-        check(
-            &[("a@x", 9, 11), ("a@y", 9, 11), ("b", -1, 1), ("c", -1, 1)],
-            false,
-        );
-        check(
-            &[("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 999)],
-            true,
-        );
+        let one_host = [("a@x", 9, 11), ("a@y", 9, 11), ("b", -1, 1), ("c", -1, 1)];
+        check(&one_host, false);
+        let unbounded = [("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 999)];
+        check(&unbounded, true);
     }
 }

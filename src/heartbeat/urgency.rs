@@ -56,10 +56,8 @@ impl Urgency {
 
 /// Returns whether the service has been silent so long that only an operator knows whether it will come back.
 fn is_abandoned(status: &ServiceStatus) -> bool {
-    status
-        .heartbeat_age
-        .is_some_and(|age| age > ABANDONED_AFTER)
-        && status.observed.reason != Some(Reason::ClockSkew)
+    let is_old = status.heartbeat_age > Some(ABANDONED_AFTER);
+    is_old && status.observed.reason != Some(Reason::ClockSkew)
 }
 
 /// Why a service that is up deserves a warning.
