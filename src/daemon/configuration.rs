@@ -3,7 +3,6 @@
 //! A reload applies the whole new configuration, or none of it. One reload runs at a time. Requests that arrive during
 //! a reload are answered by the next one.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +19,7 @@ use crate::error::chain;
 use crate::heartbeat::failure::Class;
 use crate::publish::latest::Latest;
 use crate::publish::loading::ConfigPart;
-use crate::source::poll_settings::PollSettings;
+use crate::source::PollSettings;
 use crate::source::poller::Reconfigure;
 use crate::web::access::Access;
 use crate::web::reload::{Outcome, Request};
@@ -38,14 +37,6 @@ pub(crate) struct Configuration {
     latest: Arc<Latest>,
     /// The longest time that the watchdog waits for a poll.
     longest_poll: watch::Sender<Duration>,
-}
-
-impl fmt::Debug for Configuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Configuration")
-            .field("current", &self.current)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Configuration {
@@ -125,9 +116,8 @@ impl Configuration {
         let (load, access) = (self.load.clone(), self.access.clone());
         let work = move || {
             let settings = load().map_err(|faults| (ConfigPart::Settings, faults))?;
-            access
-                .reload()
-                .map_err(|faults| (ConfigPart::Web, faults))?;
+            let reloaded = access.reload();
+            reloaded.map_err(|faults| (ConfigPart::Web, faults))?;
             Ok(settings)
         };
         // The files may be on a network file system and block.

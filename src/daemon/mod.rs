@@ -3,6 +3,5 @@
 pub(crate) mod configuration;
 pub(crate) mod logging;
 pub(crate) mod serve;
-mod sink;
 pub(crate) mod systemd;
 pub(crate) mod watchdog;

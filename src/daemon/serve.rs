@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::TcpListener;
@@ -11,14 +12,16 @@ use tracing::{info, warn};
 
 use super::configuration::{self, Configuration, Load};
 use super::systemd::{self, socket};
-use super::watchdog::Watchdog;
+use super::watchdog;
 use crate::config::listen_address::{Listen, ListenAddress};
 use crate::config::settings::Settings;
+use crate::heartbeat::failure::Class;
+use crate::heartbeat::snapshot::Snapshot;
 use crate::publish::latest::Latest;
 use crate::publish::loading::ConfigPart;
 use crate::publish::telemetry::Telemetry;
-use crate::source::poll_settings::PollSettings;
-use crate::source::poller::Poller;
+use crate::source::poller::{Poller, Sink};
+use crate::source::{Poll, PollSettings};
 use crate::web::access::Access;
 use crate::web::handshake::HandshakePool;
 use crate::web::reload::Reload;
@@ -119,15 +122,13 @@ pub(crate) async fn run(
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
     let configuration = Configuration::new(load, access, settings, reconfigure, latest.clone());
-    let watchdog = Watchdog {
-        latest: latest.clone(),
-        longest_poll: configuration.longest_poll(),
-    };
-    let poller = Poller::new(poll_settings, latest);
+    let keep_alive = sd_notify::watchdog_enabled();
+    let longest_poll = configuration.longest_poll();
+    let poller = Poller::new(poll_settings, latest.clone());
     let mut polling = tokio::spawn(poller.run(reconfigurations, stopping.clone()));
     let mut serving = tokio::spawn(server::run(listeners, site, stopping));
     let mut reloading = tokio::spawn(configuration.run(hangup, requests));
-    let report = watchdog.report(sd_notify::watchdog_enabled(), systemd::notify);
+    let report = watchdog::report(latest, longest_poll, keep_alive, systemd::notify);
     let reporting = tokio::spawn(report);
     systemd::ready();
 
@@ -156,11 +157,8 @@ fn latest(settings: &PollSettings) -> Result<Latest, prometheus::Error> {
         settings.poll_interval,
         configuration::now(),
     )?;
-    Ok(Latest::new(
-        telemetry,
-        settings.stale_after,
-        settings.poll_interval,
-    ))
+    let (stale_after, interval) = (settings.stale_after, settings.poll_interval);
+    Ok(Latest::new(telemetry, stale_after, interval))
 }
 
 /// Logs the warnings about the settings, and the addresses.
@@ -177,4 +175,20 @@ fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error>
         );
     }
     Ok(())
+}
+
+impl Sink for Latest {
+    fn succeeded(&self, poll: Poll) -> Arc<Snapshot> {
+        self.show(poll).snapshot.clone()
+    }
+
+    fn failed(&self, class: Class, took: Duration) {
+        self.fail(class, took);
+    }
+
+    fn reconfigured(&self, settings: &PollSettings) {
+        self.set_pace(settings.stale_after, settings.poll_interval);
+        self.telemetry()
+            .configured(&settings.intervals, settings.poll_interval);
+    }
 }

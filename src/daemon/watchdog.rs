@@ -14,56 +14,50 @@ use crate::heartbeat::view::View;
 use crate::publish::latest::Latest;
 use crate::report::condition::{self, Condition, Counts};
 
-/// The task that reports to systemd.
-#[derive(Debug)]
-pub(crate) struct Watchdog {
-    /// The source of the status.
-    pub latest: Arc<Latest>,
-    /// The longest time between the ends of two polls; a longer time means that the poller hangs.
-    pub longest_poll: watch::Receiver<Duration>,
-}
-
-impl Watchdog {
-    /// Reports the status after each poll, and a keep-alive twice per `limit`, systemd's watchdog timeout.
-    ///
-    /// The keep-alive proves that the runtime runs this task. It is sent only if a poll ended, successfully or not,
-    /// within the longest time that it may take.
-    pub(crate) async fn report(self, limit: Option<Duration>, notify: impl Fn(&[NotifyState])) {
-        let mut ticks = limit.map(|limit| {
-            // As sd_watchdog_enabled(3) recommends.
-            let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks
-        });
-        let mut polls = self.latest.polls();
-        let mut last_poll = Instant::now();
-        let mut hangs = false;
-        loop {
-            let tick = async {
-                match &mut ticks {
-                    Some(ticks) => ticks.tick().await,
-                    None => future::pending().await,
+/// Reports the status after each poll, and a keep-alive twice per `limit`, systemd's watchdog timeout.
+///
+/// The keep-alive proves that the runtime runs this task. It is sent only if a poll ended, successfully or not, within
+/// `longest_poll`; a longer time means that the poller hangs.
+pub(crate) async fn report(
+    latest: Arc<Latest>,
+    longest_poll: watch::Receiver<Duration>,
+    limit: Option<Duration>,
+    notify: impl Fn(&[NotifyState]),
+) {
+    let mut ticks = limit.map(|limit| {
+        // As sd_watchdog_enabled(3) recommends.
+        let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    });
+    let mut polls = latest.polls();
+    let mut last_poll = Instant::now();
+    let mut hangs = false;
+    loop {
+        let tick = async {
+            match &mut ticks {
+                Some(ticks) => ticks.tick().await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = polls.changed() => {
+                if changed.is_err() {
+                    return;
                 }
-            };
-            tokio::select! {
-                changed = polls.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    last_poll = Instant::now();
-                    let is_loaded = self.latest.telemetry().is_config_loaded();
-                    let status = status(&self.latest.view(), is_loaded);
-                    notify(&[NotifyState::Status(&status)]);
+                last_poll = Instant::now();
+                let is_loaded = latest.telemetry().is_config_loaded();
+                let status = status(&latest.view(), is_loaded);
+                notify(&[NotifyState::Status(&status)]);
+            }
+            _ = tick => {
+                let is_overdue = last_poll.elapsed() > *longest_poll.borrow();
+                if !is_overdue {
+                    notify(&[NotifyState::Watchdog]);
+                } else if !hangs {
+                    error!("no poll ended in time; systemd's watchdog will restart the exporter");
                 }
-                _ = tick => {
-                    let is_overdue = last_poll.elapsed() > *self.longest_poll.borrow();
-                    if !is_overdue {
-                        notify(&[NotifyState::Watchdog]);
-                    } else if !hangs {
-                        error!("no poll ended in time; systemd's watchdog will restart the exporter");
-                    }
-                    hangs = is_overdue;
-                }
+                hangs = is_overdue;
             }
         }
     }
@@ -138,24 +132,16 @@ mod tests {
     async fn the_watchdog_is_not_notified_while_no_poll_ends() {
         let latest = Arc::new(latest());
         let (_, longest_poll) = watch::channel(Duration::from_secs(45));
-        let watchdog = Watchdog {
-            latest: latest.clone(),
-            longest_poll,
-        };
         let states = Arc::new(Mutex::new(Vec::new()));
-        let notify = {
-            let states = states.clone();
-            move |new: &[NotifyState]| states.lock().unwrap().push(new[0].to_string())
+        let sent = states.clone();
+        let notify = move |new: &[NotifyState]| sent.lock().unwrap().push(new[0].to_string());
+        let notifications = async |seconds| {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            let states = std::mem::take(&mut *states.lock().unwrap());
+            states.iter().filter(|state| *state == "WATCHDOG=1").count()
         };
-        let notifications = |seconds| {
-            let states = states.clone();
-            async move {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                let states = std::mem::take(&mut *states.lock().unwrap());
-                states.iter().filter(|state| *state == "WATCHDOG=1").count()
-            }
-        };
-        let report = tokio::spawn(watchdog.report(Some(Duration::from_secs(20)), notify));
+        let limit = Some(Duration::from_secs(20));
+        let report = tokio::spawn(report(latest.clone(), longest_poll, limit, notify));
         // At 0, 10, 20, 30 and 40 s.
         assert_eq!(notifications(49).await, 5);
         assert_eq!(notifications(100).await, 0);

@@ -7,9 +7,9 @@ use chrono::{NaiveDateTime, TimeDelta};
 use super::liveness::Intervals;
 use super::reference::Reference;
 use super::service::{Facts, Reading, Service, Stamp};
-use super::skew::{Bounds, ClockSkew, Quantum};
-use super::snapshot::{Rows, Snapshot};
-use super::status::{Observed, ObservedService, ServiceStatus};
+use super::skew::{Bounds, ClockSkew, Monotonic, Quantum};
+use super::snapshot::Snapshot;
+use super::status::{Observed, ServiceStatus};
 use super::time::DatabaseTime;
 
 pub(crate) const INTERVALS: Intervals = Intervals {
@@ -20,6 +20,11 @@ pub(crate) const INTERVALS: Intervals = Intervals {
 /// A time such as `2026-03-30 00:54:14` or `2026-03-30 00:54:14.25`.
 pub(crate) fn now(text: &str) -> DatabaseTime {
     DatabaseTime(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").unwrap())
+}
+
+/// A time on the monotonic axis.
+pub(crate) fn at(second: i64) -> Monotonic {
+    Monotonic(TimeDelta::seconds(second))
 }
 
 /// A service that has reported, without times.
@@ -35,6 +40,14 @@ pub(crate) fn service(binary: &str, host: &str) -> Service {
             ..Facts::default()
         }),
         ..Service::default()
+    }
+}
+
+/// The service `cinder-volume` on `block1` with this `updated_at`.
+pub(crate) fn stamped(updated_at: Stamp) -> Service {
+    Service {
+        updated_at,
+        ..service("cinder-volume", "block1")
     }
 }
 
@@ -74,6 +87,17 @@ pub(crate) fn status(service: Service, up: Option<bool>) -> ServiceStatus {
     }
 }
 
+/// Observations that prove bounds of a skew, without an estimate.
+pub(crate) fn bounded(lower: TimeDelta, upper: Option<TimeDelta>) -> Observed {
+    Observed {
+        clock_skew: Some(ClockSkew {
+            estimate: None,
+            bounds: Bounds { lower, upper },
+        }),
+        ..Observed::default()
+    }
+}
+
 /// A reading of these services at 2026-03-30 00:54:14, without clusters.
 pub(crate) fn reading(services: Vec<Service>) -> Reading {
     Reading {
@@ -93,22 +117,14 @@ pub(crate) fn snapshot(reading: Reading) -> Snapshot {
 }
 
 /// The snapshot of a reading, with the observations of each of its services.
-pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Snapshot {
-    let rows = reading.services.into_iter().zip(observed);
-    let mut services: Vec<ObservedService> = rows
-        .map(|(service, observed)| ObservedService { service, observed })
-        .collect();
-    services.sort_by(|a, b| a.service.facts.name().cmp(&b.service.facts.name()));
-    let rows = Rows {
-        services,
-        clusters: reading.clusters,
-        rejected: reading.rejected,
-        count: reading.rows,
-    };
+pub(crate) fn observed_snapshot(mut reading: Reading, observed: Vec<Observed>) -> Snapshot {
+    let rows = std::mem::take(&mut reading.services);
+    let mut services: Vec<(Service, Observed)> = rows.into_iter().zip(observed).collect();
+    services.sort_by(|(a, _), (b, _)| a.facts.name().cmp(&b.facts.name()));
     let reference = Reference {
         now: reading.now,
         jump: None,
         unconfirmed_jump: None,
     };
-    Snapshot::new(rows, reference, INTERVALS)
+    Snapshot::new(reading, &services, reference, INTERVALS)
 }

@@ -87,14 +87,11 @@ impl History {
     /// Adds a snapshot, which must not be older than the last.
     pub(crate) fn record(&mut self, at: Monotonic, snapshot: &Arc<Snapshot>) {
         let latest = self.latest.replace((at, snapshot.clone()));
+        let previous = latest.as_ref().map_or(at, |(previous, _)| *previous);
         let step = Step {
             at,
-            minutes: latest
-                .as_ref()
-                .map_or(0, |(latest, _)| minute(at) - minute(*latest)),
-            is_gapless: latest
-                .as_ref()
-                .is_some_and(|(latest, _)| at - *latest <= self.limit),
+            minutes: minute(at) - minute(previous),
+            is_gapless: latest.is_some() && at - previous <= self.limit,
         };
         let names = latest.iter().flat_map(|(_, before)| &before.services);
         let mut before = names.zip(std::mem::take(&mut self.traces)).peekable();

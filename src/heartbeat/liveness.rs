@@ -11,7 +11,7 @@
 
 use chrono::TimeDelta;
 
-use super::service::{Service, Stamp};
+use super::service::Service;
 use super::time::{DatabaseTime, HostTime, apparent_age};
 
 /// The two options of cinder.conf that decide a verdict, as configured on every node.
@@ -43,11 +43,8 @@ impl Intervals {
 /// `updated_at or created_at`. A row with neither makes Cinder's API fail; here the service is down.
 #[must_use]
 pub fn is_up(service: &Service, now: DatabaseTime, intervals: &Intervals) -> Option<bool> {
-    match service.last_heartbeat() {
-        Stamp::At(stamp) => Some(apparent_age(now, stamp).abs() <= intervals.service_down_time),
-        Stamp::Never => Some(false),
-        Stamp::Unreadable => None,
-    }
+    let is_recent = |stamp| apparent_age(now, stamp).abs() <= intervals.service_down_time;
+    service.last_heartbeat().passes(is_recent)
 }
 
 /// Returns whether the scheduler would use this service; `None` when `updated_at` is unreadable.
@@ -60,13 +57,9 @@ pub fn is_up_for_scheduler(
     now: DatabaseTime,
     intervals: &Intervals,
 ) -> Option<bool> {
-    match service.updated_at {
-        Stamp::At(stamp) => {
-            Some(apparent_age(now, stamp) <= intervals.scheduler_service_down_time())
-        }
-        Stamp::Never => Some(false),
-        Stamp::Unreadable => None,
-    }
+    let limit = intervals.scheduler_service_down_time();
+    let is_recent = |stamp| apparent_age(now, stamp) <= limit;
+    service.updated_at.passes(is_recent)
 }
 
 /// Returns whether the API counts this member in a cluster's `num_down_hosts`; `None` when `updated_at` is
@@ -79,11 +72,8 @@ pub(crate) fn is_member_down(
     now: DatabaseTime,
     intervals: &Intervals,
 ) -> Option<bool> {
-    match service.updated_at {
-        Stamp::At(stamp) => Some(apparent_age(now, stamp) > intervals.service_down_time),
-        Stamp::Never => Some(false),
-        Stamp::Unreadable => None,
-    }
+    let is_old = |stamp| apparent_age(now, stamp) > intervals.service_down_time;
+    service.updated_at.passes(is_old)
 }
 
 /// Returns whether the API would list a cluster as up, from the latest `updated_at` of its members.
@@ -101,38 +91,15 @@ pub(crate) fn is_cluster_up(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::fixture;
+    use crate::heartbeat::fixture::{self, INTERVALS};
+    use crate::heartbeat::service::Stamp;
 
-    const NOW: &str = "2026-03-30 00:54:14";
+    fn now() -> DatabaseTime {
+        fixture::now("2026-03-30 00:54:14")
+    }
 
-    /// Checks a service whose `updated_at` is `age_seconds` before now, by Cinder's defaults.
-    fn check(age_seconds: f64, up: bool, up_for_scheduler: bool) {
-        let intervals = intervals(60, 10);
-        let service = Service {
-            updated_at: Stamp::At(before_now(age_seconds)),
-            ..fixture::service("cinder-volume", "block1")
-        };
-        let now = fixture::now(NOW);
-        assert_eq!(
-            is_up(&service, now, &intervals),
-            Some(up),
-            "R1 at {age_seconds} s"
-        );
-        assert_eq!(
-            is_up_for_scheduler(&service, now, &intervals),
-            Some(up_for_scheduler),
-            "R2 at {age_seconds} s"
-        );
-        assert_eq!(
-            is_cluster_up(Some(before_now(age_seconds)), now, &intervals),
-            up_for_scheduler,
-            "R4 at {age_seconds} s"
-        );
-        assert_eq!(
-            is_member_down(&service, now, &intervals),
-            Some(!up_for_scheduler),
-            "num_down_hosts at {age_seconds} s"
-        );
+    fn before_now(micros: i64) -> HostTime {
+        HostTime(now().0 - TimeDelta::microseconds(micros))
     }
 
     fn intervals(service_down_time: i64, report_interval: i64) -> Intervals {
@@ -142,81 +109,68 @@ mod tests {
         }
     }
 
-    fn before_now(seconds: f64) -> HostTime {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the tests' ages are whole microseconds, far below 2^53"
-        )]
-        let age = TimeDelta::microseconds((seconds * 1e6) as i64);
-        HostTime(fixture::now(NOW).0 - age)
+    /// Checks the verdicts of the API and of the scheduler.
+    fn check(row: &Service, intervals: &Intervals, api: Option<bool>, scheduler: Option<bool>) {
+        let verdicts = (
+            is_up(row, now(), intervals),
+            is_up_for_scheduler(row, now(), intervals),
+        );
+        assert_eq!(verdicts, (api, scheduler), "{row:?}, {intervals:?}");
     }
 
     #[test]
     fn limits_are_inclusive_and_only_the_api_limits_both_sides() {
-        check(0.0, true, true);
-        check(59.999_999, true, true);
-        check(60.0, true, true);
-        check(60.000_001, false, false);
-        check(1_000_000.0, false, false);
-        check(-40.0, true, true);
-        check(-60.0, true, true);
-        check(-60.000_001, false, true);
-        check(-75.0, false, true);
-        check(-3_600.0, false, true);
+        for (age_micros, up, up_for_scheduler) in [
+            (0, true, true),
+            (59_999_999, true, true),
+            (60_000_000, true, true),
+            (60_000_001, false, false),
+            (1_000_000_000_000, false, false),
+            (-40_000_000, true, true),
+            (-60_000_000, true, true),
+            (-60_000_001, false, true),
+            (-75_000_000, false, true),
+            (-3_600_000_000, false, true),
+        ] {
+            let stamp = before_now(age_micros);
+            let row = fixture::stamped(Stamp::At(stamp));
+            check(&row, &INTERVALS, Some(up), Some(up_for_scheduler));
+            let is_cluster_up = is_cluster_up(Some(stamp), now(), &INTERVALS);
+            assert_eq!(is_cluster_up, up_for_scheduler, "{age_micros}");
+            let is_member_down = is_member_down(&row, now(), &INTERVALS);
+            assert_eq!(is_member_down, Some(!up_for_scheduler), "{age_micros}");
+        }
     }
 
     #[test]
     fn created_at_counts_for_the_api_but_not_for_the_scheduler() {
-        let now = fixture::now(NOW);
-        let new = fixture::service("cinder-backup", "controller");
-        let new = fixture::created(new, Stamp::At(before_now(30.0)));
-        assert_eq!(is_up(&new, now, &intervals(60, 10)), Some(true));
-        assert_eq!(
-            is_up_for_scheduler(&new, now, &intervals(60, 10)),
-            Some(false)
-        );
-        assert_eq!(is_up(&new, now, &intervals(29, 10)), Some(false));
+        let new = fixture::stamped(Stamp::Never);
+        let new = fixture::created(new, Stamp::At(before_now(30_000_000)));
+        check(&new, &INTERVALS, Some(true), Some(false));
+        check(&new, &intervals(29, 10), Some(false), Some(false));
     }
 
     #[test]
     fn a_row_without_any_time_is_down() {
-        let now = fixture::now(NOW);
-        let row = fixture::service("cinder-backup", "controller");
-        assert_eq!(is_up(&row, now, &intervals(60, 10)), Some(false));
-        assert_eq!(
-            is_up_for_scheduler(&row, now, &intervals(60, 10)),
-            Some(false)
-        );
-        assert!(!is_cluster_up(None, now, &intervals(60, 10)));
+        let row = fixture::stamped(Stamp::Never);
+        check(&row, &INTERVALS, Some(false), Some(false));
+        assert!(!is_cluster_up(None, now(), &INTERVALS));
     }
 
     #[test]
     fn an_unreadable_time_gives_no_verdict() {
-        let now = fixture::now(NOW);
-        let row = Service {
-            updated_at: Stamp::Unreadable,
-            ..fixture::service("cinder-volume", "block1")
-        };
-        let row = fixture::created(row, Stamp::At(before_now(5.0)));
-        assert_eq!(is_up(&row, now, &intervals(60, 10)), None);
-        assert_eq!(is_up_for_scheduler(&row, now, &intervals(60, 10)), None);
-        assert_eq!(is_member_down(&row, now, &intervals(60, 10)), None);
+        let row = fixture::stamped(Stamp::Unreadable);
+        let row = fixture::created(row, Stamp::At(before_now(5_000_000)));
+        check(&row, &INTERVALS, None, None);
+        assert_eq!(is_member_down(&row, now(), &INTERVALS), None);
     }
 
     #[test]
     fn a_disabled_or_frozen_service_gets_the_same_verdict() {
-        let now = fixture::now(NOW);
-        let row = Service {
-            disabled: true,
-            updated_at: Stamp::At(before_now(5.0)),
-            ..fixture::service("cinder-volume", "block1")
-        };
-        let row = fixture::with(row, |facts| facts.frozen = Some(true));
-        assert_eq!(is_up(&row, now, &intervals(60, 10)), Some(true));
-        assert_eq!(
-            is_up_for_scheduler(&row, now, &intervals(60, 10)),
-            Some(true)
-        );
+        let row = fixture::stamped(Stamp::At(before_now(5_000_000)));
+        let mut row = fixture::with(row, |facts| facts.frozen = Some(true));
+        row.disabled = true;
+        check(&row, &INTERVALS, Some(true), Some(true));
     }
 
     #[test]
@@ -229,25 +183,14 @@ mod tests {
             (60, 90, 225),
             (0, 0, 0),
         ] {
-            assert_eq!(
-                intervals(down, report).scheduler_service_down_time(),
-                TimeDelta::seconds(raised),
-                "service_down_time {down}, report_interval {report}"
-            );
+            let actual = intervals(down, report).scheduler_service_down_time();
+            assert_eq!(actual, TimeDelta::seconds(raised), "{down}, {report}");
         }
     }
 
     #[test]
     fn the_raised_down_time_applies_to_the_scheduler_but_not_to_the_api() {
-        let row = Service {
-            updated_at: Stamp::At(before_now(100.0)),
-            ..fixture::service("cinder-volume", "block1")
-        };
-        let now = fixture::now(NOW);
-        assert_eq!(is_up(&row, now, &intervals(60, 60)), Some(false));
-        assert_eq!(
-            is_up_for_scheduler(&row, now, &intervals(60, 60)),
-            Some(true)
-        );
+        let row = fixture::stamped(Stamp::At(before_now(100_000_000)));
+        check(&row, &intervals(60, 60), Some(false), Some(true));
     }
 }

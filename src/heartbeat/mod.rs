@@ -3,6 +3,29 @@
 //! Everything here is pure: no task, no socket, no clock read. Nothing returns a `Result`, because every operation
 //! that can fail belongs to [`database`](crate::database).
 
+/// Defines an enum with a name for each variant.
+macro_rules! named {
+    ($(#[$meta:meta])* $vis:vis enum $enum:ident { $($(#[$doc:meta])* $variant:ident = $name:expr,)* }) => {
+        $(#[$meta])*
+        $vis enum $enum {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $enum {
+            /// Every variant, in the order of their definition.
+            $vis const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// Returns the variant's name.
+            #[must_use]
+            $vis const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
 pub(crate) mod budget;
 pub mod cause;
 pub mod failure;

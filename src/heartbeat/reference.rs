@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::service::Service;
 use super::skew::Bounds;
-use super::status::{ObservedService, ServiceStatus};
+use super::status::{Observed, ServiceStatus};
 use super::time::DatabaseTime;
 
 /// Synchronised clocks and a busy database do not explain a larger skew on one side.
@@ -46,17 +46,14 @@ impl Reference {
 ///
 /// A host agrees if its skew is bounded and not proven to be beyond two seconds. A host does not count if all its
 /// services are proven to have been silent for longer than `limit`.
-pub(super) fn is_confirmed(services: &[ObservedService], limit: TimeDelta) -> bool {
+pub(super) fn is_confirmed(services: &[(Service, Observed)], limit: TimeDelta) -> bool {
+    let agrees = |Bounds { lower, upper }: Bounds| {
+        lower <= BEYOND && upper.is_some_and(|upper| upper >= -BEYOND)
+    };
     let mut hosts: BTreeMap<&str, bool> = BTreeMap::new();
-    for ObservedService { service, observed } in services {
-        if observed
-            .silence_least
-            .is_some_and(|silence| silence <= limit)
-        {
-            let agrees = observed.clock_skew.is_some_and(|skew| {
-                skew.bounds.lower <= BEYOND
-                    && skew.bounds.upper.is_some_and(|upper| upper >= -BEYOND)
-            });
+    for (service, observed) in services {
+        if observed.silence_least.is_some_and(|least| least <= limit) {
+            let agrees = observed.clock_skew.is_some_and(|skew| agrees(skew.bounds));
             *hosts.entry(host(service)).or_default() |= agrees;
         }
     }
@@ -125,24 +122,16 @@ fn most_sharing<'a>(intervals: impl Iterator<Item = &'a (TimeDelta, TimeDelta)>)
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::skew::ClockSkew;
-    use crate::heartbeat::status::Observed;
 
     /// Checks hosts with the bounds of their skew in seconds; an upper bound of 999 stands for an unknown one.
     fn check(hosts: &[(&str, i64, i64)], suspect: bool) {
         let services: Vec<ServiceStatus> = hosts
             .iter()
             .map(|&(host, lower, upper)| ServiceStatus {
-                observed: Observed {
-                    clock_skew: Some(ClockSkew {
-                        estimate: None,
-                        bounds: Bounds {
-                            lower: TimeDelta::seconds(lower),
-                            upper: (upper != 999).then(|| TimeDelta::seconds(upper)),
-                        },
-                    }),
-                    ..Observed::default()
-                },
+                observed: fixture::bounded(
+                    TimeDelta::seconds(lower),
+                    (upper != 999).then(|| TimeDelta::seconds(upper)),
+                ),
                 ..fixture::status(fixture::service("cinder-volume", host), Some(true))
             })
             .collect();
@@ -155,10 +144,8 @@ mod tests {
         check(&[("a", 9, 11), ("b", 9, 11)], false);
         check(&[("a", 9, 11), ("b", 9, 11), ("c", -1, 1)], true);
         check(&[("a", -11, -9), ("b", -11, -9), ("c", -1, 1)], true);
-        check(
-            &[("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 1)],
-            false,
-        );
+        let half = [("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 1)];
+        check(&half, false);
         // It must be proven, not merely possible, and beyond the limit, not at it.
         check(&[("a", 1, 11), ("b", 1, 11), ("c", 1, 11)], false);
         check(&[("a", 2, 11), ("b", 2, 11), ("c", 2, 11)], false);
@@ -171,13 +158,9 @@ mod tests {
 
     #[test]
     fn services_of_one_host_count_once_and_unbounded_hosts_do_not_count() {
-        check(
-            &[("a@x", 9, 11), ("a@y", 9, 11), ("b", -1, 1), ("c", -1, 1)],
-            false,
-        );
-        check(
-            &[("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 999)],
-            true,
-        );
+        let one_host = [("a@x", 9, 11), ("a@y", 9, 11), ("b", -1, 1), ("c", -1, 1)];
+        check(&one_host, false);
+        let unbounded = [("a", 9, 11), ("b", 9, 11), ("c", -1, 1), ("d", -1, 999)];
+        check(&unbounded, true);
     }
 }

@@ -19,6 +19,17 @@ pub enum Stamp {
     Unreadable,
 }
 
+impl Stamp {
+    /// Returns whether the time passes a test: a time that is NULL does not, and of an unreadable one it is unknown.
+    pub(super) fn passes(self, test: impl FnOnce(HostTime) -> bool) -> Option<bool> {
+        match self {
+            Self::At(stamp) => Some(test(stamp)),
+            Self::Never => Some(false),
+            Self::Unreadable => None,
+        }
+    }
+}
+
 /// One row of `services` that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Service {
@@ -158,36 +169,18 @@ pub struct Rejection {
     pub id: Option<i64>,
 }
 
-/// The kind of a defect in a row. The names are label values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Defect {
-    /// `binary` is NULL: the service has no name and is not shown.
-    NullBinary,
-    /// `host` is NULL: the service has no name and is not shown.
-    NullHost,
-    /// `updated_at` or `created_at` holds no valid time: the service is shown without the values that depend on it.
-    UnreadableTime,
-    /// An identifying or counting column has another type than in Cinder's schema: the row is not shown.
-    UnreadableColumn,
-}
-
-impl Defect {
-    /// Every defect, in the order in which the documentation first mentions its label value.
-    pub(crate) const ALL: [Self; 4] = [
-        Self::NullBinary,
-        Self::NullHost,
-        Self::UnreadableTime,
-        Self::UnreadableColumn,
-    ];
-
-    /// Returns the value of the label `reason`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::NullBinary => "null_binary",
-            Self::NullHost => "null_host",
-            Self::UnreadableTime => "unreadable_time",
-            Self::UnreadableColumn => "unreadable_column",
-        }
+named! {
+    /// The kind of a defect in a row. The names are label values, in the order of the documentation.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Defect {
+        /// `binary` is NULL: the service has no name and is not shown.
+        NullBinary = "null_binary",
+        /// `host` is NULL: the service has no name and is not shown.
+        NullHost = "null_host",
+        /// `updated_at` or `created_at` holds no valid time: the service is shown without the values that depend on it.
+        UnreadableTime = "unreadable_time",
+        /// An identifying or counting column has another type than in Cinder's schema: the row is not shown.
+        UnreadableColumn = "unreadable_column",
     }
 }
 

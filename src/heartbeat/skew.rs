@@ -59,7 +59,8 @@ pub struct Skew {
     pace: Pace,
     writers: Writers,
     steps: u64,
-    conflicts: u64,
+    /// Number of [conflicts](Observation::Conflict).
+    pub(crate) conflicts: u64,
 }
 
 impl Skew {
@@ -319,11 +320,6 @@ impl Skew {
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps
-    }
-
-    /// Returns the number of [conflicts](Observation::Conflict).
-    pub(crate) fn conflicts(&self) -> u64 {
-        self.conflicts
     }
 
     /// Returns the number of processes that write the row, at least 2; `None` while one process explains the stamps.

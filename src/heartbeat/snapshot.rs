@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 
 use super::liveness::{self, Intervals};
 use super::reference::{self, Reference};
-use super::service::{Cluster, Defect, Rejection, Service, Stamp};
-use super::status::{ClusterStatus, ObservedService, ServiceStatus};
+use super::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
+use super::status::{ClusterStatus, Observed, ServiceStatus};
 use super::time::{DatabaseTime, HostTime, apparent_age};
 
 /// All services and clusters at one time of the database.
@@ -35,41 +35,30 @@ pub struct Snapshot {
     pub unconfirmed_jump: Option<TimeDelta>,
 }
 
-/// The rows of one reading. Rows of services come with what was learnt about them.
-#[derive(Debug)]
-pub(crate) struct Rows {
-    /// Sorted by [name](super::service::Facts::name).
-    pub services: Vec<ObservedService>,
-    /// In any order.
-    pub clusters: Vec<Cluster>,
-    /// In any order.
-    pub rejected: Vec<Rejection>,
-    /// Number of rows of `services` that are not deleted, unreadable rows included.
-    pub count: usize,
-}
-
 impl Snapshot {
     /// Returns the verdicts on one reading, by the database's clock.
-    pub(crate) fn new(rows: Rows, reference: Reference, intervals: Intervals) -> Self {
-        let Rows {
-            services,
-            clusters,
-            mut rejected,
-            count,
-        } = rows;
-        rejected.sort_unstable();
-        let clusters = cluster_statuses(clusters, &services, reference, &intervals);
+    ///
+    /// `services` are the rows of services, with what was learnt about them, sorted by
+    /// [name](super::service::Facts::name). The services in `reading` do not count.
+    pub(crate) fn new(
+        mut reading: Reading,
+        services: &[(Service, Observed)],
+        reference: Reference,
+        intervals: Intervals,
+    ) -> Self {
+        reading.rejected.sort_unstable();
+        let clusters = cluster_statuses(reading.clusters, services, reference, &intervals);
         let services = service_statuses(services, reference, &intervals);
         Self {
             now: reference.now,
             intervals,
-            rows: count,
+            rows: reading.rows,
             reference_clock_suspect: reference::is_suspect(&services),
             clock_jump: reference.jump,
             unconfirmed_jump: reference.unconfirmed_jump,
             clusters,
             services,
-            rejected,
+            rejected: reading.rejected,
         }
     }
 
@@ -81,10 +70,8 @@ impl Snapshot {
 
     /// Returns how many rows have a defect.
     pub(crate) fn rejected_with(&self, defect: Defect) -> usize {
-        self.rejected
-            .iter()
-            .filter(|row| row.defect == defect)
-            .count()
+        let rows = self.rejected.iter();
+        rows.filter(|row| row.defect == defect).count()
     }
 }
 
@@ -92,26 +79,17 @@ impl Snapshot {
 ///
 /// Between equally fresh rows the highest primary key decides, so the choice is stable.
 fn service_statuses(
-    mut services: Vec<ObservedService>,
+    services: &[(Service, Observed)],
     reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ServiceStatus> {
     let mut statuses = Vec::with_capacity(services.len());
-    let same =
-        |a: &ObservedService, b: &ObservedService| a.service.facts.name() == b.service.facts.name();
-    for rows in services.chunk_by_mut(same) {
-        let duplicates = rows.len() - 1;
-        let freshest = rows
-            .iter_mut()
-            .max_by_key(|row| (freshness(&row.service), row.service.id));
-        if let Some(row) = freshest {
-            statuses.push(service_status(
-                row.clone(),
-                duplicates,
-                reference,
-                intervals,
-            ));
-        }
+    for rows in services.chunk_by(|(a, _), (b, _)| a.facts.name() == b.facts.name()) {
+        let freshest = rows.iter().max_by_key(|(row, _)| (freshness(row), row.id));
+        statuses.extend(freshest.map(|row| ServiceStatus {
+            duplicates: rows.len() - 1,
+            ..service_status(row.clone(), reference, intervals)
+        }));
     }
     statuses
 }
@@ -126,15 +104,10 @@ fn freshness(service: &Service) -> (u8, Option<HostTime>) {
 }
 
 fn service_status(
-    row: ObservedService,
-    duplicates: usize,
+    (service, mut observed): (Service, Observed),
     reference: Reference,
     intervals: &Intervals,
 ) -> ServiceStatus {
-    let ObservedService {
-        service,
-        mut observed,
-    } = row;
     let last_heartbeat = match service.last_heartbeat() {
         Stamp::At(stamp) => Some(stamp),
         Stamp::Never | Stamp::Unreadable => None,
@@ -151,7 +124,7 @@ fn service_status(
         up_for_scheduler,
         last_heartbeat,
         heartbeat_age: last_heartbeat.map(|stamp| apparent_age(reference.now, stamp)),
-        duplicates,
+        duplicates: 0,
         observed,
         service,
     }
@@ -168,14 +141,14 @@ struct Members {
 
 fn cluster_statuses(
     mut clusters: Vec<Cluster>,
-    services: &[ObservedService],
+    services: &[(Service, Observed)],
     reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ClusterStatus> {
     clusters.sort_unstable_by(|a, b| (&a.binary, &a.name).cmp(&(&b.binary, &b.name)));
     // Cinder joins members by the cluster's name alone (cinder/db/models.py), not by the binary.
     let mut members: HashMap<&str, Members> = HashMap::new();
-    for ObservedService { service, .. } in services {
+    for (service, _) in services {
         let Some(name) = service.facts.cluster_name.as_deref() else {
             continue;
         };
@@ -210,153 +183,101 @@ fn cluster_statuses(
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::service::Reading;
 
     /// A service whose last heartbeat is `age` seconds old.
     fn beating(id: i64, host: &str, age: i64) -> Service {
-        let stamp = HostTime(now().0 - TimeDelta::seconds(age));
+        let now = fixture::now("2026-03-30 00:54:14");
         Service {
             id,
-            updated_at: Stamp::At(stamp),
+            updated_at: Stamp::At(HostTime(now.0 - TimeDelta::seconds(age))),
             ..fixture::service("cinder-volume", host)
         }
     }
 
-    fn now() -> DatabaseTime {
-        fixture::now("2026-03-30 00:54:14")
-    }
-
-    fn snapshot(services: Vec<Service>, clusters: Vec<Cluster>) -> Snapshot {
-        fixture::snapshot(Reading {
-            clusters,
-            ..fixture::reading(services)
-        })
-    }
-
-    fn member(cluster: &str, service: Service) -> Service {
-        fixture::with(service, |facts| facts.cluster_name = Some(cluster.into()))
-    }
-
-    fn cluster(name: &str) -> Cluster {
-        Cluster {
-            binary: "cinder-volume".to_owned(),
-            name: name.to_owned(),
-            disabled: false,
-        }
+    /// Checks id and duplicates of the services that are shown, all of them up.
+    fn check(services: Vec<Service>, expected: &[(i64, usize)]) {
+        let snapshot = fixture::snapshot(fixture::reading(services));
+        let shown = snapshot.services.iter();
+        assert!(shown.clone().all(|status| status.up == Some(true)));
+        let shown: Vec<(i64, usize)> = shown.map(|s| (s.service.id, s.duplicates)).collect();
+        assert_eq!(shown, expected);
     }
 
     #[test]
     fn services_are_sorted_by_binary_and_host() {
         let binary = "cinder-scheduler".into();
         let scheduler = fixture::with(beating(3, "z", 0), |facts| facts.binary = binary);
-        let snapshot = snapshot(
-            vec![beating(1, "b", 0), scheduler, beating(2, "a", 0)],
-            vec![],
-        );
-        let ids: Vec<i64> = snapshot.services.iter().map(|s| s.service.id).collect();
-        assert_eq!(ids, [3, 2, 1]);
+        let services = vec![beating(1, "b", 0), scheduler, beating(2, "a", 0)];
+        check(services, &[(3, 0), (2, 0), (1, 0)]);
     }
 
     #[test]
     fn the_freshest_row_of_a_name_is_shown_and_the_others_are_counted() {
         let unreadable = Service {
-            id: 4,
             updated_at: Stamp::Unreadable,
-            ..fixture::service("cinder-volume", "a")
+            ..beating(4, "a", 0)
         };
         let never = Service {
-            id: 5,
-            ..fixture::service("cinder-volume", "a")
+            updated_at: Stamp::Never,
+            ..beating(5, "a", 0)
         };
-        let snapshot = snapshot(
-            vec![
-                unreadable,
-                never,
-                beating(1, "a", 500),
-                beating(2, "a", 5),
-                beating(3, "a", 50),
-                beating(6, "b", 5),
-            ],
-            vec![],
-        );
-        let shown: Vec<(i64, usize)> = snapshot
-            .services
-            .iter()
-            .map(|s| (s.service.id, s.duplicates))
-            .collect();
-        assert_eq!(shown, [(2, 4), (6, 0)]);
-        assert_eq!(snapshot.services[0].up, Some(true));
+        let other = beating(6, "b", 5);
+        let [old, fresh, older] =
+            [(1, 500), (2, 5), (3, 50)].map(|(id, age)| beating(id, "a", age));
+        let rows = vec![unreadable, never, old, fresh, older, other];
+        check(rows, &[(2, 4), (6, 0)]);
     }
 
     #[test]
     fn the_newest_of_two_equally_fresh_rows_is_shown() {
-        for rows in [
-            vec![beating(1, "a", 5), beating(2, "a", 5)],
-            vec![beating(2, "a", 5), beating(1, "a", 5)],
-        ] {
-            assert_eq!(snapshot(rows, vec![]).services[0].service.id, 2);
-        }
+        check(vec![beating(1, "a", 5), beating(2, "a", 5)], &[(2, 1)]);
+        check(vec![beating(2, "a", 5), beating(1, "a", 5)], &[(2, 1)]);
     }
 
     #[test]
     fn the_age_is_negative_when_the_host_is_ahead() {
-        let snapshot = snapshot(vec![beating(1, "a", -75)], vec![]);
-        assert_eq!(
-            snapshot.services[0].heartbeat_age,
-            Some(TimeDelta::seconds(-75))
-        );
+        for (age, up) in [(5, true), (-75, false)] {
+            let snapshot = fixture::snapshot(fixture::reading(vec![beating(1, "a", age)]));
+            let status = &snapshot.services[0];
+            assert_eq!(status.heartbeat_age, Some(TimeDelta::seconds(age)));
+            assert_eq!(status.up, Some(up));
+        }
+    }
+
+    /// Checks a cluster with these members: whether it is up, and its hosts and hosts that are down.
+    fn check_cluster(members: Vec<Service>, expected: (Option<bool>, usize, usize)) {
+        let join =
+            |member| fixture::with(member, |facts| facts.cluster_name = Some("c@lvm".into()));
+        let mut services: Vec<Service> = members.into_iter().map(join).collect();
+        services.push(beating(9, "elsewhere", 5));
+        let cluster = Cluster {
+            binary: "cinder-volume".to_owned(),
+            name: "c@lvm".to_owned(),
+            disabled: false,
+        };
+        let snapshot = fixture::snapshot(Reading {
+            clusters: vec![cluster],
+            ..fixture::reading(services)
+        });
+        let status = &snapshot.clusters[0];
+        let shown = (status.up, status.hosts, status.hosts_down);
+        assert_eq!(shown, expected);
     }
 
     #[test]
     fn a_cluster_is_up_while_one_member_is_up() {
-        let snapshot = snapshot(
-            vec![
-                member("c@lvm", beating(1, "a", 5)),
-                member("c@lvm", beating(2, "b", 500)),
-                beating(3, "c", 5),
-            ],
-            vec![cluster("c@lvm")],
-        );
-        let status = &snapshot.clusters[0];
-        assert_eq!(
-            (status.up, status.hosts, status.hosts_down),
-            (Some(true), 2, 1)
-        );
-    }
-
-    #[test]
-    fn a_cluster_without_members_is_down() {
-        let snapshot = snapshot(vec![], vec![cluster("c@lvm")]);
-        let status = &snapshot.clusters[0];
-        assert_eq!(
-            (status.up, status.hosts, status.hosts_down),
-            (Some(false), 0, 0)
-        );
-    }
-
-    #[test]
-    fn a_member_that_never_reported_counts_as_a_host_but_not_as_down() {
-        let never = member("c@lvm", fixture::service("cinder-volume", "a"));
-        let snapshot = snapshot(vec![never], vec![cluster("c@lvm")]);
-        let status = &snapshot.clusters[0];
-        assert_eq!(
-            (status.up, status.hosts, status.hosts_down),
-            (Some(false), 1, 0)
-        );
+        let members = vec![beating(1, "a", 5), beating(2, "b", 500)];
+        check_cluster(members, (Some(true), 2, 1));
+        check_cluster(vec![], (Some(false), 0, 0));
+        // A member that never reported counts as a host, but not as down.
+        check_cluster(vec![fixture::stamped(Stamp::Never)], (Some(false), 1, 0));
     }
 
     #[test]
     fn an_unreadable_member_leaves_a_cluster_unknown_unless_another_proves_it_up() {
-        let unreadable = || Service {
-            updated_at: Stamp::Unreadable,
-            ..member("c@lvm", fixture::service("cinder-volume", "a"))
-        };
-        let unknown = snapshot(vec![unreadable()], vec![cluster("c@lvm")]);
-        assert_eq!(unknown.clusters[0].up, None);
-        let proven = snapshot(
-            vec![unreadable(), member("c@lvm", beating(2, "b", 5))],
-            vec![cluster("c@lvm")],
-        );
-        assert_eq!(proven.clusters[0].up, Some(true));
+        let unreadable = fixture::stamped(Stamp::Unreadable);
+        check_cluster(vec![unreadable.clone()], (None, 1, 0));
+        let members = vec![unreadable, beating(2, "b", 5)];
+        check_cluster(members, (Some(true), 2, 0));
     }
 }

@@ -29,15 +29,6 @@ pub struct Observed {
     pub reason: Option<Reason>,
 }
 
-/// A row, and what was learnt about it over time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ObservedService {
-    /// The row as last accepted.
-    pub service: Service,
-    /// What was learnt about the row.
-    pub observed: Observed,
-}
-
 /// A service and Cinder's verdicts on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceStatus {

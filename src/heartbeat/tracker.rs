@@ -13,8 +13,8 @@ use super::liveness::Intervals;
 use super::reference::{self, Reference};
 use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{Assumptions, Observation, Quantum, Read, Row, Skew};
-use super::snapshot::{Rows, Snapshot};
-use super::status::{Observed, ObservedService};
+use super::snapshot::Snapshot;
+use super::status::Observed;
 use super::time::DatabaseTime;
 
 /// A larger difference between the progress of two clocks, beyond the uncertainty of the reads, is a jump.
@@ -83,21 +83,14 @@ impl Tracker {
             return;
         };
         let assumptions = Arc::new(self.assumptions(quantum));
-        for skew in self.rows.iter_mut().filter_map(|row| row.skew.as_mut()) {
+        for skew in self.skews() {
             skew.set_assumptions(assumptions.clone());
         }
     }
 
     /// Learns from a reading, which must not be older than the last, and returns the resulting snapshot.
-    pub fn observe(&mut self, reading: Reading, read: Read) -> Snapshot {
-        let Reading {
-            now,
-            quantum,
-            services,
-            clusters,
-            rejected,
-            rows: count,
-        } = reading;
+    pub fn observe(&mut self, mut reading: Reading, read: Read) -> Snapshot {
+        let (now, quantum) = (reading.now, reading.quantum);
         // Another engine behind the same address stores stamps in another precision, so the old bounds do not hold.
         if self.quantum.replace(quantum) != Some(quantum) {
             self.rows.clear();
@@ -105,28 +98,30 @@ impl Tracker {
         let jump = self.jump(read, now);
         self.last = Some((read, now));
         // The database's clock also seems to jump forward after this machine, and its axis, stood still.
-        if jump.is_some_and(|jump| jump > TimeDelta::zero()) {
-            for skew in self.rows.iter_mut().filter_map(|row| row.skew.as_mut()) {
-                skew.suspect_axis();
-            }
+        if jump > Some(TimeDelta::zero()) {
+            self.skews().for_each(Skew::suspect_axis);
         }
+        let services = std::mem::take(&mut reading.services);
         self.track(services, read, &Arc::new(self.assumptions(quantum)));
-        let observed =
-            |&index: &u32| self.rows[index as usize].observed(read, now, &self.intervals);
-        let services: Vec<ObservedService> = self.by_name.iter().map(observed).collect();
+        let observed = |&index: &u32| {
+            let row = &self.rows[index as usize];
+            (
+                row.service.clone(),
+                row.observed(read, now, &self.intervals),
+            )
+        };
+        let services: Vec<(Service, Observed)> = self.by_name.iter().map(observed).collect();
         self.unconfirmed_jump = self.unconfirmed(jump, &services);
         let reference = Reference {
             now,
             jump,
             unconfirmed_jump: self.unconfirmed_jump,
         };
-        let rows = Rows {
-            services,
-            clusters,
-            rejected,
-            count,
-        };
-        Snapshot::new(rows, reference, self.intervals)
+        Snapshot::new(reading, &services, reference, self.intervals)
+    }
+
+    fn skews(&mut self) -> impl Iterator<Item = &mut Skew> {
+        self.rows.iter_mut().filter_map(|row| row.skew.as_mut())
     }
 
     /// Learns from the rows of services.
@@ -182,7 +177,7 @@ impl Tracker {
     fn unconfirmed(
         &self,
         jump: Option<TimeDelta>,
-        services: &[ObservedService],
+        services: &[(Service, Observed)],
     ) -> Option<TimeDelta> {
         let jumped = match jump {
             // After a jump and the opposite jump, the clock is the old one.
@@ -231,26 +226,22 @@ impl Tracked {
         self.service = service;
     }
 
-    fn observed(&self, read: Read, now: DatabaseTime, intervals: &Intervals) -> ObservedService {
+    fn observed(&self, read: Read, now: DatabaseTime, intervals: &Intervals) -> Observed {
         let skew = self.skew.as_ref();
         let writers = skew.and_then(Skew::writers);
         let silence = skew.map(|skew| skew.silence(read.answered));
-        let observed = Observed {
+        Observed {
             // Several writers have several clocks, and the bounds hold only for the clock of the last one.
             clock_skew: skew
                 .filter(|_| writers.is_none())
                 .and_then(|skew| skew.against_database(read, now, intervals.service_down_time)),
             clock_steps: skew.map(Skew::steps),
-            clock_conflicts: skew.map(Skew::conflicts),
+            clock_conflicts: skew.map(|skew| skew.conflicts),
             report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
             writers,
             silence_least: silence.map(|(least, _)| least),
             silence_most: silence.and_then(|(_, most)| most),
             reason: cause::reason(&self.service, skew, now, read.answered, intervals),
-        };
-        ObservedService {
-            service: self.service.clone(),
-            observed,
         }
     }
 }
@@ -260,7 +251,7 @@ mod tests {
     use super::*;
     use crate::heartbeat::cause::Reason;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::skew::Monotonic;
+    use crate::heartbeat::skew::{Bounds, Monotonic};
     use crate::heartbeat::status::ServiceStatus;
     use crate::heartbeat::time::HostTime;
 
@@ -306,10 +297,7 @@ mod tests {
             let reading = Reading {
                 now: DatabaseTime(self.database.0 + self.at),
                 quantum: self.quantum,
-                rows: services.len(),
-                services,
-                clusters: vec![],
-                rejected: vec![],
+                ..fixture::reading(services)
             };
             let read = Read {
                 sent: Monotonic(self.at),
@@ -318,23 +306,21 @@ mod tests {
             self.tracker.observe(reading, read)
         }
 
+        /// Reads this row only.
+        fn read_one(&mut self, service: Service) -> ServiceStatus {
+            self.read(vec![service]).services.remove(0)
+        }
+
         /// Reads a minute of a service with this clock.
         fn minute(&mut self, id: i64, ahead: i64) -> ServiceStatus {
-            let mut last = None;
-            for _ in 0..12 {
-                let service = self.service(id, ahead);
-                last = self.read(vec![service]).services.pop();
-            }
-            last.unwrap()
+            let statuses = (0..12).map(|_| self.read_one(self.service(id, ahead)));
+            statuses.last().unwrap()
         }
     }
 
     fn bounds(status: &ServiceStatus) -> (f64, f64) {
-        let bounds = status.observed.clock_skew.unwrap().bounds;
-        (
-            bounds.lower.as_seconds_f64(),
-            bounds.upper.unwrap().as_seconds_f64(),
-        )
+        let Bounds { lower, upper } = status.observed.clock_skew.unwrap().bounds;
+        (lower.as_seconds_f64(), upper.unwrap().as_seconds_f64())
     }
 
     #[test]
@@ -348,30 +334,23 @@ mod tests {
                 ..fixture::service("cinder-volume", "m")
             };
             let snapshot = reads.read(vec![renamed, other]);
-            let names = snapshot
-                .services
-                .iter()
-                .map(|status| status.service.facts.name());
-            assert!(names.is_sorted(), "{name}");
+            let statuses = snapshot.services.iter();
+            assert!(
+                statuses.is_sorted_by_key(|status| status.service.facts.name()),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn a_skew_is_bounded_and_is_the_reason_beyond_the_limit() {
-        for (ahead, reason) in [
-            (0, None),
-            (40, None),
-            (75, Some(Reason::ClockSkew)),
-            (-75, Some(Reason::ClockSkew)),
-        ] {
+        let skew = Some(Reason::ClockSkew);
+        for (ahead, reason) in [(0, None), (40, None), (75, skew), (-75, skew)] {
             let status = Reads::new().minute(1, ahead);
-            let (lower, upper) = bounds(&status);
-            let truth = f64::from(i32::try_from(ahead).unwrap());
-            assert!(
-                lower <= truth && truth <= upper,
-                "{ahead}: {lower} to {upper}"
-            );
-            assert!(upper - lower < 8.0, "{ahead}: {lower} to {upper}");
+            let Bounds { lower, upper } = status.observed.clock_skew.unwrap().bounds;
+            let (truth, upper) = (TimeDelta::seconds(ahead), upper.unwrap());
+            assert!(lower <= truth && truth <= upper, "{lower} to {upper}");
+            assert!(upper - lower < TimeDelta::seconds(8), "{lower} to {upper}");
             assert_eq!(status.observed.reason, reason, "{ahead}");
         }
     }
@@ -384,24 +363,21 @@ mod tests {
             // Another node answers, and its clock is an hour off.
             let service = reads.service(1, 0);
             reads.database.0 += TimeDelta::hours(hours);
-            let mut jumped = reads.read(vec![service]);
+            let jumped = reads.read(vec![service]);
             let jump = jumped.clock_jump.unwrap();
             assert!((jump - TimeDelta::hours(hours)).abs() < TimeDelta::seconds(1));
-            let skew = jumped.services.pop().unwrap().observed.clock_skew;
+            let skew = jumped.services[0].observed.clock_skew;
             // After a forward jump, the axis may have stood still: nothing is known until the next heartbeat.
             assert_eq!(skew.is_some(), hours < 0);
-            let service = reads.service(1, -3600 * hours);
-            assert_eq!(reads.read(vec![service]).clock_jump, None);
-            let service = reads.service(1, -3600 * hours);
-            let status = reads.read(vec![service]).services.pop().unwrap();
+            let after = reads.read(vec![reads.service(1, -3600 * hours)]);
+            assert_eq!(after.clock_jump, None);
+            let status = reads.read_one(reads.service(1, -3600 * hours));
             let (after_lower, after_upper) = bounds(&status);
             let shift = if hours > 0 { 3600.0 } else { -3600.0 };
             assert!(after_lower + shift <= lower.max(0.0) + 0.1, "{after_lower}");
             assert!(after_upper + shift >= upper.min(0.0) - 0.1, "{after_upper}");
-            assert!(
-                after_upper - after_lower < 12.0,
-                "{after_lower} to {after_upper}"
-            );
+            let width = after_upper - after_lower;
+            assert!(width < 12.0, "{after_lower} to {after_upper}");
             assert_eq!(status.observed.clock_steps, Some(0));
         }
     }
@@ -478,7 +454,7 @@ mod tests {
         for _ in 0..6 {
             let mut service = reads.service(1, 0);
             service.report_count += 6;
-            let status = reads.read(vec![service]).services.pop().unwrap();
+            let status = reads.read_one(service);
             assert_eq!(status.observed.clock_steps, Some(0));
             if let Some(skew) = status.observed.clock_skew {
                 assert!(skew.bounds.lower <= TimeDelta::zero(), "{skew:?}");
@@ -504,15 +480,13 @@ mod tests {
             for _ in 0..2 {
                 let mut service = reads.service(1, 0);
                 change(&mut service);
-                let mut snapshot = reads.read(vec![service]);
-                let observed = snapshot.services.pop().unwrap().observed;
+                let observed = reads.read_one(service).observed;
                 // After a foreign write the interval is learnt again.
                 known &= observed.report_interval.is_some();
                 assert_eq!(observed.clock_steps, Some(0));
             }
             assert_eq!(known, kept);
-            let known = reads.minute(1, 0).observed.report_interval;
-            assert!(known.is_some());
+            assert!(reads.minute(1, 0).observed.report_interval.is_some());
         }
     }
 
@@ -522,8 +496,7 @@ mod tests {
         reads.minute(1, 30);
         assert!(reads.read(vec![]).services.is_empty());
         assert!(reads.tracker.rows.is_empty());
-        let service = reads.service(2, 0);
-        let status = reads.read(vec![service]).services.pop().unwrap();
+        let status = reads.read_one(reads.service(2, 0));
         assert_eq!(status.observed.clock_skew.unwrap().bounds.upper, None);
         assert_eq!(status.observed.clock_steps, Some(0));
     }
@@ -533,7 +506,7 @@ mod tests {
         let mut reads = Reads::new();
         let before = reads.service(1, 0);
         let fresh = reads.minute(1, 0);
-        let status = reads.read(vec![before]).services.pop().unwrap();
+        let status = reads.read_one(before);
         assert_eq!(status.service.report_count, fresh.service.report_count);
         assert_eq!(status.service.updated_at, fresh.service.updated_at);
         assert_eq!(status.up, Some(true));
@@ -546,8 +519,7 @@ mod tests {
         let mut reads = Reads::new();
         reads.minute(1, 0);
         reads.quantum = Quantum::TRUNCATED;
-        let service = reads.service(1, 0);
-        let status = reads.read(vec![service]).services.pop().unwrap();
+        let status = reads.read_one(reads.service(1, 0));
         assert_eq!(status.observed.clock_skew.unwrap().bounds.upper, None);
     }
 
@@ -583,11 +555,7 @@ mod tests {
     #[test]
     fn a_row_without_a_time_is_not_observed() {
         let mut reads = Reads::new();
-        let status = reads
-            .read(vec![fixture::service("cinder-backup", "controller")])
-            .services
-            .pop()
-            .unwrap();
+        let status = reads.read_one(fixture::service("cinder-backup", "controller"));
         assert_eq!(status.observed.reason, Some(Reason::NeverReported));
         assert_eq!(status.observed.clock_skew, None);
         assert_eq!(status.observed.clock_steps, None);
@@ -598,11 +566,8 @@ mod tests {
         let mut reads = Reads::new();
         reads.minute(1, 0);
         let last = reads.service(1, 0);
-        let mut reasons = Vec::new();
-        for _ in 0..16 {
-            let mut snapshot = reads.read(vec![last.clone()]);
-            reasons.push(snapshot.services.pop().unwrap().observed.reason);
-        }
+        let reason = |_| reads.read_one(last.clone()).observed.reason;
+        let reasons: Vec<Option<Reason>> = (0..16).map(reason).collect();
         assert_eq!(reasons[0], None);
         assert_eq!(reasons[15], Some(Reason::Stopped));
         assert!(!reasons.contains(&Some(Reason::ClockSkew)), "{reasons:?}");

@@ -15,37 +15,29 @@ const SKEW_LIMIT: TimeDelta = TimeDelta::seconds(5);
 /// Equals `openstack_heartbeat:abandoned_threshold_seconds` in `alerts/openstack-heartbeat.rules.yml`.
 pub(crate) const ABANDONED_AFTER: TimeDelta = TimeDelta::days(7);
 
-/// How urgently a service needs attention, the most urgent first. Each service has exactly one urgency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Urgency {
-    /// Enabled and listed as down, but not [`Abandoned`](Self::Abandoned).
-    Down,
-    /// Enabled and down, but listed as up, see [`State::ListedAsUp`].
-    ListedAsUp,
-    /// Enabled, and its row does not show whether it is up.
-    Unknown,
-    /// Up, with a [`Doubt`].
-    Warning,
-    /// Up, without a doubt.
-    Up,
-    /// Enabled, down for another reason than its clock, and without a heartbeat for more than [`ABANDONED_AFTER`].
-    Abandoned,
-    /// Disabled by an operator, whatever its state.
-    Disabled,
+named! {
+    /// How urgently a service needs attention, the most urgent first, with its name in the query string. Each service has
+    /// exactly one urgency.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub(crate) enum Urgency {
+        /// Enabled and listed as down, but not [`Abandoned`](Self::Abandoned).
+        Down = "down",
+        /// Enabled and down, but listed as up, see [`State::ListedAsUp`].
+        ListedAsUp = "unseen",
+        /// Enabled, and its row does not show whether it is up.
+        Unknown = "unknown",
+        /// Up, with a [`Doubt`].
+        Warning = "warning",
+        /// Up, without a doubt.
+        Up = "up",
+        /// Enabled, down for another reason than its clock, and without a heartbeat for more than [`ABANDONED_AFTER`].
+        Abandoned = "abandoned",
+        /// Disabled by an operator, whatever its state.
+        Disabled = "disabled",
+    }
 }
 
 impl Urgency {
-    /// Every urgency, the highest first.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Down,
-        Self::ListedAsUp,
-        Self::Unknown,
-        Self::Warning,
-        Self::Up,
-        Self::Abandoned,
-        Self::Disabled,
-    ];
-
     /// Returns the urgency of a service.
     pub(crate) fn of(status: &ServiceStatus) -> Self {
         if status.service.disabled {
@@ -60,27 +52,12 @@ impl Urgency {
             _ => Self::Down,
         }
     }
-
-    /// Returns the name in the query string.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Down => "down",
-            Self::ListedAsUp => "unseen",
-            Self::Unknown => "unknown",
-            Self::Warning => "warning",
-            Self::Up => "up",
-            Self::Abandoned => "abandoned",
-            Self::Disabled => "disabled",
-        }
-    }
 }
 
 /// Returns whether the service has been silent so long that only an operator knows whether it will come back.
 fn is_abandoned(status: &ServiceStatus) -> bool {
-    status
-        .heartbeat_age
-        .is_some_and(|age| age > ABANDONED_AFTER)
-        && status.observed.reason != Some(Reason::ClockSkew)
+    let is_old = status.heartbeat_age > Some(ABANDONED_AFTER);
+    is_old && status.observed.reason != Some(Reason::ClockSkew)
 }
 
 /// Why a service that is up deserves a warning.
@@ -114,77 +91,51 @@ impl Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::cause::Reason;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::skew::ClockSkew;
     use crate::heartbeat::status::Observed;
 
-    fn check(up: Option<bool>, disabled: bool, observed: Observed, expected: Urgency) {
+    /// A service with a heartbeat of this age, in seconds.
+    fn status(up: Option<bool>, disabled: bool, age: i64, observed: Observed) -> ServiceStatus {
         let mut service = fixture::service("cinder-volume", "block1");
         service.disabled = disabled;
-        let status = ServiceStatus {
+        ServiceStatus {
             observed,
+            heartbeat_age: Some(TimeDelta::seconds(age)),
             ..fixture::status(service, up)
-        };
-        assert_eq!(Urgency::of(&status), expected, "{status:?}");
-    }
-
-    fn proven(lower: i64, upper: Option<i64>) -> Observed {
-        Observed {
-            clock_skew: Some(ClockSkew {
-                estimate: None,
-                bounds: Bounds {
-                    lower: TimeDelta::milliseconds(lower),
-                    upper: upper.map(TimeDelta::milliseconds),
-                },
-            }),
-            ..Observed::default()
         }
     }
 
-    #[test]
-    fn a_service_has_the_urgency_of_its_state() {
-        let stopped = || Observed {
-            reason: Some(Reason::Stopped),
-            ..Observed::default()
-        };
-        check(Some(false), false, stopped(), Urgency::Down);
-        check(Some(true), false, stopped(), Urgency::ListedAsUp);
-        check(None, false, Observed::default(), Urgency::Unknown);
-        check(Some(true), false, Observed::default(), Urgency::Up);
-        check(Some(false), true, stopped(), Urgency::Disabled);
+    fn check(status: &ServiceStatus, urgency: Urgency, doubt: Option<Doubt>) {
+        assert_eq!(Urgency::of(status), urgency, "{status:?}");
+        assert_eq!(Doubt::of(status), doubt, "{status:?}");
     }
 
     #[test]
-    fn a_service_silent_for_more_than_a_week_is_abandoned_unless_its_clock_is_the_reason() {
+    fn a_service_has_the_urgency_of_its_state_unless_it_is_abandoned_or_disabled() {
+        use Reason::{ClockSkew, NeverReported, Stopped, Undetermined};
+        use Urgency::{Abandoned, Disabled, Down, ListedAsUp, Unknown, Up};
         let week = 7 * 24 * 3_600;
-        for (up, disabled, age, reason, expected) in [
-            (false, false, week, Reason::Stopped, Urgency::Down),
-            (false, false, week + 1, Reason::Stopped, Urgency::Abandoned),
-            (
-                false,
-                false,
-                week + 1,
-                Reason::Undetermined,
-                Urgency::Abandoned,
-            ),
-            (
-                false,
-                false,
-                week + 1,
-                Reason::NeverReported,
-                Urgency::Abandoned,
-            ),
-            (false, false, week + 1, Reason::ClockSkew, Urgency::Down),
-            (false, true, week + 1, Reason::Stopped, Urgency::Disabled),
-            (true, false, week + 1, Reason::Stopped, Urgency::ListedAsUp),
+        let longer = week + 1;
+        let (up, down) = (Some(true), Some(false));
+        for (up, disabled, age, reason, urgency) in [
+            (up, false, 0, None, Up),
+            (None, false, 0, None, Unknown),
+            (up, false, 0, Some(Stopped), ListedAsUp),
+            (up, false, longer, Some(Stopped), ListedAsUp),
+            (down, false, 0, Some(Stopped), Down),
+            (down, false, week, Some(Stopped), Down),
+            (down, false, longer, Some(ClockSkew), Down),
+            (down, false, longer, Some(Stopped), Abandoned),
+            (down, false, longer, Some(Undetermined), Abandoned),
+            (down, false, longer, Some(NeverReported), Abandoned),
+            (down, true, 0, Some(Stopped), Disabled),
+            (down, true, longer, Some(Stopped), Disabled),
         ] {
-            let mut service = fixture::service("cinder-volume", "block1");
-            service.disabled = disabled;
-            let mut status = fixture::status(service, Some(up));
-            status.heartbeat_age = Some(TimeDelta::seconds(age));
-            status.observed.reason = Some(reason);
-            assert_eq!(Urgency::of(&status), expected, "{status:?}");
+            let observed = Observed {
+                reason,
+                ..Observed::default()
+            };
+            check(&status(up, disabled, age, observed), urgency, None);
         }
     }
 
@@ -197,25 +148,22 @@ mod tests {
 
     #[test]
     fn a_service_that_is_up_has_a_warning_for_a_proven_skew_a_shared_row_or_duplicates() {
-        for (lower, upper, expected) in [
-            (5_001, None, Urgency::Warning),
-            (5_000, Some(9_000), Urgency::Up),
-            (-9_000, Some(-5_001), Urgency::Warning),
-            (-9_000, None, Urgency::Up),
+        let clock = (Urgency::Warning, Some(Doubt::Clock));
+        for (lower, upper, (urgency, doubt)) in [
+            (5_001, None, clock),
+            (5_000, Some(9_000), (Urgency::Up, None)),
+            (-9_000, Some(-5_001), clock),
+            (-9_000, None, (Urgency::Up, None)),
         ] {
-            check(Some(true), false, proven(lower, upper), expected);
+            let upper = upper.map(TimeDelta::milliseconds);
+            let observed = fixture::bounded(TimeDelta::milliseconds(lower), upper);
+            let status = status(Some(true), false, 0, observed);
+            check(&status, urgency, doubt);
         }
-        let shared = Observed {
-            writers: Some(2),
-            ..Observed::default()
-        };
-        check(Some(true), false, shared, Urgency::Warning);
-        let service = fixture::service("cinder-volume", "block1");
-        let mut twice = fixture::status(service, Some(true));
-        twice.duplicates = 1;
-        assert_eq!(Urgency::of(&twice), Urgency::Warning);
-        assert_eq!(Doubt::of(&twice), Some(Doubt::Duplicates));
-        twice.duplicates = 0;
-        assert_eq!(Doubt::of(&twice), None);
+        let mut status = status(Some(true), false, 0, Observed::default());
+        status.duplicates = 1;
+        check(&status, Urgency::Warning, Some(Doubt::Duplicates));
+        status.observed.writers = Some(2);
+        check(&status, Urgency::Warning, Some(Doubt::SharedRow));
     }
 }

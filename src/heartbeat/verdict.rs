@@ -2,21 +2,17 @@
 
 use super::cause::Reason;
 use super::snapshot::Snapshot;
-use super::status::ServiceStatus;
+use super::status::{Observed, ServiceStatus};
 
 /// Returns whether every enabled service is up.
 ///
 /// `None` when no enabled service is known to be down and one of these holds: an enabled service has no verdict, the
 /// row of a service is unreadable, or there are no services.
 pub(crate) fn all_up(snapshot: &Snapshot) -> Option<bool> {
-    let mut enabled = snapshot
-        .services
-        .iter()
-        .filter(|status| !status.service.disabled);
-    if enabled.clone().any(is_down) {
+    if enabled(snapshot).any(is_down) {
         return Some(false);
     }
-    let unknown = enabled.any(|status| status.up.is_none())
+    let unknown = enabled(snapshot).any(|status| status.up.is_none())
         || snapshot.services.is_empty()
         || snapshot.hidden() > 0;
     (!unknown).then_some(true)
@@ -24,21 +20,23 @@ pub(crate) fn all_up(snapshot: &Snapshot) -> Option<bool> {
 
 /// Returns the number of enabled services that are down without a known reason.
 pub(crate) fn unexplained(snapshot: &Snapshot) -> usize {
-    let enabled = |status: &&ServiceStatus| !status.service.disabled && is_down(status);
-    let down = snapshot.services.iter().filter(enabled);
-    down.filter(|status| !is_explained(status)).count()
+    let down = enabled(snapshot).filter(|status| is_down(status));
+    down.filter(|status| !is_explained(&status.observed))
+        .count()
 }
 
-fn is_explained(status: &ServiceStatus) -> bool {
-    match status.observed.reason {
+fn enabled(snapshot: &Snapshot) -> impl Iterator<Item = &ServiceStatus> {
+    let statuses = snapshot.services.iter();
+    statuses.filter(|status| !status.service.disabled)
+}
+
+fn is_explained(observed: &Observed) -> bool {
+    match observed.reason {
         None | Some(Reason::Undetermined) => false,
         // One read proves that a clock is ahead. Whether most hosts share that skew takes a heartbeat from each.
         Some(Reason::ClockSkew) => {
-            status.observed.writers.is_some()
-                || status
-                    .observed
-                    .clock_skew
-                    .is_some_and(|skew| skew.estimate.is_some())
+            let estimate = observed.clock_skew.and_then(|skew| skew.estimate);
+            observed.writers.is_some() || estimate.is_some()
         }
         Some(_) => true,
     }

@@ -13,18 +13,13 @@ use crate::heartbeat::snapshot::Snapshot;
 /// Rows that are logged one by one; more are counted.
 const MOST_ROWS: usize = 20;
 
-/// The polls of one source as the log has them.
+/// The polls of one source as the log has them: what was logged last.
 #[derive(Debug, Default)]
-pub(crate) struct PollLog(State);
-
-/// What was logged last.
-#[derive(Debug, Default)]
-enum State {
+pub(crate) enum PollLog {
     #[default]
     Starting,
-    Reading {
-        rejected: Vec<Rejection>,
-    },
+    /// The last poll was successful, with these rejections.
+    Reading(Vec<Rejection>),
     Failing {
         since: Instant,
         failures: u32,
@@ -44,14 +39,14 @@ impl PollLog {
                 "the database's clock jumped: it was set, another server answered, or this machine was suspended"
             );
         }
-        let is_first = !matches!(self.0, State::Reading { .. });
-        let known = match std::mem::take(&mut self.0) {
-            State::Reading { rejected } => rejected,
-            State::Starting => {
+        let is_first = !matches!(self, Self::Reading(_));
+        let known = match std::mem::take(self) {
+            Self::Reading(rejected) => rejected,
+            Self::Starting => {
                 info!(address, services, "reading heartbeats");
                 Vec::new()
             }
-            State::Failing {
+            Self::Failing {
                 since, failures, ..
             } => {
                 let outage = Duration::from_secs(since.elapsed().as_secs());
@@ -69,9 +64,7 @@ impl PollLog {
         if snapshot.rejected != known {
             log_rejected(&snapshot.rejected);
         }
-        self.0 = State::Reading {
-            rejected: snapshot.rejected.clone(),
-        };
+        *self = Self::Reading(snapshot.rejected.clone());
     }
 
     /// Logs a failure if it is new. Returns the number of failures in a row.
@@ -79,29 +72,26 @@ impl PollLog {
         let class = error.class().as_str();
         let message = error.to_string();
         let error = chain(error);
-        match &mut self.0 {
-            State::Failing {
-                failures, messages, ..
-            } => {
-                *failures = failures.saturating_add(1);
-                if messages.contains(&message) {
-                    debug!(class, error, failures = *failures, "the poll failed again");
-                } else {
-                    error!(class, error, "the database still can't be read");
-                    messages.push(message);
-                }
-                *failures
-            }
-            State::Starting | State::Reading { .. } => {
-                error!(class, error, "the database can't be read");
-                self.0 = State::Failing {
-                    since: Instant::now(),
-                    failures: 1,
-                    messages: vec![message],
-                };
-                1
-            }
+        let Self::Failing {
+            failures, messages, ..
+        } = self
+        else {
+            error!(class, error, "the database can't be read");
+            *self = Self::Failing {
+                since: Instant::now(),
+                failures: 1,
+                messages: vec![message],
+            };
+            return 1;
+        };
+        *failures = failures.saturating_add(1);
+        if messages.contains(&message) {
+            debug!(class, error, failures = *failures, "the poll failed again");
+        } else {
+            error!(class, error, "the database still can't be read");
+            messages.push(message);
         }
+        *failures
     }
 }
 

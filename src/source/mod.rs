@@ -1,21 +1,58 @@
 //! One database of one project: a reader of its rows, and a tracker of what they prove over time.
 
 pub(crate) mod log;
-pub(crate) mod poll_settings;
 pub(crate) mod poller;
 pub mod reader;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::reader::{ClockOffset, Reader};
+use crate::config::settings::Settings;
 use crate::database::{self, Target};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::tracker::{Tolerances, Tracker};
+
+/// Allowance for evaluating and rendering the largest table on a slow machine.
+const WORK: Duration = Duration::from_secs(30);
+
+/// The settings that concern polls. A reload replaces them between two polls.
+#[derive(Debug, PartialEq)]
+pub(crate) struct PollSettings {
+    /// Where the heartbeats are.
+    pub target: Target,
+    /// The options that decide the verdicts.
+    pub intervals: Intervals,
+    /// What the proven bounds of clock skews rest on.
+    pub tolerances: Tolerances,
+    /// Time between two polls; dithered by a sixth.
+    pub poll_interval: Duration,
+    /// Age from which on a snapshot is withheld.
+    pub stale_after: Duration,
+}
+
+impl PollSettings {
+    /// Takes what concerns polls from all settings.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self {
+            target: Target::of(settings),
+            intervals: settings.intervals,
+            tolerances: settings.tolerances,
+            poll_interval: settings.poll_interval,
+            stale_after: settings.stale_after,
+        }
+    }
+
+    /// Returns the longest time between the ends of two polls, whatever the database does: a pause of up to two
+    /// intervals, both timeouts, and an allowance for the exporter's own work. A poller that takes longer hangs.
+    pub(crate) fn longest_poll(&self) -> Duration {
+        self.poll_interval * 2 + self.target.connect_timeout + self.target.query_timeout + WORK
+    }
+}
 
 /// A database that is polled.
 #[derive(Debug)]
@@ -72,7 +109,7 @@ impl Source {
 
     /// Returns host and port, socket, or file of the database.
     pub(crate) fn address(&self) -> String {
-        self.reader.address()
+        self.reader.target.address()
     }
 
     /// Reads the database once and evaluates what it returns.
@@ -85,13 +122,11 @@ impl Source {
         let took = started.elapsed();
         let tracker = self.tracker.clone();
         // On a thread of its own: a hundred thousand rows take a while, and scrapes must not wait for them.
-        let evaluating = tokio::task::spawn_blocking(move || {
-            let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
-            tracker.observe(answer.reading, answer.read)
-        });
+        let evaluate = move || lock(&tracker).observe(answer.reading, answer.read);
+        let evaluating = tokio::task::spawn_blocking(evaluate);
         let snapshot = evaluating.await.map_err(|error| {
             // The tracker may have learnt from half of the rows: its bounds are proven no longer.
-            self.tracker().reset();
+            lock(&self.tracker).reset();
             self.tracker.clear_poison();
             Error::Evaluation(error)
         })?;
@@ -112,15 +147,15 @@ impl Source {
         tolerances: Tolerances,
     ) {
         self.reader.set_target(target).await;
-        self.tracker().reconfigure(intervals, tolerances);
-    }
-
-    fn tracker(&self) -> std::sync::MutexGuard<'_, Tracker> {
-        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tracker).reconfigure(intervals, tolerances);
     }
 
     /// Closes the connection.
     pub(crate) async fn close(self) {
         self.reader.close().await;
     }
+}
+
+fn lock(tracker: &Mutex<Tracker>) -> MutexGuard<'_, Tracker> {
+    tracker.lock().unwrap_or_else(PoisonError::into_inner)
 }

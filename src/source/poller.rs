@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::log::PollLog;
-use super::poll_settings::PollSettings;
-use super::{Poll, Source};
+use super::{Poll, PollSettings, Source};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 

@@ -17,7 +17,8 @@ const RENEW_AFTER: Duration = Duration::from_mins(10);
 /// Reads one database, over one connection.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    target: Target,
+    /// The database to read; only [`set_target`](Self::set_target) may change it.
+    pub(crate) target: Target,
     /// The connection, and when it was opened.
     connection: Option<(Connection, Instant)>,
     /// What the last warning named as unreadable, and the grant that it gave.
@@ -59,11 +60,6 @@ impl Reader {
         }
     }
 
-    /// Returns host and port, socket, or file of the database.
-    pub(crate) fn address(&self) -> String {
-        self.target.address()
-    }
-
     /// Reads the database, over a new connection if there is none or the last statement failed.
     ///
     /// # Errors
@@ -73,9 +69,7 @@ impl Reader {
         let (mut connection, opened) = match self.connection.take() {
             Some(open) if open.1.elapsed() < RENEW_AFTER => open,
             old => {
-                if let Some((old, _)) = old {
-                    old.close().await;
-                }
+                close(old).await;
                 self.open().await?
             }
         };
@@ -119,9 +113,7 @@ impl Reader {
             return;
         }
         self.target = target;
-        if let Some((connection, _)) = self.connection.take() {
-            connection.close().await;
-        }
+        close(self.connection.take()).await;
     }
 
     fn monotonic(&self, at: Instant) -> Monotonic {
@@ -130,9 +122,13 @@ impl Reader {
 
     /// Closes the connection.
     pub(crate) async fn close(self) {
-        if let Some((connection, _)) = self.connection {
-            connection.close().await;
-        }
+        close(self.connection).await;
+    }
+}
+
+async fn close(connection: Option<(Connection, Instant)>) {
+    if let Some((connection, _)) = connection {
+        connection.close().await;
     }
 }
 
@@ -163,11 +159,8 @@ mod tests {
     #[test]
     fn the_offset_is_positive_when_the_database_is_ahead() {
         let sent = fixture::now("2026-03-30 00:54:14").0.and_utc();
-        let clock = clock_offset(
-            fixture::now("2026-03-30 00:54:17.1"),
-            sent,
-            Duration::from_millis(200),
-        );
+        let database = fixture::now("2026-03-30 00:54:17.1");
+        let clock = clock_offset(database, sent, Duration::from_millis(200));
         assert_eq!(clock.offset, TimeDelta::seconds(3));
         assert_eq!(clock.error, Duration::from_millis(100));
     }

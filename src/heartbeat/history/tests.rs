@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::fixture;
+use crate::heartbeat::fixture::{self, at};
+
+use State::{
+    ClockSkew, ListedAsUp, NeverReported, SlowReports, Stopped, Undetermined, Unknown, Up,
+};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-
-fn at(second: i64) -> Monotonic {
-    Monotonic(TimeDelta::seconds(second))
-}
 
 fn snapshot(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
     Arc::new(Snapshot {
@@ -17,23 +17,21 @@ fn snapshot(services: Vec<ServiceStatus>) -> Arc<Snapshot> {
     })
 }
 
-fn named(host: &str, state: State) -> ServiceStatus {
-    let mut status = status(state);
-    status.service = fixture::with(status.service, |facts| facts.host = host.into());
-    status
+fn status(state: State) -> ServiceStatus {
+    named("block1", state)
 }
 
-fn status(state: State) -> ServiceStatus {
+fn named(host: &str, state: State) -> ServiceStatus {
     let reason = match state {
-        State::Up | State::Unknown => None,
-        State::ListedAsUp | State::Stopped => Some(Reason::Stopped),
-        State::Undetermined => Some(Reason::Undetermined),
-        State::NeverReported => Some(Reason::NeverReported),
-        State::SlowReports => Some(Reason::SlowReports),
-        State::ClockSkew => Some(Reason::ClockSkew),
+        Up | Unknown => None,
+        ListedAsUp | Stopped => Some(Reason::Stopped),
+        Undetermined => Some(Reason::Undetermined),
+        NeverReported => Some(Reason::NeverReported),
+        SlowReports => Some(Reason::SlowReports),
+        ClockSkew => Some(Reason::ClockSkew),
     };
-    let up = (state != State::Unknown).then_some(state <= State::ListedAsUp);
-    let mut status = fixture::status(fixture::service("cinder-volume", "block1"), up);
+    let up = (state != Unknown).then_some(state <= ListedAsUp);
+    let mut status = fixture::status(fixture::service("cinder-volume", host), up);
     status.observed.reason = reason;
     status
 }
@@ -73,21 +71,15 @@ fn every_state_is_derived_from_a_status_and_survives_its_nibble() {
 
 #[test]
 fn a_minute_keeps_its_worst_state_and_the_next_minute_starts_empty() {
-    let snapshots = [
-        (0, State::Up),
-        (5, State::Stopped),
-        (10, State::Up),
-        (60, State::Up),
-        (119, State::ClockSkew),
-    ];
+    let snapshots = [(0, Up), (5, Stopped), (10, Up), (60, Up), (119, ClockSkew)];
     check(&snapshots, 119, ".sc");
     check(&snapshots, 120, ".sc.");
 }
 
 #[test]
 fn a_minute_without_a_snapshot_is_empty() {
-    check(&[(0, State::Up), (185, State::Up)], 245, ".u..u.");
-    let hours = [(0, State::Stopped), (5 * 3_600, State::Up)];
+    check(&[(0, Up), (185, Up)], 245, ".u..u.");
+    let hours = [(0, Stopped), (5 * 3_600, Up)];
     check(&hours, 5 * 3_600, &(".".repeat(59) + "u"));
 }
 
@@ -95,11 +87,7 @@ fn a_minute_without_a_snapshot_is_empty() {
 fn after_an_hour_the_oldest_minute_is_forgotten() {
     let snapshots: Vec<(i64, State)> = (0..90)
         .map(|minute| {
-            let state = if minute < 31 {
-                State::Stopped
-            } else {
-                State::Up
-            };
+            let state = if minute < 31 { Stopped } else { Up };
             (minute * 60, state)
         })
         .collect();
@@ -113,25 +101,15 @@ fn a_state_begins_with_its_observed_change_and_not_with_another_reason() {
     let exactly = |second| Since::Exactly(TimeDelta::seconds(second));
     let at_least = |second| Since::AtLeast(TimeDelta::seconds(second));
     for (snapshots, expected) in [
-        (&[(7, State::Stopped)][..], at_least(0)),
-        (&[(0, State::Up), (5, State::Stopped)], exactly(0)),
-        (
-            &[
-                (0, State::Up),
-                (5, State::Undetermined),
-                (9, State::Stopped),
-            ],
-            exactly(4),
-        ),
-        (&[(0, State::Up), (61, State::Stopped)], at_least(0)),
-        (&[(0, State::Stopped), (60, State::Stopped)], at_least(60)),
+        (&[(7, Stopped)][..], at_least(0)),
+        (&[(0, Up), (5, Stopped)], exactly(0)),
+        (&[(0, Up), (5, Undetermined), (9, Stopped)], exactly(4)),
+        (&[(0, Up), (61, Stopped)], at_least(0)),
+        (&[(0, Stopped), (60, Stopped)], at_least(60)),
         // The gap is too long to tell whether the state lasted.
-        (&[(0, State::Stopped), (900, State::Stopped)], at_least(0)),
-        (
-            &[(0, State::Up), (5, State::Stopped), (66, State::Stopped)],
-            at_least(0),
-        ),
-        (&[(0, State::Stopped), (5, State::Up)], exactly(0)),
+        (&[(0, Stopped), (900, Stopped)], at_least(0)),
+        (&[(0, Up), (5, Stopped), (66, Stopped)], at_least(0)),
+        (&[(0, Stopped), (5, Up)], exactly(0)),
     ] {
         assert_eq!(hour(snapshots, 900).since, expected, "{snapshots:?}");
     }
@@ -139,7 +117,7 @@ fn a_state_begins_with_its_observed_change_and_not_with_another_reason() {
 
 #[test]
 fn snapshots_may_be_two_and_a_half_intervals_apart() {
-    let snapshots = [(0, State::Up), (300, State::Stopped)];
+    let snapshots = [(0, Up), (300, Stopped)];
     for (poll_interval, expected) in [
         (120, Since::Exactly(TimeDelta::zero())),
         (119, Since::AtLeast(TimeDelta::zero())),
@@ -151,37 +129,35 @@ fn snapshots_may_be_two_and_a_half_intervals_apart() {
 
 #[test]
 fn a_service_that_vanished_is_forgotten_and_the_others_keep_their_hours() {
-    let hosts = |hosts: &[(&str, State)]| {
-        let named = hosts.iter().map(|(host, state)| named(host, *state));
-        snapshot(named.collect())
-    };
     let mut history = History::new(POLL_INTERVAL);
-    history.record(at(0), &hosts(&[("b", State::Up), ("d", State::Up)]));
-    history.record(at(5), &hosts(&[("b", State::Stopped), ("d", State::Up)]));
-    // One service is removed, one is added before the others, and one after them.
-    let last = [("a", State::Up), ("d", State::Stopped), ("e", State::Up)];
-    history.record(at(10), &hosts(&last));
-    let since = |host| {
-        let service = fixture::service("cinder-volume", host);
-        history.hour(&service, at(10)).map(|hour| hour.since)
+    let mut since = |second, hosts: &[(&str, State)]| {
+        let statuses = hosts.iter().map(|(host, state)| named(host, *state));
+        history.record(at(second), &snapshot(statuses.collect()));
+        ["a", "b", "d", "e"].map(|host| {
+            let service = fixture::service("cinder-volume", host);
+            history.hour(&service, at(second)).map(|hour| hour.since)
+        })
     };
-    let zero = TimeDelta::zero();
-    assert_eq!(since("a"), Some(Since::AtLeast(zero)));
-    assert_eq!(since("b"), None);
-    assert_eq!(since("d"), Some(Since::Exactly(zero)));
-    assert_eq!(since("e"), Some(Since::AtLeast(zero)));
-    history.record(at(15), &hosts(&[("b", State::Stopped)]));
-    let b = fixture::service("cinder-volume", "b");
-    let hour = history.hour(&b, at(15)).unwrap();
-    assert_eq!(hour.since, Since::AtLeast(zero));
+    let began = Some(Since::Exactly(TimeDelta::zero()));
+    let found = Some(Since::AtLeast(TimeDelta::zero()));
+    let lasts = Some(Since::AtLeast(TimeDelta::seconds(5)));
+    let first = since(0, &[("b", Up), ("d", Up)]);
+    assert_eq!(first, [None, found, found, None]);
+    let second = since(5, &[("b", Stopped), ("d", Up)]);
+    assert_eq!(second, [None, began, lasts, None]);
+    // One service is removed, one is added before the others, and one after them.
+    let third = since(10, &[("a", Up), ("d", Stopped), ("e", Up)]);
+    assert_eq!(third, [found, None, began, found]);
+    let fourth = since(15, &[("b", Stopped)]);
+    assert_eq!(fourth, [None, found, None, None]);
 }
 
 #[test]
 fn another_row_of_the_same_name_continues_its_hour() {
     let mut history = History::new(POLL_INTERVAL);
-    history.record(at(0), &snapshot(vec![status(State::Up)]));
-    history.record(at(5), &snapshot(vec![status(State::Stopped)]));
-    let mut other = status(State::Stopped);
+    history.record(at(0), &snapshot(vec![status(Up)]));
+    history.record(at(5), &snapshot(vec![status(Stopped)]));
+    let mut other = status(Stopped);
     other.service.id = 2;
     history.record(at(10), &snapshot(vec![other.clone()]));
     let hour = history.hour(&other.service, at(10)).unwrap();

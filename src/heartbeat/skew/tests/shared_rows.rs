@@ -4,32 +4,21 @@ use super::*;
 
 /// Reads, every 5 s, a row whose writers report every `interval` seconds; each writer is (phase, seconds ahead).
 fn shared(interval: f64, writers: &[(f64, f64)]) -> Skew {
-    let mut beats: Vec<(f64, f64)> = Vec::new();
-    for &(phase, ahead) in writers {
-        for turn in 0..60_i32 {
-            let time = phase + f64::from(turn) * interval;
-            beats.push((time, time + ahead));
-        }
-    }
+    let turns = (0..60_i32).map(|turn| f64::from(turn) * interval);
+    let beats = turns.flat_map(|turn| {
+        writers
+            .iter()
+            .map(move |(phase, ahead)| (phase + turn, phase + turn + ahead))
+    });
+    let mut beats: Vec<(f64, f64)> = beats.collect();
     beats.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut skew: Option<Skew> = None;
-    for poll in 2..60_i32 {
+    let reads = (2..60_i32).map(|poll| {
         // The polls move through the writers' turns, as the dither causes.
         let sent = f64::from(poll) * 5.0 + f64::from(poll * 37 % 17) * 0.09;
         let count = beats.partition_point(|beat| beat.0 + 0.005 < sent);
-        let row = row(i64::try_from(count).unwrap(), beats[count - 1].1);
-        match &mut skew {
-            Some(skew) => drop(skew.observe(read(sent), row)),
-            None => {
-                skew = Some(Skew::new(
-                    read(sent),
-                    row,
-                    assumptions(Quantum::MICROSECOND),
-                ));
-            }
-        }
-    }
-    skew.unwrap()
+        (sent, i64::try_from(count).unwrap(), beats[count - 1].1)
+    });
+    observed(&reads.collect::<Vec<_>>()).0
 }
 
 fn check(interval: f64, writers: &[(f64, f64)], number: Option<u32>) -> Skew {
