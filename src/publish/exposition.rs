@@ -75,10 +75,8 @@ struct Labels {
 impl Names {
     /// Renders the labels of a snapshot.
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
-        let services = snapshot
-            .services
-            .iter()
-            .map(|status| status.service.facts.name());
+        let services = snapshot.services.iter();
+        let services = services.map(|status| status.service.facts.name());
         let clusters = snapshot.clusters.iter();
         let clusters = clusters.map(|status| (&*status.cluster.binary, &*status.cluster.name));
         Self {
@@ -113,9 +111,8 @@ impl Labels {
 
     fn iter(&self) -> impl Iterator<Item = &str> {
         let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins
-            .zip(&self.ends)
-            .map(|(begin, &end)| &self.text[begin..end])
+        let spans = begins.zip(&self.ends);
+        spans.map(|(begin, &end)| &self.text[begin..end])
     }
 }
 
@@ -124,9 +121,8 @@ impl Family {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let services = table::SERVICE.iter().map(Self::Service);
         let clusters = table::CLUSTER.iter().map(Self::Cluster);
-        services
-            .chain([Self::DownReason, Self::ServiceInfo])
-            .chain(clusters)
+        let facts = [Self::DownReason, Self::ServiceInfo];
+        services.chain(facts).chain(clusters)
     }
 
     /// Returns the description of the family.
@@ -190,10 +186,11 @@ impl Family {
             }
             Self::ServiceInfo => {
                 for (names, status) in services {
+                    let facts = &status.service.facts;
                     lines.begin(names);
                     for (name, fact) in table::SERVICE_INFO_LABELS {
                         lines.page.push(',');
-                        label_pair(lines.page, name, fact(status).unwrap_or_default());
+                        label_pair(lines.page, name, fact(facts).unwrap_or_default());
                     }
                     lines.end(Value::Integer(1));
                 }
@@ -223,27 +220,15 @@ pub(crate) fn telemetry(families: &[MetricFamily], format: Format) -> String {
             for pair in sample.get_label() {
                 label(&mut labels, pair.name(), pair.value());
             }
-            match gathered.get_field_type() {
-                MetricType::COUNTER => {
-                    line(
-                        &mut page,
-                        metric.name,
-                        "",
-                        &labels,
-                        sample.get_counter().get_value(),
-                    );
-                }
+            let value = match gathered.get_field_type() {
                 MetricType::HISTOGRAM => {
                     histogram(&mut page, metric.name, &labels, sample.get_histogram());
+                    continue;
                 }
-                _ => line(
-                    &mut page,
-                    metric.name,
-                    "",
-                    &labels,
-                    sample.get_gauge().get_value(),
-                ),
-            }
+                MetricType::COUNTER => sample.get_counter().get_value(),
+                _ => sample.get_gauge().get_value(),
+            };
+            line(&mut page, metric.name, "", &labels, value);
         }
     }
     page.push_str(format.end());

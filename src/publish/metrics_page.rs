@@ -37,19 +37,14 @@ impl MetricsPage {
 
     /// Returns the whole page.
     pub(crate) fn pieces(&self, format: Format, encoding: Encoding) -> &Pieces {
+        let rendered = self.rendered.iter();
         self.answers[format as usize][encoding as usize].get_or_init(|| match encoding {
             Encoding::Identity => {
-                let services = self
-                    .rendered
-                    .iter()
-                    .flat_map(|rendered| rendered.text(format));
+                let services = rendered.flat_map(|rendered| rendered.text(format));
                 joined(services, self.own.text(format))
             }
             Encoding::Gzip => {
-                let services = self
-                    .rendered
-                    .iter()
-                    .flat_map(|rendered| rendered.gzip(format));
+                let services = rendered.flat_map(|rendered| rendered.gzip(format));
                 member(services, self.own.gzip(format))
             }
         })
@@ -67,10 +62,10 @@ impl MetricsPage {
             .iter()
             .flat_map(|rendered| places.iter().map(move |&place| (rendered, place)));
         match encoding {
-            Encoding::Identity => joined(
-                chosen.map(|(rendered, place)| &rendered.text(format)[place]),
-                &own,
-            ),
+            Encoding::Identity => {
+                let texts = chosen.map(|(rendered, place)| &rendered.text(format)[place]);
+                joined(texts, &own)
+            }
             Encoding::Gzip => {
                 let parts = chosen.map(|(rendered, place)| &rendered.gzip(format)[place]);
                 member(parts, &gzip::last_part(&own))
@@ -100,10 +95,8 @@ fn member<'a>(services: impl Iterator<Item = &'a Part>, own: &'a Part) -> Pieces
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
-    use std::time::Duration;
 
     use super::*;
-    use crate::heartbeat::fixture::INTERVALS;
     use crate::publish::telemetry::Telemetry;
 
     /// The names of the samples: each bucket, the sum, and the count.
@@ -114,16 +107,10 @@ mod tests {
         names
     };
 
-    fn telemetry() -> Telemetry {
-        Telemetry::new("cinder", &INTERVALS, Duration::from_secs(5), Duration::ZERO).unwrap()
-    }
-
     fn metrics_page() -> MetricsPage {
-        let rendered = RenderedSnapshot::fixture();
-        MetricsPage::new(
-            Some(rendered.into()),
-            OwnMetrics::gather(&telemetry()).into(),
-        )
+        let rendered = RenderedSnapshot::fixture().into();
+        let own = OwnMetrics::gather(&Telemetry::fixture()).into();
+        MetricsPage::new(Some(rendered), own)
     }
 
     fn text(pieces: &Pieces) -> String {
@@ -146,10 +133,8 @@ mod tests {
             let page = text(metrics_page.pieces(format, Encoding::Identity));
             assert!(page.contains("openstack_service_up{") && page.contains("\nprocess_"));
             assert!(page.ends_with(format.end()));
-            assert_eq!(
-                decompressed(metrics_page.pieces(format, Encoding::Gzip)),
-                page
-            );
+            let gzip = metrics_page.pieces(format, Encoding::Gzip);
+            assert_eq!(decompressed(gzip), page);
         }
     }
 

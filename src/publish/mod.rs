@@ -4,7 +4,6 @@ mod demand;
 pub mod exposition;
 pub(crate) mod gzip;
 pub mod latest;
-pub(crate) mod loading;
 pub mod metric;
 pub(crate) mod metrics_page;
 mod own_metrics;

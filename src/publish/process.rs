@@ -16,14 +16,11 @@ impl Collector for ProcessCollector {
         Vec::new()
     }
 
-    #[cfg(target_os = "linux")]
     fn collect(&self) -> Vec<MetricFamily> {
         // Unreadable values are omitted.
-        linux::collect().unwrap_or_default()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn collect(&self) -> Vec<MetricFamily> {
+        #[cfg(target_os = "linux")]
+        return linux::collect().unwrap_or_default();
+        #[cfg(not(target_os = "linux"))]
         Vec::new()
     }
 }
@@ -44,24 +41,17 @@ mod linux {
     pub(super) fn collect() -> ProcResult<Vec<MetricFamily>> {
         let process = Process::myself()?;
         let stat = process.stat()?;
-        let ticks = procfs::ticks_per_second() as f64;
-        let boot = procfs::boot_time_secs()? as f64;
+        let per_second = procfs::ticks_per_second() as f64;
+        let seconds = |ticks: u64| ticks as f64 / per_second;
+        let start_time = procfs::boot_time_secs()? as f64 + seconds(stat.starttime);
+        let resident = stat.rss_bytes().get() as f64;
         let mut families = vec![
-            family(
-                &table::PROCESS_CPU,
-                (stat.utime + stat.stime) as f64 / ticks,
-            ),
+            family(&table::PROCESS_CPU, seconds(stat.utime + stat.stime)),
             family(&table::PROCESS_OPEN_FDS, process.fd_count()? as f64),
             family(&table::PROCESS_VIRTUAL_MEMORY, stat.vsize as f64),
-            family(
-                &table::PROCESS_RESIDENT_MEMORY,
-                stat.rss_bytes().get() as f64,
-            ),
+            family(&table::PROCESS_RESIDENT_MEMORY, resident),
             family(&table::PROCESS_THREADS, stat.num_threads as f64),
-            family(
-                &table::PROCESS_START_TIME,
-                boot + stat.starttime as f64 / ticks,
-            ),
+            family(&table::PROCESS_START_TIME, start_time),
         ];
         if let LimitValue::Value(limit) = process.limits()?.max_open_files.soft_limit {
             families.push(family(&table::PROCESS_MAX_FDS, limit as f64));
