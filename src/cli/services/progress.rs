@@ -1,9 +1,15 @@
 //! A progress line on standard error, erased at the end.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal, Write as _};
 use std::time::Duration;
 
-use crate::cli::terminal::{ERASE_LINE, is_erasable};
+/// Erases the line and moves to its beginning.
+const ERASE_LINE: &str = "\r\x1b[2K";
+
+/// Returns whether output to a stream can be erased again.
+pub(super) fn is_erasable(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb")
+}
 
 /// The progress line, erased on drop. It is not shown where it could not be erased.
 pub(super) struct Progress {
