@@ -7,7 +7,7 @@ use clap::{ArgMatches, Command};
 
 use super::entry::{Entry, switch};
 use super::flags;
-use super::outcome::{Failure, NO_ANSWER, Outcome, WRONG, warning, write, write_stderr};
+use super::outcome::{Failure, NO_ANSWER, Outcome, WRONG, failure, warning, write, write_stderr};
 use super::startup::{access, block_on, settings, warn};
 use crate::config::keys::KEYS;
 use crate::daemon::logging;
@@ -28,12 +28,10 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn describe(command: Command) -> Command {
+    let help = "Also connect to the database and read the heartbeats once";
     command
         .about("Prints each active setting with its origin")
-        .arg(switch(
-            "connect",
-            "Also connect to the database and read the heartbeats once",
-        ))
+        .arg(switch("connect", help))
         .args(flags::used(&[""]))
 }
 
@@ -67,14 +65,13 @@ fn run(matches: &ArgMatches) -> Outcome {
 
 /// Reads once, and warns on standard error of columns that can't be read.
 async fn connect(target: &Target) -> Result<Reading, Failure> {
-    let failure = |error| Failure::new(&error, NO_ANSWER);
-    let mut connection = Connection::open(target).await.map_err(failure)?;
+    let mut connection = Connection::open(target).await.map_err(failure(NO_ANSWER))?;
     if let Some((names, grant)) = connection.left_out(target) {
         write_stderr(&warning(format!(
             "cannot read {names}; this release lacks them, or a grant is missing: {grant}"
         )));
     }
-    let reading = connection.read(target).await.map_err(failure)?;
+    let reading = connection.read(target).await.map_err(failure(NO_ANSWER))?;
     connection.close().await;
     Ok(reading)
 }

@@ -1,7 +1,5 @@
 //! `completions`: the completion script of a shell.
 
-use std::process::ExitCode;
-
 use clap::{Arg, ArgMatches, Command};
 use clap_complete::Shell;
 
@@ -29,13 +27,10 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn describe(command: Command) -> Command {
     let shell = Arg::new("shell").value_name("SHELL").required(true);
+    let shell = shell.value_parser(["bash", "zsh", "fish"]);
     command
         .about("Prints the completion script of a shell")
-        .arg(
-            shell
-                .value_parser(["bash", "zsh", "fish"])
-                .help("The shell"),
-        )
+        .arg(shell.help("The shell"))
 }
 
 fn run(matches: &ArgMatches, entries: &[Entry]) -> Outcome {
@@ -48,8 +43,7 @@ fn run(matches: &ArgMatches, entries: &[Entry]) -> Outcome {
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut program, NAME, &mut script);
-    write(with_states(&String::from_utf8_lossy(&script)), WRONG)?;
-    Ok(ExitCode::SUCCESS)
+    write(with_states(&String::from_utf8_lossy(&script)), WRONG)
 }
 
 /// Renames the states of a bash script to the names that it looks up.

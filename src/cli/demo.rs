@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use self::cloud::Demo;
 use super::entry::Entry;
 use super::flags;
-use super::outcome::{Failure, Outcome, WRONG, write};
+use super::outcome::{Outcome, WRONG, failure, invalid, write};
 use super::startup::{access, block_on};
 use crate::config::keys;
 use crate::config::settings::Settings;
@@ -30,16 +30,13 @@ fn describe(command: Command) -> Command {
 fn run(matches: &ArgMatches) -> Outcome {
     let passed = systemd::socket::passed();
     block_on(2, WRONG, async {
-        let demo = Demo::new()
-            .await
-            .map_err(|error| Failure::new(&error, WRONG))?;
+        let demo = Demo::new().await.map_err(failure(WRONG))?;
         let load = load(matches, &demo);
-        let settings = load().map_err(|faults| Failure::configuration(&faults, WRONG))?;
+        let settings = load().map_err(invalid(WRONG))?;
         let access = access(&settings)?;
         logging::start(settings.log);
-        let listeners = serve::bind(&settings.listen, passed)
-            .await
-            .map_err(|error| Failure::new(&error, WRONG))?;
+        let bound = serve::bind(&settings.listen, passed).await;
+        let listeners = bound.map_err(failure(WRONG))?;
         write(welcome(&listeners, &settings), WRONG)?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let services = tokio::spawn(demo.run(async {
@@ -48,7 +45,7 @@ fn run(matches: &ArgMatches) -> Outcome {
         let served = serve::run(settings, listeners, load, access).await;
         drop(stop);
         let _ = services.await;
-        served.map_err(|error| Failure::new(&error, WRONG))?;
+        served.map_err(failure(WRONG))?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -57,7 +54,7 @@ fn run(matches: &ArgMatches) -> Outcome {
 fn load(matches: &ArgMatches, demo: &Demo) -> Load {
     let mut flags = flags::given(matches);
     if let Some(url) = keys::find("database.url") {
-        let file = format!("sqlite:///{}", demo.database().display());
+        let file = format!("sqlite:///{}", demo.database.display());
         flags.layer.add(url, file, "demo");
     }
     Arc::new(move || {
@@ -74,19 +71,17 @@ fn welcome(listeners: &[TcpListener], settings: &Settings) -> String {
         "A simulated Cinder with six services: the clock of block1 is 75 s behind, the scheduler on controller has \
          stopped, and the clock of network is 3 s ahead and drifts. Proving the clock skews takes up to a minute.\n",
     );
-    for listener in listeners {
-        if let Ok(address) = listener.local_addr() {
-            let host = if address.ip().is_unspecified() {
-                format!("localhost:{}", address.port())
-            } else {
-                address.to_string()
-            };
-            let path = &settings.telemetry_path;
-            let _ = writeln!(
-                text,
-                "Open http://{host}/ or http://{host}{path}. Press Ctrl-C to stop."
-            );
-        }
+    for address in listeners.iter().flat_map(TcpListener::local_addr) {
+        let host = if address.ip().is_unspecified() {
+            format!("localhost:{}", address.port())
+        } else {
+            address.to_string()
+        };
+        let path = &settings.telemetry_path;
+        let _ = writeln!(
+            text,
+            "Open http://{host}/ or http://{host}{path}. Press Ctrl-C to stop."
+        );
     }
     text
 }

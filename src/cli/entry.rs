@@ -1,7 +1,5 @@
 //! A command as the program lists it: its flags, its help, its exit codes.
 
-use std::fmt::Write as _;
-
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::outcome::{Outcome, WRONG};
@@ -48,36 +46,28 @@ impl Entry {
 
     /// Returns its flags and its help.
     pub(super) fn command(&self) -> Command {
+        let exit_codes = self.exit_codes.iter();
+        let exit_codes = exit_codes.map(|(code, meaning)| format!("\n  {code}  {meaning}"));
+        let exit_codes = section("Exit codes", exit_codes);
+        let examples = self.examples.iter();
+        let examples =
+            examples.map(|(purpose, arguments)| format!("\n  {purpose}:\n    {NAME} {arguments}"));
+        let examples = section("Examples", examples);
+        let long: Vec<_> = exit_codes.iter().chain(&examples).cloned().collect();
         let command = (self.describe)(Command::new(self.name));
-        let exit_codes = self.exit_code_lines();
-        let examples = self.example_lines();
-        let long = [exit_codes.as_str(), examples.as_str()];
-        let long: Vec<&str> = long.into_iter().filter(|part| !part.is_empty()).collect();
         if long.is_empty() {
             return command;
         }
         command
-            .after_help(exit_codes.trim_end().to_owned())
-            .after_long_help(long.join("\n").trim_end().to_owned())
+            .after_help(exit_codes.unwrap_or_default())
+            .after_long_help(long.join("\n\n"))
     }
+}
 
-    fn exit_code_lines(&self) -> String {
-        let mut text = String::new();
-        for (code, meaning) in self.exit_codes {
-            let heading = if text.is_empty() { "Exit codes:\n" } else { "" };
-            let _ = writeln!(text, "{heading}  {code}  {meaning}");
-        }
-        text
-    }
-
-    fn example_lines(&self) -> String {
-        let mut text = String::new();
-        for (purpose, arguments) in self.examples {
-            let heading = if text.is_empty() { "Examples:\n" } else { "" };
-            let _ = writeln!(text, "{heading}  {purpose}:\n    {NAME} {arguments}");
-        }
-        text
-    }
+/// Returns a part of the help; `None` without items.
+fn section(heading: &str, items: impl Iterator<Item = String>) -> Option<String> {
+    let items: Vec<String> = items.collect();
+    (!items.is_empty()).then(|| format!("{heading}:{}", items.concat()))
 }
 
 /// Returns the program with these commands, without the flags that it takes if no command is given.

@@ -6,8 +6,8 @@ use clap::{ArgMatches, Command};
 
 use super::entry::{Entry, switch};
 use super::flags;
-use super::outcome::{Failure, Outcome, WRONG, warning, write, write_stderr};
-use super::probe::{self, Endpoint, Security};
+use super::outcome::{Failure, Outcome, WRONG, failure, invalid, warning, write, write_stderr};
+use super::probe::Probe;
 use super::startup::block_on;
 use crate::config::listen_address::Listen;
 use crate::config::listening::Listening;
@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn describe(command: Command) -> Command {
+    let help = "Check that the first poll has ended, successful or not";
     command
         .about("Checks that the exporter on this machine is healthy")
         .long_about(
@@ -29,10 +30,7 @@ fn describe(command: Command) -> Command {
              no database. It uses only the settings that give the listen addresses. Over TLS it accepts any server \
              certificate. A server that requires a client certificate counts as healthy: it must be running to ask.",
         )
-        .arg(switch(
-            "ready",
-            "Check that the first poll has ended, successful or not",
-        ))
+        .arg(switch("ready", help))
         .args(flags::used(&[
             "web.listen-address",
             "web.systemd-socket",
@@ -41,8 +39,7 @@ fn describe(command: Command) -> Command {
 }
 
 fn run(matches: &ArgMatches) -> Outcome {
-    let listening = Listening::load(flags::given(matches))
-        .map_err(|faults| Failure::configuration(&faults, WRONG))?;
+    let listening = Listening::load(flags::given(matches)).map_err(invalid(WRONG))?;
     for fault in &listening.faults {
         write_stderr(&warning(chain(fault)));
     }
@@ -51,20 +48,14 @@ fn run(matches: &ArgMatches) -> Outcome {
                        --web.systemd-socket=false --web.listen-address ADDRESS";
         return Err(Failure::of(message, WRONG));
     };
-    let endpoint = if matches.get_flag("ready") {
-        Endpoint::Ready
-    } else {
-        Endpoint::Healthy
-    };
-    let security = if listening.has_web_config {
-        Security::Possible
-    } else {
-        Security::None
-    };
     block_on(0, WRONG, async {
         for address in addresses {
-            let checked = probe::check(address, endpoint, security).await;
-            let answer = checked.map_err(|error| Failure::new(&error, WRONG))?;
+            let probe = Probe {
+                address,
+                of_readiness: matches.get_flag("ready"),
+                may_use_tls: listening.has_web_config,
+            };
+            let answer = probe.check().await.map_err(failure(WRONG))?;
             write(answer + "\n", WRONG)?;
         }
         Ok(ExitCode::SUCCESS)

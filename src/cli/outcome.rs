@@ -28,22 +28,24 @@ pub(super) struct Failure {
 pub(super) type Outcome = Result<ExitCode, Failure>;
 
 impl Failure {
-    pub(super) fn new(error: &(dyn Error + 'static), code: u8) -> Self {
-        Self::of(chain(error), code)
-    }
-
     pub(super) fn of(message: impl Into<String>, code: u8) -> Self {
         Self {
             messages: vec![message.into()],
             code,
         }
     }
+}
 
-    pub(super) fn configuration(faults: &[Fault], code: u8) -> Self {
-        Self {
-            messages: faults.iter().map(|fault| chain(fault)).collect(),
-            code,
-        }
+/// Returns the conversion of an error into a failure with an exit code.
+pub(super) fn failure<E: Error + 'static>(code: u8) -> impl Fn(E) -> Failure {
+    move |error| Failure::of(chain(&error), code)
+}
+
+/// Returns the conversion of faults of the configuration into a failure with an exit code.
+pub(super) fn invalid(code: u8) -> impl Fn(Vec<Fault>) -> Failure {
+    move |faults| Failure {
+        messages: faults.iter().map(|fault| chain(fault)).collect(),
+        code,
     }
 }
 
@@ -64,16 +66,14 @@ pub(super) fn write_stderr(line: &str) {
 }
 
 /// Writes to standard output. A closed pipe (`| head`) is not a failure.
-pub(super) fn write(text: impl AsRef<[u8]>, code: u8) -> Result<(), Failure> {
+pub(super) fn write(text: impl AsRef<[u8]>, code: u8) -> Outcome {
     let mut out = io::stdout().lock();
-    ignore_closed_pipe(
-        out.write_all(text.as_ref()).and_then(|()| out.flush()),
-        code,
-    )
+    let written = out.write_all(text.as_ref()).and_then(|()| out.flush());
+    ignore_closed_pipe(written, code)
 }
 
 /// Writes coloured text to standard output, see [`try_write_coloured`]. A closed pipe is not a failure.
-pub(super) fn write_coloured(text: &str, code: u8) -> Result<(), Failure> {
+pub(super) fn write_coloured(text: &str, code: u8) -> Outcome {
     ignore_closed_pipe(try_write_coloured(text), code)
 }
 
@@ -84,9 +84,9 @@ pub(super) fn try_write_coloured(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-fn ignore_closed_pipe(written: io::Result<()>, code: u8) -> Result<(), Failure> {
+fn ignore_closed_pipe(written: io::Result<()>, code: u8) -> Outcome {
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(&error, code)),
-        _ => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failure(code)(error)),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }

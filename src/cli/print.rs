@@ -1,7 +1,5 @@
 //! `print`: the embedded files, the grants and the references.
 
-use std::process::ExitCode;
-
 use clap::{ArgMatches, Command};
 
 use super::embedded;
@@ -27,45 +25,40 @@ pub(super) const ENTRY: Entry = Entry {
     ..Entry::new("print", describe, |matches, _| run(matches))
 };
 
+/// The parts without flags, and their help.
+const PLAIN: [(&str, &str); 4] = [
+    (
+        "alertmanager",
+        "Example Alertmanager configuration that groups related alerts",
+    ),
+    ("dashboard", "Grafana dashboard in JSON"),
+    ("metrics", "Reference of all metrics in Markdown"),
+    ("settings", "Reference of all settings in Markdown"),
+];
+
 fn describe(command: Command) -> Command {
     command
         .about("Prints grants, alerts, a dashboard or a reference")
         .subcommand_required(true)
         .subcommand(grants_command())
         .subcommand(rules_command())
-        .subcommand(
-            Command::new("alertmanager")
-                .about("Example Alertmanager configuration that groups related alerts"),
-        )
-        .subcommand(Command::new("dashboard").about("Grafana dashboard in JSON"))
-        .subcommand(Command::new("metrics").about("Reference of all metrics in Markdown"))
-        .subcommand(Command::new("settings").about("Reference of all settings in Markdown"))
+        .subcommands(PLAIN.map(|(name, about)| Command::new(name).about(about)))
 }
 
 fn grants_command() -> Command {
+    let engine = option("engine", "ENGINE", "mysql", "SQL dialect");
+    let host = "Host that the user connects from (MySQL)";
     Command::new("grants")
         .about("SQL statements that grant a user only what the exporter reads")
-        .arg(
-            option("engine", "ENGINE", "mysql", "SQL dialect")
-                .value_parser(["mysql", "postgresql"]),
-        )
+        .arg(engine.value_parser(["mysql", "postgresql"]))
         .arg(option("database", "NAME", "cinder", "Database name"))
         .arg(option("user", "NAME", "heartbeat", "User name"))
-        .arg(option(
-            "host",
-            "HOST",
-            "%",
-            "Host that the user connects from (MySQL)",
-        ))
+        .arg(option("host", "HOST", "%", host))
 }
 
 fn rules_command() -> Command {
-    let format = option(
-        "format",
-        "FORMAT",
-        "prometheus",
-        "Rule file, or PrometheusRule for the Prometheus Operator",
-    );
+    let help = "Rule file, or PrometheusRule for the Prometheus Operator";
+    let format = option("format", "FORMAT", "prometheus", help);
     Command::new("rules")
         .about("Prometheus alerts and recording rules")
         .arg(format.value_parser(["prometheus", "kubernetes"]))
@@ -83,21 +76,16 @@ fn run(matches: &ArgMatches) -> Outcome {
         Some(("settings", _)) => reference::markdown(),
         _ => table::reference(),
     };
-    write(&text, WRONG)?;
-    Ok(ExitCode::SUCCESS)
+    write(&text, WRONG)
 }
 
 fn grants(matches: &ArgMatches) -> String {
     let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
+    let user = text("user");
     let (engine, account) = match text("engine") {
-        "postgresql" => (Engine::Postgres, grant::postgres_role(text("user"))),
-        _ => (
-            Engine::MySql,
-            grant::mysql_account(text("user"), text("host")),
-        ),
+        "postgresql" => (Engine::Postgres, grant::postgres_role(user)),
+        _ => (Engine::MySql, grant::mysql_account(user, text("host"))),
     };
     let statements = grant::statements(engine, &cinder::LAYOUT, text("database"), &account);
-    let mut lines = statements.unwrap_or_default();
-    lines.push(String::new());
-    lines.join("\n")
+    statements.unwrap_or_default().join("\n") + "\n"
 }

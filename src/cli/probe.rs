@@ -16,7 +16,8 @@ use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, rustls};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{self, AlertDescription};
 
 use crate::config::listen_address::ListenAddress;
 
@@ -26,25 +27,20 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest response body accepted, in bytes.
 const MAX_ANSWER: usize = 4096;
 
-/// The endpoint to request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    /// Whether the exporter is running.
-    Healthy,
-    /// Whether its first poll has ended.
-    Ready,
-}
-
-/// Whether the server may use TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Security {
-    /// The server has a web configuration file, which may enable TLS.
+/// A check of the exporter that listens on an address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probe<'a> {
+    pub(crate) address: &'a ListenAddress,
+    /// Whether to check that its first poll has ended, and not only that it is running.
+    pub(crate) of_readiness: bool,
+    /// Whether the server has a web configuration file, which may enable TLS.
     ///
     /// The check tries TLS instead of reading the file: an edit that broke the file since is not active.
-    Possible,
-    /// The server has no web configuration file.
-    None,
+    pub(crate) may_use_tls: bool,
 }
+
+/// The status and the first line of an answer, or why there is none.
+type Exchanged = Result<(StatusCode, String), Box<dyn StdError + Send + Sync>>;
 
 /// Why a health check failed.
 #[derive(Debug, thiserror::Error)]
@@ -74,149 +70,124 @@ pub(crate) enum Error {
     },
 }
 
-/// Checks the exporter that listens on `address`, and returns its answer.
-///
-/// # Errors
-/// Any status but 200, or no answer within five seconds.
-pub(crate) async fn check(
-    address: &ListenAddress,
-    endpoint: Endpoint,
-    security: Security,
-) -> Result<String, Error> {
-    if address.port == 0 {
-        return Err(Error::AnyPort);
+impl Probe<'_> {
+    /// Returns the exporter's answer.
+    ///
+    /// # Errors
+    /// Any status but 200, or no answer within five seconds.
+    pub(crate) async fn check(self) -> Result<String, Error> {
+        if self.address.port == 0 {
+            return Err(Error::AnyPort);
+        }
+        let address = self.name();
+        let checked = tokio::time::timeout(TIMEOUT, self.answer()).await;
+        checked.map_err(|_| Error::Timeout { address })?
     }
-    let checking = async {
-        if security == Security::Possible
-            && let Some(answer) = over_tls(address, endpoint).await?
+
+    async fn answer(self) -> Result<String, Error> {
+        if self.may_use_tls
+            && let Some(answer) = self.over_tls().await?
         {
             return Ok(answer);
         }
-        over_http(address, endpoint).await
-    };
-    let timeout = |_| Error::Timeout {
-        address: name(address),
-    };
-    let checked = tokio::time::timeout(TIMEOUT, checking).await;
-    checked.map_err(timeout)?
-}
-
-async fn over_http(address: &ListenAddress, endpoint: Endpoint) -> Result<String, Error> {
-    let stream = connect(address).await?;
-    let url = format!("http://{}{}", name(address), endpoint.path());
-    match exchange(stream, address, endpoint).await {
-        Ok((status, text)) => judge(url, status, text),
-        Err(source) => Err(Error::Answer { url, source }),
+        let exchanged = self.exchange(self.connect().await?).await;
+        self.judge("http", exchanged)
     }
-}
 
-/// Checks over TLS; returns `None` if the server does not use TLS.
-async fn over_tls(address: &ListenAddress, endpoint: Endpoint) -> Result<Option<String>, Error> {
-    let stream = connect(address).await?;
-    let url = format!("https://{}{}", name(address), endpoint.path());
-    let server = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
-    let exchanged = match TlsConnector::from(tls::client())
-        .connect(server, stream)
-        .await
-    {
-        Ok(stream) => exchange(stream, address, endpoint).await,
-        Err(error) => Err(error.into()),
-    };
-    let source = match exchanged {
-        Ok((status, text)) => return judge(url, status, text).map(Some),
-        Err(source) => source,
-    };
-    match (tls::error(&*source), endpoint) {
-        (Some(rustls::Error::InvalidMessage(_)), _) => Ok(None),
-        // Only a running server with a valid configuration sends this alert.
-        (Some(error), Endpoint::Healthy) if tls::wants_certificate(error) => Ok(Some(format!(
-            "{} is running: it requires a client certificate",
-            name(address)
-        ))),
-        (Some(error), Endpoint::Ready) if tls::wants_certificate(error) => {
-            Err(Error::Certificate {
-                address: name(address),
-            })
+    /// Checks over TLS; returns `None` if the server does not use TLS.
+    async fn over_tls(self) -> Result<Option<String>, Error> {
+        let stream = self.connect().await?;
+        let server = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
+        let connector = TlsConnector::from(tls::client());
+        let exchanged = match connector.connect(server, stream).await {
+            Ok(stream) => self.exchange(stream).await,
+            Err(error) => Err(error.into()),
+        };
+        let failed = exchanged.as_ref().err();
+        let address = self.name();
+        match failed.and_then(|error| tls::error(&**error)) {
+            Some(rustls::Error::InvalidMessage(_)) => Ok(None),
+            // Only a running server with a valid configuration sends this alert.
+            Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+                if self.of_readiness {
+                    return Err(Error::Certificate { address });
+                }
+                Ok(Some(format!(
+                    "{address} is running: it requires a client certificate"
+                )))
+            }
+            _ => self.judge("https", exchanged).map(Some),
         }
-        _ => Err(Error::Answer { url, source }),
     }
-}
 
-fn judge(url: String, status: StatusCode, text: String) -> Result<String, Error> {
-    if status == StatusCode::OK {
-        Ok(format!("{url} answers: {text}"))
-    } else {
-        Err(Error::Status { url, status, text })
+    fn judge(self, scheme: &str, exchanged: Exchanged) -> Result<String, Error> {
+        let url = format!("{scheme}://{}{}", self.name(), self.path());
+        match exchanged {
+            Ok((StatusCode::OK, text)) => Ok(format!("{url} answers: {text}")),
+            Ok((status, text)) => Err(Error::Status { url, status, text }),
+            Err(source) => Err(Error::Answer { url, source }),
+        }
     }
-}
 
-impl Endpoint {
     fn path(self) -> &'static str {
-        match self {
-            Self::Healthy => "/-/healthy",
-            Self::Ready => "/-/ready",
+        if self.of_readiness {
+            "/-/ready"
+        } else {
+            "/-/healthy"
         }
     }
-}
 
-/// Returns whether an address means all interfaces of the machine.
-fn is_unspecified(address: &ListenAddress) -> bool {
-    let host = address.host.as_deref();
-    host.is_none_or(|host| host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified()))
-}
-
-/// Returns the address as messages show it: `localhost` if the server listens on all interfaces.
-fn name(address: &ListenAddress) -> String {
-    if is_unspecified(address) {
-        format!("localhost:{}", address.port)
-    } else {
-        address.to_string()
-    }
-}
-
-async fn connect(address: &ListenAddress) -> Result<TcpStream, Error> {
-    let stream = match &address.host {
-        Some(host) if !is_unspecified(address) => {
-            TcpStream::connect((host.as_str(), address.port)).await
+    /// Returns the address as messages show it: `localhost` if the server listens on all interfaces.
+    fn name(self) -> String {
+        match self.host() {
+            Some(_) => self.address.to_string(),
+            None => format!("localhost:{}", self.address.port),
         }
-        _ => {
+    }
+
+    /// Returns the host to connect to; `None` if the server listens on all interfaces of the machine.
+    fn host(&self) -> Option<&str> {
+        let host = self.address.host.as_deref()?;
+        let is_unspecified = host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified());
+        (!is_unspecified).then_some(host)
+    }
+
+    async fn connect(self) -> Result<TcpStream, Error> {
+        let port = self.address.port;
+        let connected = if let Some(host) = self.host() {
+            TcpStream::connect((host, port)).await
+        } else {
             // Addresses, not the name localhost: an image with a single file may be unable to resolve it.
-            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            let loopback = loopback.map(|ip| SocketAddr::new(ip, address.port));
+            let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            let loopback = loopback.map(|ip: IpAddr| SocketAddr::new(ip, port));
             TcpStream::connect(&loopback[..]).await
-        }
-    };
-    stream.map_err(|source| Error::Connect {
-        address: name(address),
-        source,
-    })
-}
+        };
+        let address = self.name();
+        connected.map_err(|source| Error::Connect { address, source })
+    }
 
-/// Sends the request, and returns the status and the first line of the body.
-async fn exchange<S>(
-    stream: S,
-    address: &ListenAddress,
-    endpoint: Endpoint,
-) -> Result<(StatusCode, String), Box<dyn StdError + Send + Sync>>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let request = Request::get(endpoint.path())
-        .header(HOST, name(address))
-        .header(CONNECTION, "close")
-        .body(Empty::<Bytes>::new())?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let requesting = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER);
-        let text = body.collect().await?.to_bytes();
-        let text = String::from_utf8_lossy(&text);
-        Ok((status, text.lines().next().unwrap_or_default().to_owned()))
-    };
-    // A connection error also ends the request with an error.
-    let (response, _) = tokio::join!(requesting, connection);
-    response
+    /// Sends the request, and returns the status and the first line of the body.
+    async fn exchange<S>(self, stream: S) -> Exchanged
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let request = Request::get(self.path())
+            .header(HOST, self.name())
+            .header(CONNECTION, "close")
+            .body(Empty::<Bytes>::new())?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let requesting = async {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER);
+            let text = body.collect().await?.to_bytes();
+            let text = String::from_utf8_lossy(&text);
+            Ok((status, text.lines().next().unwrap_or_default().to_owned()))
+        };
+        // A connection error also ends the request with an error.
+        let (response, _) = tokio::join!(requesting, connection);
+        response
+    }
 }
 
 #[cfg(test)]
@@ -233,8 +204,12 @@ mod tests {
             ("[::1]:1", "[::1]:1"),
             ("controller:1", "controller:1"),
         ] {
-            let address = ListenAddress::parse(address).unwrap();
-            assert_eq!(name(&address), expected);
+            let probe = Probe {
+                address: &ListenAddress::parse(address).unwrap(),
+                of_readiness: false,
+                may_use_tls: false,
+            };
+            assert_eq!(probe.name(), expected);
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Command};
 
 use super::entry::Entry;
 use super::flags;
-use super::outcome::{Failure, Outcome, WRONG};
+use super::outcome::{Outcome, WRONG, failure, invalid};
 use super::startup::{access, block_on};
 use crate::config::settings::Settings;
 use crate::daemon::configuration::Load;
@@ -40,18 +40,15 @@ fn describe(command: Command) -> Command {
 fn run(matches: &ArgMatches) -> Outcome {
     let flags = flags::given(matches);
     let load: Load = Arc::new(move || Settings::load(flags.clone()));
-    let settings = load().map_err(|faults| Failure::configuration(&faults, WRONG))?;
+    let settings = load().map_err(invalid(WRONG))?;
     let access = access(&settings)?;
     logging::start(settings.log);
     let passed = systemd::socket::passed();
     // One thread polls and renders while the other answers requests.
     block_on(2, WRONG, async {
-        let listeners = serve::bind(&settings.listen, passed)
-            .await
-            .map_err(|error| Failure::new(&error, WRONG))?;
-        serve::run(settings, listeners, load, access)
-            .await
-            .map_err(|error| Failure::new(&error, WRONG))?;
+        let bound = serve::bind(&settings.listen, passed).await;
+        let served = serve::run(settings, bound.map_err(failure(WRONG))?, load, access).await;
+        served.map_err(failure(WRONG))?;
         Ok(ExitCode::SUCCESS)
     })
 }

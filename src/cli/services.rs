@@ -13,16 +13,15 @@ use self::output::{Choice, OutputFormat, exit_code, table_warnings};
 use self::progress::Progress;
 use super::entry::{Entry, option, switch};
 use super::flags;
-use super::outcome::{Failure, NO_ANSWER, Outcome, write, write_coloured, write_stderr};
-use super::startup::{block_on, settings, warn};
+use super::outcome::{Failure, NO_ANSWER, Outcome, failure, write, write_coloured, write_stderr};
+use super::startup::{block_on, settings, source, warn};
 use crate::config::settings::Settings;
 use crate::daemon::logging;
-use crate::database::Target;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
 use crate::report::{csv, json, table};
-use crate::source::{Source, poller};
+use crate::source::poller;
 
 pub(super) const ENTRY: Entry = Entry {
     // A monitoring script must not mistake a misspelt flag for services that are down.
@@ -51,16 +50,11 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn describe(command: Command) -> Command {
     let format = option("format", "FORMAT", "table", "Output format");
-    let wait = option(
-        "wait",
-        "SECONDS",
-        "25",
-        "Longest time to wait until every service that is down has a reason",
-    );
-    let watch = switch(
-        "watch",
-        "List them at each poll until Ctrl-C (table or json); the last poll sets the exit code",
-    );
+    let help = "Longest time to wait until every service that is down has a reason";
+    let wait = option("wait", "SECONDS", "25", help);
+    let help =
+        "List them at each poll until Ctrl-C (table or json); the last poll sets the exit code";
+    let watch = switch("watch", help);
     command
         .about("Lists the services, and why some are down")
         .long_about(
@@ -101,11 +95,11 @@ fn run(matches: &ArgMatches) -> Outcome {
     match choice.format {
         OutputFormat::Table => {
             let table = table::table(&snapshot, shown) + &hint(&snapshot);
-            write_coloured(&table, NO_ANSWER)?;
+            write_coloured(&table, NO_ANSWER)
         }
-        OutputFormat::Json => write(json::services(&snapshot, shown), NO_ANSWER)?,
-        OutputFormat::Csv => write(csv::services(&snapshot, shown), NO_ANSWER)?,
-    }
+        OutputFormat::Json => write(json::services(&snapshot, shown), NO_ANSWER),
+        OutputFormat::Csv => write(csv::services(&snapshot, shown), NO_ANSWER),
+    }?;
     for warning in table_warnings(&snapshot) {
         write_stderr(&warning);
     }
@@ -114,11 +108,7 @@ fn run(matches: &ArgMatches) -> Outcome {
 
 /// Polls about once a second until every service that is down has a reason, or until `wait` is over.
 async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failure> {
-    let mut source = Source::new(
-        Target::of(settings),
-        settings.intervals,
-        settings.tolerances,
-    );
+    let mut source = source(settings);
     let mut progress = Progress::new();
     let deadline = Instant::now() + wait;
     let mut last = None;
@@ -126,7 +116,7 @@ async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failur
         // A later failure does not discard what is known already.
         match source.poll().await {
             Ok(poll) => last = Some(poll.snapshot),
-            Err(error) if last.is_none() => return Err(Failure::new(&error, NO_ANSWER)),
+            Err(error) if last.is_none() => return Err(failure(NO_ANSWER)(error)),
             Err(_) => {}
         }
         let left = deadline.saturating_duration_since(Instant::now());

@@ -6,13 +6,15 @@ use clap::ArgMatches;
 use tokio::runtime::Builder;
 
 use super::flags;
-use super::outcome::{Failure, WRONG, warning, write_stderr};
+use super::outcome::{Failure, WRONG, failure, invalid, warning, write_stderr};
 use crate::config::settings::Settings;
+use crate::database::Target;
+use crate::source::Source;
 use crate::web::access::Access;
 
 /// Loads the settings from the flags and every other source.
 pub(super) fn settings(matches: &ArgMatches, code: u8) -> Result<Settings, Failure> {
-    Settings::load(flags::given(matches)).map_err(|faults| Failure::configuration(&faults, code))
+    Settings::load(flags::given(matches)).map_err(invalid(code))
 }
 
 /// Prints the warnings about the settings on standard error.
@@ -24,8 +26,13 @@ pub(super) fn warn(settings: &Settings) {
 
 /// Reads the web configuration file, if the settings name one.
 pub(super) fn access(settings: &Settings) -> Result<Access, Failure> {
-    Access::new(settings.web_config.clone())
-        .map_err(|faults| Failure::configuration(&faults, WRONG))
+    Access::new(settings.web_config.clone()).map_err(invalid(WRONG))
+}
+
+/// Returns the database of the settings, not connected yet.
+pub(super) fn source(settings: &Settings) -> Source {
+    let target = Target::of(settings);
+    Source::new(target, settings.intervals, settings.tolerances)
 }
 
 /// Runs a future to completion on `threads` worker threads; on the current thread if 0.
@@ -36,17 +43,12 @@ pub(super) fn block_on<T>(
     code: u8,
     future: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let mut builder = match threads {
-        0 => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
-    };
+    let mut builder = Builder::new_current_thread();
     if threads > 0 {
+        builder = Builder::new_multi_thread();
         builder.worker_threads(threads);
     }
-    let runtime = builder
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(&error, code))?;
+    let runtime = builder.enable_all().build().map_err(failure(code))?;
     let result = runtime.block_on(future);
     runtime.shutdown_timeout(Duration::from_millis(100));
     result

@@ -18,7 +18,7 @@ use crate::database::Target;
 use crate::error::chain;
 use crate::heartbeat::failure::Class;
 use crate::publish::latest::Latest;
-use crate::publish::loading::ConfigPart;
+use crate::publish::telemetry::ConfigPart;
 use crate::source::PollSettings;
 use crate::source::poller::Reconfigure;
 use crate::web::access::Access;

@@ -88,35 +88,14 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::failure::Class;
-    use crate::heartbeat::fixture;
-    use crate::publish::telemetry::Telemetry;
-    use crate::source::Poll;
-    use crate::source::reader::ClockOffset;
-
-    fn latest() -> Latest {
-        let interval = Duration::from_secs(5);
-        let intervals = fixture::INTERVALS;
-        let telemetry = Telemetry::new("cinder", &intervals, interval, Duration::ZERO).unwrap();
-        Latest::new(telemetry, Duration::from_secs(30), interval)
-    }
-
-    fn poll() -> Poll {
-        let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
-        Poll {
-            snapshot: fixture::snapshot(reading),
-            sent: Instant::now(),
-            took: Duration::ZERO,
-            clock: ClockOffset::default(),
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_status_contains_the_last_poll_and_every_failure() {
-        let latest = latest();
+        let latest = Latest::fixture();
         let line = status(&latest.view(), true);
         assert!(!line.contains("UTC"), "{line}");
 
-        let snapshot = latest.show(poll()).snapshot.clone();
+        let snapshot = latest.show_one().snapshot.clone();
         let read_at = snapshot.now.0.format("%H:%M:%S UTC.").to_string();
         let line = status(&latest.view(), true);
         assert!(line.ends_with(&read_at), "{line}");
@@ -130,7 +109,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_watchdog_is_not_notified_while_no_poll_ends() {
-        let latest = Arc::new(latest());
+        let latest = Arc::new(Latest::fixture());
         let (_, longest_poll) = watch::channel(Duration::from_secs(45));
         let states = Arc::new(Mutex::new(Vec::new()));
         let sent = states.clone();

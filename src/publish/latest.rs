@@ -9,11 +9,9 @@ use tokio::time::Instant;
 
 use super::demand::Demand;
 use super::exposition::Format;
-use super::loading::ConfigPart;
-use super::metrics_page::MetricsPage;
-use super::own_metrics::OwnMetrics;
+use super::metrics_page::{MetricsPage, OwnMetrics};
 use super::rendered::{Encoding, RenderedSnapshot};
-use super::telemetry::Telemetry;
+use super::telemetry::{ConfigPart, Telemetry};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::{History, Hour};
 use crate::heartbeat::service::Service;
@@ -45,10 +43,8 @@ impl Current {
 
     fn replace_own(&mut self, telemetry: &Telemetry) {
         let rendered = self.page.rendered.clone();
-        self.page = Arc::new(MetricsPage::new(
-            rendered,
-            OwnMetrics::gather(telemetry).into(),
-        ));
+        let own = OwnMetrics::gather(telemetry).into();
+        self.page = Arc::new(MetricsPage::new(rendered, own));
     }
 }
 
@@ -215,11 +211,10 @@ impl Latest {
     /// Returns what can be seen, all of it as of one moment.
     pub(crate) fn view(&self) -> View {
         let current = self.current.borrow();
-        let rendered = current.page.rendered.as_ref();
+        let shown = current.page.rendered.as_ref();
+        let shown = shown.filter(|_| !current.is_withheld());
         View {
-            snapshot: rendered
-                .filter(|_| !current.is_withheld())
-                .map(|rendered| rendered.snapshot.clone()),
+            snapshot: shown.map(|rendered| rendered.snapshot.clone()),
             age: current.age(),
             outage: current.outage.map(|(since, class)| Outage {
                 lasted: since.elapsed(),
@@ -251,6 +246,26 @@ impl Latest {
     fn history(&self) -> MutexGuard<'_, History> {
         // A panic while recording leaves a history that lacks rows; the next snapshot adds them again.
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Latest {
+    /// Returns one with a limit of 30 s and a poll interval of 5 s.
+    pub(crate) fn fixture() -> Self {
+        let [stale_after, interval] = [30, 5].map(Duration::from_secs);
+        Self::new(Telemetry::fixture(), stale_after, interval)
+    }
+
+    /// Publishes a poll that has just found one service: `cinder-volume` on `block1`.
+    pub(crate) fn show_one(&self) -> Arc<RenderedSnapshot> {
+        let rendered = RenderedSnapshot::fixture();
+        self.show(Poll {
+            snapshot: (*rendered.snapshot).clone(),
+            sent: rendered.taken,
+            took: Duration::ZERO,
+            clock: crate::source::reader::ClockOffset::default(),
+        })
     }
 }
 

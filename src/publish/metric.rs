@@ -1,7 +1,6 @@
 //! What a metric is: name, type, labels, help, and the exact value of a sample.
 
 use chrono::TimeDelta;
-use prometheus::Opts;
 
 /// A metric family.
 #[derive(Debug, Clone, Copy)]
@@ -64,11 +63,6 @@ impl Metric {
         is_sample(name) || name == self.family()
     }
 
-    /// Returns name and help as the crate `prometheus` takes them.
-    pub(crate) fn options(&self) -> Opts {
-        Opts::new(self.name, self.help)
-    }
-
     /// Returns the unit, which is the last part of the family's name; `None` for a bare number.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
@@ -94,10 +88,9 @@ impl From<bool> for Value {
     }
 }
 
-impl From<usize> for Value {
-    fn from(value: usize) -> Self {
-        Self::Integer(i64::try_from(value).unwrap_or(i64::MAX))
-    }
+/// Returns the value of a count that is not negative.
+pub(crate) fn count(count: impl TryInto<i64>) -> Value {
+    Value::Integer(count.try_into().unwrap_or(i64::MAX))
 }
 
 /// Returns `None` for a span of more than 292,000 years.

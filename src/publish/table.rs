@@ -2,178 +2,143 @@
 
 use std::fmt::Write as _;
 
-use super::metric::{Kind, Metric, Series, Value, micros};
+use super::metric::{Kind, Metric, Series, Value, count, micros};
+use crate::heartbeat::service::Facts;
 use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
 const SERVICE_LABELS: &[&str] = &["binary", "host"];
 const CLUSTER_LABELS: &[&str] = &["binary", "cluster_name"];
 const DATABASE_LABELS: &[&str] = &["database"];
 
-const fn service(name: &'static str, kind: Kind, help: &'static str) -> Metric {
+const fn metric(
+    kind: Kind,
+    labels: &'static [&'static str],
+    name: &'static str,
+    help: &'static str,
+) -> Metric {
     Metric {
         name,
         kind,
-        labels: SERVICE_LABELS,
+        labels,
         help,
     }
 }
 
-const fn cluster(name: &'static str, help: &'static str) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Gauge,
-        labels: CLUSTER_LABELS,
-        help,
-    }
+const fn service_gauge(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&ServiceStatus) -> Option<Value>,
+) -> Series<ServiceStatus> {
+    (metric(Kind::Gauge, SERVICE_LABELS, name, help), value)
+}
+
+const fn service_counter(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&ServiceStatus) -> Option<Value>,
+) -> Series<ServiceStatus> {
+    (metric(Kind::Counter, SERVICE_LABELS, name, help), value)
+}
+
+const fn cluster_gauge(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&ClusterStatus) -> Option<Value>,
+) -> Series<ClusterStatus> {
+    (metric(Kind::Gauge, CLUSTER_LABELS, name, help), value)
 }
 
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Gauge,
-        labels: DATABASE_LABELS,
-        help,
-    }
+    metric(Kind::Gauge, DATABASE_LABELS, name, help)
+}
+
+const fn unlabelled(name: &'static str, help: &'static str) -> Metric {
+    metric(Kind::Gauge, &[], name, help)
 }
 
 /// The metrics of one service.
 pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
-    (
-        service(
-            "openstack_service_up",
-            Kind::Gauge,
-            "Whether the API lists the service as up (1) or down (0).",
-        ),
+    service_gauge(
+        "openstack_service_up",
+        "Whether the API lists the service as up (1) or down (0).",
         |status| status.up.map(Value::from),
     ),
-    (
-        service(
-            "openstack_service_up_for_scheduler",
-            Kind::Gauge,
-            "Whether the scheduler treats the service as up (1) or down (0).",
-        ),
+    service_gauge(
+        "openstack_service_up_for_scheduler",
+        "Whether the scheduler treats the service as up (1) or down (0).",
         |status| status.up_for_scheduler.map(Value::from),
     ),
-    (
-        service(
-            "openstack_service_enabled",
-            Kind::Gauge,
-            "Whether the service is enabled (1) or an operator disabled it (0).",
-        ),
+    service_gauge(
+        "openstack_service_enabled",
+        "Whether the service is enabled (1) or an operator disabled it (0).",
         |status| Some((!status.service.disabled).into()),
     ),
-    (
-        service(
-            "openstack_service_frozen",
-            Kind::Gauge,
-            "Whether the backend of a volume service is frozen (1) or not (0).",
-        ),
+    service_gauge(
+        "openstack_service_frozen",
+        "Whether the backend of a volume service is frozen (1) or not (0).",
         |status| status.service.facts.frozen_backend().map(Value::from),
     ),
-    (
-        service(
-            "openstack_service_last_heartbeat_timestamp_seconds",
-            Kind::Gauge,
-            "Time of the last heartbeat, by the clock of the service's host.",
-        ),
+    service_gauge(
+        "openstack_service_last_heartbeat_timestamp_seconds",
+        "Time of the last heartbeat, by the clock of the service's host.",
         |status| {
             let stamp = status.last_heartbeat?;
             Some(Value::Micros(stamp.0.and_utc().timestamp_micros()))
         },
     ),
-    (
-        service(
-            "openstack_service_heartbeat_age_seconds",
-            Kind::Gauge,
-            "Apparent age of the last heartbeat: database clock minus heartbeat time, by the clock of the service's \
-             host. Negative when the host is ahead.",
-        ),
+    service_gauge(
+        "openstack_service_heartbeat_age_seconds",
+        "Apparent age of the last heartbeat: database clock minus heartbeat time, by the clock of the service's \
+         host. Negative when the host is ahead.",
         |status| micros(status.heartbeat_age?),
     ),
-    (
-        service(
-            "openstack_service_heartbeats_total",
-            Kind::Counter,
-            "Heartbeats since the service's row was created.",
-        ),
+    service_counter(
+        "openstack_service_heartbeats_total",
+        "Heartbeats since the service's row was created.",
         |status| Some(Value::Integer(status.service.report_count)),
     ),
-    (
-        service(
-            "openstack_service_report_interval_seconds",
-            Kind::Gauge,
-            "Observed mean interval between heartbeats, by the clock of the service's host.",
-        ),
+    service_gauge(
+        "openstack_service_report_interval_seconds",
+        "Observed mean interval between heartbeats, by the clock of the service's host.",
         |status| status.observed.report_interval.and_then(micros),
     ),
-    (
-        service(
-            "openstack_service_clock_skew_seconds",
-            Kind::Gauge,
-            "Best estimate of host clock minus database clock; positive when the host is ahead.",
-        ),
+    service_gauge(
+        "openstack_service_clock_skew_seconds",
+        "Best estimate of host clock minus database clock; positive when the host is ahead.",
         |status| micros(status.observed.clock_skew?.estimate?),
     ),
-    (
-        service(
-            "openstack_service_clock_skew_lower_bound_seconds",
-            Kind::Gauge,
-            "Proven lower bound of the clock skew; withdrawn after a long silence.",
-        ),
+    service_gauge(
+        "openstack_service_clock_skew_lower_bound_seconds",
+        "Proven lower bound of the clock skew; withdrawn after a long silence.",
         |status| micros(status.observed.clock_skew?.bounds.lower),
     ),
-    (
-        service(
-            "openstack_service_clock_skew_upper_bound_seconds",
-            Kind::Gauge,
-            "Proven upper bound of the clock skew; absent until a heartbeat was observed, and withdrawn after a long silence.",
-        ),
+    service_gauge(
+        "openstack_service_clock_skew_upper_bound_seconds",
+        "Proven upper bound of the clock skew; absent until a heartbeat was observed, and withdrawn after a long \
+         silence.",
         |status| micros(status.observed.clock_skew?.bounds.upper?),
     ),
-    (
-        service(
-            "openstack_service_clock_steps_total",
-            Kind::Counter,
-            "Times the clock of the service's host was seen to be set since the exporter started or the row was created.",
-        ),
-        |status| {
-            let steps = status.observed.clock_steps?;
-            Some(Value::Integer(i64::try_from(steps).unwrap_or(i64::MAX)))
-        },
+    service_counter(
+        "openstack_service_clock_steps_total",
+        "Times the clock of the service's host was seen to be set since the exporter started or the row was created.",
+        |status| status.observed.clock_steps.map(count),
     ),
-    (
-        service(
-            "openstack_service_clock_conflicts_total",
-            Kind::Counter,
-            "Times a regular heartbeat contradicted the proven bounds: the clock is being slewed, or heartbeats become \
-             visible later than skew.visibility-delay.",
-        ),
-        |status| {
-            let conflicts = status.observed.clock_conflicts?;
-            Some(Value::Integer(i64::try_from(conflicts).unwrap_or(i64::MAX)))
-        },
+    service_counter(
+        "openstack_service_clock_conflicts_total",
+        "Times a regular heartbeat contradicted the proven bounds: the clock is being slewed, or heartbeats become \
+         visible later than skew.visibility-delay.",
+        |status| status.observed.clock_conflicts.map(count),
     ),
-    (
-        service(
-            "openstack_service_writers",
-            Kind::Gauge,
-            "Estimated number of processes that write the service's row; present only above 1.",
-        ),
-        |status| {
-            status
-                .observed
-                .writers
-                .map(|writers| Value::Integer(writers.into()))
-        },
+    service_gauge(
+        "openstack_service_writers",
+        "Estimated number of processes that write the service's row; present only above 1.",
+        |status| status.observed.writers.map(count),
     ),
-    (
-        service(
-            "openstack_service_duplicate_rows",
-            Kind::Gauge,
-            "Rows beyond the first with the same binary and host, of which only the freshest is published; present only \
-             above 0.",
-        ),
-        |status| (status.duplicates > 0).then(|| status.duplicates.into()),
+    service_gauge(
+        "openstack_service_duplicate_rows",
+        "Rows beyond the first with the same binary and host, of which only the freshest is published; present only \
+         above 0.",
+        |status| (status.duplicates > 0).then(|| count(status.duplicates)),
     ),
 ];
 
@@ -187,7 +152,7 @@ pub(crate) const DOWN_REASON: Metric = Metric {
 };
 
 /// A label, and the function that returns its value.
-pub(crate) type InfoLabel = (&'static str, fn(&ServiceStatus) -> Option<&str>);
+pub(crate) type InfoLabel = (&'static str, fn(&Facts) -> Option<&str>);
 
 /// The facts of a service.
 pub(crate) const SERVICE_INFO: Metric = Metric {
@@ -211,131 +176,107 @@ pub(crate) const SERVICE_INFO: Metric = Metric {
 /// The labels of [`SERVICE_INFO`] beyond binary and host. An unknown fact is an empty label, which Prometheus treats
 /// as absent.
 pub(crate) const SERVICE_INFO_LABELS: &[InfoLabel] = &[
-    ("availability_zone", |s| {
-        s.service.facts.availability_zone.as_deref()
+    ("availability_zone", |facts| {
+        facts.availability_zone.as_deref()
     }),
-    ("cluster_name", |s| s.service.facts.cluster_name.as_deref()),
-    ("topic", |s| s.service.facts.topic.as_deref()),
-    ("uuid", |s| s.service.facts.uuid.as_deref()),
-    ("rpc_version", |s| {
-        s.service.facts.rpc_current_version.as_deref()
+    ("cluster_name", |facts| facts.cluster_name.as_deref()),
+    ("topic", |facts| facts.topic.as_deref()),
+    ("uuid", |facts| facts.uuid.as_deref()),
+    ("rpc_version", |facts| facts.rpc_current_version.as_deref()),
+    ("object_version", |facts| {
+        facts.object_current_version.as_deref()
     }),
-    ("object_version", |s| {
-        s.service.facts.object_current_version.as_deref()
+    ("replication_status", |facts| {
+        facts.replication_status.as_deref()
     }),
-    ("replication_status", |s| {
-        s.service.facts.replication_status.as_deref()
-    }),
-    ("active_backend_id", |s| {
-        s.service.facts.active_backend_id.as_deref()
+    ("active_backend_id", |facts| {
+        facts.active_backend_id.as_deref()
     }),
 ];
 
 /// The metrics of one cluster.
 pub(crate) const CLUSTER: &[Series<ClusterStatus>] = &[
-    (
-        cluster(
-            "openstack_cluster_up",
-            "Whether the API lists the cluster as up (1) or down (0).",
-        ),
+    cluster_gauge(
+        "openstack_cluster_up",
+        "Whether the API lists the cluster as up (1) or down (0).",
         |status| status.up.map(Value::from),
     ),
-    (
-        cluster(
-            "openstack_cluster_enabled",
-            "Whether the cluster is enabled (1) or disabled (0).",
-        ),
+    cluster_gauge(
+        "openstack_cluster_enabled",
+        "Whether the cluster is enabled (1) or disabled (0).",
         |status| Some((!status.cluster.disabled).into()),
     ),
-    (
-        cluster(
-            "openstack_cluster_hosts",
-            "Services that belong to the cluster.",
-        ),
-        |status| Some(status.hosts.into()),
+    cluster_gauge(
+        "openstack_cluster_hosts",
+        "Services that belong to the cluster.",
+        |status| Some(count(status.hosts)),
     ),
-    (
-        cluster(
-            "openstack_cluster_hosts_down",
-            "Services of the cluster that the API counts as down.",
-        ),
-        |status| Some(status.hosts_down.into()),
+    cluster_gauge(
+        "openstack_cluster_hosts_down",
+        "Services of the cluster that the API counts as down.",
+        |status| Some(count(status.hosts_down)),
     ),
 ];
 
-/// Whether the last poll succeeded.
 pub(crate) const DATABASE_UP: Metric = gauge(
     "openstack_heartbeat_database_up",
     "Whether the last poll of the database succeeded (1) or failed (0).",
 );
-/// The database's clock at the last successful poll.
 pub(crate) const LAST_POLL: Metric = gauge(
     "openstack_heartbeat_last_poll_timestamp_seconds",
     "The database's clock at the last successful poll.",
 );
-/// The database's clock against the exporter's.
 pub(crate) const CLOCK_OFFSET: Metric = gauge(
     "openstack_heartbeat_database_clock_offset_seconds",
     "Database clock minus exporter clock, at the last successful poll.",
 );
-/// How exact [`CLOCK_OFFSET`] is.
 pub(crate) const CLOCK_OFFSET_ERROR: Metric = gauge(
     "openstack_heartbeat_database_clock_offset_error_seconds",
     "Bound on the error of the database clock offset: half the round trip of the last successful poll.",
 );
-/// How long polls take.
 pub(crate) const POLL_DURATION: Metric = Metric {
     name: "openstack_heartbeat_poll_duration_seconds",
     kind: Kind::Histogram,
     labels: DATABASE_LABELS,
     help: "Duration of polls of the database, failed ones included, connecting included.",
 };
-/// How often polls fail.
 pub(crate) const POLL_FAILURES: Metric = Metric {
     name: "openstack_heartbeat_poll_failures_total",
     kind: Kind::Counter,
     labels: &["database", "class"],
     help: "Polls of the database that failed, by class of failure.",
 };
-/// How many rows there are.
 pub(crate) const ROWS: Metric = gauge(
     "openstack_heartbeat_rows",
     "Rows of the table of services that are not deleted, at the last successful poll.",
 );
-/// How many rows were rejected.
 pub(crate) const ROWS_REJECTED: Metric = Metric {
     name: "openstack_heartbeat_rows_rejected",
     kind: Kind::Gauge,
     labels: &["database", "reason"],
     help: "Rows that can't be read, or not in full, at the last successful poll.",
 };
-/// `service_down_time`.
 pub(crate) const SERVICE_DOWN_TIME: Metric = gauge(
     "openstack_heartbeat_service_down_time_seconds",
     "The option service_down_time used for verdicts.",
 );
-/// The `service_down_time` of processes that run a service.
 pub(crate) const SCHEDULER_DOWN_TIME: Metric = gauge(
     "openstack_heartbeat_scheduler_service_down_time_seconds",
     "The service_down_time of the scheduler, which raises a value that is not above report_interval.",
 );
-/// `report_interval`.
 pub(crate) const REPORT_INTERVAL: Metric = gauge(
     "openstack_heartbeat_configured_report_interval_seconds",
     "The option report_interval used for verdicts.",
 );
-/// `poll.interval`.
 pub(crate) const POLL_INTERVAL: Metric = gauge(
     "openstack_heartbeat_poll_interval_seconds",
     "The setting poll.interval.",
 );
-/// Whether the reference of all skews is itself wrong.
 pub(crate) const REFERENCE_SUSPECT: Metric = gauge(
     "openstack_heartbeat_reference_clock_suspect",
     "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side (1): the \
      database's clock is probably off, or its reads lag.",
 );
-/// How often the reference jumped.
 pub(crate) const CLOCK_JUMPS: Metric = Metric {
     name: "openstack_heartbeat_database_clock_jumps_total",
     kind: Kind::Counter,
@@ -343,92 +284,56 @@ pub(crate) const CLOCK_JUMPS: Metric = Metric {
     help: "Times the database's clock jumped by more than a second against the exporter's monotonic clock: it was \
            set, another server answered, or the exporter's machine was suspended.",
 };
-/// The version of the program.
 pub(crate) const BUILD_INFO: Metric = Metric {
     name: "openstack_heartbeat_exporter_build_info",
     kind: Kind::Info,
     labels: &["version", "revision", "rustc"],
     help: "Version and revision of the exporter, and the compiler that built it.",
 };
-/// Whether the last reload succeeded.
-pub(crate) const RELOAD_SUCCESSFUL: Metric = Metric {
-    name: "openstack_heartbeat_config_last_reload_successful",
-    kind: Kind::Gauge,
-    labels: &[],
-    help: "Whether the last load of the configuration succeeded (1), or was refused and the old one stays active (0).",
-};
-/// When the active configuration was loaded.
-pub(crate) const RELOAD_TIMESTAMP: Metric = Metric {
-    name: "openstack_heartbeat_config_last_reload_success_timestamp_seconds",
-    kind: Kind::Gauge,
-    labels: &[],
-    help: "Time of the last successful load of the configuration, by the exporter's clock.",
-};
-/// Requests answered.
+pub(crate) const RELOAD_SUCCESSFUL: Metric = unlabelled(
+    "openstack_heartbeat_config_last_reload_successful",
+    "Whether the last load of the configuration succeeded (1), or was refused and the old one stays active (0).",
+);
+pub(crate) const RELOAD_TIMESTAMP: Metric = unlabelled(
+    "openstack_heartbeat_config_last_reload_success_timestamp_seconds",
+    "Time of the last successful load of the configuration, by the exporter's clock.",
+);
 pub(crate) const HTTP_REQUESTS: Metric = Metric {
     name: "openstack_heartbeat_http_requests_total",
     kind: Kind::Counter,
     labels: &["path", "code"],
     help: "HTTP requests answered, by path and status code; unknown paths count as `other`.",
 };
-
-/// Connections that the exporter closed.
 pub(crate) const HTTP_CLOSED: Metric = Metric {
     name: "openstack_heartbeat_http_connections_closed_total",
     kind: Kind::Counter,
     labels: &["reason"],
     help: "HTTP connections that the exporter closed: crowded (too many clients), slow_request, slow_reader, idle.",
 };
-
-const fn process(name: &'static str, kind: Kind, help: &'static str) -> Metric {
-    Metric {
-        name,
-        kind,
-        labels: &[],
-        help,
-    }
-}
-
-/// Processor time of this process.
-pub(crate) const PROCESS_CPU: Metric = process(
-    "process_cpu_seconds_total",
+pub(crate) const PROCESS_CPU: Metric = metric(
     Kind::Counter,
+    &[],
+    "process_cpu_seconds_total",
     "Total user and system CPU time spent in seconds.",
 );
-/// Descriptors open.
-pub(crate) const PROCESS_OPEN_FDS: Metric = process(
-    "process_open_fds",
-    Kind::Gauge,
-    "Number of open file descriptors.",
-);
-/// Descriptors allowed.
-pub(crate) const PROCESS_MAX_FDS: Metric = process(
+pub(crate) const PROCESS_OPEN_FDS: Metric =
+    unlabelled("process_open_fds", "Number of open file descriptors.");
+pub(crate) const PROCESS_MAX_FDS: Metric = unlabelled(
     "process_max_fds",
-    Kind::Gauge,
     "Maximum number of open file descriptors.",
 );
-/// Address space.
-pub(crate) const PROCESS_VIRTUAL_MEMORY: Metric = process(
+pub(crate) const PROCESS_VIRTUAL_MEMORY: Metric = unlabelled(
     "process_virtual_memory_bytes",
-    Kind::Gauge,
     "Virtual memory size in bytes.",
 );
-/// Resident memory.
-pub(crate) const PROCESS_RESIDENT_MEMORY: Metric = process(
+pub(crate) const PROCESS_RESIDENT_MEMORY: Metric = unlabelled(
     "process_resident_memory_bytes",
-    Kind::Gauge,
     "Resident memory size in bytes.",
 );
-/// Threads.
-pub(crate) const PROCESS_THREADS: Metric = process(
-    "process_threads",
-    Kind::Gauge,
-    "Number of OS threads in the process.",
-);
-/// Start of this process.
-pub(crate) const PROCESS_START_TIME: Metric = process(
+pub(crate) const PROCESS_THREADS: Metric =
+    unlabelled("process_threads", "Number of OS threads in the process.");
+pub(crate) const PROCESS_START_TIME: Metric = unlabelled(
     "process_start_time_seconds",
-    Kind::Gauge,
     "Start time of the process since unix epoch in seconds.",
 );
 
@@ -474,19 +379,13 @@ pub fn all() -> impl Iterator<Item = Metric> {
 
 /// Returns the metrics reference as a table in Markdown.
 pub(crate) fn reference() -> String {
-    let mut text = String::from(
-        "| metric | type | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n",
-    );
+    let mut text = "| metric | type | unit | labels | meaning |\n".to_owned();
+    text += "| --- | --- | --- | --- | --- |\n";
     for metric in all() {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} |",
-            metric.name,
-            metric.kind.as_str(),
-            metric.unit().unwrap_or_default(),
-            metric.labels.join(", "),
-            metric.help
-        );
+        let Metric { name, help, .. } = metric;
+        let (kind, labels) = (metric.kind.as_str(), metric.labels.join(", "));
+        let unit = metric.unit().unwrap_or_default();
+        let _ = writeln!(text, "| {name} | {kind} | {unit} | {labels} | {help} |");
     }
     text
 }
@@ -501,20 +400,11 @@ mod tests {
     fn names_are_unique_and_end_in_the_suffix_of_their_type() {
         let mut names = HashSet::new();
         for metric in all() {
-            assert!(names.insert(metric.family()), "{} twice", metric.name);
-            assert_eq!(
-                metric.name.ends_with("_total"),
-                metric.kind == Kind::Counter,
-                "{}",
-                metric.name
-            );
-            assert_eq!(
-                metric.name.ends_with("_info"),
-                metric.kind == Kind::Info,
-                "{}",
-                metric.name
-            );
-            assert!(metric.help.ends_with('.'), "{}", metric.name);
+            let Metric { name, kind, .. } = metric;
+            assert!(names.insert(metric.family()), "{name} twice");
+            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_info"), kind == Kind::Info, "{name}");
+            assert!(metric.help.ends_with('.'), "{name}");
         }
     }
 

@@ -1,11 +1,13 @@
 //! The exporter's own metrics, kept with the crate `prometheus`.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::proto::MetricFamily;
-use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec};
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::loading::{ConfigPart, Loading};
 use super::metric::Metric;
 use super::process::ProcessCollector;
 use super::table;
@@ -42,7 +44,19 @@ pub struct Telemetry {
     scheduler_down_time: GaugeVec,
     report_interval: GaugeVec,
     poll_interval: GaugeVec,
-    loading: Loading,
+    reload_successful: IntGauge,
+    reload_timestamp: Gauge,
+    /// Whether the last load of each part of the configuration was refused.
+    refused: Mutex<[bool; 2]>,
+}
+
+/// A part of the configuration that is loaded independently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConfigPart {
+    /// The settings: cinder.conf, the YAML file, and the files of secrets.
+    Settings,
+    /// The web configuration file.
+    Web,
 }
 
 impl Telemetry {
@@ -58,141 +72,140 @@ impl Telemetry {
         poll_interval: Duration,
         loaded: Duration,
     ) -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let registering = Registering(&registry);
+        let registry = &Registry::new();
+        let whole = |metric| registered(registry, metric, IntGaugeVec::new);
+        let gauge = |metric| registered(registry, metric, GaugeVec::new);
+        let counter = |metric| registered(registry, metric, IntCounterVec::new);
+        let histogram = |options: Opts, labels: &[&str]| {
+            let options = HistogramOpts::from(options).buckets(POLL_BUCKETS.to_vec());
+            HistogramVec::new(options, labels)
+        };
         let telemetry = Self {
             database,
-            database_up: registering.integers(&table::DATABASE_UP)?,
-            last_poll: registering.gauges(&table::LAST_POLL)?,
-            clock_offset: registering.gauges(&table::CLOCK_OFFSET)?,
-            clock_offset_error: registering.gauges(&table::CLOCK_OFFSET_ERROR)?,
-            poll_duration: registering.histograms(&table::POLL_DURATION, POLL_BUCKETS)?,
-            poll_failures: registering.counters(&table::POLL_FAILURES)?,
-            rows: registering.integers(&table::ROWS)?,
-            rows_rejected: registering.integers(&table::ROWS_REJECTED)?,
-            reference_suspect: registering.integers(&table::REFERENCE_SUSPECT)?,
-            clock_jumps: registering.counters(&table::CLOCK_JUMPS)?,
-            http_requests: registering.counters(&table::HTTP_REQUESTS)?,
-            http_closed: registering.counters(&table::HTTP_CLOSED)?,
-            service_down_time: registering.gauges(&table::SERVICE_DOWN_TIME)?,
-            scheduler_down_time: registering.gauges(&table::SCHEDULER_DOWN_TIME)?,
-            report_interval: registering.gauges(&table::REPORT_INTERVAL)?,
-            poll_interval: registering.gauges(&table::POLL_INTERVAL)?,
-            loading: Loading::new(&registry)?,
+            database_up: whole(&table::DATABASE_UP)?,
+            last_poll: gauge(&table::LAST_POLL)?,
+            clock_offset: gauge(&table::CLOCK_OFFSET)?,
+            clock_offset_error: gauge(&table::CLOCK_OFFSET_ERROR)?,
+            poll_duration: registered(registry, &table::POLL_DURATION, histogram)?,
+            poll_failures: counter(&table::POLL_FAILURES)?,
+            rows: whole(&table::ROWS)?,
+            rows_rejected: whole(&table::ROWS_REJECTED)?,
+            reference_suspect: whole(&table::REFERENCE_SUSPECT)?,
+            clock_jumps: counter(&table::CLOCK_JUMPS)?,
+            http_requests: counter(&table::HTTP_REQUESTS)?,
+            http_closed: counter(&table::HTTP_CLOSED)?,
+            service_down_time: gauge(&table::SERVICE_DOWN_TIME)?,
+            scheduler_down_time: gauge(&table::SCHEDULER_DOWN_TIME)?,
+            report_interval: gauge(&table::REPORT_INTERVAL)?,
+            poll_interval: gauge(&table::POLL_INTERVAL)?,
+            reload_successful: whole(&table::RELOAD_SUCCESSFUL)?.with_label_values::<&str>(&[]),
+            reload_timestamp: gauge(&table::RELOAD_TIMESTAMP)?.with_label_values::<&str>(&[]),
+            refused: Mutex::default(),
             registry: registry.clone(),
         };
-        telemetry.database_up.with_label_values(&[database]).set(0);
+        telemetry.set(&telemetry.database_up, 0);
         telemetry.poll_duration.with_label_values(&[database]);
         telemetry.clock_jumps.with_label_values(&[database]);
         for class in Class::ALL {
-            telemetry
-                .poll_failures
-                .with_label_values(&[database, class.as_str()]);
+            let labels = &[database, class.as_str()];
+            telemetry.poll_failures.with_label_values(labels);
         }
         telemetry.configured(intervals, poll_interval);
         telemetry.config_loaded(ConfigPart::Settings, loaded);
-        registering
-            .integers(&table::BUILD_INFO)?
-            .with_label_values(&[
-                env!("CARGO_PKG_VERSION"),
-                env!("BUILD_REVISION"),
-                env!("BUILD_RUSTC"),
-            ])
-            .set(1);
+        let build = [
+            env!("CARGO_PKG_VERSION"),
+            env!("BUILD_REVISION"),
+            env!("BUILD_RUSTC"),
+        ];
+        let build_info = whole(&table::BUILD_INFO)?;
+        build_info.with_label_values(&build).set(1);
         registry.register(Box::new(ProcessCollector))?;
         Ok(telemetry)
     }
 
     /// Notes the active options.
     pub(crate) fn configured(&self, intervals: &Intervals, poll_interval: Duration) {
-        for (gauges, span) in [
-            (&self.service_down_time, intervals.service_down_time),
-            (
-                &self.scheduler_down_time,
-                intervals.scheduler_service_down_time(),
-            ),
-            (&self.report_interval, intervals.report_interval),
-        ] {
-            gauges
-                .with_label_values(&[self.database])
-                .set(span.as_seconds_f64());
-        }
-        self.poll_interval
-            .with_label_values(&[self.database])
-            .set(poll_interval.as_secs_f64());
+        let down_time = intervals.service_down_time;
+        let scheduler = intervals.scheduler_service_down_time();
+        let report_interval = intervals.report_interval.as_seconds_f64();
+        self.set(&self.service_down_time, down_time.as_seconds_f64());
+        self.set(&self.scheduler_down_time, scheduler.as_seconds_f64());
+        self.set(&self.report_interval, report_interval);
+        self.set(&self.poll_interval, poll_interval.as_secs_f64());
     }
 
     /// Notes that a part of the configuration was loaded, at a time since the Unix epoch.
     pub(crate) fn config_loaded(&self, part: ConfigPart, at: Duration) {
-        self.loading.loaded(part, at);
+        self.note(part, false);
+        self.reload_timestamp.set(at.as_secs_f64());
     }
 
     /// Notes that a part of the configuration was refused; the old one stays active.
     pub(crate) fn config_refused(&self, part: ConfigPart) {
-        self.loading.refused(part);
+        self.note(part, true);
+    }
+
+    fn note(&self, part: ConfigPart, refusal: bool) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused[part as usize] = refusal;
+        // While the lock is held, so that the latest state is published.
+        self.reload_successful.set((*refused == [false; 2]).into());
     }
 
     /// Returns whether the last load of every part of the configuration succeeded.
     pub(crate) fn is_config_loaded(&self) -> bool {
-        self.loading.is_successful()
+        self.reload_successful.get() == 1
     }
 
     /// Notes a poll that succeeded.
     pub(crate) fn poll_succeeded(&self, took: Duration, snapshot: &Snapshot, clock: ClockOffset) {
-        let database = &[self.database];
-        self.poll_duration
-            .with_label_values(database)
-            .observe(took.as_secs_f64());
-        self.database_up.with_label_values(database).set(1);
-        self.last_poll
-            .with_label_values(database)
-            .set(seconds(snapshot.now.0.and_utc().timestamp_micros()));
-        self.clock_offset
-            .with_label_values(database)
-            .set(seconds(clock.offset.num_microseconds().unwrap_or(i64::MAX)));
-        self.clock_offset_error
-            .with_label_values(database)
-            .set(clock.error.as_secs_f64());
-        self.rows
-            .with_label_values(database)
-            .set(i64::try_from(snapshot.rows).unwrap_or(i64::MAX));
-        self.reference_suspect
-            .with_label_values(database)
-            .set(snapshot.reference_clock_suspect.into());
+        self.polled(took, 1);
+        let now = snapshot.now.0.and_utc().timestamp_micros();
+        let offset = clock.offset.num_microseconds().unwrap_or(i64::MAX);
+        let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
+        self.set(&self.last_poll, seconds(now));
+        self.set(&self.clock_offset, seconds(offset));
+        self.set(&self.clock_offset_error, clock.error.as_secs_f64());
+        self.set(&self.rows, count(snapshot.rows));
+        let is_suspect = snapshot.reference_clock_suspect;
+        self.set(&self.reference_suspect, is_suspect.into());
         if snapshot.clock_jump.is_some() {
-            self.clock_jumps.with_label_values(database).inc();
+            self.clock_jumps.with_label_values(&[self.database]).inc();
         }
         for defect in Defect::ALL {
-            let rows = snapshot.rejected_with(defect);
-            self.rows_rejected
-                .with_label_values(&[self.database, defect.as_str()])
-                .set(i64::try_from(rows).unwrap_or(i64::MAX));
+            let labels = &[self.database, defect.as_str()];
+            let rejected = self.rows_rejected.with_label_values(labels);
+            rejected.set(count(snapshot.rejected_with(defect)));
         }
     }
 
     /// Notes a poll that failed.
     pub(crate) fn poll_failed(&self, took: Duration, class: Class) {
-        self.poll_duration
-            .with_label_values(&[self.database])
-            .observe(took.as_secs_f64());
-        self.database_up.with_label_values(&[self.database]).set(0);
-        self.poll_failures
-            .with_label_values(&[self.database, class.as_str()])
-            .inc();
+        self.polled(took, 0);
+        let labels = &[self.database, class.as_str()];
+        self.poll_failures.with_label_values(labels).inc();
+    }
+
+    fn polled(&self, took: Duration, database_up: i64) {
+        let durations = self.poll_duration.with_label_values(&[self.database]);
+        durations.observe(took.as_secs_f64());
+        self.set(&self.database_up, database_up);
+    }
+
+    fn set<P: Atomic>(&self, gauge: &GenericGaugeVec<P>, value: P::T) {
+        gauge.with_label_values(&[self.database]).set(value);
     }
 
     /// Counts a request; `path` must be one of a few, to bound the number of series.
     pub(crate) fn answered(&self, path: &str, code: u16) {
-        self.http_requests
-            .with_label_values(&[path, code.to_string().as_str()])
-            .inc();
+        let labels = &[path, &*code.to_string()];
+        self.http_requests.with_label_values(labels).inc();
     }
 
     /// Counts connections that the exporter closed; zero of them to create the series. `reason` must be one of a few.
     pub(crate) fn connections_closed(&self, reason: &str, connections: u64) {
-        self.http_closed
-            .with_label_values(&[reason])
-            .inc_by(connections);
+        let closed = self.http_closed.with_label_values(&[reason]);
+        closed.inc_by(connections);
     }
 
     /// Returns all current values, sorted by name.
@@ -201,38 +214,15 @@ impl Telemetry {
     }
 }
 
-/// Makes metrics from the table and registers them.
-struct Registering<'a>(&'a Registry);
-
-impl Registering<'_> {
-    fn integers(&self, metric: &Metric) -> Result<IntGaugeVec, prometheus::Error> {
-        let vector = IntGaugeVec::new(metric.options(), metric.labels)?;
-        self.0.register(Box::new(vector.clone()))?;
-        Ok(vector)
-    }
-
-    fn gauges(&self, metric: &Metric) -> Result<GaugeVec, prometheus::Error> {
-        let vector = GaugeVec::new(metric.options(), metric.labels)?;
-        self.0.register(Box::new(vector.clone()))?;
-        Ok(vector)
-    }
-
-    fn counters(&self, metric: &Metric) -> Result<IntCounterVec, prometheus::Error> {
-        let vector = IntCounterVec::new(metric.options(), metric.labels)?;
-        self.0.register(Box::new(vector.clone()))?;
-        Ok(vector)
-    }
-
-    fn histograms(
-        &self,
-        metric: &Metric,
-        buckets: &[f64],
-    ) -> Result<HistogramVec, prometheus::Error> {
-        let options = HistogramOpts::new(metric.name, metric.help).buckets(buckets.to_vec());
-        let vector = HistogramVec::new(options, metric.labels)?;
-        self.0.register(Box::new(vector.clone()))?;
-        Ok(vector)
-    }
+/// Makes a metric of the table and registers it.
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: &Metric,
+    new: impl FnOnce(Opts, &[&str]) -> Result<C, prometheus::Error>,
+) -> Result<C, prometheus::Error> {
+    let collector = new(Opts::new(metric.name, metric.help), metric.labels)?;
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
 }
 
 /// Converts microseconds with a single rounding, so that the shortest decimal is the exact one.
@@ -242,4 +232,33 @@ impl Registering<'_> {
 )]
 fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
+}
+
+#[cfg(test)]
+impl Telemetry {
+    /// Returns the metrics of a database that was never polled, with a poll interval of 5 s.
+    pub(crate) fn fixture() -> Self {
+        let intervals = crate::heartbeat::fixture::INTERVALS;
+        Self::new("cinder", &intervals, Duration::from_secs(5), Duration::ZERO).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loading_is_successful_while_no_part_is_refused() {
+        let telemetry = Telemetry::fixture();
+        assert!(telemetry.is_config_loaded());
+        telemetry.config_refused(ConfigPart::Web);
+        telemetry.config_refused(ConfigPart::Settings);
+        telemetry.config_loaded(ConfigPart::Settings, Duration::from_millis(7_500));
+        assert!(!telemetry.is_config_loaded());
+        telemetry.config_loaded(ConfigPart::Web, Duration::from_millis(9_500));
+        assert!(telemetry.is_config_loaded());
+        // A refusal does not change the time.
+        telemetry.config_refused(ConfigPart::Settings);
+        assert!((telemetry.reload_timestamp.get() - 9.5).abs() < f64::EPSILON);
+    }
 }

@@ -3,7 +3,7 @@
 //! Six services, the same as in the documentation: the clock of `block1` is 75 s behind, the scheduler on `controller`
 //! has stopped, and the clock of `network` is 3 s ahead and gains 0.2 ms per second.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -37,12 +37,12 @@ struct SimulatedService {
     binary: &'static str,
     host: &'static str,
     zone: &'static str,
-    /// Clock skew at the start in milliseconds; positive: the host is ahead.
-    skew: i64,
-    /// Drift of the host's clock in parts per million; positive: it gains.
-    drift_ppm: i64,
+    /// Clock skew at the start in seconds; positive: the host is ahead.
+    skew: f64,
+    /// Drift of the host's clock in seconds per second; positive: it gains.
+    drift: f64,
     /// Seconds since the last heartbeat, for a stopped service.
-    stopped: Option<i64>,
+    stopped: Option<f64>,
 }
 
 const fn service(binary: &'static str, host: &'static str, zone: &'static str) -> SimulatedService {
@@ -50,8 +50,8 @@ const fn service(binary: &'static str, host: &'static str, zone: &'static str) -
         binary,
         host,
         zone,
-        skew: 0,
-        drift_ppm: 0,
+        skew: 0.0,
+        drift: 0.0,
         stopped: None,
     }
 }
@@ -59,29 +59,21 @@ const fn service(binary: &'static str, host: &'static str, zone: &'static str) -
 const SERVICES: [SimulatedService; 6] = [
     service("cinder-backup", "controller", "nova"),
     SimulatedService {
-        stopped: Some(141),
+        stopped: Some(141.0),
         ..service("cinder-scheduler", "controller", "nova")
     },
     SimulatedService {
-        skew: -75_000,
+        skew: -75.0,
         ..service("cinder-volume", "block1", "nova")
     },
     service("cinder-volume", "block2@lvmdriver-b21", "az1"),
     service("cinder-volume", "block2@lvmdriver-b22", "az1"),
     SimulatedService {
-        skew: 3_000,
-        drift_ppm: 200,
+        skew: 3.0,
+        drift: 0.000_2,
         ..service("cinder-volume", "network@lvmdriver-network", "nova")
     },
 ];
-
-impl SimulatedService {
-    /// Returns the clock skew after `elapsed`, as a modifier of SQLite's date functions.
-    fn skew_after(&self, elapsed: Duration) -> String {
-        let drift = i64::try_from(elapsed.as_millis()).unwrap_or(0) * self.drift_ppm / 1_000_000;
-        milliseconds(self.skew + drift)
-    }
-}
 
 /// Why the demo failed to start.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +87,9 @@ pub(crate) enum Error {
 /// A database in a temporary folder; dropping it removes the folder.
 #[derive(Debug)]
 pub(crate) struct Demo {
-    folder: tempfile::TempDir,
+    /// The path of the database file.
+    pub(crate) database: PathBuf,
+    _folder: tempfile::TempDir,
     connection: SqliteConnection,
     started: Instant,
 }
@@ -106,11 +100,10 @@ impl Demo {
     /// # Errors
     /// The folder or the database can't be written.
     pub(crate) async fn new() -> Result<Self, Error> {
-        let folder = tempfile::Builder::new()
-            .prefix("openstack-heartbeat-demo-")
-            .tempdir()?;
+        let folder = tempfile::TempDir::with_prefix("openstack-heartbeat-demo-")?;
+        let database = folder.path().join("cinder.sqlite");
         let mut connection = SqliteConnectOptions::new()
-            .filename(path(folder.path()))
+            .filename(&database)
             .create_if_missing(true)
             .disable_statement_logging()
             .connect()
@@ -126,10 +119,8 @@ impl Demo {
                  strftime('%Y-%m-%d %H:%M:%f', 'now', ?2), 0, ?3, ?4, ?4, 360, 0, ?5, '3.19', '1.39', \
                  'not-capable', 0, lower(hex(randomblob(16))))",
             )
-            .bind(milliseconds(service.skew))
-            .bind(milliseconds(
-                service.skew - service.stopped.unwrap_or_default() * 1_000,
-            ))
+            .bind(modifier(service.skew))
+            .bind(modifier(service.skew - service.stopped.unwrap_or(0.0)))
             .bind(service.host)
             .bind(service.binary)
             .bind(service.zone)
@@ -137,15 +128,11 @@ impl Demo {
             .await?;
         }
         Ok(Self {
-            folder,
+            database,
+            _folder: folder,
             connection,
             started: Instant::now(),
         })
-    }
-
-    /// Returns the path of the database file.
-    pub(crate) fn database(&self) -> PathBuf {
-        path(self.folder.path())
     }
 
     /// Writes heartbeats until `stop` completes, then removes the database.
@@ -169,12 +156,13 @@ impl Demo {
     }
 
     async fn beat(&mut self) -> Result<(), sqlx::Error> {
+        let elapsed = self.started.elapsed().as_secs_f64();
         for service in SERVICES.iter().filter(|service| service.stopped.is_none()) {
             sqlx::query(
                 "UPDATE services SET report_count = report_count + 1, \
                  updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now', ?1) WHERE host = ?2 AND \"binary\" = ?3",
             )
-            .bind(service.skew_after(self.started.elapsed()))
+            .bind(modifier(service.skew + service.drift * elapsed))
             .bind(service.host)
             .bind(service.binary)
             .execute(&mut self.connection)
@@ -184,13 +172,7 @@ impl Demo {
     }
 }
 
-fn path(folder: &Path) -> PathBuf {
-    folder.join("cinder.sqlite")
-}
-
 /// Returns a modifier of SQLite's date functions.
-fn milliseconds(milliseconds: i64) -> String {
-    let sign = if milliseconds < 0 { '-' } else { '+' };
-    let size = milliseconds.unsigned_abs();
-    format!("{sign}{}.{:03} seconds", size / 1_000, size % 1_000)
+fn modifier(seconds: f64) -> String {
+    format!("{seconds:+.3} seconds")
 }

@@ -9,35 +9,19 @@ use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::{
-    self, AlertDescription, ClientConfig, DigitallySignedStruct, SignatureScheme,
-};
+use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, SignatureScheme};
 
 /// Returns the TLS error among an error and its sources.
 pub(super) fn error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // `source` of an I/O error skips the error that it wraps.
-        let inner = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        next = match inner {
+    let mut errors = std::iter::successors(Some(error), |&error| {
+        let io = error.downcast_ref::<io::Error>();
+        match io.and_then(io::Error::get_ref) {
+            // `source` of an I/O error skips the error that it wraps.
             Some(inner) => Some(inner),
             None => error.source(),
-        };
-    }
-    None
-}
-
-/// Returns whether the server refused a client without a certificate.
-pub(super) fn wants_certificate(error: &rustls::Error) -> bool {
-    matches!(
-        error,
-        rustls::Error::AlertReceived(AlertDescription::CertificateRequired)
-    )
+        }
+    });
+    errors.find_map(|error| error.downcast_ref())
 }
 
 /// Returns the client's TLS configuration.

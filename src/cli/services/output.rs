@@ -44,20 +44,13 @@ impl Choice {
 /// Returns warnings about the table of services.
 pub(super) fn table_warnings(snapshot: &Snapshot) -> Vec<String> {
     let rejected = snapshot.rejected.iter().map(|row| {
-        let id = row
-            .id
-            .map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-        let reason = row.defect.as_str();
-        let table = row.table;
-        warning(format!(
-            "row {id} of table {table} has an unreadable value: {reason}"
-        ))
+        let id = row.id.map_or("unknown".to_owned(), |id| id.to_string());
+        let (table, reason) = (row.table, row.defect.as_str());
+        format!("row {id} of table {table} has an unreadable value: {reason}")
     });
-    let empty = snapshot
-        .services
-        .is_empty()
-        .then(|| warning("the table has no services; check that this is the right database"));
-    rejected.chain(empty).collect()
+    let empty = "the table has no services; check that this is the right database".to_owned();
+    let empty = snapshot.services.is_empty().then_some(empty);
+    rejected.chain(empty).map(warning).collect()
 }
 
 /// Returns the exit code that the services of a snapshot give.

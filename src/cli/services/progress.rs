@@ -1,9 +1,15 @@
 //! A progress line on standard error, erased at the end.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal, Write as _};
 use std::time::Duration;
 
-use crate::cli::terminal::{ERASE_LINE, is_erasable};
+/// Erases the line and moves to its beginning.
+const ERASE_LINE: &str = "\r\x1b[2K";
+
+/// Returns whether output to a stream can be erased again.
+pub(super) fn is_erasable(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb")
+}
 
 /// The progress line, erased on drop. It is not shown where it could not be erased.
 pub(super) struct Progress {
@@ -56,11 +62,9 @@ mod tests {
 
     #[test]
     fn the_line_has_the_services_and_the_seconds_left() {
-        for (services, left, expected) in [
-            (1, 24_001, "waiting for heartbeats of 1 service, 25 s left"),
-            (12, 500, "waiting for heartbeats of 12 services, 1 s left"),
-        ] {
-            assert_eq!(line(services, Duration::from_millis(left)), expected);
-        }
+        let one = line(1, Duration::from_millis(24_001));
+        assert_eq!(one, "waiting for heartbeats of 1 service, 25 s left");
+        let many = line(12, Duration::from_millis(500));
+        assert_eq!(many, "waiting for heartbeats of 12 services, 1 s left");
     }
 }

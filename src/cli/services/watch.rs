@@ -9,34 +9,31 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::output::{Choice, OutputFormat, exit_code, table_warnings};
-use crate::cli::outcome::{
-    self, Failure, NO_ANSWER, Outcome, try_write_coloured, warning, write_stderr,
-};
-use crate::cli::terminal::{CLEAR, is_erasable};
+use super::progress::is_erasable;
+use crate::cli::outcome::{self, NO_ANSWER, Outcome, failure};
+use crate::cli::outcome::{try_write_coloured, warning, write_stderr};
+use crate::cli::startup::source;
 use crate::config::settings::Settings;
-use crate::database::Target;
 use crate::error::chain;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::report::{json, table};
-use crate::source::{self, Source, poller};
+use crate::source::{self, poller};
+
+/// Erases the screen and moves to its first line.
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Lists at each poll until SIGINT, SIGTERM or a closed pipe; the last poll sets the exit code.
 pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
-    let cannot = |error| Failure::new(&error, NO_ANSWER);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failure(NO_ANSWER))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failure(NO_ANSWER))?;
     let mut ended = pin!(async {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     });
-    let mut source = Source::new(
-        Target::of(settings),
-        settings.intervals,
-        settings.tolerances,
-    );
+    let mut source = source(settings);
     let mut screen = Screen::new(settings, choice);
     let mut code = ExitCode::from(NO_ANSWER);
     loop {
@@ -57,7 +54,7 @@ pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
         };
         match shown {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
-            shown => shown.map_err(cannot)?,
+            shown => shown.map_err(failure(NO_ANSWER))?,
         }
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
@@ -101,11 +98,10 @@ impl Screen {
                 format!("{heading}\n{}\n", table::table(snapshot, shown))
             }
         };
-        let notes = table_warnings(snapshot);
+        self.tell(table_warnings(snapshot))?;
         if self.is_live {
-            return self.draw(&notes);
+            return Ok(());
         }
-        self.print_new(notes);
         try_write_coloured(&self.report)
     }
 
@@ -116,43 +112,37 @@ impl Screen {
         } else {
             ""
         };
-        let note = outcome::error(format!("the database can't be read{old}: {}", chain(error)));
-        if self.is_live {
-            return self.draw(&[note]);
-        }
-        self.print_new(vec![note]);
-        Ok(())
+        let note = format!("the database can't be read{old}: {}", chain(error));
+        self.tell(vec![outcome::error(note)])
     }
 
     fn heading(&self, snapshot: &Snapshot) -> String {
-        let now = snapshot.now.0.format("%Y-%m-%d %H:%M:%S");
-        let rest = if self.is_live {
-            let interval = humantime::format_duration(self.interval);
-            format!("; read every {interval} until Ctrl-C")
-        } else {
-            String::new()
-        };
-        format!("{now} UTC (database clock){rest}")
-    }
-
-    fn draw(&self, notes: &[String]) -> io::Result<()> {
-        let mut text = self.report.clone();
-        for note in notes.iter().chain(&self.warnings) {
-            text.push_str(note);
-            text.push('\n');
+        let now = snapshot.now.0;
+        let now = now.format("%Y-%m-%d %H:%M:%S UTC (database clock)");
+        if !self.is_live {
+            return now.to_string();
         }
-        // Written directly: the filter for colours would remove this sequence.
-        io::stdout().write_all(CLEAR.as_bytes())?;
-        try_write_coloured(&text)
+        let interval = humantime::format_duration(self.interval);
+        format!("{now}; read every {interval} until Ctrl-C")
     }
 
-    /// Prints the messages that the last poll did not have.
-    fn print_new(&mut self, notes: Vec<String>) {
+    /// Redraws the screen with the messages, or prints those that the last poll did not have.
+    fn tell(&mut self, notes: Vec<String>) -> io::Result<()> {
+        if self.is_live {
+            let mut text = self.report.clone();
+            for note in notes.iter().chain(&self.warnings) {
+                text.extend([note, "\n"]);
+            }
+            // Written directly: the filter for colours would remove this sequence.
+            io::stdout().write_all(CLEAR.as_bytes())?;
+            return try_write_coloured(&text);
+        }
         let warnings = std::mem::take(&mut self.warnings);
         let new = notes.iter().filter(|note| !self.printed.contains(note));
         for note in warnings.iter().chain(new) {
             write_stderr(note);
         }
         self.printed = notes;
+        Ok(())
     }
 }

@@ -6,12 +6,12 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::heartbeat::failure::Class;
-use crate::heartbeat::fixture::{self, INTERVALS};
+use crate::heartbeat::fixture;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
-use crate::heartbeat::skew::{Bounds, ClockSkew, Quantum};
+use crate::heartbeat::skew::{Bounds, ClockSkew};
 use crate::heartbeat::status::Observed;
 use crate::heartbeat::time::HostTime;
-use crate::publish::telemetry::Telemetry;
+use crate::publish::telemetry::{ConfigPart, Telemetry};
 use crate::source::reader::ClockOffset;
 
 /// A snapshot with a sample in every family.
@@ -46,28 +46,24 @@ fn snapshot() -> Snapshot {
         },
         service(6, "cinder-volume", "say \"hi\"\\\nto\0 日本", 0),
     ];
+    let rejection = |defect, id| Rejection {
+        table: "services",
+        defect,
+        id: Some(id),
+    };
     let reading = Reading {
         now,
-        quantum: Quantum::MICROSECOND,
         rows: 7,
-        services,
         clusters: vec![Cluster {
             binary: "cinder-volume".to_owned(),
             name: "c1@lvm".to_owned(),
             disabled: false,
         }],
         rejected: vec![
-            Rejection {
-                table: "services",
-                defect: Defect::UnreadableTime,
-                id: Some(5),
-            },
-            Rejection {
-                table: "services",
-                defect: Defect::NullHost,
-                id: Some(7),
-            },
+            rejection(Defect::UnreadableTime, 5),
+            rejection(Defect::NullHost, 7),
         ],
+        ..fixture::reading(services)
     };
     fixture::observed_snapshot(reading, observed())
 }
@@ -81,7 +77,8 @@ fn observed() -> Vec<Observed> {
             upper: upper.map(TimeDelta::milliseconds),
         },
     };
-    let ahead = Observed {
+    let mut observed = vec![Observed::default(); 6];
+    observed[2] = Observed {
         clock_skew: Some(skew(Some(75_010), 74_500, Some(77_020))),
         clock_steps: Some(1),
         clock_conflicts: Some(0),
@@ -90,16 +87,28 @@ fn observed() -> Vec<Observed> {
         reason: Some(Reason::ClockSkew),
         ..Observed::default()
     };
-    let unbounded = Observed {
+    observed[1] = Observed {
         clock_skew: Some(skew(None, -141_250, None)),
         clock_steps: Some(0),
         reason: Some(Reason::Undetermined),
         ..Observed::default()
     };
-    let mut observed = vec![Observed::default(); 6];
-    observed[2] = ahead;
-    observed[1] = unbounded;
     observed
+}
+
+/// Own metrics with a sample in every family.
+fn telemetry() -> Telemetry {
+    let telemetry = Telemetry::fixture();
+    let clock = ClockOffset {
+        offset: TimeDelta::microseconds(-174),
+        error: Duration::from_micros(207),
+    };
+    telemetry.config_loaded(ConfigPart::Settings, Duration::from_secs(1));
+    telemetry.poll_succeeded(Duration::from_millis(3), &snapshot(), clock);
+    telemetry.poll_failed(Duration::from_secs(5), Class::Timeout);
+    telemetry.answered("/metrics", 200);
+    telemetry.connections_closed("crowded", 0);
+    telemetry
 }
 
 fn services(snapshot: &Snapshot, format: Format) -> String {
@@ -131,55 +140,26 @@ fn services_match_the_golden_files_in_both_formats() {
 
 #[test]
 fn own_metrics_match_the_golden_files_in_both_formats() {
-    let telemetry = Telemetry::new(
-        "cinder",
-        &INTERVALS,
-        Duration::from_secs(5),
-        Duration::from_secs(1),
-    )
-    .unwrap();
-    let clock = ClockOffset {
-        offset: TimeDelta::microseconds(-174),
-        error: Duration::from_micros(207),
-    };
-    telemetry.poll_succeeded(Duration::from_millis(3), &snapshot(), clock);
-    telemetry.poll_failed(Duration::from_secs(5), Class::Timeout);
-    telemetry.answered("/metrics", 200);
-    telemetry.connections_closed("crowded", 0);
     // Families that depend on the machine or the build have separate tests.
-    let mut families = telemetry.gather();
+    let mut families = telemetry().gather();
     families.retain(|family| {
         !family.name().starts_with("process_") && !family.name().ends_with("build_info")
     });
     check("telemetry.txt", &super::telemetry(&families, Format::Text));
-    check(
-        "telemetry.openmetrics",
-        &super::telemetry(&families, Format::OpenMetrics),
-    );
+    let page = super::telemetry(&families, Format::OpenMetrics);
+    check("telemetry.openmetrics", &page);
 }
 
 #[test]
 fn every_metric_of_the_table_is_published() {
-    let telemetry =
-        Telemetry::new("cinder", &INTERVALS, Duration::from_secs(5), Duration::ZERO).unwrap();
-    let clock = ClockOffset {
-        offset: TimeDelta::zero(),
-        error: Duration::ZERO,
-    };
-    telemetry.poll_succeeded(Duration::ZERO, &snapshot(), clock);
-    telemetry.answered("/", 200);
-    telemetry.connections_closed("crowded", 0);
-    let page =
-        services(&snapshot(), Format::Text) + &super::telemetry(&telemetry.gather(), Format::Text);
+    let own = super::telemetry(&telemetry().gather(), Format::Text);
+    let page = services(&snapshot(), Format::Text) + &own;
     for metric in table::all() {
         // This series is absent where the process has no limit on file descriptors.
         let optional = metric.name == table::PROCESS_MAX_FDS.name;
+        let is_optional = optional || !cfg!(target_os = "linux");
         let described = page.contains(&format!("# TYPE {} ", metric.name));
-        assert!(
-            described || optional || !cfg!(target_os = "linux"),
-            "{}",
-            metric.name
-        );
+        assert!(described || is_optional, "{}", metric.name);
     }
 }
 
@@ -203,25 +183,13 @@ fn numbers_are_exact() {
         (0.1, "0.1"),
         (1.0, "1"),
     ] {
-        let mut page = String::new();
-        float(&mut page, value);
-        assert_eq!(page, expected);
+        assert_eq!(Float(value).to_string(), expected);
     }
 }
 
 #[test]
 fn an_empty_snapshot_renders_no_lines() {
-    let reading = Reading {
-        now: fixture::now("2015-03-30 00:54:14"),
-        quantum: Quantum::MICROSECOND,
-        services: vec![],
-        clusters: vec![],
-        rejected: vec![],
-        rows: 0,
-    };
-    assert_eq!(
-        services(&fixture::snapshot(reading), Format::OpenMetrics),
-        ""
-    );
+    let snapshot = fixture::snapshot(fixture::reading(vec![]));
+    assert_eq!(services(&snapshot, Format::OpenMetrics), "");
     assert_eq!(super::telemetry(&[], Format::OpenMetrics), "# EOF\n");
 }

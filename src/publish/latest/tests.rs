@@ -1,50 +1,29 @@
 //! The published state after sequences of snapshots and failures.
 
 use super::super::demand::REMEMBERED;
-use super::super::own_metrics::FRESH;
+use super::super::metrics_page::FRESH;
 use super::*;
 use crate::heartbeat::fixture;
 use crate::heartbeat::history::MINUTES;
-use crate::source::reader::ClockOffset;
-
-const STALE_AFTER: Duration = Duration::from_secs(30);
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
-
-fn latest() -> Latest {
-    let intervals = fixture::INTERVALS;
-    let telemetry = Telemetry::new("cinder", &intervals, POLL_INTERVAL, Duration::ZERO).unwrap();
-    Latest::new(telemetry, STALE_AFTER, POLL_INTERVAL)
-}
-
-/// A poll that has just found one service.
-fn poll() -> Poll {
-    let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
-    Poll {
-        snapshot: fixture::snapshot(reading),
-        sent: Instant::now(),
-        took: Duration::ZERO,
-        clock: ClockOffset::default(),
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_is_withheld_once_its_age_reaches_the_limit() {
-    let latest = latest();
+    let latest = Latest::fixture();
     assert!(latest.rendered().is_none());
-    latest.show(poll());
+    latest.show_one();
     tokio::time::advance(Duration::from_millis(29_999)).await;
     assert!(latest.rendered().is_some());
     tokio::time::advance(Duration::from_millis(1)).await;
     assert!(latest.rendered().is_none());
     assert!(latest.view().snapshot.is_none());
-    latest.show(poll());
+    latest.show_one();
     assert!(latest.rendered().is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_limit_applies_to_the_published_snapshot() {
-    let latest = latest();
-    latest.show(poll());
+    let latest = Latest::fixture();
+    latest.show_one();
     tokio::time::advance(Duration::from_secs(10)).await;
     latest.set_pace(Duration::from_secs(10), Duration::from_secs(2));
     assert!(latest.rendered().is_none());
@@ -55,7 +34,7 @@ async fn a_new_limit_applies_to_the_published_snapshot() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_lasts_from_its_first_failure_to_the_next_snapshot() {
-    let latest = latest();
+    let latest = Latest::fixture();
     assert_eq!(latest.view().outage, None);
     latest.fail(Class::Connect, Duration::ZERO);
     tokio::time::advance(Duration::from_secs(5)).await;
@@ -65,16 +44,16 @@ async fn an_outage_lasts_from_its_first_failure_to_the_next_snapshot() {
         class: Class::Timeout,
     };
     assert_eq!(latest.view().outage, Some(outage));
-    latest.show(poll());
+    latest.show_one();
     assert_eq!(latest.view().outage, None);
     assert_eq!(*latest.polls().borrow(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_withheld_snapshot_keeps_its_age_and_its_history() {
-    let latest = latest();
+    let latest = Latest::fixture();
     assert_eq!(latest.view().age, None);
-    latest.show(poll());
+    latest.show_one();
     tokio::time::advance(Duration::from_mins(2)).await;
     assert_eq!(latest.view().age, Some(Duration::from_mins(2)));
     let shown = fixture::service("cinder-volume", "block1");
@@ -88,14 +67,14 @@ async fn a_withheld_snapshot_keeps_its_age_and_its_history() {
 
 #[tokio::test(start_paused = true)]
 async fn only_recently_requested_formats_are_rendered_in_advance() {
-    let latest = latest();
+    let latest = Latest::fixture();
     latest.ask(Format::OpenMetrics, Encoding::Gzip);
-    let shown = latest.show(poll());
+    let shown = latest.show_one();
     assert!(shown.is_rendered(Format::OpenMetrics, Encoding::Gzip));
     assert!(!shown.is_rendered(Format::Text, Encoding::Identity));
 
     tokio::time::advance(REMEMBERED).await;
-    let shown = latest.show(poll());
+    let shown = latest.show_one();
     for encoding in Encoding::ALL {
         assert!(!shown.is_rendered(Format::OpenMetrics, encoding));
     }
@@ -103,7 +82,7 @@ async fn only_recently_requested_formats_are_rendered_in_advance() {
 
 #[tokio::test(start_paused = true)]
 async fn a_scrape_gathers_own_metrics_that_are_no_longer_fresh() {
-    let latest = latest();
+    let latest = Latest::fixture();
     let page = || {
         let page = latest.page();
         let pieces = page.pieces(Format::Text, Encoding::Identity);
