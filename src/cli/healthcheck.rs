@@ -10,7 +10,7 @@ use super::outcome::{Failure, Outcome, WRONG, warning, write, write_stderr};
 use super::probe::{self, Endpoint, Security};
 use super::startup::block_on;
 use crate::config::listen_address::Listen;
-use crate::config::listening::Listening;
+use crate::config::settings::Listening;
 use crate::error::chain;
 
 pub(super) const ENTRY: Entry = Entry {
