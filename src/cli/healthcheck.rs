@@ -10,7 +10,7 @@ use super::outcome::{Failure, Outcome, WRONG, failure, invalid, warning, write, 
 use super::probe::Probe;
 use super::startup::block_on;
 use crate::config::listen_address::Listen;
-use crate::config::listening::Listening;
+use crate::config::settings::Listening;
 use crate::error::chain;
 
 pub(super) const ENTRY: Entry = Entry {

@@ -84,12 +84,9 @@ mod tests {
 
     #[test]
     fn a_hidden_password_is_compared() {
-        let (old, new) = (
-            "database.url: mysql://u:p@h/cinder",
-            "database.url: mysql://u:q@h/cinder",
-        );
-        check(old, old, new, &["database.url"], &[]);
-        check(old, new, new, &[], &[]);
+        let [old, new] = ["p", "q"].map(|it| format!("database.url: mysql://u:{it}@h/cinder"));
+        check(&old, &old, &new, &["database.url"], &[]);
+        check(&old, &new, &new, &[], &[]);
     }
 
     #[test]

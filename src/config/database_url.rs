@@ -13,10 +13,9 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::option_file::OptionFile;
-use super::tls::{self, Tls, TlsMode};
-use super::url_address::Address;
+use super::tls::{self, Tls};
 use super::url_error::UrlError;
-use super::url_option::Options;
+use super::url_parts::{Address, Options};
 
 /// The database management system, by the scheme without its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,23 +55,9 @@ pub struct DatabaseUrl {
 /// Compares all fields, including the password.
 impl PartialEq for DatabaseUrl {
     fn eq(&self, other: &Self) -> bool {
-        let parts = |url: &Self| {
-            let Self {
-                engine,
-                user,
-                password,
-                host,
-                port,
-                socket,
-                database,
-                tls,
-                ignored,
-            } = url.clone();
-            let password = password.map(|password| password.expose_secret().to_owned());
-            let account = (user, password, host, port);
-            (engine, account, socket, database, tls, ignored)
-        };
-        parts(self) == parts(other)
+        let password = |url: &Self| Some(url.password.as_ref()?.expose_secret().to_owned());
+        // `Debug` shows all fields except the password.
+        password(self) == password(other) && format!("{self:?}") == format!("{other:?}")
     }
 }
 
@@ -135,25 +120,14 @@ impl DatabaseUrl {
 }
 
 fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, UrlError> {
-    if address
-        .user
-        .or(address.password)
-        .or(address.host)
-        .or(address.port)
-        .is_some()
-    {
+    let server = (address.user, address.password, address.host, address.port);
+    if server != (None, None, None, None) {
         return Err(UrlError::SqliteHost);
     }
     let database = address
         .database
         .filter(|file| file != ":memory:")
         .ok_or(UrlError::SqliteMemory)?;
-    let tls = Tls {
-        mode: TlsMode::Disabled,
-        ca: None,
-        cert: None,
-        key: None,
-    };
     Ok(DatabaseUrl {
         engine: Engine::Sqlite,
         user: None,
@@ -162,7 +136,7 @@ fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, UrlError> {
         port: None,
         socket: None,
         database,
-        tls,
+        tls: Tls::default(),
         ignored: options.ignored(),
     })
 }
@@ -235,10 +209,10 @@ fn option_file(options: &mut Options) -> Result<OptionFile, UrlError> {
         (Some(path), _) => path,
     };
     match fs::read_to_string(&path) {
-        Ok(text) => Ok(OptionFile::parse(
-            &text,
-            group.as_deref().unwrap_or("client"),
-        )),
+        Ok(text) => {
+            let group = group.as_deref().unwrap_or("client");
+            Ok(OptionFile::parse(&text, group))
+        }
         Err(source) => Err(UrlError::OptionFile { path, source }),
     }
 }
@@ -246,126 +220,92 @@ fn option_file(options: &mut Options) -> Result<OptionFile, UrlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tls::TlsMode;
 
-    #[track_caller]
-    fn check_mode(options: &str, expected: TlsMode) {
-        for scheme in ["mysql", "postgres"] {
-            if let Some(options) = options.strip_prefix(scheme) {
-                let url = DatabaseUrl::parse(&format!("{scheme}://u:p@h/d{options}"))
-                    .expect("it is valid");
-                assert_eq!(url.tls.mode, expected, "{scheme} {options}");
-                assert_eq!(url.ignored, [""; 0], "{scheme} {options}");
-            }
+    #[test]
+    fn native_options_are_understood_and_the_last_of_repeated_ones_wins() {
+        use TlsMode::{Disabled, Preferred, Required, VerifyCa, VerifyFull};
+        let verify_ca = "ssl-mode=VERIFY_CA&ssl-ca=/x&ssl-cert=/y&ssl-key=/z";
+        for (scheme, options, expected) in [
+            ("mysql", "ssl-mode=DISABLED&ssl-ca=/x", Disabled),
+            ("mysql", "ssl-mode=preferred", Preferred),
+            ("mysql", "ssl_mode=REQUIRED", Required),
+            ("mysql", verify_ca, VerifyCa),
+            ("mysql", "sslmode=verify_identity&sslca=/x", VerifyFull),
+            ("postgres", "sslmode=verify-full&sslrootcert=/x", VerifyFull),
+            ("postgres", "sslmode=require&sslrootcert=system", VerifyFull),
+            ("mysql", "ssl-mode=REQUIRED&ssl-mode=DISABLED", Disabled),
+        ] {
+            let url = DatabaseUrl::parse(&format!("{scheme}://u:p@h/d?{options}")).unwrap();
+            assert_eq!(url.tls.mode, expected, "{scheme} {options}");
+            assert_eq!(url.ignored, [""; 0], "{scheme} {options}");
         }
-    }
-
-    #[test]
-    fn native_options_are_understood() {
-        check_mode("mysql?ssl-mode=DISABLED&ssl-ca=/x", TlsMode::Disabled);
-        check_mode("mysql?ssl-mode=preferred", TlsMode::Preferred);
-        check_mode("mysql?ssl_mode=REQUIRED", TlsMode::Required);
-        check_mode(
-            "mysql?ssl-mode=VERIFY_CA&ssl-ca=/x&ssl-cert=/y&ssl-key=/z",
-            TlsMode::VerifyCa,
-        );
-        check_mode(
-            "mysql?sslmode=verify_identity&sslca=/x",
-            TlsMode::VerifyFull,
-        );
-        check_mode(
-            "postgres?sslmode=verify-full&sslrootcert=/x",
-            TlsMode::VerifyFull,
-        );
-        check_mode(
-            "postgres?sslmode=require&sslrootcert=system",
-            TlsMode::VerifyFull,
-        );
-    }
-
-    #[test]
-    fn the_last_of_repeated_options_wins() {
-        check_mode(
-            "mysql?ssl-mode=REQUIRED&ssl-mode=DISABLED",
-            TlsMode::Disabled,
-        );
     }
 
     #[test]
     fn only_options_that_could_matter_are_reported_as_ignored() {
         let url =
             "mysql://u:p@h/d?charset=utf8&Init_Command=secret&plugin=x&ssl_cipher=secret&bare";
-        let url = DatabaseUrl::parse(url).expect("it is valid");
+        let url = DatabaseUrl::parse(url).unwrap();
         assert_eq!(url.ignored, ["Init_Command", "ssl_cipher"]);
-    }
-
-    #[track_caller]
-    fn check_shown(url: &str, expected: &str) {
-        let url = DatabaseUrl::parse(url).expect("it is valid");
-        assert_eq!(url.redacted(), expected);
-        assert!(!format!("{url:?}").contains("secret"), "{url:?}");
     }
 
     #[test]
     fn the_password_is_not_shown() {
-        check_shown(
-            "mysql+pymysql://u:secret@[::1]:3306/d?ssl_ca=/x",
-            "mysql://u:***@[::1]:3306/d",
-        );
-        check_shown("mysql://u@h/d?password=secret", "mysql://u:***@h/d");
-        check_shown(
-            "postgres://:secret@/d?host=/run/postgresql",
-            "postgresql://:***@/d",
-        );
-        check_shown("postgres://u@h/d", "postgresql://u@h/d");
-        check_shown(" sqlite:////x/y\n", "sqlite:////x/y");
+        let with_options = "mysql+pymysql://u:secret@[::1]:3306/d?ssl_ca=/x";
+        let with_socket = "postgres://:secret@/d?host=/run/postgresql";
+        for (text, expected) in [
+            (with_options, "mysql://u:***@[::1]:3306/d"),
+            ("mysql://u@h/d?password=secret", "mysql://u:***@h/d"),
+            (with_socket, "postgresql://:***@/d"),
+            ("postgres://u@h/d", "postgresql://u@h/d"),
+            (" sqlite:////x/y\n", "sqlite:////x/y"),
+        ] {
+            let url = DatabaseUrl::parse(text).unwrap();
+            assert_eq!(url.redacted(), expected);
+            assert!(!format!("{url:?}").contains("secret"), "{url:?}");
+        }
     }
 
-    #[track_caller]
-    fn check_error(url: &str, expected: &str) {
-        let error = DatabaseUrl::parse(url)
-            .expect_err("it is faulty")
-            .to_string();
-        assert!(
-            error.contains(expected),
-            "{error} should contain {expected}"
-        );
-        assert!(!error.contains("secret"), "{error}");
+    #[test]
+    fn urls_are_equal_only_with_the_same_password_and_options() {
+        let [one, password, option] = ["p@h/d", "q@h/d", "p@h/d?ssl-mode=REQUIRED"]
+            .map(|rest| DatabaseUrl::parse(&format!("mysql://u:{rest}")).unwrap());
+        assert_eq!(one, one.clone());
+        assert!(one != password && one != option);
     }
 
     #[test]
     fn errors_name_the_part_and_not_its_text() {
-        check_error(" ", "empty");
-        check_error(
-            "postgresql://h/d?sslcert=secret",
-            "a client certificate and its key",
-        );
-        check_error(
-            "mysql://h/d?ssl_key=secret",
-            "a client certificate and its key",
-        );
-        check_error("secret", "unknown scheme");
-        check_error("\"mysql://secret@secret/secret\"", "quotation mark");
-        check_error("secret://secret@secret/secret", "unknown scheme");
-        check_error("mysql://u:a\nsecret@h/d", "control character");
-        check_error("mysql://u:a@secret@h/d", "unescaped '@'");
-        check_error("mysql://u:a@secret/secret@h/d", "unescaped '@'");
-        check_error("mysql://u/secret:secret@h/d", "unescaped '@'");
-        check_error("mysql://u:secret/d", "the port is not");
-        check_error("mysql://u:a@h:secret/d", "the port is not");
-        check_error("mysql://u:a@[secret/d", "the host is not");
-        check_error("mysql://u:a@sec#secret/d", "the host is not");
-        check_error("mysql://u:secret@h", "no database");
-        check_error("mysql://u:secret@h/d?ssl-mode=secret", "option ssl-mode");
-        check_error(
-            "mysql://u:secret@h/d?ssl_verify_cert=secret",
-            "option ssl_verify_cert",
-        );
-        check_error("postgres://u:secret@h/d?sslmode=secret", "option sslmode");
-        check_error(
-            "mysql://u:secret@h/d?read_default_file=/missing",
-            "option file /missing",
-        );
-        check_error("sqlite://u:secret@h/d", "an SQLite URL has no host");
-        check_error("sqlite://", "in memory");
+        let pair = "a client certificate and its key";
+        let missing_file = "mysql://u:secret@h/d?read_default_file=/missing";
+        let flag = "mysql://u:secret@h/d?ssl_verify_cert=secret";
+        for (url, expected) in [
+            (" ", "empty"),
+            ("postgresql://h/d?sslcert=secret", pair),
+            ("mysql://h/d?ssl_key=secret", pair),
+            ("secret", "unknown scheme"),
+            ("\"mysql://secret@secret/secret\"", "quotation mark"),
+            ("secret://secret@secret/secret", "unknown scheme"),
+            ("mysql://u:a\nsecret@h/d", "control character"),
+            ("mysql://u:a@secret@h/d", "unescaped '@'"),
+            ("mysql://u:a@secret/secret@h/d", "unescaped '@'"),
+            ("mysql://u/secret:secret@h/d", "unescaped '@'"),
+            ("mysql://u:secret/d", "the port is not"),
+            ("mysql://u:a@h:secret/d", "the port is not"),
+            ("mysql://u:a@[secret/d", "the host is not"),
+            ("mysql://u:a@sec#secret/d", "the host is not"),
+            ("mysql://u:secret@h", "no database"),
+            ("mysql://u:secret@h/d?ssl-mode=secret", "option ssl-mode"),
+            (flag, "option ssl_verify_cert"),
+            ("postgres://u:secret@h/d?sslmode=secret", "option sslmode"),
+            (missing_file, "option file /missing"),
+            ("sqlite://u:secret@h/d", "an SQLite URL has no host"),
+            ("sqlite://", "in memory"),
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}: {expected}");
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 }

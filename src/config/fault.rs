@@ -4,39 +4,26 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use humantime::format_duration as span;
+
 use super::oslo::OsloError;
 use super::url_error::UrlError;
 
 /// A fault of the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    #[error("{origin}: unknown setting{}; {}", shown(name), hint(*nearest))]
-    UnknownKey {
+    #[error("{origin}: unknown {kind}{}; {advice}", shown(name))]
+    Unknown {
         origin: String,
+        /// `setting` or `key`.
+        kind: &'static str,
         name: String,
-        nearest: Option<&'static str>,
+        advice: String,
     },
-    #[error("the environment variable {name} does not match any setting; {}", hint(nearest.as_deref()))]
-    UnknownVariable {
-        name: String,
-        nearest: Option<String>,
-    },
-    #[error("{origin}: unknown key{}; {}", shown(name), web_hint(*nearest, known))]
-    UnknownWebKey {
-        origin: String,
-        name: String,
-        nearest: Option<&'static str>,
-        known: &'static [&'static str],
-    },
+    #[error("the environment variable {name} does not match any setting; {advice}")]
+    UnknownVariable { name: String, advice: String },
     #[error("{origin}: {what}")]
     Syntax { origin: String, what: String },
-    #[error("{origin}: `{name}` is `{text}`; expected {expected}")]
-    Value {
-        origin: String,
-        name: &'static str,
-        text: String,
-        expected: &'static str,
-    },
     #[error("cannot read {} ({origin}); make it readable by the exporter's user", path.display())]
     Read {
         path: PathBuf,
@@ -45,14 +32,9 @@ pub enum Fault {
     },
     #[error(transparent)]
     Oslo(OsloError),
-    #[error("{origin}: {source}")]
-    Url {
-        origin: String,
-        // The message already contains its text.
-        source: UrlError,
-    },
-    #[error("{origin}: both `database.url` and `database.url-file` are set here; remove one")]
-    TwoUrls { origin: String },
+    // The message already contains the text of its source.
+    #[error("{origin}: database URL: {source}")]
+    Url { origin: String, source: UrlError },
     #[error(
         "no database is configured; set --cinder.config-file /etc/cinder/cinder.conf, --database.url-file, or the \
          environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
@@ -61,44 +43,31 @@ pub enum Fault {
     #[error("{place} does not set `connection` in [database], and no other database URL is set")]
     NoConnection { place: String },
     #[error(
-        "{origin}: `poll.stale-after` is {}, which is less than three times `poll.interval` ({}); raise it or poll \
-         more often",
-        humantime::format_duration(*stale_after),
-        humantime::format_duration(*poll_interval)
-    )]
-    StaleTooSoon {
-        origin: String,
-        stale_after: Duration,
-        poll_interval: Duration,
-    },
-    #[error(
         "`database.query-timeout` ({}) must be less than `poll.stale-after` ({}); otherwise a slow answer is stale \
          when it arrives",
-        humantime::format_duration(*query_timeout),
-        humantime::format_duration(*stale_after)
+        span(*query_timeout),
+        span(*stale_after)
     )]
     QueryTooLong {
         query_timeout: Duration,
         stale_after: Duration,
     },
-    #[error("failed to merge the settings")]
-    Merge(#[from] config::ConfigError),
 }
 
-/// Returns the advice for an unknown setting.
-fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or_else(
-        || "`--help` lists all settings".to_owned(),
-        |name| format!("did you mean `{name}`?"),
-    )
-}
+impl Fault {
+    pub(super) fn syntax(origin: impl Into<String>, what: impl Into<String>) -> Self {
+        let (origin, what) = (origin.into(), what.into());
+        Self::Syntax { origin, what }
+    }
 
-/// Returns the advice for an unknown key of the web configuration file.
-fn web_hint(nearest: Option<&str>, known: &[&str]) -> String {
-    nearest.map_or_else(
-        || format!("valid keys are {}", known.join(", ")),
-        |name| format!("did you mean `{name}`?"),
-    )
+    pub(super) fn read(path: impl Into<PathBuf>, origin: &str, source: io::Error) -> Self {
+        let (path, origin) = (path.into(), origin.to_owned());
+        Self::Read {
+            path,
+            origin,
+            source,
+        }
+    }
 }
 
 /// Returns a name in quotes, unless it could be a secret pasted in its place, such as a URL.

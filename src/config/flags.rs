@@ -33,21 +33,12 @@ impl Flags {
             }
             _ => return Layer::default(),
         };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                let (layer, found) = settings_file::read(&path, &text);
-                faults.extend(found);
-                layer
-            }
-            Err(source) => {
-                faults.push(Fault::Read {
-                    path,
-                    origin,
-                    source,
-                });
-                Layer::default()
-            }
-        }
+        let (layer, found) = match std::fs::read_to_string(&path) {
+            Ok(text) => settings_file::read(&path, &text),
+            Err(source) => (Layer::default(), vec![Fault::read(path, &origin, source)]),
+        };
+        faults.extend(found);
+        layer
     }
 }
 

@@ -1,4 +1,4 @@
-//! The syntax of the files that oslo.config reads, line by line.
+//! The syntax of the files that oslo.config reads, and of `$name` in their values.
 //!
 //! Mirrors `iniparser.py` of oslo.config 10.7.0.
 
@@ -83,10 +83,8 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Parsed> {
         let fault = group.is_none().then_some(SyntaxFault::NoSection);
         let group = group.get_or_insert_default();
         let assignment = assignment(line).map(|(option, value)| ((group.clone(), option), value));
-        parsed.push((
-            index + 1,
-            assignment.and_then(|name_and_value| fault.map_or(Ok(name_and_value), Err)),
-        ));
+        let assignment = assignment.and_then(|found| fault.map_or(Ok(found), Err));
+        parsed.push((index + 1, assignment));
     }
     parsed
 }
@@ -99,11 +97,8 @@ fn lines(text: &str) -> Vec<String> {
 
 fn section(line: &str) -> Result<String, SyntaxFault> {
     let inner = line[1..].strip_suffix(']').ok_or(SyntaxFault::SectionEnd)?;
-    if inner.is_empty() {
-        Err(SyntaxFault::SectionName)
-    } else {
-        Ok(normalise(inner))
-    }
+    let name = Some(normalise(inner)).filter(|name| !name.is_empty());
+    name.ok_or(SyntaxFault::SectionName)
 }
 
 fn assignment(line: &str) -> Result<(String, String), SyntaxFault> {
@@ -120,4 +115,41 @@ fn assignment(line: &str) -> Result<(String, String), SyntaxFault> {
         _ => value,
     };
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Replaces each reference by its `value`, which takes the name, perhaps with `group.` before it, and the position of the
+/// dollar sign in characters from 1. A `$` that starts neither a reference nor `$$` is literal.
+pub(super) fn substitute<E>(
+    text: &str,
+    mut value: impl FnMut(&str, usize) -> Result<String, E>,
+) -> Result<String, E> {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        result += before;
+        rest = if let Some((name, tail)) = reference(after) {
+            let position = text[..text.len() - after.len()].chars().count();
+            result += &value(name, position)?;
+            tail
+        } else {
+            result.push('$');
+            after.strip_prefix('$').unwrap_or(after)
+        };
+    }
+    Ok(result + rest)
+}
+
+/// Splits the text after a dollar sign into a name and the rest; `None` if the dollar sign is literal.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('{');
+    let (is_braced, text) = (inner.is_some(), inner.unwrap_or(text));
+    if !text.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic()) {
+        return None;
+    }
+    let end = text
+        .find(|c: char| !(c == '_' || c == '.' || c.is_ascii_alphanumeric()))
+        .unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let end = if is_braced { "}" } else { "" };
+    Some((name, rest.strip_prefix(end)?))
 }

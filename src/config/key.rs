@@ -61,14 +61,12 @@ pub(super) const fn key(
     group: &'static str,
     name: &'static str,
     (value_name, accepts): Form,
-    default: Option<&'static str>,
-    help: &'static str,
 ) -> Key {
     Key {
         name,
         value_name,
         accepts,
-        default,
+        default: None,
         otherwise: None,
         list: false,
         secret: false,
@@ -78,51 +76,46 @@ pub(super) const fn key(
         credential: None,
         uptake: Uptake::Reload,
         group,
-        help,
-    }
-}
-
-pub(super) const fn list(key: Key) -> Key {
-    Key { list: true, ..key }
-}
-
-pub(super) const fn in_cinder_conf(group: &'static str, option: &'static str, key: Key) -> Key {
-    Key {
-        option: Some((group, option)),
-        ..key
-    }
-}
-
-pub(super) const fn as_credential(name: &'static str, key: Key) -> Key {
-    Key {
-        credential: Some(name),
-        ..key
-    }
-}
-
-pub(super) const fn fixed(key: Key) -> Key {
-    Key {
-        uptake: Uptake::Restart,
-        ..key
-    }
-}
-
-pub(super) const fn switch(group: &'static str, name: &'static str, help: &'static str) -> Key {
-    Key {
-        switch: true,
-        choices: &["true", "false"],
-        uptake: Uptake::Restart,
-        ..key(
-            group,
-            name,
-            ("BOOLEAN", "true or false"),
-            Some("false"),
-            help,
-        )
+        help: "",
     }
 }
 
 impl Key {
+    pub(super) const fn help(self, help: &'static str) -> Self {
+        Self { help, ..self }
+    }
+
+    pub(super) const fn by_default(self, text: &'static str) -> Self {
+        let default = Some(text);
+        Self { default, ..self }
+    }
+
+    pub(super) const fn choices(self, choices: &'static [&'static str]) -> Self {
+        Self { choices, ..self }
+    }
+
+    pub(super) const fn in_cinder_conf(self, group: &'static str, option: &'static str) -> Self {
+        let option = Some((group, option));
+        Self { option, ..self }
+    }
+
+    pub(super) const fn list(self) -> Self {
+        Self { list: true, ..self }
+    }
+
+    pub(super) const fn fixed(self) -> Self {
+        let uptake = Uptake::Restart;
+        Self { uptake, ..self }
+    }
+
+    pub(super) const fn switch(self) -> Self {
+        let key = self.choices(&["true", "false"]).by_default("false").fixed();
+        Self {
+            switch: true,
+            ..key
+        }
+    }
+
     /// Returns the name of the environment variable.
     #[must_use]
     pub fn variable(&self) -> String {

@@ -1,6 +1,6 @@
 //! The table of all settings. Flags, environment variables, YAML keys, help and reference follow from it.
 
-use super::key::{self, Form, Key, as_credential, fixed, in_cinder_conf, key, list, switch};
+use super::key::{Form, Key, PASSWORD_CREDENTIAL, URL_CREDENTIAL, key};
 
 const CINDER: &str = "Cinder";
 const DATABASE: &str = "Database";
@@ -9,6 +9,7 @@ const SKEW: &str = "Clock skew";
 const WEB: &str = "Web";
 const LOG: &str = "Log";
 
+const URL: Form = ("URL", "a database URL");
 const FILE: Form = ("FILE", "the path of a file");
 const FOLDER: Form = ("DIR", "the path of a folder");
 const SPAN: Form = (
@@ -19,179 +20,97 @@ const PERIOD: Form = (
     "DURATION",
     "a duration from 100ms to 366 days, such as 500ms, 5s or 1m",
 );
+const PPM: Form = (
+    "PPM",
+    "a whole number of parts per million from 1 to 100000",
+);
+const ADDRESS: Form = (
+    "ADDRESS",
+    "an address such as :10390, 127.0.0.1:10390 or [::1]:10390",
+);
+const PATH: Form = (
+    "PATH",
+    "an unused path that starts with a slash, such as /metrics",
+);
+const BOOLEAN: Form = ("BOOLEAN", "true or false");
+const LEVEL: Form = ("LEVEL", "debug, info, warn or error");
+const FORMAT: Form = ("FORMAT", "logfmt or json");
 
 /// All settings, in the order of the help.
 pub static KEYS: &[Key] = &[
-    list(key(
-        CINDER,
-        "cinder.config-file",
-        FILE,
-        None,
-        "cinder.conf file with the database URL and the intervals; repeatable, the last one wins",
-    )),
-    list(key(
-        CINDER,
-        "cinder.config-dir",
-        FOLDER,
-        None,
-        "Folder of *.conf files to read like --cinder.config-file; repeatable",
-    )),
-    in_cinder_conf(
-        "DEFAULT",
-        "service_down_time",
-        key(
-            CINDER,
-            "cinder.service-down-time",
-            SPAN,
-            Some("60s"),
-            "Age above which a service is down; Cinder's option service_down_time",
-        ),
-    ),
-    in_cinder_conf(
-        "DEFAULT",
-        "report_interval",
-        key(
-            CINDER,
-            "cinder.report-interval",
-            SPAN,
-            Some("10s"),
-            "Time between two heartbeats of a service; Cinder's option report_interval",
-        ),
-    ),
+    key(CINDER, "cinder.config-file", FILE)
+        .list()
+        .help("cinder.conf file with the database URL and the intervals; repeatable, the last one wins"),
+    key(CINDER, "cinder.config-dir", FOLDER)
+        .list()
+        .help("Folder of *.conf files to read like --cinder.config-file; repeatable"),
+    key(CINDER, "cinder.service-down-time", SPAN)
+        .by_default("60s")
+        .in_cinder_conf("DEFAULT", "service_down_time")
+        .help("Age above which a service is down; Cinder's option service_down_time"),
+    key(CINDER, "cinder.report-interval", SPAN)
+        .by_default("10s")
+        .in_cinder_conf("DEFAULT", "report_interval")
+        .help("Time between two heartbeats of a service; Cinder's option report_interval"),
     Key {
         secret: true,
-        option: Some(("database", "connection")),
-        credential: Some(key::URL_CREDENTIAL),
-        ..key(
-            DATABASE,
-            "database.url",
-            ("URL", "a database URL"),
-            None,
-            "Database URL, such as mysql://user:password@host/cinder; has no flag, because the process list shows flags",
-        )
+        credential: Some(URL_CREDENTIAL),
+        help: "Database URL, such as mysql://user:password@host/cinder; has no flag, because the process list shows flags",
+        ..key(DATABASE, "database.url", URL).in_cinder_conf("database", "connection")
     },
-    key(
-        DATABASE,
-        "database.url-file",
-        FILE,
-        None,
-        "File that contains the database URL",
-    ),
-    as_credential(
-        key::PASSWORD_CREDENTIAL,
-        key(
-            DATABASE,
-            "database.password-file",
-            FILE,
-            None,
-            "File that contains the password, which replaces the one in the database URL",
-        ),
-    ),
-    key(
-        DATABASE,
-        "database.connect-timeout",
-        PERIOD,
-        Some("3s"),
-        "Timeout for connecting and logging in",
-    ),
-    key(
-        DATABASE,
-        "database.query-timeout",
-        PERIOD,
-        Some("5s"),
-        "Timeout for a poll's statement; must be less than poll.stale-after",
-    ),
-    key(
-        POLLING,
-        "poll.interval",
-        PERIOD,
-        Some("5s"),
-        "Time between two polls; should not exceed the scrape interval, so that each scrape gets a new snapshot",
-    ),
+    key(DATABASE, "database.url-file", FILE).help("File that contains the database URL"),
+    Key {
+        credential: Some(PASSWORD_CREDENTIAL),
+        help: "File that contains the password, which replaces the one in the database URL",
+        ..key(DATABASE, "database.password-file", FILE)
+    },
+    key(DATABASE, "database.connect-timeout", PERIOD)
+        .by_default("3s")
+        .help("Timeout for connecting and logging in"),
+    key(DATABASE, "database.query-timeout", PERIOD)
+        .by_default("5s")
+        .help("Timeout for a poll's statement; must be less than poll.stale-after"),
+    key(POLLING, "poll.interval", PERIOD)
+        .by_default("5s")
+        .help("Time between two polls; should not exceed the scrape interval, so that each scrape gets a new snapshot"),
     Key {
         otherwise: Some("30s, at least 3 polls"),
-        ..key(
-            POLLING,
-            "poll.stale-after",
-            SPAN,
-            None,
-            "Age at which the snapshot of an unreachable database is withheld",
-        )
+        help: "Age at which the snapshot of an unreachable database is withheld",
+        ..key(POLLING, "poll.stale-after", SPAN)
     },
-    key(
-        SKEW,
-        "skew.visibility-delay",
-        SPAN,
-        Some("2s"),
-        "Longest time between the timestamp of a heartbeat and its visibility to a poll; include the lag of a read replica",
-    ),
-    key(
-        SKEW,
-        "skew.max-drift",
-        (
-            "PPM",
-            "a whole number of parts per million from 1 to 100000",
-        ),
-        Some("500"),
-        "Largest drift of a host's clock relative to the database's, in parts per million",
-    ),
-    fixed(list(key(
-        WEB,
-        "web.listen-address",
-        (
-            "ADDRESS",
-            "an address such as :10390, 127.0.0.1:10390 or [::1]:10390",
-        ),
-        Some(":10390"),
-        "Address to listen on, such as :10390 or [::1]:10390; repeatable",
-    ))),
-    switch(
-        WEB,
-        "web.systemd-socket",
-        "Listen on the sockets passed by systemd instead of on addresses",
-    ),
-    fixed(key(
-        WEB,
-        "web.telemetry-path",
-        (
-            "PATH",
-            "an unused path that starts with a slash, such as /metrics",
-        ),
-        Some("/metrics"),
-        "Path of the metrics",
-    )),
-    switch(
-        WEB,
-        "web.enable-lifecycle",
-        "Reload the configuration on POST /-/reload as on SIGHUP",
-    ),
-    fixed(key(
-        WEB,
-        "web.config.file",
-        FILE,
-        None,
-        "File with TLS, users and a rate limit, in the format of Prometheus's exporter-toolkit; reloaded when it changes",
-    )),
-    Key {
-        choices: &["debug", "info", "warn", "error"],
-        ..key(
-            LOG,
-            "log.level",
-            ("LEVEL", "debug, info, warn or error"),
-            Some("info"),
-            "Lowest severity to log",
-        )
-    },
-    Key {
-        choices: &["logfmt", "json"],
-        ..fixed(key(
-            LOG,
-            "log.format",
-            ("FORMAT", "logfmt or json"),
-            Some("logfmt"),
-            "Format of the log on standard error",
-        ))
-    },
+    key(SKEW, "skew.visibility-delay", SPAN)
+        .by_default("2s")
+        .help("Longest time between the timestamp of a heartbeat and its visibility to a poll; include the lag of a read replica"),
+    key(SKEW, "skew.max-drift", PPM)
+        .by_default("500")
+        .help("Largest drift of a host's clock relative to the database's, in parts per million"),
+    key(WEB, "web.listen-address", ADDRESS)
+        .by_default(":10390")
+        .list()
+        .fixed()
+        .help("Address to listen on, such as :10390 or [::1]:10390; repeatable"),
+    key(WEB, "web.systemd-socket", BOOLEAN)
+        .switch()
+        .help("Listen on the sockets passed by systemd instead of on addresses"),
+    key(WEB, "web.telemetry-path", PATH)
+        .by_default("/metrics")
+        .fixed()
+        .help("Path of the metrics"),
+    key(WEB, "web.enable-lifecycle", BOOLEAN)
+        .switch()
+        .help("Reload the configuration on POST /-/reload as on SIGHUP"),
+    key(WEB, "web.config.file", FILE)
+        .fixed()
+        .help("File with TLS, users and a rate limit, in the format of Prometheus's exporter-toolkit; reloaded when it changes"),
+    key(LOG, "log.level", LEVEL)
+        .by_default("info")
+        .choices(&["debug", "info", "warn", "error"])
+        .help("Lowest severity to log"),
+    key(LOG, "log.format", FORMAT)
+        .by_default("logfmt")
+        .choices(&["logfmt", "json"])
+        .fixed()
+        .help("Format of the log on standard error"),
 ];
 
 /// Returns the setting of this name.

@@ -1,14 +1,11 @@
 //! One layer of configuration: the values of one source, each with its origin.
 //!
-//! The crate `config` merges the layers. Values stay text as written: `0123` and `true` are valid passwords. An origin
-//! names file and line, variable, or flag.
+//! Values stay text as written: `0123` and `true` are valid passwords. An origin names file and line, variable, or flag.
 
 use std::collections::BTreeMap;
 
-use config::{ConfigError, Map, Source, Value, ValueKind};
-
 use super::key::Key;
-use super::keys::{self, KEYS};
+use super::keys::KEYS;
 use super::oslo::{Origin, OsloConfig, OsloError, ValueFault};
 use super::place::Place;
 
@@ -114,11 +111,8 @@ impl Layer {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() {
-            Ok(layer)
-        } else {
-            Err(errors)
-        }
+        let is_valid = errors.is_empty();
+        is_valid.then_some(layer).ok_or(errors)
     }
 
     /// Returns cinder.conf's files and folders that this layer names, each with its origin; files first.
@@ -145,27 +139,5 @@ fn seconds(
         }
         Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin))),
         None => Ok(None),
-    }
-}
-
-impl Source for Layer {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        let value = |item: &Item| Value::new(Some(&item.origin), item.text.as_str());
-        Ok(self
-            .values
-            .iter()
-            .map(|(name, items)| {
-                let list = keys::find(name).is_some_and(|key| key.list);
-                let kind = match items.as_slice() {
-                    [item] if !list => return ((*name).to_owned(), value(item)),
-                    items => ValueKind::Array(items.iter().map(value).collect()),
-                };
-                ((*name).to_owned(), Value::new(None, kind))
-            })
-            .collect())
     }
 }

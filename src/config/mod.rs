@@ -1,10 +1,7 @@
 //! Layers of configuration, the formats of OpenStack's files, and the resulting settings.
 
 pub(crate) mod change;
-mod credential;
 pub mod database_url;
-mod duration;
-pub(crate) mod effective;
 pub(crate) mod fault;
 pub mod flags;
 pub(crate) mod ini;
@@ -12,23 +9,17 @@ pub mod key;
 pub mod keys;
 pub(crate) mod layer;
 pub(crate) mod listen_address;
-pub(crate) mod listening;
-pub(crate) mod log;
 mod node;
 mod option_file;
 pub mod oslo;
-mod percent;
 pub mod place;
 pub(crate) mod reference;
-mod secret;
 pub mod settings;
 mod settings_file;
 mod spelling;
-mod substitution;
 pub(crate) mod tls;
-mod url_address;
 mod url_error;
-mod url_option;
+mod url_parts;
 mod url_source;
-mod values;
+pub(crate) mod values;
 pub mod web;

@@ -38,13 +38,6 @@ pub(super) struct Entry {
     pub(super) value: Node,
 }
 
-/// The documents of a file, up to its first syntax error, and the faults of its YAML.
-pub(super) struct Tree {
-    /// Normally one; none in an empty file. Each further document is a fault.
-    pub(super) documents: Vec<Node>,
-    pub(super) faults: Vec<Fault>,
-}
-
 /// A list or mapping without its end; a mapping's nodes alternate between keys and values.
 struct Open {
     origin: String,
@@ -52,15 +45,15 @@ struct Open {
     nodes: Vec<Node>,
 }
 
-/// Reads the text of a file.
-pub(super) fn read(path: &Path, text: &str) -> Tree {
+/// Reads the documents of a file, up to its first syntax error, and the faults of its YAML.
+///
+/// There is normally one document, and none in an empty file. Each further document is a fault.
+pub(super) fn read(path: &Path, text: &str) -> (Vec<Node>, Vec<Fault>) {
     let mut reader = TreeReader {
         path,
         open: Vec::new(),
-        tree: Tree {
-            documents: Vec::new(),
-            faults: Vec::new(),
-        },
+        documents: Vec::new(),
+        faults: Vec::new(),
     };
     // Pull events rather than use the crate's recursion, which deep nesting could make overflow the stack.
     let mut parser = Parser::new_from_str(text);
@@ -81,14 +74,15 @@ pub(super) fn read(path: &Path, text: &str) -> Tree {
         reader.event(event, line);
     }
     reader.close_all();
-    reader.tree
+    (reader.documents, reader.faults)
 }
 
 /// Builds a tree from events.
 struct TreeReader<'a> {
     path: &'a Path,
     open: Vec<Open>,
-    tree: Tree,
+    documents: Vec<Node>,
+    faults: Vec<Fault>,
 }
 
 impl TreeReader<'_> {
@@ -98,13 +92,12 @@ impl TreeReader<'_> {
 
     fn fault(&mut self, line: usize, what: &str) {
         let origin = self.origin(line);
-        let what = what.to_owned();
-        self.tree.faults.push(Fault::Syntax { origin, what });
+        self.faults.push(Fault::syntax(origin, what));
     }
 
     fn event(&mut self, event: Event, line: usize) {
         match event {
-            Event::DocumentStart if !self.tree.documents.is_empty() => {
+            Event::DocumentStart if !self.documents.is_empty() => {
                 self.fault(line, "a second document starts here; keep only one");
             }
             Event::MappingStart(..) | Event::SequenceStart(..) => self.open.push(Open {
@@ -136,7 +129,7 @@ impl TreeReader<'_> {
 
     fn add_node(&mut self, node: Node) {
         match self.open.last_mut() {
-            None => self.tree.documents.push(node),
+            None => self.documents.push(node),
             Some(around) => around.nodes.push(node),
         }
     }
@@ -165,14 +158,13 @@ impl TreeReader<'_> {
     }
 
     fn node(&mut self, open: Open) -> Node {
-        Node {
-            origin: open.origin,
-            content: if open.is_mapping {
-                Content::Mapping(self.entries(open.nodes))
-            } else {
-                Content::List(open.nodes)
-            },
-        }
+        let origin = open.origin;
+        let content = if open.is_mapping {
+            Content::Mapping(self.entries(open.nodes))
+        } else {
+            Content::List(open.nodes)
+        };
+        Node { origin, content }
     }
 
     fn entries(&mut self, nodes: Vec<Node>) -> Vec<Entry> {
@@ -182,10 +174,9 @@ impl TreeReader<'_> {
             match content {
                 Content::Text(key) => entries.push(Entry { key, origin, value }),
                 Content::Faulty => {}
-                _ => {
-                    let what = "a key must be a word".to_owned();
-                    self.tree.faults.push(Fault::Syntax { origin, what });
-                }
+                _ => self
+                    .faults
+                    .push(Fault::syntax(origin, "a key must be a word")),
             }
         }
         entries
@@ -208,23 +199,22 @@ mod tests {
                 format!("[{}]", items.join(" "))
             }
             Content::Mapping(entries) => {
-                let entries: Vec<String> = entries
-                    .iter()
-                    .map(|entry| format!("{}={}", entry.key, shown(&entry.value)))
-                    .collect();
+                let shown = |it: &Entry| format!("{}={}", it.key, shown(&it.value));
+                let entries: Vec<String> = entries.iter().map(shown).collect();
                 format!("{{{}}}", entries.join(" "))
             }
         }
     }
 
-    /// Checks the documents and the faults of a text.
+    /// Checks the documents and the faults of a text, each as `LINE: FAULT`.
     #[track_caller]
     fn check(text: &str, documents: &[&str], faults: &[&str]) {
-        let tree = read(Path::new("w.yml"), text);
-        let shown: Vec<String> = tree.documents.iter().map(shown).collect();
+        let (trees, found) = read(Path::new("w.yml"), text);
+        let shown: Vec<String> = trees.iter().map(shown).collect();
         assert_eq!(shown, documents, "{text}");
-        let found: Vec<String> = tree.faults.iter().map(ToString::to_string).collect();
-        assert_eq!(found, faults, "{text}");
+        let faults = faults.iter().map(|fault| format!("w.yml:{fault}"));
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, faults.collect::<Vec<_>>(), "{text}");
     }
 
     #[test]
@@ -242,38 +232,24 @@ mod tests {
 
     #[test]
     fn yaml_without_a_meaning_is_refused_with_its_line_and_read_further() {
-        check(
-            "? [1]\n: 2\nb: 3\n~: 4\n",
-            &["{b=(3)3}"],
-            &[
-                "w.yml:1: a key must be a word",
-                "w.yml:4: a key must be a word",
-            ],
-        );
-        check(
-            "a: &x 1\nb: *x\nc: [*x, 2]\n",
-            &["{a=(1)1 b=(2)! c=[(3)! (3)2]}"],
-            &[
-                "w.yml:2: aliases are not supported; write out the value",
-                "w.yml:3: aliases are not supported; write out the value",
-            ],
-        );
-        check(
-            "a: 1\n---\nb: 1\n",
-            &["{a=(1)1}", "{b=(3)1}"],
-            &["w.yml:2: a second document starts here; keep only one"],
-        );
-        check(
-            &"[".repeat(MAX_DEPTH + 1),
-            &[],
-            &["w.yml:1: this is nested too deeply; remove levels"],
-        );
+        let words = ["1: a key must be a word", "4: a key must be a word"];
+        check("? [1]\n: 2\nb: 3\n~: 4\n", &["{b=(3)3}"], &words);
+        let aliases = [
+            "2: aliases are not supported; write out the value",
+            "3: aliases are not supported; write out the value",
+        ];
+        let tree = "{a=(1)1 b=(2)! c=[(3)! (3)2]}";
+        check("a: &x 1\nb: *x\nc: [*x, 2]\n", &[tree], &aliases);
+        let second = "2: a second document starts here; keep only one";
+        check("a: 1\n---\nb: 1\n", &["{a=(1)1}", "{b=(3)1}"], &[second]);
+        let deep = "1: this is nested too deeply; remove levels";
+        check(&"[".repeat(MAX_DEPTH + 1), &[], &[deep]);
     }
 
     #[test]
     fn values_before_a_syntax_error_are_kept() {
-        let tree = read(Path::new("w.yml"), "a: 1\nb:\n  c: 2\n bad\n");
-        assert_eq!(tree.faults.len(), 1);
-        assert_eq!(shown(&tree.documents[0]), "{a=(1)1 b={c=(3)2}}");
+        let (documents, faults) = read(Path::new("w.yml"), "a: 1\nb:\n  c: 2\n bad\n");
+        assert_eq!(faults.len(), 1);
+        assert_eq!(shown(&documents[0]), "{a=(1)1 b={c=(3)2}}");
     }
 }

@@ -69,11 +69,8 @@ mod tests {
 
     #[test]
     fn only_the_requested_group_is_read() {
-        check(
-            "[mysqld]\nuser=a\n[client]\nuser=b\n[mysql]\nuser=c",
-            "user",
-            Some("b"),
-        );
+        let groups = "[mysqld]\nuser=a\n[client]\nuser=b\n[mysql]\nuser=c";
+        check(groups, "user", Some("b"));
         check("[Client]\nuser=b", "user", None);
         check("user=b", "user", None);
         check("[client] # of PyMySQL\nuser=b", "user", Some("b"));
@@ -97,11 +94,8 @@ mod tests {
     fn an_option_without_a_value_counts_as_absent() {
         check("[client]\nuser", "user", None);
         check("[client]\nuser=", "user", None);
-        check(
-            "[client]\n!includedir /etc/my.cnf.d\nuser=b",
-            "user",
-            Some("b"),
-        );
+        let directive = "[client]\n!includedir /etc/my.cnf.d\nuser=b";
+        check(directive, "user", Some("b"));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::{fmt, fs, io};
 
 use super::ini::{self, Name, SyntaxFault, normalise};
 use super::place::Place;
-use super::substitution::{self, Piece};
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,15 +135,13 @@ impl OsloConfig {
                 }
             }
         }
-        let environment = Box::new(environment);
-        if errors.is_empty() {
-            Ok(Self {
-                values,
-                environment,
-            })
-        } else {
-            Err(errors)
+        if !errors.is_empty() {
+            return Err(errors);
         }
+        Ok(Self {
+            values,
+            environment: Box::new(environment),
+        })
     }
 
     /// Returns an option's value after substitution, and its origin.
@@ -170,14 +167,11 @@ impl OsloConfig {
         group: &str,
         option: &str,
     ) -> Result<Option<(i64, Origin)>, OsloError> {
-        let Some((text, origin)) = self.get(group, option)? else {
+        let found = self.get(group, option)?;
+        let Some((text, origin)) = found.filter(|(text, _)| !text.trim().is_empty()) else {
             return Ok(None);
         };
-        let digits = text.trim();
-        if digits.is_empty() {
-            return Ok(None);
-        }
-        let Ok(number) = digits.parse() else {
+        let Ok(number) = text.trim().parse() else {
             let name = (group.to_owned(), option.to_owned());
             return Err(OsloError::value(origin, name, ValueFault::Integer));
         };
@@ -206,23 +200,11 @@ impl OsloConfig {
         }
         above.push(name.clone());
         // Like oslo.config, replace `\$` first: `$\$x` is `$$` followed by `$x`.
-        let text = text.replace(r"\$", "$$");
-        let mut value = String::new();
-        for piece in substitution::pieces(&text) {
-            match piece {
-                Piece::Literal(text) => value.push_str(text),
-                Piece::Reference {
-                    name: reference,
-                    position,
-                } => {
-                    let Some(text) = self.refer(&name.0, reference, above)? else {
-                        let fault = ValueFault::Reference { position };
-                        return Err(OsloError::value(origin, name, fault));
-                    };
-                    value.push_str(&text);
-                }
-            }
-        }
+        let value = ini::substitute(&text.replace(r"\$", "$$"), |reference, position| {
+            let fault = ValueFault::Reference { position };
+            let found = self.refer(&name.0, reference, above)?;
+            found.ok_or_else(|| OsloError::value(origin.clone(), name.clone(), fault))
+        })?;
         above.pop();
         Ok(Some((value, origin)))
     }
@@ -237,10 +219,10 @@ impl OsloConfig {
         above: &mut Vec<Name>,
     ) -> Result<Option<String>, OsloError> {
         let names = match reference.split_once('.') {
-            Some((group, option)) => vec![(group, option)],
-            None => vec![(group, reference), ("DEFAULT", reference)],
+            Some(name) => &[name][..],
+            None => &[(group, reference), ("DEFAULT", reference)],
         };
-        for (group, option) in names {
+        for &(group, option) in names {
             let name = (group.to_owned(), option.to_owned());
             if let Some((text, _)) = self.resolve(name, above)? {
                 return Ok(Some(text));
@@ -266,55 +248,51 @@ fn files(places: &[Place], errors: &mut Vec<OsloError>) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use crate::config::oslo::OsloConfig;
-    use crate::config::place::Place;
+    use super::*;
 
     /// Loads this text as `cinder.conf`; returns option `x` of group `g` with its origin, or all errors.
-    fn load(folder: &Path, text: &str) -> Result<Option<(String, String)>, String> {
-        let path = folder.join("cinder.conf");
-        std::fs::write(&path, text).expect("the folder is writable");
-        let shorten = |text: String| text.replace(&format!("{}/", folder.display()), "");
+    fn load(text: &str) -> Result<Option<(String, String)>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cinder.conf");
+        fs::write(&path, text).unwrap();
+        let shorten = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
         let environment = |name: &str| (name == "OS_G__Y").then(|| "from outside".to_owned());
-        let config = OsloConfig::load(&[Place::File(path)], environment).map_err(|errors| {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            shorten(errors.join("\n"))
-        })?;
-        match config.get("g", "x") {
-            Ok(found) => Ok(found.map(|(value, origin)| (value, shorten(origin.to_string())))),
-            Err(error) => Err(shorten(error.to_string())),
-        }
+        let config = OsloConfig::load(&[Place::File(path)], environment);
+        let config = config.map_err(|errors| shorten(lines(&errors).join("\n")))?;
+        let found = config
+            .get("g", "x")
+            .map_err(|error| shorten(error.to_string()))?;
+        Ok(found.map(|(value, origin)| (value, shorten(origin.to_string()))))
     }
 
-    #[track_caller]
-    fn check(text: &str, value: &str, origin: &str) {
-        let folder = tempfile::tempdir().expect("a folder can be created");
-        let expected = Some((value.to_owned(), origin.to_owned()));
-        assert_eq!(load(folder.path(), text), Ok(expected), "{text:?}");
+    fn lines(errors: &[OsloError]) -> Vec<String> {
+        errors.iter().map(ToString::to_string).collect()
     }
 
+    /// Checks the start of each error.
     #[track_caller]
     fn check_errors(text: &str, expected: &[&str]) {
-        let folder = tempfile::tempdir().expect("a folder can be created");
-        let errors = load(folder.path(), text).expect_err("the text is faulty");
+        let errors = load(text).unwrap_err();
         let starts: Vec<&str> = errors.lines().collect();
         assert_eq!(starts.len(), expected.len(), "{errors}");
         for (error, expected) in starts.iter().zip(expected) {
-            assert!(
-                error.starts_with(expected),
-                "{error} should start with {expected}"
-            );
+            let expected = format!("cinder.conf:{expected}");
+            assert!(error.starts_with(&expected), "{error}: {expected}");
         }
         assert!(!errors.contains("secret"), "{errors}");
     }
 
     #[test]
     fn the_origin_is_the_line_of_the_name() {
-        check("[g]\n# c\nx = 1", "1", "cinder.conf:3");
-        check("[g]\r\n\r\nx =\r\n  1\r\n  2", "\n1\n2", "cinder.conf:3");
-        check("[g]\nx = 1\n[G]\nx = 2\n", "2", "cinder.conf:4");
-        check("[g]\ny = 1\nx = $y", "from outside", "cinder.conf:3");
+        for (text, value, line) in [
+            ("[g]\n# c\nx = 1", "1", 3),
+            ("[g]\r\n\r\nx =\r\n  1\r\n  2", "\n1\n2", 3),
+            ("[g]\nx = 1\n[G]\nx = 2\n", "2", 4),
+            ("[g]\ny = 1\nx = $y", "from outside", 3),
+        ] {
+            let expected = (value.to_owned(), format!("cinder.conf:{line}"));
+            assert_eq!(load(text), Ok(Some(expected)), "{text:?}");
+        }
     }
 
     #[test]
@@ -322,39 +300,32 @@ mod tests {
         check_errors(
             "secret = secret\nsecret = secret\n[g\n  secret\n[]\nsecret\n  secret\n\n  secret\n= secret\n",
             &[
-                "cinder.conf:1: the option precedes the first section header",
-                "cinder.conf:3: the section header does not end",
-                "cinder.conf:4: the line is indented",
-                "cinder.conf:5: the section header is empty",
-                "cinder.conf:6: the line has neither",
-                "cinder.conf:9: the line is indented",
-                "cinder.conf:10: the option has no name",
+                "1: the option precedes the first section header",
+                "3: the section header does not end",
+                "4: the line is indented",
+                "5: the section header is empty",
+                "6: the line has neither",
+                "9: the line is indented",
+                "10: the option has no name",
             ],
         );
     }
 
     #[test]
     fn a_faulty_reference_is_reported_by_position_without_its_text() {
-        check_errors(
-            "[g]\nx = mysql://u:pä$secret@h/d",
-            &["cinder.conf:2: [g] x refers at character 13 to an option"],
-        );
-        check_errors(
-            "[g]\nx = $z\nz = secret ${x}",
-            &["cinder.conf:2: [g] x refers to itself"],
-        );
+        let fault = "2: [g] x refers at character 13 to an option";
+        check_errors("[g]\nx = mysql://u:pä$secret@h/d", &[fault]);
+        let circle = "2: [g] x refers to itself";
+        check_errors("[g]\nx = $z\nz = secret ${x}", &[circle]);
     }
 
     #[test]
     fn a_faulty_integer_is_reported_without_its_text() {
-        let environment = |_: &str| Some("secret".to_owned());
-        let config = OsloConfig::load(&[], environment).expect("there are no files");
-        let error = config
-            .get_integer("g", "x")
-            .expect_err("it is not an integer");
+        let config = OsloConfig::load(&[], |_| Some("secret".to_owned())).unwrap();
+        let error = config.get_integer("g", "x").unwrap_err().to_string();
         let expected = "environment variable OS_G__X: [g] x is not an integer";
-        assert!(error.to_string().starts_with(expected), "{error}");
-        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]
@@ -363,14 +334,12 @@ mod tests {
             Place::File("/missing/a".into()),
             Place::Dir("/missing/b".into()),
         ];
-        let errors = OsloConfig::load(&places, |_| None).expect_err("neither exists");
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            errors,
-            [
-                "cannot list the folder /missing/b; make it readable by the exporter's user",
-                "cannot read /missing/a; make it readable by the exporter's user"
-            ]
-        );
+        let errors = lines(&OsloConfig::load(&places, |_| None).unwrap_err());
+        let expected = [
+            "cannot list the folder /missing/b",
+            "cannot read /missing/a",
+        ];
+        let remedy = "make it readable by the exporter's user";
+        assert_eq!(errors, expected.map(|fault| format!("{fault}; {remedy}")));
     }
 }

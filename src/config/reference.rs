@@ -29,39 +29,35 @@ pub(crate) fn markdown() -> String {
     text
 }
 
+/// Returns the rows of the setting's table: what, and its value.
 fn facts(key: &Key) -> Vec<(&'static str, String)> {
-    let Key {
-        name, value_name, ..
-    } = key;
-    let mut facts = vec![("value", key.accepts.to_owned())];
-    if let Some(default) = key.shown_default() {
-        facts.push(("default", default.to_owned()));
-    }
-    if key.has_flag() {
-        let value = if key.switch {
-            format!("[={value_name}]")
-        } else {
-            format!(" {value_name}")
-        };
-        facts.push(("flag", format!("`--{name}{value}`")));
-    }
-    facts.push(("variable", format!("`{}`", key.variable())));
-    let value = if key.list {
-        format!("[{value_name}]")
-    } else {
-        (*value_name).to_owned()
-    };
-    facts.push(("YAML", format!("`{name}: {value}`")));
-    if let Some((group, option)) = key.option {
-        facts.push(("cinder.conf", format!("`{option}` in `[{group}]`")));
-    }
-    if let Some(credential) = key.credential {
-        facts.push(("systemd credential", format!("`{credential}`")));
-    }
+    let (name, value) = (key.name, key.value_name);
+    let [equals, end] = if key.switch { ["[=", "]"] } else { [" ", ""] };
+    let flag = format!("`--{name}{equals}{value}{end}`");
+    let [start, end] = if key.list { ["[", "]"] } else { [""; 2] };
+    let yaml = format!("`{name}: {start}{value}{end}`");
+    let option = key
+        .option
+        .map(|(group, option)| format!("`{option}` in `[{group}]`"));
     let uptake = match key.uptake {
         Uptake::Reload => "needs a reload",
         Uptake::Restart => "needs a restart",
     };
-    facts.push(("a change", uptake.to_owned()));
-    facts
+    let facts = [
+        ("value", Some(key.accepts.to_owned())),
+        ("default", key.shown_default().map(str::to_owned)),
+        ("flag", key.has_flag().then_some(flag)),
+        ("variable", Some(format!("`{}`", key.variable()))),
+        ("YAML", Some(yaml)),
+        ("cinder.conf", option),
+        (
+            "systemd credential",
+            key.credential.map(|name| format!("`{name}`")),
+        ),
+        ("a change", Some(uptake.to_owned())),
+    ];
+    let given = facts
+        .into_iter()
+        .filter_map(|(what, value)| Some((what, value?)));
+    given.collect()
 }

@@ -3,20 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use super::database_url::DatabaseUrl;
-use super::effective::Effective;
 use super::fault::Fault;
 use super::flags::{Flags, variable};
 use super::layer::Layer;
 use super::listen_address::Listen;
-use super::log::Log;
 use super::oslo::OsloConfig;
 use super::place::Place;
-use super::url_source::{self, Password};
-use super::values::Values;
-use super::{credential, key, spelling};
+use super::values::{Effective, Log, Values};
+use super::{key, spelling, url_source};
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::tracker::Tolerances;
 
@@ -79,22 +74,18 @@ impl Settings {
         load(flags, variable, names)
     }
 
-    /// Reads all values; `None` only along with a fault.
-    fn read(
-        values: &mut Values,
-        url: Option<DatabaseUrl>,
-        password: Password,
-        places: &[(Place, String)],
-        mut warnings: Vec<String>,
-    ) -> Option<Self> {
+    /// Reads all values but the URL; `None` only along with a fault.
+    fn read(values: &mut Values, url: Option<DatabaseUrl>, warnings: Vec<String>) -> Option<Self> {
         // Read every value before the first `?`, so that all faults are reported together.
-        let intervals = intervals(values);
+        let service_down_time = values.time_delta("cinder.service-down-time");
+        let report_interval = values.time_delta("cinder.report-interval");
         let connect_timeout = values.period("database.connect-timeout");
         let query_timeout = values.period("database.query-timeout");
         let poll_interval = values.period("poll.interval");
-        let tolerances = tolerances(values);
+        let visibility_delay = values.time_delta("skew.visibility-delay");
+        let max_drift_ppm = values.max_drift();
         let stale_after = poll_interval.and_then(|interval| values.stale_after(interval));
-        if let (Some(query_timeout), Some(stale_after)) = (query_timeout, stale_after)
+        if let Some((query_timeout, stale_after)) = query_timeout.zip(stale_after)
             && query_timeout >= stale_after
         {
             values.faults.push(Fault::QueryTooLong {
@@ -107,21 +98,18 @@ impl Settings {
         let enable_lifecycle = values.boolean("web.enable-lifecycle");
         let web_config = values.web_config();
         let log = values.log();
-        let mut url = url?;
-        if let Some(password) = password.read(values, &url, &mut warnings) {
-            url.password = Some(password);
-        }
-        warnings.extend(url.ignored.iter().map(|option| {
-            format!("the option `{option}` of the database URL is unknown and ignored")
-        }));
-        let intervals = intervals?;
-        warnings.extend(warn_of_intervals(&intervals, values, !places.is_empty()));
         Some(Self {
-            url,
+            url: url?,
             connect_timeout: connect_timeout?,
             query_timeout: query_timeout?,
-            intervals,
-            tolerances: tolerances?,
+            intervals: Intervals {
+                service_down_time: service_down_time?,
+                report_interval: report_interval?,
+            },
+            tolerances: Tolerances {
+                visibility_delay: visibility_delay?,
+                max_drift_ppm: max_drift_ppm?,
+            },
             poll_interval: poll_interval?,
             stale_after: stale_after?,
             listen: listen?,
@@ -135,32 +123,59 @@ impl Settings {
     }
 }
 
+/// Where and how a running exporter on the same machine listens; no database is needed.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    /// The addresses or sockets.
+    pub listen: Listen,
+    /// Whether a web configuration file is set, which may enable TLS.
+    pub has_web_config: bool,
+    /// Other faults of the settings file. A running exporter has refused that file and keeps its settings.
+    pub faults: Vec<Fault>,
+}
+
+impl Listening {
+    /// Loads it from all sources of [`Settings::load`] except cinder.conf.
+    ///
+    /// # Errors
+    /// The faults, if the address is unknown because of them.
+    pub(crate) fn load(flags: Flags) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let file = flags.settings_file(variable, &mut faults);
+        let environment = Layer::environment(variable);
+        let layers = vec![flags.layer, environment, file, Layer::defaults()];
+        let mut values = Values::new(layers, faults);
+        let Some(listen) = values.listen() else {
+            return Err(values.faults);
+        };
+        Ok(Self {
+            listen,
+            has_web_config: values.web_config().is_some(),
+            faults: values.faults,
+        })
+    }
+}
+
 fn load(
     flags: Flags,
     variable: impl Fn(&str) -> Option<String> + Copy + Send + Sync + 'static,
     variables: impl Iterator<Item = String>,
 ) -> Result<Settings, Vec<Fault>> {
     let mut faults = Vec::new();
-    let environment = Layer::environment(variable);
     let file = flags.settings_file(variable, &mut faults);
-    let stronger = [&flags.layer, &environment, &file];
+    let mut layers = vec![flags.layer, Layer::environment(variable), file];
 
     // The strongest layer that names cinder.conf wins: the files of two layers are not mixed.
-    let mut places = flags.places;
-    if places.is_empty() {
-        let mut named = stronger.iter().map(|layer| layer.places());
-        places = named.find(|places| !places.is_empty()).unwrap_or_default();
-    }
-    let url = url_source::strongest(&stronger, &mut faults)
-        .or_else(|| credential::read(key::URL_CREDENTIAL, variable, &mut faults));
+    let mut named = layers.iter().map(Layer::places);
+    let places = Some(flags.places).filter(|places| !places.is_empty());
+    let places = places.or_else(|| named.find(|places| !places.is_empty()));
+    let places = places.unwrap_or_default();
+    let url = url_source::strongest(&layers, variable, &mut faults);
     let cinder = cinder_layer(&places, variable, url.is_none(), &mut faults);
     let url = url.or_else(|| cinder.get("database.url").first().cloned());
-    let unknown = unknown_variables(variables);
-    let mut warnings = unknown.iter().map(ToString::to_string).collect();
-    let password = Password::find(&stronger, variable, &mut warnings);
+    layers.extend([cinder, Layer::defaults()]);
 
-    let layers = [Layer::defaults(), cinder, file, environment, flags.layer];
-    let mut values = Values::merge(&layers, faults)?;
+    let mut values = Values::new(layers, faults);
     for (place, origin) in &places {
         let name = match place {
             Place::File(_) => "cinder.config-file",
@@ -168,9 +183,22 @@ fn load(
         };
         values.note(name, place.path().display().to_string(), origin.clone());
     }
-    let url = url_source::parse(&mut values, url, &places);
-    match Settings::read(&mut values, url, password, &places, warnings) {
-        Some(settings) if values.faults.is_empty() => Ok(settings),
+    let unknown = unknown_variables(variables);
+    let mut warnings: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    let mut url = url_source::parse(&mut values, url, &places);
+    if let Some(url) = &mut url {
+        let password = url_source::password(&mut values, url, variable, &mut warnings);
+        url.password = password.or(url.password.take());
+        warnings.extend(url.ignored.iter().map(|option| {
+            format!("the option `{option}` of the database URL is unknown and ignored")
+        }));
+    }
+    match Settings::read(&mut values, url, warnings) {
+        Some(mut settings) if values.faults.is_empty() => {
+            let warning = warn_of_intervals(&settings, !places.is_empty());
+            settings.warnings.extend(warning);
+            Ok(settings)
+        }
         _ => {
             // A misspelt variable may be the reason why the database URL is missing.
             values.faults.extend(unknown);
@@ -201,32 +229,16 @@ fn unknown_variables(variables: impl Iterator<Item = String>) -> Vec<Fault> {
         .filter(|name| spelling::is_stray_variable(name))
         .collect();
     names.sort_unstable();
-    let fault = |name: String| Fault::UnknownVariable {
-        nearest: spelling::nearest_variable(&name),
-        name,
+    let fault = |name: String| {
+        let nearest = spelling::nearest_variable(&name);
+        let advice = spelling::advice(nearest.as_deref(), spelling::SEE_HELP);
+        Fault::UnknownVariable { name, advice }
     };
     names.into_iter().map(fault).collect()
 }
 
-fn intervals(values: &mut Values) -> Option<Intervals> {
-    let service_down_time = values.duration("cinder.service-down-time");
-    let report_interval = values.duration("cinder.report-interval");
-    Some(Intervals {
-        service_down_time: TimeDelta::from_std(service_down_time?).ok()?,
-        report_interval: TimeDelta::from_std(report_interval?).ok()?,
-    })
-}
-
-fn tolerances(values: &mut Values) -> Option<Tolerances> {
-    let visibility_delay = values.duration("skew.visibility-delay");
-    let max_drift_ppm = values.max_drift();
-    Some(Tolerances {
-        visibility_delay: TimeDelta::from_std(visibility_delay?).ok()?,
-        max_drift_ppm: max_drift_ppm?,
-    })
-}
-
-fn warn_of_intervals(intervals: &Intervals, values: &Values, has_cinder: bool) -> Option<String> {
+fn warn_of_intervals(settings: &Settings, has_cinder: bool) -> Option<String> {
+    let intervals = &settings.intervals;
     let raised = intervals.scheduler_service_down_time();
     if raised != intervals.service_down_time {
         return Some(format!(
@@ -237,9 +249,9 @@ fn warn_of_intervals(intervals: &Intervals, values: &Values, has_cinder: bool) -
             raised.num_seconds()
         ));
     }
-    let assumed = ["cinder.service-down-time", "cinder.report-interval"]
-        .iter()
-        .any(|name| values.is_default(name));
+    let names = ["cinder.service-down-time", "cinder.report-interval"];
+    let mut values = settings.effective.iter();
+    let assumed = values.any(|it| names.contains(&it.name) && it.origin == "default");
     (assumed && !has_cinder).then(|| {
         "without cinder.conf, Cinder's defaults apply to service_down_time and report_interval; set \
          --cinder.config-file, or cinder.service-down-time and cinder.report-interval"

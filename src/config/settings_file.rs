@@ -1,6 +1,4 @@
 //! The YAML settings file as a layer.
-//!
-//! The crate `config` reads YAML too, but drops the lines and takes `0123` for a number.
 
 use std::path::Path;
 
@@ -12,13 +10,13 @@ use super::spelling;
 
 /// Reads the text of a settings file; returns its values and all of its faults.
 pub(super) fn read(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
-    let tree = node::read(path, text);
+    let (documents, faults) = node::read(path, text);
     let mut file = SettingsFile {
         layer: Layer::default(),
-        faults: tree.faults,
+        faults,
         seen: Vec::new(),
     };
-    for document in tree.documents {
+    for document in documents {
         match document.content {
             Content::Nothing | Content::Faulty => {}
             Content::Mapping(entries) => file.entries(None, entries),
@@ -41,10 +39,7 @@ struct SettingsFile {
 
 impl SettingsFile {
     fn fault(&mut self, origin: &str, what: impl Into<String>) {
-        self.faults.push(Fault::Syntax {
-            origin: origin.to_owned(),
-            what: what.into(),
-        });
+        self.faults.push(Fault::syntax(origin, what));
     }
 
     /// Takes the entries of a mapping below the key `above`, or of the whole file.
@@ -122,14 +117,16 @@ impl SettingsFile {
     }
 
     fn text(&mut self, name: String, text: String, origin: String) {
-        match keys::find(&name) {
-            Some(key) => self.layer.add(key, text, origin),
-            None => self.faults.push(Fault::UnknownKey {
-                nearest: spelling::nearest(&name, KEYS.iter().map(|key| key.name)),
-                origin,
-                name,
-            }),
+        if let Some(key) = keys::find(&name) {
+            return self.layer.add(key, text, origin);
         }
+        let nearest = spelling::nearest(&name, KEYS.iter().map(|key| key.name));
+        self.faults.push(Fault::Unknown {
+            origin,
+            kind: "setting",
+            advice: spelling::advice(nearest, spelling::SEE_HELP),
+            name,
+        });
     }
 }
 
@@ -137,17 +134,28 @@ impl SettingsFile {
 mod tests {
     use super::*;
 
-    fn check(text: &str, values: &[(&str, &str, &str)], faults: &[&str]) {
+    /// Checks the values of a text, each as `NAME = VALUE (LINE)`, and its faults, each as `LINE: FAULT`.
+    #[track_caller]
+    fn check(text: &str, values: &[&str], faults: &[&str]) {
         let (layer, found) = read(Path::new("s.yaml"), text);
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(found, faults, "faults of {text}");
+        let faults = faults.iter().map(|fault| format!("s.yaml:{fault}"));
+        assert_eq!(found, faults.collect::<Vec<_>>(), "faults of {text}");
         let mut got = Vec::new();
         for key in KEYS {
-            for item in layer.get(key.name) {
-                got.push((key.name, item.text.as_str(), item.origin.as_str()));
-            }
+            let items = layer.get(key.name).iter();
+            got.extend(items.map(|it| format!("{} = {} ({})", key.name, it.text, it.origin)));
         }
-        assert_eq!(got, values, "values of {text}");
+        let values = values.iter().map(|value| value.replace(" (", " (s.yaml:"));
+        assert_eq!(got, values.collect::<Vec<_>>(), "values of {text}");
+    }
+
+    /// Checks faults of texts of one line without values.
+    #[track_caller]
+    fn check_faults<const N: usize>(cases: [(&str, &str); N]) {
+        for (text, fault) in cases {
+            check(text, &[], &[&format!("1: {fault}")]);
+        }
     }
 
     #[test]
@@ -155,10 +163,10 @@ mod tests {
         check(
             "# comment\npoll:\n  interval: 5s\nlog.level: debug\nweb:\n  listen-address: [':1', \":2\"]\n",
             &[
-                ("poll.interval", "5s", "s.yaml:3"),
-                ("web.listen-address", ":1", "s.yaml:6"),
-                ("web.listen-address", ":2", "s.yaml:6"),
-                ("log.level", "debug", "s.yaml:4"),
+                "poll.interval = 5s (3)",
+                "web.listen-address = :1 (6)",
+                "web.listen-address = :2 (6)",
+                "log.level = debug (4)",
             ],
             &[],
         );
@@ -167,19 +175,16 @@ mod tests {
     #[test]
     fn scalars_stay_text_as_written() {
         for text in ["0123", "1e5", "true", "1_000", "0x10"] {
-            check(
-                &format!("database: {{url: {text}}}"),
-                &[("database.url", text, "s.yaml:1")],
-                &[],
-            );
+            let value = format!("database.url = {text} (1)");
+            check(&format!("database: {{url: {text}}}"), &[&value], &[]);
         }
     }
 
     #[test]
     fn an_empty_file_sets_nothing() {
-        check("", &[], &[]);
-        check("# nothing yet\n", &[], &[]);
-        check("---\n", &[], &[]);
+        for text in ["", "# nothing yet\n", "---\n", "{}"] {
+            check(text, &[], &[]);
+        }
     }
 
     #[test]
@@ -188,115 +193,87 @@ mod tests {
             "poll:\n  intervall: 5s\nxyzzy: 1\n",
             &[],
             &[
-                "s.yaml:2: unknown setting `poll.intervall`; did you mean `poll.interval`?",
-                "s.yaml:3: unknown setting `xyzzy`; `--help` lists all settings",
+                "2: unknown setting `poll.intervall`; did you mean `poll.interval`?",
+                "3: unknown setting `xyzzy`; `--help` lists all settings",
             ],
         );
     }
 
     #[test]
     fn values_without_a_meaning_are_refused() {
-        check(
-            "- 1\n",
-            &[],
-            &["s.yaml:1: the file must contain a mapping, such as `poll: {interval: 5s}`"],
-        );
-        check(
-            "hello\n",
-            &[],
-            &["s.yaml:1: the file must contain a mapping, such as `poll: {interval: 5s}`"],
-        );
-        check(
-            "poll:\n  interval:\n",
-            &[],
-            &["s.yaml:2: the key `poll.interval` has no value"],
-        );
-        check(
-            "'': {poll.interval: 5s}",
-            &[],
-            &["s.yaml:1: unknown setting `.poll.interval`; did you mean `poll.interval`?"],
-        );
-        check(
-            "poll: {interval: [5s]}",
-            &[],
-            &["s.yaml:1: `poll.interval` takes one value, not a list"],
-        );
+        let no_mapping = "the file must contain a mapping, such as `poll: {interval: 5s}`";
+        let list = "`poll.interval` takes one value, not a list";
+        let unknown = "unknown setting `.poll.interval`; did you mean `poll.interval`?";
+        check_faults([
+            ("- 1\n", no_mapping),
+            ("hello\n", no_mapping),
+            ("'': {poll.interval: 5s}", unknown),
+            ("poll: {interval: [5s]}", list),
+        ]);
+        let no_value = "2: the key `poll.interval` has no value";
+        check("poll:\n  interval:\n", &[], &[no_value]);
         check(
             "web: {listen-address: [[a]]}",
-            &[("web.listen-address", "a", "s.yaml:1")],
-            &["s.yaml:1: a list cannot contain a list"],
+            &["web.listen-address = a (1)"],
+            &["1: a list cannot contain a list"],
         );
         check(
             "web: {listen-address: [{a: b}, ~]}",
             &[],
             &[
-                "s.yaml:1: a list cannot contain a mapping",
-                "s.yaml:1: unknown setting `web.listen-address.a`; did you mean `web.listen-address`?",
-                "s.yaml:1: the key `web.listen-address` has no value",
+                "1: a list cannot contain a mapping",
+                "1: unknown setting `web.listen-address.a`; did you mean `web.listen-address`?",
+                "1: the key `web.listen-address` has no value",
             ],
         );
         check(
             "poll: &a {intervall: 5s}\nweb: *a\n",
             &[],
             &[
-                "s.yaml:2: aliases are not supported; write out the value",
-                "s.yaml:1: unknown setting `poll.intervall`; did you mean `poll.interval`?",
+                "2: aliases are not supported; write out the value",
+                "1: unknown setting `poll.intervall`; did you mean `poll.interval`?",
             ],
         );
         check(
             "log.level: info\n---\nlog.level: info\n",
-            &[("log.level", "info", "s.yaml:3")],
+            &["log.level = info (3)"],
             &[
-                "s.yaml:2: a second document starts here; keep only one",
-                "s.yaml:3: the key `log.level` is given twice",
+                "2: a second document starts here; keep only one",
+                "3: the key `log.level` is given twice",
             ],
         );
     }
 
     #[test]
     fn empty_collections_are_refused() {
-        let fault = "s.yaml:1: this list or mapping is empty; remove its key";
-        for text in [
-            "pol: {}",
-            "web: {listen-address: []}",
-            "poll: {interval: {}}",
-        ] {
-            check(text, &[], &[fault]);
-        }
-        check("{}", &[], &[]);
+        let fault = "this list or mapping is empty; remove its key";
+        check_faults([
+            ("pol: {}", fault),
+            ("web: {listen-address: []}", fault),
+            ("poll: {interval: {}}", fault),
+        ]);
     }
 
     #[test]
     fn possible_secrets_are_not_shown() {
-        check(
-            "mysql://u:secret@h/d: 1",
-            &[],
-            &["s.yaml:1: unknown setting; `--help` lists all settings"],
-        );
-        check(
-            "mysql://u:secret@h/d:\n",
-            &[],
-            &["s.yaml:1: the key has no value"],
-        );
+        let unknown = "unknown setting; `--help` lists all settings";
+        check_faults([
+            ("mysql://u:secret@h/d: 1", unknown),
+            ("mysql://u:secret@h/d:\n", "the key has no value"),
+        ]);
     }
 
     #[test]
     fn a_setting_given_twice_is_refused() {
-        check(
-            "log: {level: info}\nlog.level: warn\n",
-            &[("log.level", "warn", "s.yaml:2")],
-            &["s.yaml:2: the key `log.level` is given twice"],
-        );
+        let text = "log: {level: info}\nlog.level: warn\n";
+        let fault = "2: the key `log.level` is given twice";
+        check(text, &["log.level = warn (2)"], &[fault]);
     }
 
     #[test]
     fn broken_yaml_names_the_line() {
         let (_, faults) = read(Path::new("s.yaml"), "poll:\n  interval: 5s\n bad\n");
         assert_eq!(faults.len(), 1);
-        assert!(
-            faults[0].to_string().starts_with("s.yaml:"),
-            "{}",
-            faults[0]
-        );
+        assert!(faults[0].to_string().starts_with("s.yaml:"), "{faults:?}");
     }
 }

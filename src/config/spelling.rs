@@ -3,6 +3,9 @@
 use super::key::{CONFIG_FILE, Key, PREFIX, variable};
 use super::keys::KEYS;
 
+/// The advice for a name that is not similar to any setting.
+pub(super) const SEE_HELP: &str = "`--help` lists all settings";
+
 /// Returns the candidate most similar to a misspelt name, if any is similar enough.
 pub(crate) fn nearest<'a>(
     name: &str,
@@ -14,6 +17,14 @@ pub(crate) fn nearest<'a>(
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
+}
+
+/// Returns the advice for an unknown name.
+pub(super) fn advice(nearest: Option<&str>, otherwise: &str) -> String {
+    nearest.map_or_else(
+        || otherwise.to_owned(),
+        |name| format!("did you mean `{name}`?"),
+    )
 }
 
 /// Returns the variable most similar to a misspelt one, if any is similar enough.
@@ -43,45 +54,44 @@ mod tests {
 
     #[test]
     fn a_setting_has_a_variable() {
-        assert_eq!(
-            keys::find("poll.stale-after").unwrap().variable(),
-            "OPENSTACK_HEARTBEAT_POLL_STALE_AFTER"
-        );
+        let variable = keys::find("poll.stale-after").unwrap().variable();
+        assert_eq!(variable, "OPENSTACK_HEARTBEAT_POLL_STALE_AFTER");
     }
 
     #[test]
     fn the_nearest_name_is_found_unless_none_is_similar() {
-        let names = || KEYS.iter().map(|key| key.name);
-        assert_eq!(nearest("poll.intervall", names()), Some("poll.interval"));
-        assert_eq!(
-            nearest("web.listen_address", names()),
-            Some("web.listen-address")
-        );
-        assert_eq!(nearest("xyzzy", names()), None);
+        for (name, expected) in [
+            ("poll.intervall", Some("poll.interval")),
+            ("web.listen_address", Some("web.listen-address")),
+            ("xyzzy", None),
+        ] {
+            assert_eq!(nearest(name, KEYS.iter().map(|key| key.name)), expected);
+        }
     }
 
     #[test]
     fn the_nearest_variable_is_found_without_the_common_prefix() {
-        let nearest = |rest| nearest_variable(&format!("OPENSTACK_HEARTBEAT_{rest}"));
         for (rest, expected) in [
-            ("POL_INTERVAL", "POLL_INTERVAL"),
-            ("DATABSE_URL", "DATABASE_URL"),
-            ("LISTEN_ADDRESS", "WEB_LISTEN_ADDRESS"),
+            ("POL_INTERVAL", Some("POLL_INTERVAL")),
+            ("DATABSE_URL", Some("DATABASE_URL")),
+            ("LISTEN_ADDRESS", Some("WEB_LISTEN_ADDRESS")),
+            ("XYZZY", None),
         ] {
-            let expected = format!("OPENSTACK_HEARTBEAT_{expected}");
-            assert_eq!(nearest(rest), Some(expected));
+            let expected = expected.map(|expected| format!("{PREFIX}{expected}"));
+            assert_eq!(nearest_variable(&format!("{PREFIX}{rest}")), expected);
         }
-        assert_eq!(nearest("XYZZY"), None);
     }
 
     #[test]
     fn variables_of_kubernetes_are_not_stray() {
-        assert!(is_stray_variable("OPENSTACK_HEARTBEAT_POLL_INTERVALL"));
-        assert!(!is_stray_variable("OPENSTACK_HEARTBEAT_POLL_INTERVAL"));
-        assert!(!is_stray_variable("OPENSTACK_HEARTBEAT_CONFIG_FILE"));
-        assert!(!is_stray_variable(
-            "OPENSTACK_HEARTBEAT_EXPORTER_SERVICE_HOST"
-        ));
-        assert!(!is_stray_variable("PATH"));
+        for (name, expected) in [
+            ("OPENSTACK_HEARTBEAT_POLL_INTERVALL", true),
+            ("OPENSTACK_HEARTBEAT_POLL_INTERVAL", false),
+            ("OPENSTACK_HEARTBEAT_CONFIG_FILE", false),
+            ("OPENSTACK_HEARTBEAT_EXPORTER_SERVICE_HOST", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(is_stray_variable(name), expected, "{name}");
+        }
     }
 }

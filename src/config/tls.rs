@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use super::option_file::OptionFile;
 use super::url_error::UrlError;
-use super::url_option::Options;
+use super::url_parts::Options;
 
 /// Whether the connection is encrypted, and how the server is verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TlsMode {
     /// No encryption.
+    #[default]
     Disabled,
     /// Encrypted if the server offers it; the server is not verified.
     Preferred,
@@ -22,7 +23,7 @@ pub enum TlsMode {
 }
 
 /// The TLS settings. Without `ca`, the verifying modes trust the system's authorities.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// Encryption and verification.
     pub mode: TlsMode,
@@ -48,20 +49,17 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Url
             .path(option)
             .or_else(|| file.get(in_file).map(PathBuf::from))
     };
-    let (ca, cert, key) = (
-        path("sslca", "ssl-ca"),
-        path("sslcert", "ssl-cert"),
-        path("sslkey", "ssl-key"),
-    );
+    let ca = path("sslca", "ssl-ca");
+    let cert = path("sslcert", "ssl-cert");
+    let key = path("sslkey", "ssl-key");
     let disabled = options.flag("ssl_disabled")?;
     let identity = options.flag("ssl_verify_identity")?;
     let verify = options.flag("ssl_verify_cert")?;
     let host_name = options.flag("ssl_check_hostname")?;
-    let mode = match options
-        .take(&["sslmode"])
-        .map(|mode| mode.to_uppercase())
-        .as_deref()
-    {
+    let has_ca = ca.is_some() || folder;
+    let has_option = cert.is_some() || key.is_some() || cipher || host_name.is_some();
+    let native = options.take(&["sslmode"]).map(|mode| mode.to_uppercase());
+    let mode = match native.as_deref() {
         Some("DISABLED") => TlsMode::Disabled,
         Some("PREFERRED") => TlsMode::Preferred,
         Some("REQUIRED") => TlsMode::Required,
@@ -69,33 +67,20 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Url
         Some("VERIFY_IDENTITY") => TlsMode::VerifyFull,
         Some(_) => {
             let known = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
-            return Err(UrlError::TlsMode {
-                option: "ssl-mode",
-                known,
-            });
+            return Err(UrlError::TlsMode("ssl-mode", known));
         }
         None if disabled == Some(true) => TlsMode::Disabled,
         None if identity == Some(true) => TlsMode::VerifyFull,
         None => match verify {
             Some(true) => TlsMode::VerifyCa,
             Some(false) => TlsMode::Required,
-            None if (ca.is_some() || folder) && host_name == Some(false) => TlsMode::VerifyCa,
-            None if ca.is_some() || folder => TlsMode::VerifyFull,
-            None if cert.is_some() || key.is_some() || cipher || host_name.is_some() => {
-                TlsMode::Required
-            }
+            None if has_ca && host_name == Some(false) => TlsMode::VerifyCa,
+            None if has_ca => TlsMode::VerifyFull,
+            None if has_option => TlsMode::Required,
             None => TlsMode::Preferred,
         },
     };
-    if cert.is_some() != key.is_some() {
-        return Err(UrlError::HalfCertificate);
-    }
-    Ok(Tls {
-        mode,
-        ca,
-        cert,
-        key,
-    })
+    tls(mode, [ca, cert, key])
 }
 
 /// Returns the TLS settings of a PostgreSQL URL.
@@ -103,11 +88,7 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Url
 /// Mirrors libpq, with two differences: files in `~/.postgresql` are ignored, and `allow` means `prefer`, which tries
 /// encryption first.
 pub(super) fn postgres(options: &mut Options) -> Result<Tls, UrlError> {
-    let (ca, cert, key) = (
-        options.path("sslrootcert"),
-        options.path("sslcert"),
-        options.path("sslkey"),
-    );
+    let [ca, cert, key] = ["sslrootcert", "sslcert", "sslkey"].map(|name| options.path(name));
     let system = ca.as_ref().is_some_and(|ca| ca.as_os_str() == "system");
     let mode = match options.take(&["sslmode"]).as_deref() {
         // With the system's authorities, libpq accepts only modes that verify the host name.
@@ -119,18 +100,19 @@ pub(super) fn postgres(options: &mut Options) -> Result<Tls, UrlError> {
         Some("verify-full") => TlsMode::VerifyFull,
         Some(_) => {
             let known = "disable, allow, prefer, require, verify-ca or verify-full";
-            return Err(UrlError::TlsMode {
-                option: "sslmode",
-                known,
-            });
+            return Err(UrlError::TlsMode("sslmode", known));
         }
     };
+    tls(mode, [ca.filter(|_| !system), cert, key])
+}
+
+fn tls(mode: TlsMode, [ca, cert, key]: [Option<PathBuf>; 3]) -> Result<Tls, UrlError> {
     if cert.is_some() != key.is_some() {
         return Err(UrlError::HalfCertificate);
     }
     Ok(Tls {
         mode,
-        ca: ca.filter(|_| !system),
+        ca,
         cert,
         key,
     })

@@ -6,57 +6,50 @@ use std::path::PathBuf;
 /// Why a database URL cannot be used. No message contains any part of the URL: it could be part of the password.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
-    #[error("database URL: the URL is empty")]
+    #[error("the URL is empty")]
     Empty,
-    #[error("database URL: it starts with a quotation mark; remove the quotation marks")]
+    #[error("it starts with a quotation mark; remove the quotation marks")]
     Quoted,
     #[error(
-        "database URL: a client certificate and its key must be given together; add the missing one or remove both"
+        "a client certificate and its key must be given together; add the missing one or remove both"
     )]
     HalfCertificate,
     #[error(
-        "database URL: unknown scheme; use mysql://, mariadb://, postgresql:// or sqlite://, optionally with a +driver"
+        "unknown scheme; use mysql://, mariadb://, postgresql:// or sqlite://, optionally with a +driver"
     )]
     Scheme,
     #[error(
-        "database URL: it contains a line break or another control character; write the URL on one line, and \
+        "it contains a line break or another control character; write the URL on one line, and \
          comments on separate lines"
     )]
     ControlCharacter,
     #[error(
-        "database URL: unescaped '@' after the user part; write '@' in the password or in an option as %40, and \
+        "unescaped '@' after the user part; write '@' in the password or in an option as %40, and \
          '/' in the user name as %2F"
     )]
     RawAt,
     #[error(
-        "database URL: the host is not a single name or address; write '@' in the password as %40, and an IPv6 \
+        "the host is not a single name or address; write '@' in the password as %40, and an IPv6 \
          address in brackets"
     )]
     Host,
     #[error(
-        "database URL: the port is not a number from 1 to 65535; write '@' in the password as %40, and ':' in the \
+        "the port is not a number from 1 to 65535; write '@' in the password as %40, and ':' in the \
          user name as %3A"
     )]
     Port,
-    #[error("database URL: no database name; end the URL with /cinder")]
+    #[error("no database name; end the URL with /cinder")]
     NoDatabase,
-    #[error(
-        "database URL: an SQLite URL has no host; write sqlite:///relative or sqlite:////absolute"
-    )]
+    #[error("an SQLite URL has no host; write sqlite:///relative or sqlite:////absolute")]
     SqliteHost,
-    #[error(
-        "database URL: an SQLite database in memory cannot be read by another process; name a file"
-    )]
+    #[error("an SQLite database in memory cannot be read by another process; name a file")]
     SqliteMemory,
-    #[error("database URL: option {option} has an unknown mode; use {known}")]
-    TlsMode {
-        option: &'static str,
-        known: &'static str,
-    },
-    #[error("database URL: option {option} must be true or false")]
-    Flag { option: &'static str },
+    #[error("option {0} has an unknown mode; use {1}")]
+    TlsMode(&'static str, &'static str),
+    #[error("option {0} must be true or false")]
+    Flag(&'static str),
     #[error(
-        "database URL: failed to read the option file {}; make it readable by the exporter's user, or remove \
+        "failed to read the option file {}; make it readable by the exporter's user, or remove \
          read_default_file",
         path.display()
     )]

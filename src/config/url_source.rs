@@ -1,30 +1,42 @@
 //! Which of the configured database URLs and passwords are used.
+//!
+//! A credential of systemd is a file in a folder that only the service can read.
+
+use std::path::Path;
 
 use secrecy::SecretString;
 
 use super::database_url::DatabaseUrl;
 use super::fault::Fault;
+use super::key::{PASSWORD_CREDENTIAL, URL_CREDENTIAL};
 use super::layer::{Item, Layer};
 use super::place::Place;
 use super::values::Values;
-use super::{credential, key, secret};
 
-/// Returns the URL of the strongest layer that has a URL or names its file.
-pub(super) fn strongest(layers: &[&Layer], faults: &mut Vec<Fault>) -> Option<Item> {
+/// Returns the URL of the strongest layer that has a URL or names its file, or else the credential.
+pub(super) fn strongest(
+    layers: &[Layer],
+    variable: impl Fn(&str) -> Option<String>,
+    faults: &mut Vec<Fault>,
+) -> Option<Item> {
     for layer in layers {
         match (layer.get("database.url"), layer.get("database.url-file")) {
             ([], []) => {}
             ([url, ..], []) => return Some(url.clone()),
-            ([], [file, ..]) => return Some(secret::read(file, faults)),
+            ([], [file, ..]) => {
+                let (text, origin) = (secret(file, faults), file.text.clone());
+                return Some(Item { text, origin });
+            }
             ([url, ..], [..]) => {
-                faults.push(Fault::TwoUrls {
-                    origin: url.origin.clone(),
-                });
+                let what = "both `database.url` and `database.url-file` are set here; remove one";
+                faults.push(Fault::syntax(&url.origin, what));
                 return Some(url.clone());
             }
         }
     }
-    None
+    let file = credential(URL_CREDENTIAL, variable)?;
+    let (text, origin) = (secret(&file, faults), file.origin);
+    Some(Item { text, origin })
 }
 
 /// Parses the chosen URL; `None` only along with a fault.
@@ -48,88 +60,84 @@ pub(super) fn parse(
     if item.text.is_empty() && !values.faults.is_empty() {
         return None;
     }
-    match DatabaseUrl::parse(&item.text) {
+    let Item { text, origin } = item;
+    match DatabaseUrl::parse(&text) {
         Ok(url) => {
-            values.note("database.url", url.redacted(), item.origin);
+            values.note("database.url", url.redacted(), origin);
             Some(url)
         }
         Err(source) => {
-            values.faults.push(Fault::Url {
-                origin: item.origin,
-                source,
-            });
+            values.faults.push(Fault::Url { origin, source });
             None
         }
     }
 }
 
-/// The files that may contain the password, besides the URL.
-pub(super) struct Password {
-    /// Wins over the password in the URL.
-    file: Option<Item>,
-    /// Used only where no other password is set.
-    credential: Option<Item>,
-}
-
-impl Password {
-    /// Looks for `database.password-file` and for the credential of systemd.
-    pub(super) fn find(
-        layers: &[&Layer],
-        variable: impl Fn(&str) -> Option<String>,
-        warnings: &mut Vec<String>,
-    ) -> Self {
-        Self {
-            file: file(layers, warnings),
-            credential: credential::find(key::PASSWORD_CREDENTIAL, variable),
+/// Returns the password that replaces the one in the URL, if any. The credential replaces no other password.
+pub(super) fn password(
+    values: &mut Values,
+    url: &DatabaseUrl,
+    variable: impl Fn(&str) -> Option<String>,
+    warnings: &mut Vec<String>,
+) -> Option<SecretString> {
+    let file = password_file(&values.layers, warnings);
+    let credential = credential(PASSWORD_CREDENTIAL, variable);
+    let file = match (file, credential) {
+        (None, Some(credential)) if url.password.is_none() => credential,
+        (file, credential) => {
+            warnings.extend(credential.map(|Item { origin, .. }| {
+                format!("the {origin} is not used: another password takes precedence")
+            }));
+            file?
         }
-    }
-
-    /// Returns the password that replaces the one in the URL, if any.
-    pub(super) fn read(
-        self,
-        values: &mut Values,
-        url: &DatabaseUrl,
-        warnings: &mut Vec<String>,
-    ) -> Option<SecretString> {
-        let file = match (self.file, self.credential) {
-            (None, Some(credential)) if url.password.is_none() => credential,
-            (file, credential) => {
-                warnings.extend(credential.map(|credential| {
-                    let origin = credential.origin;
-                    format!("the {origin} is not used: another password takes precedence")
-                }));
-                file?
-            }
-        };
-        values.note(
-            "database.password-file",
-            file.text.clone(),
-            file.origin.clone(),
-        );
-        let password = secret::read(&file, &mut values.faults).text;
-        (!password.is_empty()).then(|| password.into())
-    }
+    };
+    let password = secret(&file, &mut values.faults);
+    values.note("database.password-file", file.text, file.origin);
+    (!password.is_empty()).then(|| password.into())
 }
 
 /// Returns the password file, unless a stronger layer sets a URL: then the password of that URL is used.
-fn file(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Item> {
-    for layer in layers {
-        if let Some(file) = layer.get("database.password-file").first() {
-            return Some(file.clone());
-        }
-        if ["database.url", "database.url-file"]
-            .iter()
-            .any(|name| !layer.get(name).is_empty())
-        {
-            break;
-        }
-    }
-    let ignored = layers
+fn password_file(layers: &[Layer], warnings: &mut Vec<String>) -> Option<Item> {
+    let name = "database.password-file";
+    let found = layers
         .iter()
-        .find_map(|layer| layer.get("database.password-file").first())?;
-    warnings.push(format!(
-        "`database.password-file` of {} is ignored: the database URL is set in a stronger place",
-        ignored.origin
-    ));
-    None
+        .position(|layer| !layer.get(name).is_empty())?;
+    let file = &layers[found].get(name)[0];
+    let urls = ["database.url", "database.url-file"];
+    let sets_url = |layer: &Layer| urls.iter().any(|name| !layer.get(name).is_empty());
+    if layers[..found].iter().any(sets_url) {
+        warnings.push(format!(
+            "`database.password-file` of {} is ignored: the database URL is set in a stronger place",
+            file.origin
+        ));
+        return None;
+    }
+    Some(file.clone())
+}
+
+/// Returns the file of a credential; `None` if systemd passed no credential of this name.
+fn credential(name: &str, variable: impl Fn(&str) -> Option<String>) -> Option<Item> {
+    let folder = variable("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty())?;
+    let path = Path::new(&folder).join(name);
+    // If the check fails, assume that the file exists: reading it then reports the error.
+    path.try_exists().unwrap_or(true).then(|| Item {
+        text: path.display().to_string(),
+        origin: format!("systemd credential {name}"),
+    })
+}
+
+/// Reads the file that `file` names, without line breaks at its end; empty after a fault.
+fn secret(file: &Item, faults: &mut Vec<Fault>) -> String {
+    let text = match std::fs::read_to_string(&file.text) {
+        Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
+        Err(source) => {
+            faults.push(Fault::read(&file.text, &file.origin, source));
+            return String::new();
+        }
+    };
+    if text.is_empty() {
+        let what = "the file is empty; check that the secret is mounted";
+        faults.push(Fault::syntax(&file.text, what));
+    }
+    text
 }

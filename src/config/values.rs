@@ -3,46 +3,62 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::{Config, Value, ValueKind};
+use chrono::TimeDelta;
 
-use super::duration;
-use super::effective::Effective;
 use super::fault::Fault;
 use super::keys;
 use super::layer::{Item, Layer};
 use super::listen_address::{Listen, ListenAddress};
-use super::log::{Log, LogFormat};
 
 /// The shortest period: no poll or timeout is shorter.
 const MIN_PERIOD: Duration = Duration::from_millis(100);
 
-/// The merged layers. Each typed read notes the value, or the fault that prevents it.
+/// The longest duration, 366 days. The limit keeps sums of durations from overflowing.
+pub(super) const MAX_DURATION: Duration = Duration::from_hours(8784);
+
+/// An active setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// Name of the setting.
+    pub name: &'static str,
+    /// Its value, with `***` for a secret.
+    pub value: String,
+    /// Where it was given.
+    pub origin: String,
+}
+
+/// Severity and format of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// Lowest severity to log.
+    pub level: tracing::Level,
+    /// Format of a line.
+    pub format: LogFormat,
+}
+
+/// Format of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `key=value`, as Prometheus's own programs write.
+    Logfmt,
+    /// One JSON object per line.
+    Json,
+}
+
+/// All layers. Each typed read notes the value, or the fault that prevents it.
 pub(super) struct Values {
-    merged: Config,
+    /// Strongest first.
+    pub(super) layers: Vec<Layer>,
     pub(super) faults: Vec<Fault>,
     pub(super) effective: Vec<Effective>,
 }
 
 impl Values {
-    /// Merges layers, weakest first; `faults` are those found so far.
-    ///
-    /// # Errors
-    /// `faults`, and the reason why the layers cannot be merged.
-    pub(super) fn merge(layers: &[Layer], mut faults: Vec<Fault>) -> Result<Self, Vec<Fault>> {
-        let mut builder = Config::builder();
-        for layer in layers {
-            builder = builder.add_source(layer.clone());
-        }
-        match builder.build() {
-            Ok(merged) => Ok(Self {
-                merged,
-                faults,
-                effective: Vec::new(),
-            }),
-            Err(error) => {
-                faults.push(error.into());
-                Err(faults)
-            }
+    pub(super) fn new(layers: Vec<Layer>, faults: Vec<Fault>) -> Self {
+        Self {
+            layers,
+            faults,
+            effective: Vec::new(),
         }
     }
 
@@ -55,41 +71,34 @@ impl Values {
         });
     }
 
-    /// Returns whether a value already read is a default.
-    pub(super) fn is_default(&self, name: &str) -> bool {
-        let mut values = self.effective.iter();
-        values.any(|value| value.name == name && value.origin == "default")
-    }
-
     /// Reads a duration of at least 100 ms.
     pub(super) fn period(&mut self, name: &'static str) -> Option<Duration> {
-        self.parsed(name, |text| {
-            duration::parse(text).filter(|duration| *duration >= MIN_PERIOD)
-        })
+        self.parsed(name, |text| duration(text).filter(|it| *it >= MIN_PERIOD))
     }
 
     /// Reads a duration, which may be zero.
-    pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
-        self.parsed(name, duration::parse)
+    pub(super) fn time_delta(&mut self, name: &'static str) -> Option<TimeDelta> {
+        self.parsed(name, |text| TimeDelta::from_std(duration(text)?).ok())
     }
 
     /// Reads `poll.stale-after`; its default and its minimum depend on the poll interval.
     pub(super) fn stale_after(&mut self, poll_interval: Duration) -> Option<Duration> {
+        let shown = humantime::format_duration;
         let least = poll_interval * 3;
         let name = "poll.stale-after";
-        let Some(item) = self.one(name) else {
+        let Some(item) = self.items(name).first().cloned() else {
             let default = least.max(Duration::from_secs(30));
-            let text = humantime::format_duration(default).to_string();
-            self.note(name, text, "default".to_owned());
+            self.note(name, shown(default).to_string(), "default".to_owned());
             return Some(default);
         };
-        let stale_after = self.duration(name)?;
+        let stale_after = self.parsed(name, duration)?;
         if stale_after < least {
-            self.faults.push(Fault::StaleTooSoon {
-                origin: item.origin,
-                stale_after,
-                poll_interval,
-            });
+            let what = format!(
+                "`{name}` is {}, which is less than three times `poll.interval` ({}); raise it or poll more often",
+                shown(stale_after),
+                shown(poll_interval)
+            );
+            self.faults.push(Fault::syntax(item.origin, what));
             return None;
         }
         Some(stale_after)
@@ -110,8 +119,8 @@ impl Values {
         }
         let name = "web.listen-address";
         let mut addresses = Vec::new();
-        for item in self.many(name) {
-            addresses.push(self.parsed_item(name, &item, ListenAddress::parse)?);
+        for item in self.items(name).to_vec() {
+            addresses.push(self.parsed_item(name, item, ListenAddress::parse)?);
         }
         (!addresses.is_empty()).then_some(Listen::Addresses(addresses))
     }
@@ -138,77 +147,73 @@ impl Values {
 
     /// Reads `log.level` and `log.format`.
     pub(super) fn log(&mut self) -> Option<Log> {
-        let level = self.parsed("log.level", |text| match text {
-            "debug" => Some(tracing::Level::DEBUG),
-            "info" => Some(tracing::Level::INFO),
-            "warn" => Some(tracing::Level::WARN),
-            "error" => Some(tracing::Level::ERROR),
-            _ => None,
-        });
+        let level = self.parsed("log.level", |text| text.parse().ok());
         let format = self.parsed("log.format", |text| match text {
-            "logfmt" => Some(LogFormat::Logfmt),
             "json" => Some(LogFormat::Json),
-            _ => None,
+            _ => Some(LogFormat::Logfmt),
         });
-        Some(Log {
-            level: level?,
-            format: format?,
-        })
+        let (level, format) = level.zip(format)?;
+        Some(Log { level, format })
     }
 
-    fn parsed<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let item = self.one(name)?;
-        self.parsed_item(name, &item, parse)
+    fn parsed<T>(&mut self, name: &'static str, parse: fn(&str) -> Option<T>) -> Option<T> {
+        let item = self.items(name).first()?.clone();
+        self.parsed_item(name, item, parse)
     }
 
     fn parsed_item<T>(
         &mut self,
         name: &'static str,
-        item: &Item,
-        parse: impl Fn(&str) -> Option<T>,
+        item: Item,
+        parse: fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let parsed = parse(&item.text);
+        let key = keys::find(name)?;
+        let Item { text, origin } = item;
+        let is_choice = key.choices.is_empty() || key.choices.contains(&text.as_str());
+        let parsed = parse(&text).filter(|_| is_choice);
         if parsed.is_some() {
-            self.note(name, item.text.clone(), item.origin.clone());
+            self.note(name, text, origin);
         } else {
-            self.faults.push(Fault::Value {
-                origin: item.origin.clone(),
-                name,
-                text: item.text.clone(),
-                expected: keys::find(name).map_or("a valid value", |key| key.accepts),
-            });
+            let what = format!("`{name}` is `{text}`; expected {}", key.accepts);
+            self.faults.push(Fault::syntax(origin, what));
         }
         parsed
     }
 
-    fn one(&self, name: &str) -> Option<Item> {
-        self.many(name).into_iter().next()
+    /// Returns a setting's values in the strongest layer that sets it.
+    fn items(&self, name: &str) -> &[Item] {
+        let mut items = self.layers.iter().map(|layer| layer.get(name));
+        items.find(|items| !items.is_empty()).unwrap_or_default()
     }
+}
 
-    fn many(&self, name: &str) -> Vec<Item> {
-        match lookup(&self.merged, name) {
-            None => Vec::new(),
-            Some(Value {
-                kind: ValueKind::Array(values),
-                ..
-            }) => values.iter().map(item).collect(),
-            Some(value) => vec![item(value)],
+/// Parses a duration; a number without a unit means seconds, as in cinder.conf.
+fn duration(text: &str) -> Option<Duration> {
+    let seconds = text.parse().map(Duration::from_secs);
+    let parsed = seconds.or_else(|_| humantime::parse_duration(text)).ok();
+    parsed.filter(|duration| *duration <= MAX_DURATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_without_a_unit_are_seconds() {
+        for (text, expected) in [
+            ("60", Some(60_000)),
+            ("1500ms", Some(1_500)),
+            ("1m 30s", Some(90_000)),
+            ("1m30s", Some(90_000)),
+            ("0", Some(0)),
+            ("-5", None),
+            ("", None),
+            ("5 parsecs", None),
+            ("99999999999999999999", None),
+            ("2y", None),
+        ] {
+            let expected = expected.map(Duration::from_millis);
+            assert_eq!(duration(text), expected, "{text}");
         }
-    }
-}
-
-/// Finds a merged value with its origin, which the getters of the crate `config` drop.
-fn lookup<'a>(merged: &'a Config, name: &str) -> Option<&'a Value> {
-    name.split('.')
-        .try_fold(&merged.cache, |value, part| match &value.kind {
-            ValueKind::Table(table) => table.get(part),
-            _ => None,
-        })
-}
-
-fn item(value: &Value) -> Item {
-    Item {
-        text: value.kind.to_string(),
-        origin: value.origin().unwrap_or_default().to_owned(),
     }
 }

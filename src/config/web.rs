@@ -13,20 +13,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hyper::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
-};
+use hyper::header::{HeaderName, HeaderValue};
 
 use self::credential::PasswordHash;
 use self::file::WebFile;
 use self::tls::ServerTls;
-use super::duration;
 use super::fault::Fault;
 use super::node::{self, Entry, Node};
+use super::values::MAX_DURATION;
 
 /// The content of a web configuration file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct WebConfig {
     /// `None`: plain HTTP.
     pub tls: Option<ServerTls>,
@@ -49,7 +46,7 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
-/// The largest burst. Multiplied by [`duration::MAX`], it does not overflow a time span.
+/// The largest burst. Multiplied by [`MAX_DURATION`], it does not overflow a time span.
 const MAX_BURST: u32 = 1_000_000;
 
 const SECTIONS: &[&str] = &[
@@ -76,22 +73,19 @@ const HEADERS: &[&str] = &[
 /// All faults.
 pub fn read(path: &Path, text: &str) -> (Result<WebConfig, Vec<Fault>>, Vec<PathBuf>) {
     let mut config = WebConfig {
-        tls: None,
         http2: true,
-        headers: Vec::new(),
-        users: BTreeMap::new(),
-        rate_limit: None,
+        ..WebConfig::default()
     };
     let mut file = WebFile {
         folder: path.parent().unwrap_or(Path::new("")),
         faults: Vec::new(),
         files: Vec::new(),
     };
-    let tree = node::read(path, text);
-    if !tree.faults.is_empty() {
-        return (Err(tree.faults), Vec::new());
+    let (documents, faults) = node::read(path, text);
+    if !faults.is_empty() {
+        return (Err(faults), Vec::new());
     }
-    let root = tree.documents.first();
+    let root = documents.first();
     for entry in root.map_or_else(Vec::new, |root| file.mapping(root, "the file", SECTIONS)) {
         let value = &entry.value;
         match entry.key.as_str() {
@@ -101,11 +95,8 @@ pub fn read(path: &Path, text: &str) -> (Result<WebConfig, Vec<Fault>>, Vec<Path
             _ => config.rate_limit = rate_limit(&mut file, entry),
         }
     }
-    let result = if file.faults.is_empty() {
-        Ok(config)
-    } else {
-        Err(file.faults)
-    };
+    let is_valid = file.faults.is_empty();
+    let result = is_valid.then_some(config).ok_or(file.faults);
     (result, file.files)
 }
 
@@ -125,22 +116,20 @@ fn headers(file: &mut WebFile, node: &Node) -> Vec<(HeaderName, HeaderValue)> {
         let Some(text) = file.text(entry) else {
             continue;
         };
-        let any = "one line of visible characters";
-        let (header, allowed, expected): (_, &[&str], _) = match entry.key.as_str() {
-            "X-Content-Type-Options" => (X_CONTENT_TYPE_OPTIONS, &["nosniff"], "nosniff"),
-            "X-Frame-Options" => {
-                let allowed = &["deny", "sameorigin"];
-                (X_FRAME_OPTIONS, allowed, "deny or sameorigin")
-            }
-            "X-XSS-Protection" => (X_XSS_PROTECTION, &[], any),
-            "Content-Security-Policy" => (CONTENT_SECURITY_POLICY, &[], any),
-            _ => (STRICT_TRANSPORT_SECURITY, &[], any),
+        let allowed: &[&str] = match entry.key.as_str() {
+            "X-Content-Type-Options" => &["nosniff"],
+            "X-Frame-Options" => &["deny", "sameorigin"],
+            _ => &[],
         };
-        match HeaderValue::try_from(text) {
-            Ok(value) if allowed.is_empty() || allowed.contains(&text) => {
-                headers.push((header, value));
+        match (
+            HeaderName::try_from(&entry.key),
+            HeaderValue::try_from(text),
+        ) {
+            (Ok(name), Ok(value)) if allowed.is_empty() || allowed.contains(&text) => {
+                headers.push((name, value));
             }
-            _ => file.value(entry, text, expected),
+            _ if allowed.is_empty() => file.value(entry, text, "one line of visible characters"),
+            _ => file.value(entry, text, &allowed.join(" or ")),
         }
     }
     headers
@@ -172,12 +161,11 @@ fn rate_limit(file: &mut WebFile, section: &Entry) -> Option<RateLimit> {
         if entry.key == "interval" {
             match humantime::parse_duration(text) {
                 _ if text == "0" => {}
-                Ok(duration) if duration <= duration::MAX => interval = duration,
-                _ => file.value(
-                    entry,
-                    text,
-                    "a duration such as 100ms or 2s, or 0 for no limit",
-                ),
+                Ok(duration) if duration <= MAX_DURATION => interval = duration,
+                _ => {
+                    let expected = "a duration such as 100ms or 2s, or 0 for no limit";
+                    file.value(entry, text, expected);
+                }
             }
         } else {
             match text.parse() {

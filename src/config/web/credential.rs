@@ -39,23 +39,7 @@ impl PasswordHash {
     /// # Errors
     /// The text is not a hash, or its cost is not accepted.
     pub(crate) fn parse(text: &str) -> Result<Self, HashError> {
-        let rest = ["$2a$", "$2b$", "$2y$"]
-            .iter()
-            .find_map(|version| text.strip_prefix(version))
-            .ok_or(HashError::Form)?;
-        let (cost, rest) = rest.split_once('$').ok_or(HashError::Form)?;
-        if cost.len() != 2 || rest.len() != 53 || !rest.is_ascii() {
-            return Err(HashError::Form);
-        }
-        let (salt, hash) = rest.split_at(22);
-        let decodes = |text| bcrypt::BASE_64.decode(text).is_ok();
-        if !decodes(salt) || !decodes(hash) {
-            return Err(HashError::Form);
-        }
-        if !cost.bytes().all(|digit| digit.is_ascii_digit()) {
-            return Err(HashError::Form);
-        }
-        let cost: u32 = cost.parse().map_err(|_| HashError::Form)?;
+        let cost = cost(text).ok_or(HashError::Form)?;
         if !COSTS.contains(&cost) {
             return Err(HashError::Cost);
         }
@@ -76,6 +60,20 @@ impl PasswordHash {
     }
 }
 
+/// Returns the cost of a well-formed hash.
+fn cost(text: &str) -> Option<u32> {
+    let mut versions = ["$2a$", "$2b$", "$2y$"].iter();
+    let rest = versions.find_map(|version| text.strip_prefix(version))?;
+    let (cost, rest) = rest.split_once('$')?;
+    let digits = cost.bytes().all(|digit| digit.is_ascii_digit());
+    if !digits || cost.len() != 2 || rest.len() != 53 || !rest.is_ascii() {
+        return None;
+    }
+    let (salt, hash) = rest.split_at(22);
+    let decodes = |text| bcrypt::BASE_64.decode(text).is_ok();
+    cost.parse().ok().filter(|_| decodes(salt) && decodes(hash))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +81,7 @@ mod tests {
     #[test]
     fn only_hashes_that_can_be_checked_are_accepted() {
         let rest = "X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
+        let (short, wide) = (&rest[1..], "é".repeat(26));
         for (text, expected) in [
             (format!("$2y$10${rest}"), None),
             (format!("$2a$04${rest}"), None),
@@ -93,13 +92,10 @@ mod tests {
             (format!("$2$10${rest}"), Some(HashError::Form)),
             (format!("$2y$1${rest}"), Some(HashError::Form)),
             (format!("$2y$10${rest}x"), Some(HashError::Form)),
-            (format!("$2y$10${}", &rest[1..]), Some(HashError::Form)),
-            (format!("$2y$10$*{}", &rest[1..]), Some(HashError::Form)),
+            (format!("$2y$10${short}"), Some(HashError::Form)),
+            (format!("$2y$10$*{short}"), Some(HashError::Form)),
             (format!("$2y$+9${rest}"), Some(HashError::Form)),
-            (
-                "$2y$10$".to_owned() + &"é".repeat(26) + "x",
-                Some(HashError::Form),
-            ),
+            (format!("$2y$10${wide}x"), Some(HashError::Form)),
             ("secret".to_owned(), Some(HashError::Form)),
             (String::new(), Some(HashError::Form)),
         ] {
@@ -109,23 +105,20 @@ mod tests {
 
     #[test]
     fn hashes_of_other_programs_match_and_only_72_bytes_count() {
+        use bcrypt::Version::{TwoA, TwoB, TwoY};
         // The hash in exporter-toolkit's source.
         let fake = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
         let fake = PasswordHash::parse(fake).unwrap();
         assert!(fake.matches(b"fakepassword"));
         assert!(!fake.matches(b"fakepasswore"));
         let long = "x".repeat(72);
-        for version in ["2a", "2b", "2y"] {
+        for version in [TwoA, TwoB, TwoY] {
             let hash = bcrypt::hash_with_salt(&long, 4, *b"sixteen bytes...").unwrap();
-            let hash = hash.format_for_version(match version {
-                "2a" => bcrypt::Version::TwoA,
-                "2b" => bcrypt::Version::TwoB,
-                _ => bcrypt::Version::TwoY,
-            });
-            let hash = PasswordHash::parse(&hash).unwrap();
-            assert!(hash.matches(long.as_bytes()), "{version}");
-            assert!(hash.matches(format!("{long}more").as_bytes()), "{version}");
-            assert!(!hash.matches(&long.as_bytes()[..71]), "{version}");
+            let text = hash.format_for_version(version);
+            let hash = PasswordHash::parse(&text).unwrap();
+            assert!(hash.matches(long.as_bytes()), "{text}");
+            assert!(hash.matches(format!("{long}more").as_bytes()), "{text}");
+            assert!(!hash.matches(&long.as_bytes()[..71]), "{text}");
         }
     }
 }

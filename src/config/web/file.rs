@@ -18,10 +18,7 @@ pub(super) struct WebFile<'a> {
 impl WebFile<'_> {
     /// Notes a fault.
     pub(super) fn fault(&mut self, origin: &str, what: impl Into<String>) {
-        self.faults.push(Fault::Syntax {
-            origin: origin.to_owned(),
-            what: what.into(),
-        });
+        self.faults.push(Fault::syntax(origin, what));
     }
 
     /// Returns the known entries of a mapping; empty if the node is not a mapping.
@@ -29,17 +26,19 @@ impl WebFile<'_> {
         &mut self,
         node: &'n Node,
         name: &str,
-        known: &'static [&'static str],
+        known: &[&str],
     ) -> Vec<&'n Entry> {
         let mut entries = self.open_mapping(node, name);
         entries.retain(|entry| {
             let is_known = known.contains(&entry.key.as_str());
             if !is_known {
-                self.faults.push(Fault::UnknownWebKey {
+                let nearest = spelling::nearest(&entry.key, known.iter().copied());
+                let otherwise = format!("valid keys are {}", known.join(", "));
+                self.faults.push(Fault::Unknown {
                     origin: entry.origin.clone(),
+                    kind: "key",
                     name: entry.key.clone(),
-                    nearest: spelling::nearest(&entry.key, known.iter().copied()),
-                    known,
+                    advice: spelling::advice(nearest, &otherwise),
                 });
             }
             is_known
@@ -72,8 +71,7 @@ impl WebFile<'_> {
             Content::Nothing => None,
             Content::Text(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
             _ => {
-                let what = format!("`{}` takes one value", entry.key);
-                self.fault(&entry.origin, what);
+                self.fault(&entry.origin, format!("`{}` takes one value", entry.key));
                 None
             }
         }

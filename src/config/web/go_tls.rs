@@ -1,11 +1,6 @@
 //! Go's names for TLS options, and their equivalents in rustls.
 
-use tokio_rustls::rustls::crypto::ring::cipher_suite::{
-    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-};
-use tokio_rustls::rustls::crypto::ring::kx_group::{SECP256R1, SECP384R1, X25519};
+use tokio_rustls::rustls::crypto::ring::ALL_CIPHER_SUITES;
 use tokio_rustls::rustls::{NamedGroup, SupportedCipherSuite};
 
 /// The certificate required from a client, by the names of Go's `tls.ClientAuthType`.
@@ -42,34 +37,6 @@ pub enum Version {
     Tls13,
 }
 
-/// Go's names of the cipher suites of TLS 1.2.
-static CIPHER_SUITES: &[(&str, SupportedCipherSuite)] = &[
-    (
-        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    ),
-    (
-        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-        TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    ),
-    (
-        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    ),
-    (
-        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-        TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    ),
-    (
-        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-        TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    ),
-    (
-        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-        TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    ),
-];
-
 /// Go's names of the cipher suites of TLS 1.3. They cannot be chosen: TLS 1.3 always enables all of them.
 const TLS13_SUITES: &[&str] = &[
     "TLS_AES_128_GCM_SHA256",
@@ -77,27 +44,39 @@ const TLS13_SUITES: &[&str] = &[
     "TLS_CHACHA20_POLY1305_SHA256",
 ];
 
-pub(super) const VERSIONS: &str = "TLS12 or TLS13; older versions are insecure and not supported";
-pub(super) const AUTH_TYPES: &str = "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven or \
-                          RequireAndVerifyClientCert";
-pub(super) const SUITES: &str = "a supported cipher suite: TLS_ECDHE_ECDSA_ or TLS_ECDHE_RSA_ followed by \
-                      WITH_AES_128_GCM_SHA256, WITH_AES_256_GCM_SHA384 or WITH_CHACHA20_POLY1305_SHA256; suites \
-                      with CBC or without ECDHE are weak";
-pub(super) const CURVES: &str = "a supported curve: X25519, CurveP256 or CurveP384";
+/// A description of valid names, and the value of each.
+pub(super) type Choice<T> = (&'static str, fn(&str) -> Option<T>);
 
-pub(super) fn client_auth(name: &str) -> Option<ClientAuth> {
-    Some(match name {
-        "NoClientCert" => ClientAuth::None,
-        "RequestClientCert" => ClientAuth::Request,
+pub(super) const VERSIONS: Choice<Version> = (
+    "TLS12 or TLS13; older versions are insecure and not supported",
+    version,
+);
+pub(super) const AUTH_TYPES: Choice<ClientAuth> = (
+    "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert",
+    client_auth,
+);
+/// The inner `None` is a suite of TLS 1.3, which has no effect.
+pub(super) const SUITES: Choice<Option<SupportedCipherSuite>> = (
+    "a supported cipher suite: TLS_ECDHE_ECDSA_ or TLS_ECDHE_RSA_ followed by WITH_AES_128_GCM_SHA256, \
+     WITH_AES_256_GCM_SHA384 or WITH_CHACHA20_POLY1305_SHA256; suites with CBC or without ECDHE are weak",
+    suite,
+);
+pub(super) const CURVES: Choice<NamedGroup> =
+    ("a supported curve: X25519, CurveP256 or CurveP384", curve);
+
+fn client_auth(name: &str) -> Option<ClientAuth> {
+    match name {
+        "NoClientCert" => Some(ClientAuth::None),
+        "RequestClientCert" => Some(ClientAuth::Request),
         // The second is the old name of the first.
-        "RequireAnyClientCert" | "RequireClientCert" => ClientAuth::RequireAny,
-        "VerifyClientCertIfGiven" => ClientAuth::VerifyIfGiven,
-        "RequireAndVerifyClientCert" => ClientAuth::RequireAndVerify,
-        _ => return None,
-    })
+        "RequireAnyClientCert" | "RequireClientCert" => Some(ClientAuth::RequireAny),
+        "VerifyClientCertIfGiven" => Some(ClientAuth::VerifyIfGiven),
+        "RequireAndVerifyClientCert" => Some(ClientAuth::RequireAndVerify),
+        _ => None,
+    }
 }
 
-pub(super) fn version(name: &str) -> Option<Version> {
+fn version(name: &str) -> Option<Version> {
     match name {
         "TLS12" => Some(Version::Tls12),
         "TLS13" => Some(Version::Tls13),
@@ -105,22 +84,23 @@ pub(super) fn version(name: &str) -> Option<Version> {
     }
 }
 
-/// Returns the suite of TLS 1.2; the inner `None` is a suite of TLS 1.3, which has no effect.
+/// Go and rustls use the same names of suites of TLS 1.2.
 #[expect(clippy::option_option, reason = "unknown, or known but without effect")]
-pub(super) fn suite(name: &str) -> Option<Option<SupportedCipherSuite>> {
+fn suite(name: &str) -> Option<Option<SupportedCipherSuite>> {
     if TLS13_SUITES.contains(&name) {
         return Some(None);
     }
-    let mut suites = CIPHER_SUITES.iter();
-    let found = suites.find(|(known, _)| *known == name)?;
-    Some(Some(found.1))
+    let mut suites = ALL_CIPHER_SUITES.iter();
+    let found =
+        suites.find(|suite| suite.tls13().is_none() && suite.suite().as_str() == Some(name));
+    found.map(|suite| Some(*suite))
 }
 
-pub(super) fn curve(name: &str) -> Option<NamedGroup> {
+fn curve(name: &str) -> Option<NamedGroup> {
     match name {
-        "X25519" => Some(X25519.name()),
-        "CurveP256" => Some(SECP256R1.name()),
-        "CurveP384" => Some(SECP384R1.name()),
+        "X25519" => Some(NamedGroup::X25519),
+        "CurveP256" => Some(NamedGroup::secp256r1),
+        "CurveP384" => Some(NamedGroup::secp384r1),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rustls_pki_types::pem::{Error, PemObject as _};
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -33,15 +33,11 @@ impl Pem {
     /// The file cannot be read or contains no certificate.
     pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Fault> {
         let text = self.read()?;
-        let certificates: Result<Vec<_>, Error> =
-            CertificateDer::pem_slice_iter(text.expose_secret().as_bytes()).collect();
-        match certificates {
-            Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-            _ => {
-                Err(self
-                    .fault("a certificate in PEM, which starts with -----BEGIN CERTIFICATE-----"))
-            }
-        }
+        let found = CertificateDer::pem_slice_iter(text.expose_secret().as_bytes());
+        let found: Result<Vec<_>, _> = found.collect();
+        let expected = "a certificate in PEM, which starts with -----BEGIN CERTIFICATE-----";
+        let some = found.ok().filter(|found| !found.is_empty());
+        some.ok_or_else(|| self.fault(expected))
     }
 
     /// Returns the first private key.
@@ -63,11 +59,7 @@ impl Pem {
             // Bytes that are not UTF-8 are not PEM, nor are their replacement characters.
             PemContent::File(path) => match std::fs::read(path) {
                 Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
-                Err(source) => Err(Fault::Read {
-                    path: path.clone(),
-                    origin: self.origin.clone(),
-                    source,
-                }),
+                Err(source) => Err(Fault::read(path, &self.origin, source)),
             },
         }
     }
@@ -77,9 +69,6 @@ impl Pem {
             PemContent::Text(_) => "this value".to_owned(),
             PemContent::File(path) => path.display().to_string(),
         };
-        Fault::Syntax {
-            origin: self.origin.clone(),
-            what: format!("{place} is not {expected}"),
-        }
+        Fault::syntax(&self.origin, format!("{place} is not {expected}"))
     }
 }

@@ -1,5 +1,6 @@
 //! The keys of the web configuration file, their values and their faults.
 
+use hyper::header::{STRICT_TRANSPORT_SECURITY, X_FRAME_OPTIONS};
 use tokio_rustls::rustls::NamedGroup;
 
 use super::go_tls::{ClientAuth, Version};
@@ -12,24 +13,27 @@ fn parse(text: &str) -> Result<WebConfig, Vec<String>> {
     result.map_err(|faults| faults.iter().map(ToString::to_string).collect())
 }
 
+/// Checks the faults of a text, each as `LINE: FAULT`.
 #[track_caller]
 fn check(text: &str, faults: &[&str]) {
-    match parse(text) {
-        Ok(_) => assert_eq!(faults, [""; 0], "{text}"),
-        Err(found) => assert_eq!(found, faults, "{text}"),
-    }
+    let faults = faults.iter().map(|fault| format!("/etc/web.yml:{fault}"));
+    let found = parse(text).err().unwrap_or_default();
+    assert_eq!(found, faults.collect::<Vec<_>>(), "{text}");
 }
+
+const TLS: &str = "tls_server_config: {cert_file: c, key_file: k";
 
 /// Reads a section with a certificate and further keys.
 fn tls(keys: &str) -> ServerTls {
-    let text = format!("tls_server_config: {{cert_file: c, key_file: k, {keys}}}\n");
-    parse(&text).unwrap().tls.unwrap()
+    parse(&format!("{TLS}, {keys}}}")).unwrap().tls.unwrap()
 }
 
+/// Checks the fault of each section with a certificate and further keys.
 #[track_caller]
-fn check_tls(keys: &str, fault: &str) {
-    let text = format!("tls_server_config: {{cert_file: c, key_file: k, {keys}}}\n");
-    check(&text, &[&format!("/etc/web.yml:1: {fault}")]);
+fn check_tls<const N: usize>(cases: [(&str, &str); N]) {
+    for (keys, fault) in cases {
+        check(&format!("{TLS}, {keys}}}"), &[&format!("1: {fault}")]);
+    }
 }
 
 #[test]
@@ -42,11 +46,8 @@ fn an_empty_file_sets_nothing() {
     ] {
         let config = parse(text).unwrap();
         assert!(config.tls.is_none() && config.http2, "{text}");
-        assert!(
-            config.headers.is_empty() && config.users.is_empty(),
-            "{text}"
-        );
-        assert_eq!(config.rate_limit, None, "{text}");
+        let sizes = (config.headers.len(), config.users.len());
+        assert_eq!((sizes, config.rate_limit), ((0, 0), None), "{text}");
     }
 }
 
@@ -56,230 +57,176 @@ fn paths_are_relative_to_the_folder_of_the_file_and_all_are_returned() {
                 client_auth_type: RequireAndVerifyClientCert\nrate_limitt:\n";
     let (result, files) = read(Path::new("/etc/x/web.yml"), text);
     assert!(result.is_err(), "files are returned along with faults");
-    assert_eq!(
-        files,
-        ["/etc/x/tls/crt", "/run/key", "/etc/x/../ca"].map(PathBuf::from)
-    );
-    assert_eq!(
-        read(Path::new("web.yml"), "tls_server_config: {cert_file: c}").1,
-        [PathBuf::from("c")]
-    );
+    let expected = ["/etc/x/tls/crt", "/run/key", "/etc/x/../ca"].map(PathBuf::from);
+    assert_eq!(files, expected);
+    let (_, files) = read(Path::new("web.yml"), "tls_server_config: {cert_file: c}");
+    assert_eq!(files, [PathBuf::from("c")]);
 }
 
 #[test]
 fn every_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    let known =
+        "valid keys are tls_server_config, http_server_config, basic_auth_users, rate_limit";
     check(
         "tls_server_config:\n  cert_file: c\n  key_fil: k\nusers: {}\nxyzzy: 1\n",
         &[
-            "/etc/web.yml:4: unknown key `users`; valid keys are tls_server_config, http_server_config, \
-             basic_auth_users, rate_limit",
-            "/etc/web.yml:5: unknown key `xyzzy`; valid keys are tls_server_config, http_server_config, \
-             basic_auth_users, rate_limit",
-            "/etc/web.yml:3: unknown key `key_fil`; did you mean `key_file`?",
-            "/etc/web.yml:2: tls_server_config needs `key_file` or `key`",
+            &format!("4: unknown key `users`; {known}"),
+            &format!("5: unknown key `xyzzy`; {known}"),
+            "3: unknown key `key_fil`; did you mean `key_file`?",
+            "2: tls_server_config needs `key_file` or `key`",
         ],
     );
     check(
         "http_server_config:\n  headers:\n    x-frame-options: deny\n",
-        &["/etc/web.yml:3: unknown key `x-frame-options`; did you mean `X-Frame-Options`?"],
+        &["3: unknown key `x-frame-options`; did you mean `X-Frame-Options`?"],
     );
 }
 
 #[test]
 fn values_of_the_wrong_shape_are_refused() {
-    check(
-        "rate_limit: {burst: 1, burst: 2}\nrate_limit:\n",
-        &[
-            "/etc/web.yml:2: this key is given twice",
-            "/etc/web.yml:1: this key is given twice",
-        ],
-    );
-    check(
-        "[]\n",
-        &["/etc/web.yml:1: the file must contain keys and values"],
-    );
-    check(
-        "basic_auth_users: [a]\n",
-        &["/etc/web.yml:1: basic_auth_users must contain keys and values"],
-    );
-    check(
-        "http_server_config: {http2: [true]}\n",
-        &["/etc/web.yml:1: `http2` takes one value"],
-    );
-    check_tls("min_version: {}", "`min_version` takes one value");
-    check_tls(
-        "curve_preferences: X25519",
-        "`curve_preferences` takes a list, such as [one, two]",
-    );
-    check_tls(
-        "client_auth_type: RequireAnyClientCert, client_allowed_sans: [[a]]",
-        "`client_allowed_sans` must be a list of texts",
-    );
+    let twice = ["2", "1"].map(|line| format!("{line}: this key is given twice"));
+    let text = "rate_limit: {burst: 1, burst: 2}\nrate_limit:\n";
+    check(text, &twice.each_ref().map(String::as_str));
+    let shape = "must contain keys and values";
+    for (text, fault) in [
+        ("[]", &*format!("the file {shape}")),
+        (
+            "basic_auth_users: [a]",
+            &format!("basic_auth_users {shape}"),
+        ),
+        (
+            "http_server_config: {http2: [a]}",
+            "`http2` takes one value",
+        ),
+    ] {
+        check(text, &[&format!("1: {fault}")]);
+    }
+    let sans = "client_auth_type: RequireAnyClientCert, client_allowed_sans: [[a]]";
+    check_tls([
+        ("min_version: {}", "`min_version` takes one value"),
+        (
+            "curve_preferences: X25519",
+            "`curve_preferences` takes a list, such as [one, two]",
+        ),
+        (sans, "`client_allowed_sans` must be a list of texts"),
+    ]);
 }
 
 #[test]
 fn exactly_one_certificate_and_one_key_are_needed() {
-    let file = "/etc/web.yml:1:";
+    let cert = "1: tls_server_config needs `cert_file` or `cert`";
+    let key = "1: tls_server_config needs `key_file` or `key`";
+    let both = "1: both `cert` and `cert_file` are set; remove one";
     for (keys, faults) in [
-        ("cert: c, key: k", vec![]),
-        ("cert: c, key_file: k", vec![]),
-        (
-            "cert_file: c",
-            vec!["tls_server_config needs `key_file` or `key`"],
-        ),
-        (
-            "cert_file: '', key: k",
-            vec!["tls_server_config needs `cert_file` or `cert`"],
-        ),
-        (
-            "min_version: TLS13",
-            vec![
-                "tls_server_config needs `cert_file` or `cert`",
-                "tls_server_config needs `key_file` or `key`",
-            ],
-        ),
-        (
-            "cert: c, cert_file: c, key: k",
-            vec!["both `cert` and `cert_file` are set; remove one"],
-        ),
+        ("cert: c, key: k", &[][..]),
+        ("cert: c, key_file: k", &[]),
+        ("cert_file: c", &[key]),
+        ("cert_file: '', key: k", &[cert]),
+        ("min_version: TLS13", &[cert, key]),
+        ("cert: c, cert_file: c, key: k", &[both]),
     ] {
-        let faults: Vec<String> = faults
-            .iter()
-            .map(|fault| format!("{file} {fault}"))
-            .collect();
-        let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
-        check(&format!("tls_server_config: {{{keys}}}\n"), &faults);
+        check(&format!("tls_server_config: {{{keys}}}\n"), faults);
     }
 }
 
 #[test]
 fn client_auth_types_have_the_meaning_of_gos_names() {
+    use ClientAuth::{None, Request, RequireAndVerify, RequireAny, VerifyIfGiven};
+    let missing = "tls_server_config needs `client_ca_file` or `client_ca`";
+    let useless = "a client_ca needs a client_auth_type that verifies: RequireAndVerifyClientCert or \
+                   VerifyClientCertIfGiven";
     for (name, expected, verifies, requires) in [
-        ("", ClientAuth::None, false, false),
-        ("NoClientCert", ClientAuth::None, false, false),
-        ("RequestClientCert", ClientAuth::Request, false, false),
-        ("RequireAnyClientCert", ClientAuth::RequireAny, false, true),
-        ("RequireClientCert", ClientAuth::RequireAny, false, true),
-        (
-            "VerifyClientCertIfGiven",
-            ClientAuth::VerifyIfGiven,
-            true,
-            false,
-        ),
-        (
-            "RequireAndVerifyClientCert",
-            ClientAuth::RequireAndVerify,
-            true,
-            true,
-        ),
+        ("", None, false, false),
+        ("NoClientCert", None, false, false),
+        ("RequestClientCert", Request, false, false),
+        ("RequireAnyClientCert", RequireAny, false, true),
+        ("RequireClientCert", RequireAny, false, true),
+        ("VerifyClientCertIfGiven", VerifyIfGiven, true, false),
+        ("RequireAndVerifyClientCert", RequireAndVerify, true, true),
     ] {
-        let ca = if verifies { "client_ca: x" } else { "" };
-        let auth = tls(&format!("client_auth_type: '{name}', {ca}")).client_auth;
-        assert_eq!(auth, expected, "{name}");
-        assert_eq!(
-            (auth.verifies(), auth.requires()),
-            (verifies, requires),
-            "{name}"
-        );
-        let needs = if verifies {
-            "tls_server_config needs `client_ca_file` or `client_ca`"
+        let [right, wrong, fault] = if verifies {
+            ["client_ca: x", "", missing]
         } else {
-            "a client_ca needs a client_auth_type that verifies: RequireAndVerifyClientCert or \
-             VerifyClientCertIfGiven"
+            ["", "client_ca: x", useless]
         };
-        let ca = if verifies { "" } else { "client_ca: x" };
-        check_tls(&format!("client_auth_type: '{name}', {ca}"), needs);
+        let auth = tls(&format!("client_auth_type: '{name}', {right}")).client_auth;
+        let found = (auth, auth.verifies(), auth.requires());
+        assert_eq!(found, (expected, verifies, requires), "{name}");
+        check_tls([(&format!("client_auth_type: '{name}', {wrong}"), fault)]);
         if !requires {
-            let ca = if verifies { "client_ca: x" } else { "" };
-            check_tls(
-                &format!("client_auth_type: '{name}', client_allowed_sans: [a], {ca}"),
-                "`client_allowed_sans` needs a client_auth_type that requires a certificate: \
-                 RequireAndVerifyClientCert or RequireAnyClientCert",
-            );
+            let keys = format!("client_auth_type: '{name}', client_allowed_sans: [a], {right}");
+            let fault = "`client_allowed_sans` needs a client_auth_type that requires a certificate: \
+                         RequireAndVerifyClientCert or RequireAnyClientCert";
+            check_tls([(&keys, fault)]);
         }
     }
-    check_tls(
-        "client_auth_type: Always",
-        "`client_auth_type` is `Always`; expected NoClientCert, RequestClientCert, RequireAnyClientCert, \
-         VerifyClientCertIfGiven or RequireAndVerifyClientCert",
-    );
-    check_tls(
-        "client_auth_type: RequireAnyClientCert, client_allowed_sans: []",
-        "an empty `client_allowed_sans` admits no client; add a name or remove the key",
-    );
-    let sans = tls("client_auth_type: RequireAnyClientCert, client_allowed_sans: [a, '::1']");
-    assert_eq!(sans.allowed_sans.unwrap(), ["a", "::1"]);
+    let fault = "`client_auth_type` is `Always`; expected NoClientCert, RequestClientCert, RequireAnyClientCert, \
+                 VerifyClientCertIfGiven or RequireAndVerifyClientCert";
+    check_tls([("client_auth_type: Always", fault)]);
+    let sans =
+        |sans| format!("client_auth_type: RequireAnyClientCert, client_allowed_sans: {sans}");
+    let fault = "an empty `client_allowed_sans` admits no client; add a name or remove the key";
+    check_tls([(&sans("[]"), fault)]);
+    assert_eq!(tls(&sans("[a, '::1']")).allowed_sans.unwrap(), ["a", "::1"]);
 }
 
 #[test]
 fn unsupported_versions_are_refused() {
-    let both = tls("");
-    assert_eq!(
-        (both.min_version, both.max_version),
-        (Version::Tls12, Version::Tls13)
-    );
-    let one = tls("min_version: TLS13, max_version: TLS13");
-    assert_eq!(
-        (one.min_version, one.max_version),
-        (Version::Tls13, Version::Tls13)
-    );
-    for version in ["TLS10", "TLS11", "tls13", "1.3"] {
-        check_tls(
-            &format!("min_version: {version}"),
-            &format!(
-                "`min_version` is `{version}`; expected TLS12 or TLS13; older versions are insecure and not supported"
-            ),
-        );
+    use Version::{Tls12, Tls13};
+    for (keys, expected) in [
+        ("", (Tls12, Tls13)),
+        ("min_version: TLS13, max_version: TLS13", (Tls13, Tls13)),
+    ] {
+        let tls = tls(keys);
+        assert_eq!((tls.min_version, tls.max_version), expected);
     }
-    check_tls(
-        "min_version: TLS13, max_version: TLS12",
-        "`min_version` is above `max_version`",
-    );
+    for version in ["TLS10", "TLS11", "tls13", "1.3"] {
+        let expected = "expected TLS12 or TLS13; older versions are insecure and not supported";
+        let fault = format!("`min_version` is `{version}`; {expected}");
+        check_tls([(&format!("min_version: {version}"), &fault)]);
+    }
+    let swapped = "min_version: TLS13, max_version: TLS12";
+    check_tls([(swapped, "`min_version` is above `max_version`")]);
 }
 
 #[test]
 fn cipher_suites_and_curves_keep_their_order_and_unsupported_ones_are_refused() {
-    assert!(tls("cipher_suites: []").cipher_suites.is_none());
-    let chosen = tls(
-        "cipher_suites: [TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256, \
-         TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256], prefer_server_cipher_suites: no, curve_preferences: [CurveP384, X25519]",
-    );
-    let suites: Vec<String> = chosen
-        .cipher_suites
-        .unwrap()
-        .iter()
-        .map(|suite| format!("{:?}", suite.suite()))
-        .collect();
-    assert_eq!(
-        suites,
-        [
-            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
-        ]
-    );
+    let suites = |keys: &str| {
+        let suites = tls(keys).cipher_suites?.into_iter();
+        let names = suites.map(|suite| format!("{:?}", suite.suite()));
+        Some(names.collect::<Vec<_>>())
+    };
+    assert_eq!(suites("cipher_suites: []"), None);
+    let [first, second] = ["CHACHA20_POLY1305_SHA256", "AES_128_GCM_SHA256"]
+        .map(|suite| format!("TLS_ECDHE_RSA_WITH_{suite}"));
+    let keys = format!("cipher_suites: [{first}, TLS_AES_128_GCM_SHA256, {second}]");
+    assert_eq!(suites(&keys), Some(vec![first, second]));
+    let gcm = ["AES_128_GCM_SHA256", "AES_256_GCM_SHA384"];
+    for cipher in gcm.into_iter().chain(["CHACHA20_POLY1305_SHA256"]) {
+        let all = ["ECDSA", "RSA"].map(|key| format!("TLS_ECDHE_{key}_WITH_{cipher}"));
+        let keys = format!("cipher_suites: [{}]", all.join(", "));
+        assert_eq!(suites(&keys), Some(all.to_vec()));
+    }
+    let chosen = tls("prefer_server_cipher_suites: no, curve_preferences: [CurveP384, X25519]");
     assert_eq!(chosen.curves, [NamedGroup::secp384r1, NamedGroup::X25519]);
     assert!(!chosen.server_order);
     for suite in [
         "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
         "TLS_RSA_WITH_AES_128_GCM_SHA256",
+        "TLS13_AES_128_GCM_SHA256",
         "nonsense",
     ] {
-        check_tls(
-            &format!("cipher_suites: [{suite}]"),
-            &format!(
-                "`cipher_suites` contains `{suite}`; expected a supported cipher suite: TLS_ECDHE_ECDSA_ or \
-                 TLS_ECDHE_RSA_ followed by WITH_AES_128_GCM_SHA256, WITH_AES_256_GCM_SHA384 or \
-                 WITH_CHACHA20_POLY1305_SHA256; suites with CBC or without ECDHE are weak"
-            ),
+        let fault = format!(
+            "`cipher_suites` contains `{suite}`; expected a supported cipher suite: TLS_ECDHE_ECDSA_ or \
+             TLS_ECDHE_RSA_ followed by WITH_AES_128_GCM_SHA256, WITH_AES_256_GCM_SHA384 or \
+             WITH_CHACHA20_POLY1305_SHA256; suites with CBC or without ECDHE are weak"
         );
+        check_tls([(&format!("cipher_suites: [{suite}]"), &fault)]);
     }
     for curve in ["CurveP521", "X25519MLKEM768"] {
-        check_tls(
-            &format!("curve_preferences: [{curve}]"),
-            &format!(
-                "`curve_preferences` contains `{curve}`; expected a supported curve: X25519, CurveP256 or CurveP384"
-            ),
-        );
+        let expected = "expected a supported curve: X25519, CurveP256 or CurveP384";
+        let fault = format!("`curve_preferences` contains `{curve}`; {expected}");
+        check_tls([(&format!("curve_preferences: [{curve}]"), &fault)]);
     }
 }
 
@@ -291,112 +238,87 @@ fn only_known_headers_can_be_set_and_only_to_valid_values() {
     )
     .unwrap();
     assert!(!config.http2);
-    let headers: Vec<_> = config
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
-        .collect();
-    assert_eq!(
-        headers,
-        [
-            ("x-frame-options", "sameorigin"),
-            ("strict-transport-security", "max-age=31536000")
-        ]
-    );
-    for (header, fault) in [
-        (
-            "Server: x",
-            "unknown key `Server`; valid keys are Content-Security-Policy, Strict-Transport-Security, \
-          X-Content-Type-Options, X-Frame-Options, X-XSS-Protection",
-        ),
-        (
-            "X-Frame-Options: DENY",
-            "`X-Frame-Options` is `DENY`; expected deny or sameorigin",
-        ),
-        (
-            "X-Content-Type-Options: sniff",
-            "`X-Content-Type-Options` is `sniff`; expected nosniff",
-        ),
-        (
-            "X-XSS-Protection: \"1\\n2\"",
-            "`X-XSS-Protection` is `1\n2`; expected one line of \
-          visible characters",
-        ),
-    ] {
-        check(
-            &format!("http_server_config: {{headers: {{{header}}}}}\n"),
-            &[&format!("/etc/web.yml:1: {fault}")],
-        );
-    }
+    let age = HeaderValue::from_static("max-age=31536000");
+    let origin = HeaderValue::from_static("sameorigin");
+    let expected = [(X_FRAME_OPTIONS, origin), (STRICT_TRANSPORT_SECURITY, age)];
+    assert_eq!(config.headers, expected);
+    let known = "Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, \
+                 X-XSS-Protection";
+    let check = |header: &str, fault: &str| {
+        let text = format!("http_server_config: {{headers: {{{header}}}}}\n");
+        check(&text, &[&format!("1: {fault}")]);
+    };
     check(
-        "http_server_config: {http2: maybe}\n",
-        &["/etc/web.yml:1: `http2` is `maybe`; expected true or false"],
+        "Server: x",
+        &format!("unknown key `Server`; valid keys are {known}"),
     );
+    for (name, value, expected) in [
+        ("X-Frame-Options", "DENY", "deny or sameorigin"),
+        ("X-Content-Type-Options", "sniff", "nosniff"),
+        ("X-XSS-Protection", "1\n2", "one line of visible characters"),
+    ] {
+        let fault = format!("`{name}` is `{value}`; expected {expected}");
+        check(&format!("{name}: {value:?}"), &fault);
+    }
+}
+
+#[test]
+fn http2_is_true_or_false() {
+    let fault = "1: `http2` is `maybe`; expected true or false";
+    check("http_server_config: {http2: maybe}\n", &[fault]);
 }
 
 #[test]
 fn users_have_hashes_and_possible_passwords_are_not_shown() {
-    let config = parse(&format!(
-        "basic_auth_users:\n  a.b: {HASH}\n  ж: '{HASH}'\n"
-    ))
-    .unwrap();
+    let text = format!("basic_auth_users:\n  a.b: {HASH}\n  ж: '{HASH}'\n");
+    let config = parse(&text).unwrap();
     assert_eq!(config.users.keys().collect::<Vec<_>>(), ["a.b", "ж"]);
     assert!(!format!("{config:?}").contains("QOauh"));
-    let no_hash = "this user's value is not a bcrypt hash ($2y$10$ and 53 characters, for example); create one with \
-                   `htpasswd -nBC 10 \"\"`";
-    for value in ["c4nary", "''", ""] {
-        check(
-            &format!("basic_auth_users:\n  a: {value}\n"),
-            &[&format!("/etc/web.yml:2: {no_hash}")],
-        );
+    let no_hash = "2: this user's value is not a bcrypt hash ($2y$10$ and 53 characters, for example); create one \
+                   with `htpasswd -nBC 10 \"\"`";
+    let colon = "2: a user name cannot contain a colon";
+    let named = format!("'a:b': {HASH}");
+    for (user, fault) in [
+        ("a: c4nary", no_hash),
+        ("a: ''", no_hash),
+        ("a:", no_hash),
+        (&named, colon),
+    ] {
+        check(&format!("basic_auth_users:\n  {user}\n"), &[fault]);
     }
-    check(
-        &format!("basic_auth_users:\n  'a:b': {HASH}\n"),
-        &["/etc/web.yml:2: a user name cannot contain a colon"],
-    );
 }
 
 #[test]
 fn a_rate_limit_allows_some_requests() {
-    for (text, interval, burst) in [
-        ("interval: 1s, burst: 20", 1_000, 20),
-        ("interval: 100ms, burst: 1", 100, 1),
-        ("interval: 1m30s, burst: 1000000", 90_000, 1_000_000),
+    for (keys, expected) in [
+        ("interval: 1s, burst: 20", Some((1_000, 20))),
+        ("interval: 100ms, burst: 1", Some((100, 1))),
+        ("interval: 1m30s, burst: 1000000", Some((90_000, 1_000_000))),
+        ("interval: 0", None),
+        ("interval: 0s, burst: 0", None),
+        ("burst: 7", None),
     ] {
-        let limit = parse(&format!("rate_limit: {{{text}}}\n"))
-            .unwrap()
-            .rate_limit;
-        let interval = Duration::from_millis(interval);
-        assert_eq!(limit, Some(RateLimit { interval, burst }), "{text}");
-    }
-    for text in ["interval: 0", "interval: 0s, burst: 0", "burst: 7"] {
-        let limit = parse(&format!("rate_limit: {{{text}}}\n"))
-            .unwrap()
-            .rate_limit;
-        assert_eq!(limit, None, "{text}");
+        let config = parse(&format!("rate_limit: {{{keys}}}\n")).unwrap();
+        let found = config
+            .rate_limit
+            .map(|limit| (limit.interval.as_millis(), limit.burst));
+        assert_eq!(found, expected, "{keys}");
     }
     let burst = "rate_limit with an interval but without `burst` would refuse every request; set `burst` to the number of \
                  simultaneous requests to allow, at least 1";
-    let interval = |text| {
-        format!(
-            "`interval` is `{text}`; expected a duration such as 100ms or 2s, or 0 for no limit"
-        )
-    };
-    let number =
-        |text| format!("`burst` is `{text}`; expected a whole number of requests, up to a million");
-    for (text, faults) in [
-        ("interval: 1s", vec![burst.to_owned()]),
-        ("interval: 1s, burst: 0", vec![burst.to_owned()]),
-        ("interval: 5, burst: 1", vec![interval("5")]),
-        ("interval: 1000y, burst: 1", vec![interval("1000y")]),
-        ("interval: 0, burst: many", vec![number("many")]),
-        ("interval: 0, burst: 1000001", vec![number("1000001")]),
+    let invalid = |key, text, expected| format!("`{key}` is `{text}`; expected {expected}");
+    let duration = "a duration such as 100ms or 2s, or 0 for no limit";
+    let interval = |text| invalid("interval", text, duration);
+    let number = |text| invalid("burst", text, "a whole number of requests, up to a million");
+    for (keys, fault) in [
+        ("interval: 1s", burst),
+        ("interval: 1s, burst: 0", burst),
+        ("interval: 5, burst: 1", &interval("5")),
+        ("interval: 1000y, burst: 1", &interval("1000y")),
+        ("interval: 0, burst: many", &number("many")),
+        ("interval: 0, burst: 1000001", &number("1000001")),
     ] {
-        let faults: Vec<String> = faults
-            .iter()
-            .map(|f| format!("/etc/web.yml:1: {f}"))
-            .collect();
-        let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
-        check(&format!("rate_limit: {{{text}}}\n"), &faults);
+        let fault = format!("1: {fault}");
+        check(&format!("rate_limit: {{{keys}}}\n"), &[&fault]);
     }
 }

@@ -1,11 +1,9 @@
 //! The section `tls_server_config`.
 
-use std::path::PathBuf;
-
 use tokio_rustls::rustls::{NamedGroup, SupportedCipherSuite};
 
 use super::file::WebFile;
-use super::go_tls::{self, ClientAuth, Version};
+use super::go_tls::{self, Choice, ClientAuth, Version};
 use super::pem::{Pem, PemContent};
 use crate::config::node::{Content, Entry, Node};
 
@@ -53,40 +51,22 @@ const KEYS: &[&str] = &[
     "prefer_server_cipher_suites",
 ];
 
-/// The keys as given, before a check of their combination.
-#[derive(Default)]
-struct Given {
-    cert: [Option<Pem>; 2],
-    key: [Option<Pem>; 2],
-    client_ca: [Option<Pem>; 2],
-    client_auth: Option<ClientAuth>,
-    allowed_sans: Option<Vec<String>>,
-    min_version: Option<Version>,
-    max_version: Option<Version>,
-    cipher_suites: Option<Vec<SupportedCipherSuite>>,
-    curves: Vec<NamedGroup>,
-    server_order: Option<bool>,
-}
-
 /// Reads the section; `None` if it is empty or has a fault.
 pub(super) fn read(web: &mut WebFile, node: &Node) -> Option<ServerTls> {
-    let mut given = Given::default();
     let entries = web.mapping(node, "tls_server_config", KEYS);
-    for entry in &entries {
-        read_entry(web, entry, &mut given);
-    }
     if entries.is_empty() {
         return None;
     }
+    let find = |key: &str| entries.iter().copied().find(|entry| entry.key == key);
     let origin = node.origin.clone();
-    let certificate = either(web, given.cert, "cert", &origin);
-    let key = either(web, given.key, "key", &origin);
-    let client_auth = given.client_auth.unwrap_or(ClientAuth::None);
-    let has_ca = given.client_ca.iter().flatten().next().is_some();
+    let certificate = either(web, find, "cert", &origin);
+    let key = either(web, find, "key", &origin);
+    let auth = choice(web, find("client_auth_type"), go_tls::AUTH_TYPES);
+    let client_auth = auth.unwrap_or(ClientAuth::None);
     let client_ca = if client_auth.verifies() {
-        either(web, given.client_ca, "client_ca", &origin)
+        either(web, find, "client_ca", &origin)
     } else {
-        if has_ca {
+        if given(web, find, "client_ca").iter().any(Option::is_some) {
             web.fault(
                 &origin,
                 "a client_ca needs a client_auth_type that verifies: RequireAndVerifyClientCert or \
@@ -95,7 +75,7 @@ pub(super) fn read(web: &mut WebFile, node: &Node) -> Option<ServerTls> {
         }
         None
     };
-    let allowed_sans = given.allowed_sans;
+    let allowed_sans = allowed_sans(web, find("client_allowed_sans"));
     if allowed_sans.is_some() && !client_auth.requires() {
         web.fault(
             &origin,
@@ -103,11 +83,16 @@ pub(super) fn read(web: &mut WebFile, node: &Node) -> Option<ServerTls> {
              RequireAndVerifyClientCert or RequireAnyClientCert",
         );
     }
-    let min_version = given.min_version.unwrap_or(Version::Tls12);
-    let max_version = given.max_version.unwrap_or(Version::Tls13);
+    let mut version = |name| choice(web, find(name), go_tls::VERSIONS);
+    let min_version = version("min_version").unwrap_or(Version::Tls12);
+    let max_version = version("max_version").unwrap_or(Version::Tls13);
     if min_version > max_version {
         web.fault(&origin, "`min_version` is above `max_version`");
     }
+    let suites = choices(web, find("cipher_suites"), go_tls::SUITES);
+    let some = !suites.is_empty();
+    let curves = choices(web, find("curve_preferences"), go_tls::CURVES);
+    let order = find("prefer_server_cipher_suites").and_then(|entry| web.flag(entry));
     Some(ServerTls {
         origin,
         certificate: certificate?,
@@ -117,65 +102,58 @@ pub(super) fn read(web: &mut WebFile, node: &Node) -> Option<ServerTls> {
         allowed_sans,
         min_version,
         max_version,
-        cipher_suites: given.cipher_suites,
-        curves: given.curves,
-        server_order: given.server_order.unwrap_or(true),
+        cipher_suites: some.then(|| suites.into_iter().flatten().collect()),
+        curves,
+        server_order: order.unwrap_or(true),
     })
 }
 
-fn read_entry(web: &mut WebFile, entry: &Entry, given: &mut Given) {
-    match entry.key.as_str() {
-        "cert" => given.cert[0] = inline(web, entry),
-        "cert_file" => given.cert[1] = file(web, entry),
-        "key" => given.key[0] = inline(web, entry),
-        "key_file" => given.key[1] = file(web, entry),
-        "client_ca" => given.client_ca[0] = inline(web, entry),
-        "client_ca_file" => given.client_ca[1] = file(web, entry),
-        "client_auth_type" => {
-            given.client_auth = choice(web, entry, go_tls::AUTH_TYPES, go_tls::client_auth);
-        }
-        "client_allowed_sans" => {
-            given.allowed_sans = allowed_sans(web, entry);
-        }
-        "min_version" => {
-            given.min_version = choice(web, entry, go_tls::VERSIONS, go_tls::version);
-        }
-        "max_version" => {
-            given.max_version = choice(web, entry, go_tls::VERSIONS, go_tls::version);
-        }
-        "cipher_suites" => {
-            let suites = choices(web, entry, go_tls::SUITES, go_tls::suite);
-            let some = !suites.is_empty();
-            given.cipher_suites = some.then(|| suites.into_iter().flatten().collect());
-        }
-        "curve_preferences" => {
-            given.curves = choices(web, entry, go_tls::CURVES, go_tls::curve);
-        }
-        _ => given.server_order = web.flag(entry),
-    }
-}
-
 /// Returns the one of two alternatives that was given.
-fn either(web: &mut WebFile, ways: [Option<Pem>; 2], name: &str, origin: &str) -> Option<Pem> {
-    match ways {
-        [Some(one), None] | [None, Some(one)] => Some(one),
+fn either<'n>(
+    web: &mut WebFile,
+    find: impl Fn(&str) -> Option<&'n Entry>,
+    name: &str,
+    origin: &str,
+) -> Option<Pem> {
+    match given(web, find, name) {
+        [Some(one), None] | [None, Some(one)] => return Some(one),
         [None, None] => {
-            web.fault(
-                origin,
-                format!("tls_server_config needs `{name}_file` or `{name}`"),
-            );
-            None
+            let what = format!("tls_server_config needs `{name}_file` or `{name}`");
+            web.fault(origin, what);
         }
         [Some(_), Some(file)] => {
             let what = format!("both `{name}` and `{name}_file` are set; remove one");
             web.fault(&file.origin, what);
-            None
         }
     }
+    None
+}
+
+/// Returns the text given inline, and the one in a file.
+fn given<'n>(
+    web: &mut WebFile,
+    find: impl Fn(&str) -> Option<&'n Entry>,
+    name: &str,
+) -> [Option<Pem>; 2] {
+    let mut pem = |name: &str, content: fn(&mut WebFile, &str) -> PemContent| {
+        let entry = find(name)?;
+        let origin = entry.origin.clone();
+        let text = web.text(entry)?;
+        let content = content(web, text);
+        Some(Pem { origin, content })
+    };
+    let inline = pem(name, |_, text| PemContent::Text(text.into()));
+    let file = pem(&format!("{name}_file"), |web, text| {
+        let path = web.folder.join(text);
+        web.files.push(path.clone());
+        PemContent::File(path)
+    });
+    [inline, file]
 }
 
 /// Returns the names; `None` if any name is allowed.
-fn allowed_sans(web: &mut WebFile, entry: &Entry) -> Option<Vec<String>> {
+fn allowed_sans(web: &mut WebFile, entry: Option<&Entry>) -> Option<Vec<String>> {
+    let entry = entry?;
     match &entry.value.content {
         Content::Nothing => return None,
         Content::List(items) if items.is_empty() => {
@@ -189,29 +167,8 @@ fn allowed_sans(web: &mut WebFile, entry: &Entry) -> Option<Vec<String>> {
     Some(sans.map(|(san, _)| san.to_owned()).collect())
 }
 
-fn inline(web: &mut WebFile, entry: &Entry) -> Option<Pem> {
-    let text = web.text(entry)?;
-    Some(Pem {
-        origin: entry.origin.clone(),
-        content: PemContent::Text(text.into()),
-    })
-}
-
-fn file(web: &mut WebFile, entry: &Entry) -> Option<Pem> {
-    let path: PathBuf = web.folder.join(web.text(entry)?);
-    web.files.push(path.clone());
-    Some(Pem {
-        origin: entry.origin.clone(),
-        content: PemContent::File(path),
-    })
-}
-
-fn choice<T>(
-    web: &mut WebFile,
-    entry: &Entry,
-    expected: &str,
-    parse: fn(&str) -> Option<T>,
-) -> Option<T> {
+fn choice<T>(web: &mut WebFile, entry: Option<&Entry>, (expected, parse): Choice<T>) -> Option<T> {
+    let entry = entry?;
     let text = web.text(entry)?;
     let parsed = parse(text);
     if parsed.is_none() {
@@ -220,13 +177,11 @@ fn choice<T>(
     parsed
 }
 
-fn choices<T>(
-    web: &mut WebFile,
-    entry: &Entry,
-    expected: &str,
-    parse: fn(&str) -> Option<T>,
-) -> Vec<T> {
+fn choices<T>(web: &mut WebFile, entry: Option<&Entry>, (expected, parse): Choice<T>) -> Vec<T> {
     let mut parsed = Vec::new();
+    let Some(entry) = entry else {
+        return parsed;
+    };
     for (text, origin) in web.list(entry) {
         if let Some(value) = parse(text) {
             parsed.push(value);
