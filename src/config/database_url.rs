@@ -55,9 +55,23 @@ pub struct DatabaseUrl {
 /// Compares all fields, including the password.
 impl PartialEq for DatabaseUrl {
     fn eq(&self, other: &Self) -> bool {
-        let password = |url: &Self| Some(url.password.as_ref()?.expose_secret().to_owned());
-        // `Debug` shows all fields except the password.
-        password(self) == password(other) && format!("{self:?}") == format!("{other:?}")
+        let parts = |url: &Self| {
+            let Self {
+                engine,
+                user,
+                password,
+                host,
+                port,
+                socket,
+                database,
+                tls,
+                ignored,
+            } = url.clone();
+            let password = password.map(|password| password.expose_secret().to_owned());
+            let account = (user, password, host, port);
+            (engine, account, socket, database, tls, ignored)
+        };
+        parts(self) == parts(other)
     }
 }
 

@@ -24,6 +24,13 @@ pub enum Fault {
     UnknownVariable { name: String, advice: String },
     #[error("{origin}: {what}")]
     Syntax { origin: String, what: String },
+    #[error("{origin}: `{name}` is `{text}`; expected {expected}")]
+    Value {
+        origin: String,
+        name: &'static str,
+        text: String,
+        expected: &'static str,
+    },
     #[error("cannot read {} ({origin}); make it readable by the exporter's user", path.display())]
     Read {
         path: PathBuf,
@@ -52,6 +59,19 @@ pub enum Fault {
         query_timeout: Duration,
         stale_after: Duration,
     },
+    #[error(
+        "{origin}: `poll.stale-after` is {}, which is less than three times `poll.interval` ({}); raise it or poll \
+         more often",
+        span(*stale_after),
+        span(*poll_interval)
+    )]
+    StaleTooSoon {
+        origin: String,
+        stale_after: Duration,
+        poll_interval: Duration,
+    },
+    #[error("failed to merge the settings")]
+    Merge(#[from] config::ConfigError),
 }
 
 impl Fault {

@@ -1,8 +1,10 @@
 //! One layer of configuration: the values of one source, each with its origin.
 //!
-//! Values stay text as written: `0123` and `true` are valid passwords. An origin names file and line, variable, or flag.
+//! The crate `config` merges the layers. Values stay text as written: `0123` and `true` are valid passwords. An origin names file and line, variable, or flag.
 
 use std::collections::BTreeMap;
+
+use config::{ConfigError, Map, Source, Value, ValueKind};
 
 use super::key::Key;
 use super::keys::KEYS;
@@ -139,5 +141,20 @@ fn seconds(
         }
         Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin))),
         None => Ok(None),
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        let value = |item: &Item| Value::new(Some(&item.origin), item.text.as_str());
+        let values = self.values.iter().map(|(name, items)| {
+            let kind = ValueKind::Array(items.iter().map(value).collect());
+            ((*name).to_owned(), Value::new(None, kind))
+        });
+        Ok(values.collect())
     }
 }

@@ -144,7 +144,7 @@ impl Listening {
         let file = flags.settings_file(variable, &mut faults);
         let environment = Layer::environment(variable);
         let layers = vec![flags.layer, environment, file, Layer::defaults()];
-        let mut values = Values::new(layers, faults);
+        let mut values = Values::merge(layers, faults)?;
         let Some(listen) = values.listen() else {
             return Err(values.faults);
         };
@@ -175,7 +175,7 @@ fn load(
     let url = url.or_else(|| cinder.get("database.url").first().cloned());
     layers.extend([cinder, Layer::defaults()]);
 
-    let mut values = Values::new(layers, faults);
+    let mut values = Values::merge(layers, faults)?;
     for (place, origin) in &places {
         let name = match place {
             Place::File(_) => "cinder.config-file",

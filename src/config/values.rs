@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use config::{Config, Value, ValueKind};
 
 use super::fault::Fault;
 use super::keys;
@@ -45,20 +46,36 @@ pub enum LogFormat {
     Json,
 }
 
-/// All layers. Each typed read notes the value, or the fault that prevents it.
+/// The merged layers. Each typed read notes the value, or the fault that prevents it.
 pub(super) struct Values {
     /// Strongest first.
     pub(super) layers: Vec<Layer>,
+    merged: Config,
     pub(super) faults: Vec<Fault>,
     pub(super) effective: Vec<Effective>,
 }
 
 impl Values {
-    pub(super) fn new(layers: Vec<Layer>, faults: Vec<Fault>) -> Self {
-        Self {
-            layers,
-            faults,
-            effective: Vec::new(),
+    /// Merges layers, strongest first; `faults` are those found so far.
+    ///
+    /// # Errors
+    /// `faults`, and the reason why the layers cannot be merged.
+    pub(super) fn merge(layers: Vec<Layer>, mut faults: Vec<Fault>) -> Result<Self, Vec<Fault>> {
+        let weakest_first = layers.iter().rev();
+        let builder = weakest_first.fold(Config::builder(), |builder, layer| {
+            builder.add_source(layer.clone())
+        });
+        match builder.build() {
+            Ok(merged) => Ok(Self {
+                layers,
+                merged,
+                faults,
+                effective: Vec::new(),
+            }),
+            Err(error) => {
+                faults.push(error.into());
+                Err(faults)
+            }
         }
     }
 
@@ -86,19 +103,18 @@ impl Values {
         let shown = humantime::format_duration;
         let least = poll_interval * 3;
         let name = "poll.stale-after";
-        let Some(item) = self.items(name).first().cloned() else {
+        let Some(item) = self.items(name).into_iter().next() else {
             let default = least.max(Duration::from_secs(30));
             self.note(name, shown(default).to_string(), "default".to_owned());
             return Some(default);
         };
         let stale_after = self.parsed(name, duration)?;
         if stale_after < least {
-            let what = format!(
-                "`{name}` is {}, which is less than three times `poll.interval` ({}); raise it or poll more often",
-                shown(stale_after),
-                shown(poll_interval)
-            );
-            self.faults.push(Fault::syntax(item.origin, what));
+            self.faults.push(Fault::StaleTooSoon {
+                origin: item.origin,
+                stale_after,
+                poll_interval,
+            });
             return None;
         }
         Some(stale_after)
@@ -119,7 +135,7 @@ impl Values {
         }
         let name = "web.listen-address";
         let mut addresses = Vec::new();
-        for item in self.items(name).to_vec() {
+        for item in self.items(name) {
             addresses.push(self.parsed_item(name, item, ListenAddress::parse)?);
         }
         (!addresses.is_empty()).then_some(Listen::Addresses(addresses))
@@ -157,7 +173,7 @@ impl Values {
     }
 
     fn parsed<T>(&mut self, name: &'static str, parse: fn(&str) -> Option<T>) -> Option<T> {
-        let item = self.items(name).first()?.clone();
+        let item = self.items(name).into_iter().next()?;
         self.parsed_item(name, item, parse)
     }
 
@@ -174,16 +190,31 @@ impl Values {
         if parsed.is_some() {
             self.note(name, text, origin);
         } else {
-            let what = format!("`{name}` is `{text}`; expected {}", key.accepts);
-            self.faults.push(Fault::syntax(origin, what));
+            self.faults.push(Fault::Value {
+                origin,
+                name,
+                text,
+                expected: key.accepts,
+            });
         }
         parsed
     }
 
-    /// Returns a setting's values in the strongest layer that sets it.
-    fn items(&self, name: &str) -> &[Item] {
-        let mut items = self.layers.iter().map(|layer| layer.get(name));
-        items.find(|items| !items.is_empty()).unwrap_or_default()
+    /// Returns a setting's merged values with their origins, which the crate's own getters drop.
+    fn items(&self, name: &str) -> Vec<Item> {
+        let mut parts = name.split('.');
+        let value = parts.try_fold(&self.merged.cache, |value, part| match &value.kind {
+            ValueKind::Table(table) => table.get(part),
+            _ => None,
+        });
+        let item = |value: &Value| Item {
+            text: value.kind.to_string(),
+            origin: value.origin().unwrap_or_default().to_owned(),
+        };
+        match value.map(|value| &value.kind) {
+            Some(ValueKind::Array(values)) => values.iter().map(item).collect(),
+            _ => Vec::new(),
+        }
     }
 }
 
