@@ -6,7 +6,6 @@ pub(crate) mod asset;
 
 pub(crate) mod chart;
 pub(crate) mod connections;
-mod descriptors;
 pub mod handshake;
 pub(crate) mod login;
 pub mod negotiation;

@@ -1,12 +1,8 @@
-//! TLS: turns a web configuration into rustls's, verifies client certificates, and performs handshakes.
+//! TLS: turns a web configuration into rustls's, and verifies client certificates.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
@@ -25,57 +21,9 @@ use crate::config::fault::Fault;
 use crate::config::web::go_tls::{ClientAuth, Version};
 use crate::config::web::tls::ServerTls;
 
-/// Maximum duration of a handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Time for a refused client to read the alert.
-const ALERT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Maximum number of bytes to read and discard from a refused client.
-const MAX_DISCARDED: u64 = 64 * 1024;
-
 /// ALPN name of HTTP/2.
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
-
-/// Performs the TLS handshake.
-///
-/// # Errors
-/// The handshake failed, took longer than ten seconds, or the client disconnected.
-pub(crate) async fn accept<S>(config: Arc<ServerConfig>, stream: S) -> io::Result<TlsStream<S>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let handshake = async {
-        let accepted = TlsAcceptor::from(config).accept(stream).into_fallible();
-        match accepted.await {
-            Ok(stream) => Ok(stream),
-            Err((error, stream)) => {
-                close_with_alert(stream).await;
-                Err(error)
-            }
-        }
-    };
-    tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
-        .await
-        .map_err(io::Error::from)?
-}
-
-/// Closes a connection and gives the client time to read the alert.
-///
-/// Closing a socket with unread data resets the connection and loses the alert. The client would then report a reset
-/// connection instead of a rejected certificate.
-async fn close_with_alert<S>(mut stream: S)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    if stream.shutdown().await.is_ok() {
-        let mut unread = stream.take(MAX_DISCARDED);
-        let mut sink = tokio::io::sink();
-        let discard = tokio::io::copy(&mut unread, &mut sink);
-        // Best effort: the connection is closed either way.
-        let _ = tokio::time::timeout(ALERT_TIMEOUT, discard).await;
-    }
-}
 
 /// Returns whether client and server agreed on HTTP/2.
 pub(crate) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
