@@ -13,6 +13,7 @@ pub(crate) mod page;
 mod protocol;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
+pub(crate) mod refusal;
 pub(crate) mod reload;
 pub(crate) mod response;
 pub mod route;

@@ -91,8 +91,8 @@ pub async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
     };
     let mut response = match route {
         _ if let Err(refusal) = checked => {
-            let mut response = refuse(refusal.status(), refusal.message());
-            let (name, value) = refusal.header();
+            let (status, message, (name, value)) = refusal.parts();
+            let mut response = refuse(status, message);
             response.headers_mut().insert(name, value);
             response
         }
