@@ -49,7 +49,8 @@ pub struct Access {
 /// Rules of one version of the files.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
-    tls: Option<Arc<ServerConfig>>,
+    /// `None` for plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     users: Users,
     rate_limit: Option<RateLimit>,
@@ -171,11 +172,6 @@ impl Access {
 }
 
 impl Rules {
-    /// Returns the TLS configuration, `None` for plain HTTP.
-    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.tls.clone()
-    }
-
     /// Sets the configured headers on a response.
     pub(crate) fn set_headers<B>(&self, response: &mut Response<B>) {
         for (name, value) in &self.headers {
@@ -200,10 +196,9 @@ fn read(file: &Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(source) => {
-            let (path, origin) = (file.to_owned(), "web.config.file".to_owned());
             let fault = Fault::Read {
-                path,
-                origin,
+                path: file.to_owned(),
+                origin: "web.config.file".to_owned(),
                 source,
             };
             return (Err(vec![fault]), stamps);

@@ -108,11 +108,11 @@ impl LoginChecker {
 
     fn cached(&self, user: &str, key: &LoginKey) -> Option<Result<(), Refusal>> {
         self.with_cache(|cache| {
-            let right = cache.right.get(user) == Some(key);
-            let wrong = || cache.wrong.contains(key);
-            right
-                .then_some(Ok(()))
-                .or_else(|| wrong().then_some(Err(Refusal::Login)))
+            if cache.right.get(user) == Some(key) {
+                return Some(Ok(()));
+            }
+            let wrong = cache.wrong.contains(key);
+            wrong.then_some(Err(Refusal::Login))
         })
     }
 

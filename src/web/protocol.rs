@@ -64,7 +64,7 @@ async fn secure(
         stream,
         connection: connection.clone(),
     };
-    let Some(config) = site.access.rules().tls() else {
+    let Some(config) = site.access.rules().tls.clone() else {
         return http(Box::pin(stream), connection, site, watcher).await;
     };
     let accepted = tokio::select! {

@@ -11,8 +11,8 @@ use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifie
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{
-    self, CertificateError, DigitallySignedStruct, DistinguishedName, ProtocolVersion,
-    RootCertStore, ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+    self, CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 use tokio_rustls::server::TlsStream;
 
@@ -23,7 +23,6 @@ use crate::config::web::tls::ServerTls;
 
 /// ALPN name of HTTP/2.
 const HTTP2: &[u8] = b"h2";
-const HTTP1: &[u8] = b"http/1.1";
 
 /// Returns whether client and server agreed on HTTP/2.
 pub(crate) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
@@ -46,39 +45,27 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, Vec<F
             return Err(faults.into_iter().flatten().collect());
         }
     };
-    let fault = |what: String| {
+    let fault = |what: &str, error: rustls::Error| {
+        let what = format!("{what}: {error}");
         let origin = tls.origin.clone();
         vec![Fault::Syntax { origin, what }]
     };
-    let versions: Vec<&SupportedProtocolVersion> =
-        [(Version::Tls12, &TLS12), (Version::Tls13, &TLS13)]
-            .into_iter()
-            .filter(|(version, _)| (tls.min_version..=tls.max_version).contains(version))
-            .map(|(_, version)| version)
-            .collect();
+    let combination = "these versions, cipher suites and curves can't be used together";
+    let allowed = tls.min_version..=tls.max_version;
+    let mut versions = vec![(Version::Tls12, &TLS12), (Version::Tls13, &TLS13)];
+    versions.retain(|(version, _)| allowed.contains(version));
+    let versions: Vec<_> = versions.into_iter().map(|(_, version)| version).collect();
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions)
-        .map_err(|error| {
-            fault(format!(
-                "these versions, cipher suites and curves can't be used together: {error}"
-            ))
-        })?
+        .map_err(|error| fault(combination, error))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(certificates, key)
-        .map_err(|error| {
-            fault(format!(
-                "the certificate and the key can't be used: {error}"
-            ))
-        })?;
+        .map_err(|error| fault("the certificate and the key can't be used", error))?;
     config.ignore_client_order = tls.server_order;
-    config.alpn_protocols = if http2 {
-        vec![HTTP2, HTTP1]
-    } else {
-        vec![HTTP1]
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if http2 {
+        config.alpn_protocols.insert(0, HTTP2.to_vec());
     }
-    .into_iter()
-    .map(<[u8]>::to_vec)
-    .collect();
     if tls.client_auth != ClientAuth::None {
         // A resumed session is not verified again: a client that lost its access could still connect.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -91,10 +78,9 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, Vec<F
 fn provider(tls: &ServerTls) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if let Some(chosen) = &tls.cipher_suites {
-        let is_tls13 =
-            |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_3;
-        provider.cipher_suites.retain(is_tls13);
-        provider.cipher_suites.extend(chosen);
+        let suites = &mut provider.cipher_suites;
+        suites.retain(|suite| suite.version() == &TLS13);
+        suites.extend(chosen);
     }
     if !tls.curves.is_empty() {
         let all = provider.kx_groups;

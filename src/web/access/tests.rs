@@ -8,10 +8,10 @@ use super::*;
 /// Checks the files until a reload; returns its result, or `None` if nothing changed.
 fn settle(access: &Access) -> Option<Result<(), Vec<String>>> {
     let reloaded = (0..3).find_map(|_| access.reload_if_changed())?;
-    Some(reloaded.map_err(messages))
+    Some(reloaded.map_err(|faults| messages(&faults)))
 }
 
-fn messages(faults: Vec<Fault>) -> Vec<String> {
+fn messages(faults: &[Fault]) -> Vec<String> {
     faults.iter().map(|fault| chain(fault)).collect()
 }
 
@@ -25,7 +25,7 @@ fn certificate(folder: &Path) {
 fn access(folder: &TempDir, text: &str) -> Result<Access, Vec<String>> {
     let file = folder.path().join("web.yml");
     fs::write(&file, text).unwrap();
-    Access::new(Some(file)).map_err(messages)
+    Access::new(Some(file)).map_err(|faults| messages(&faults))
 }
 
 #[test]

@@ -62,8 +62,8 @@ async fn a_malformed_login_is_denied() {
         ("Basic".to_owned(), WRONG),
         (String::new(), WRONG),
     ] {
-        let checked = checker.check(&users, &request(&header)).await;
-        assert_eq!(checked, expected, "{header}");
+        let result = checker.check(&users, &request(&header)).await;
+        assert_eq!(result, expected, "{header}");
     }
     let none = Request::builder().body(()).unwrap();
     assert_eq!(checker.check(&users, &none).await, WRONG);
