@@ -2,10 +2,8 @@
 //!
 //! A reload replaces all rules or none: a file with a fault leaves the old rules active.
 
-pub(crate) mod file_stamps;
-pub(crate) mod refusal;
-
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,10 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::rustls::ServerConfig;
 use tracing::{error, info};
 
-use self::file_stamps::FileStamps;
-use self::refusal::Refusal;
-use super::login::{LoginChecker, Users, Verdict};
+use super::login::{LoginChecker, Users};
 use super::rate_limit::Bucket;
+use super::refusal::Refusal;
 use super::tls;
 use crate::config::fault::Fault;
 use crate::config::web::{self, RateLimit};
@@ -27,6 +24,12 @@ use crate::error::chain;
 
 /// Time between two checks of the files for changes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Files, each with its stamp; `None` for a file that is missing or inaccessible.
+type FileStamps = Vec<(PathBuf, Option<Stamp>)>;
+
+/// Device, number, size, and the times of modification and change of a file.
+type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
 /// The rules for clients, with the state that outlives a reload.
 #[derive(Debug)]
@@ -37,14 +40,17 @@ pub struct Access {
     /// Keeps its cache over a reload.
     login_checker: LoginChecker,
     bucket: Mutex<Bucket>,
-    /// State of the files at the last read, successful or not.
+    /// The files at the last read, successful or not.
     stamps: Mutex<FileStamps>,
+    /// The files at the last check.
+    checked: Mutex<FileStamps>,
 }
 
 /// Rules of one version of the files.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
-    tls: Option<Arc<ServerConfig>>,
+    /// `None` for plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     users: Users,
     rate_limit: Option<RateLimit>,
@@ -61,10 +67,8 @@ impl Access {
             Some(file) => read(file),
         };
         let login_checker = LoginChecker::new().map_err(|_| {
-            vec![Fault::Syntax {
-                origin: "the system".to_owned(),
-                what: "provides no random numbers".to_owned(),
-            }]
+            let (origin, what) = ("the system".into(), "provides no random numbers".into());
+            vec![Fault::Syntax { origin, what }]
         })?;
         Ok(Self {
             file,
@@ -72,6 +76,7 @@ impl Access {
             login_checker,
             bucket: Mutex::default(),
             stamps: Mutex::new(stamps),
+            checked: Mutex::default(),
         })
     }
 
@@ -93,11 +98,7 @@ impl Access {
         if rules.users.is_empty() {
             return Ok(());
         }
-        match self.login_checker.check(&rules.users, request).await {
-            Verdict::Granted => Ok(()),
-            Verdict::Denied => Err(Refusal::Login),
-            Verdict::Busy => Err(Refusal::Busy),
-        }
+        self.login_checker.check(&rules.users, request).await
     }
 
     /// Reads all files again and activates their rules. Blocks on file I/O.
@@ -132,20 +133,19 @@ impl Access {
         self.rules().announce(&file);
         let mut ticks = tokio::time::interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut changing = None;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             let access = self.clone();
-            let checked =
-                tokio::task::spawn_blocking(move || access.reload_if_changed(changing.as_ref()));
-            let (still_changing, reloaded) = checked.await.unwrap_or_default();
-            changing = still_changing;
-            match reloaded {
-                None => continue,
-                Some(Ok(())) => self.rules().announce(&file),
+            let checked = tokio::task::spawn_blocking(move || access.reload_if_changed());
+            match checked.await.unwrap_or_default() {
+                None => {}
+                Some(Ok(())) => {
+                    self.rules().announce(&file);
+                    report(true);
+                }
                 Some(Err(faults)) => {
                     for fault in &faults {
                         error!(
@@ -154,40 +154,24 @@ impl Access {
                         );
                     }
                     report(false);
-                    continue;
                 }
             }
-            report(true);
         }
     }
 
     /// Reloads files that differ from the last read, once two checks in a row see the same change.
     ///
     /// A certificate and its key are rarely replaced at the same instant.
-    ///
-    /// `changing` and the first result are a change that only one check has seen.
-    fn reload_if_changed(
-        &self,
-        changing: Option<&FileStamps>,
-    ) -> (Option<FileStamps>, Option<Result<(), Vec<Fault>>>) {
+    fn reload_if_changed(&self) -> Option<Result<(), Vec<Fault>>> {
         let last_read = locked(&self.stamps).clone();
-        let now = last_read.refreshed();
-        if now == last_read {
-            (None, None)
-        } else if changing == Some(&now) {
-            (None, Some(self.reload()))
-        } else {
-            (Some(now), None)
-        }
+        let now: FileStamps = last_read.iter().map(|(path, _)| stamped(path)).collect();
+        let is_changed = now != last_read;
+        let last_check = std::mem::replace(&mut *locked(&self.checked), now.clone());
+        (is_changed && now == last_check).then(|| self.reload())
     }
 }
 
 impl Rules {
-    /// Returns the TLS configuration, `None` for plain HTTP.
-    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.tls.clone()
-    }
-
     /// Sets the configured headers on a response.
     pub(crate) fn set_headers<B>(&self, response: &mut Response<B>) {
         for (name, value) in &self.headers {
@@ -195,7 +179,7 @@ impl Rules {
         }
     }
 
-    fn announce(&self, file: &std::path::Path) {
+    fn announce(&self, file: &Path) {
         info!(
             file = %file.display(),
             tls = self.tls.is_some(),
@@ -207,9 +191,8 @@ impl Rules {
 }
 
 /// Reads all files. Takes their stamps first, so that a change during the read is noticed later.
-fn read(file: &std::path::Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
-    let mut stamps = FileStamps::default();
-    stamps.add(file);
+fn read(file: &Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
+    let mut stamps = vec![stamped(file)];
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(source) => {
@@ -222,22 +205,28 @@ fn read(file: &std::path::Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
         }
     };
     let (config, files) = web::read(file, &text);
-    for file in &files {
-        stamps.add(file);
-    }
+    stamps.extend(files.iter().map(|file| stamped(file)));
     let rules = config.and_then(|config| {
-        let tls = config
-            .tls
-            .map(|tls| tls::server_config(&tls, config.http2))
-            .transpose()?;
+        let tls = config.tls.map(|tls| tls::server_config(&tls, config.http2));
         Ok(Rules {
-            tls: tls.map(Arc::new),
+            tls: tls.transpose()?.map(Arc::new),
             headers: config.headers,
             users: config.users,
             rate_limit: config.rate_limit,
         })
     });
     (rules, stamps)
+}
+
+/// Returns a file with its stamp. Links are followed: a link with a new target is a change. Kubernetes replaces mounted
+/// secrets that way.
+fn stamped(path: &Path) -> (PathBuf, Option<Stamp>) {
+    let stamp = std::fs::metadata(path).map(|data| {
+        let modified = (data.mtime(), data.mtime_nsec());
+        let changed = (data.ctime(), data.ctime_nsec());
+        (data.dev(), data.ino(), data.size(), modified, changed)
+    });
+    (path.to_owned(), stamp.ok())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

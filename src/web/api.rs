@@ -2,7 +2,7 @@
 
 use hyper::{Request, Response, StatusCode};
 
-use super::response::{Body, JSON, compressed, error, response, set_encoding};
+use super::response::{Body, JSON, compressed, encoded, error};
 use super::site::Site;
 use super::{negotiation, query};
 use crate::publish::rendered::Selection;
@@ -13,7 +13,8 @@ pub(super) async fn services(site: &Site, request: &Request<()>) -> Response<Bod
     let Some(rendered) = site.latest.rendered() else {
         return no_snapshot();
     };
-    let selection = if query::pairs(request.uri().query()).any(|(name, _)| name == "down") {
+    let down = query::pairs(request.uri().query()).any(|(name, _)| name == "down");
+    let selection = if down {
         Selection::Down
     } else {
         Selection::All
@@ -27,15 +28,13 @@ pub(super) async fn services(site: &Site, request: &Request<()>) -> Response<Bod
         let render = move || rendered.json(selection, encoding).clone();
         tokio::task::spawn_blocking(render).await
     };
-    let Ok(json) = json else {
-        return error(
+    match json {
+        Ok(json) => encoded(encoding, JSON, json),
+        Err(_) => error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "failed to render the services; this is a bug in the exporter, please report it",
-        );
-    };
-    let mut response = response(StatusCode::OK, JSON, json);
-    set_encoding(&mut response, encoding, "Accept-Encoding");
-    response
+        ),
+    }
 }
 
 /// Returns one service with its last hour.
@@ -49,13 +48,11 @@ pub(super) fn service(
         return no_snapshot();
     };
     let services = &rendered.snapshot.services;
-    let found =
-        services.binary_search_by(|status| status.service.facts.name().cmp(&(binary, host)));
+    let name = (binary, host);
+    let found = services.binary_search_by_key(&name, |status| status.service.facts.name());
     let Ok(index) = found else {
-        return error(
-            StatusCode::NOT_FOUND,
-            "no such service; /api/v1/services lists all",
-        );
+        let message = "no such service; /api/v1/services lists all";
+        return error(StatusCode::NOT_FOUND, message);
     };
     let status = &services[index];
     let hours = site.latest.hours([&status.service]);

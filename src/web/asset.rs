@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use hyper::{Request, Response, StatusCode};
 
-use super::response::{Body, response, set_encoding};
+use super::response::{Body, encoded};
 use super::{negotiation, query};
 use crate::publish::gzip;
 use crate::publish::rendered::Encoding;
@@ -14,41 +14,24 @@ use crate::publish::rendered::Encoding;
 /// An embedded file, served below `/static/`.
 #[derive(Debug)]
 pub(crate) struct Asset {
-    /// File name.
-    pub name: &'static str,
-    /// Media type.
-    pub content_type: &'static str,
-    /// Content.
-    pub text: &'static [u8],
-    /// Compressed content.
-    pub gzip: Bytes,
+    name: &'static str,
+    content_type: &'static str,
+    text: Bytes,
+    gzip: Bytes,
     /// Hash of the content in hexadecimal; changes the file's URL when the content changes.
-    pub version: String,
+    version: String,
 }
 
 static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+    let css = "text/css; charset=utf-8";
+    let script = "text/javascript; charset=utf-8";
+    let svg = "image/svg+xml";
     [
-        asset(
-            "style.css",
-            "text/css; charset=utf-8",
-            include_bytes!("static/style.css"),
-        ),
-        asset(
-            "refresh.js",
-            "text/javascript; charset=utf-8",
-            include_bytes!("static/refresh.js"),
-        ),
-        asset("up.svg", "image/svg+xml", include_bytes!("static/up.svg")),
-        asset(
-            "down.svg",
-            "image/svg+xml",
-            include_bytes!("static/down.svg"),
-        ),
-        asset(
-            "unknown.svg",
-            "image/svg+xml",
-            include_bytes!("static/unknown.svg"),
-        ),
+        asset("style.css", css, include_bytes!("static/style.css")),
+        asset("refresh.js", script, include_bytes!("static/refresh.js")),
+        asset("up.svg", svg, include_bytes!("static/up.svg")),
+        asset("down.svg", svg, include_bytes!("static/down.svg")),
+        asset("unknown.svg", svg, include_bytes!("static/unknown.svg")),
     ]
 });
 
@@ -56,7 +39,7 @@ fn asset(name: &'static str, content_type: &'static str, text: &'static [u8]) ->
     Asset {
         name,
         content_type,
-        text,
+        text: Bytes::from_static(text),
         gzip: gzip::whole(text),
         version: format!("{:08x}", crc32fast::hash(text)),
     }
@@ -67,24 +50,17 @@ impl Asset {
     pub(super) fn respond(&'static self, request: &Request<()>) -> Response<Body> {
         let encoding = negotiation::request_encoding(request);
         // A strong tag identifies bytes, which differ by encoding.
-        let tag = match encoding {
-            Encoding::Identity => format!("\"{}\"", self.version),
-            Encoding::Gzip => format!("\"{}-gzip\"", self.version),
+        let (bytes, suffix) = match encoding {
+            Encoding::Identity => (&self.text, ""),
+            Encoding::Gzip => (&self.gzip, "-gzip"),
         };
-        let mut response = if negotiation::header(request, IF_NONE_MATCH).contains(&tag) {
-            let mut response = response(StatusCode::NOT_MODIFIED, "", Bytes::new());
+        let tag = format!("\"{}{suffix}\"", self.version);
+        let mut response = encoded(encoding, self.content_type, bytes.clone());
+        if negotiation::header(request, IF_NONE_MATCH).contains(&tag) {
+            response = encoded(Encoding::Identity, "", Bytes::new());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
             response.headers_mut().remove(CONTENT_TYPE);
-            set_encoding(&mut response, Encoding::Identity, "Accept-Encoding");
-            response
-        } else {
-            let bytes = match encoding {
-                Encoding::Identity => Bytes::from_static(self.text),
-                Encoding::Gzip => self.gzip.clone(),
-            };
-            let mut response = response(StatusCode::OK, self.content_type, bytes);
-            set_encoding(&mut response, encoding, "Accept-Encoding");
-            response
-        };
+        }
         let versioned = query::pairs(request.uri().query())
             .any(|(name, value)| name == "v" && value == self.version);
         let caching = if versioned {

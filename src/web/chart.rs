@@ -6,7 +6,6 @@ use chrono::TimeDelta;
 
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::history::Hour;
-
 use crate::heartbeat::skew::{Bounds, ClockSkew};
 use crate::heartbeat::state::State;
 
@@ -18,9 +17,7 @@ const MIN_WIDTH: i64 = 24;
 /// A segment of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segment {
-    /// Start.
     pub x: i64,
-    /// Length.
     pub width: i64,
 }
 
@@ -110,12 +107,10 @@ mod tests {
     use crate::heartbeat::history::{MINUTES, Since};
 
     fn chart(estimate: Option<i64>, lower: i64, upper: Option<i64>) -> SkewChart {
+        let (lower, upper) = (TimeDelta::seconds(lower), upper.map(TimeDelta::seconds));
         let skew = ClockSkew {
             estimate: estimate.map(TimeDelta::seconds),
-            bounds: Bounds {
-                lower: TimeDelta::seconds(lower),
-                upper: upper.map(TimeDelta::seconds),
-            },
+            bounds: Bounds { lower, upper },
         };
         SkewChart::new(&skew, Budget::of(&INTERVALS))
     }
@@ -155,13 +150,10 @@ mod tests {
         minutes[59] = Some(State::Stopped);
         let since = Since::AtLeast(TimeDelta::zero());
         let runs = runs(&Hour { minutes, since });
-        let drawn: Vec<_> = runs
+        let drawn = runs
             .iter()
-            .map(|run| (run.kind, run.part.x, run.part.width))
-            .collect();
-        assert_eq!(
-            drawn,
-            [("none", 0, 570), ("up", 570, 10), ("down", 580, 20)]
-        );
+            .map(|run| (run.kind, run.part.x, run.part.width));
+        let expected = [("none", 0, 570), ("up", 570, 10), ("down", 580, 20)];
+        assert_eq!(drawn.collect::<Vec<_>>(), expected);
     }
 }

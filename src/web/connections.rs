@@ -7,21 +7,12 @@ mod connection;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 pub(crate) use self::connection::{CloseReason, Connection, Phase};
-
-/// Returns the address by which connections count as one client's: an IPv4 address, or an IPv6 network of 64 bits.
-fn client(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-        address @ IpAddr::V4(_) => address,
-    }
-}
 
 /// All connections.
 #[derive(Debug)]
@@ -34,17 +25,23 @@ pub(crate) struct Connections {
 struct Registry {
     next: u64,
     open: HashMap<u64, Arc<Connection>>,
-    /// Number of open connections of each [`client`].
-    held: HashMap<IpAddr, usize>,
 }
 
 impl Registry {
     fn add(&mut self, connection: Arc<Connection>) -> u64 {
         let key = self.next;
         self.next += 1;
-        *self.held.entry(client(connection.peer)).or_default() += 1;
         self.open.insert(key, connection);
         key
+    }
+
+    /// Returns the number of open connections of each client.
+    fn held(&self) -> HashMap<IpAddr, usize> {
+        let mut held = HashMap::new();
+        for connection in self.open.values() {
+            *held.entry(connection.client).or_default() += 1;
+        }
+        held
     }
 
     /// Returns up to `count` connections in the order in which to close them.
@@ -52,27 +49,17 @@ impl Registry {
     /// Clients with the most connections come first. Among equals, connections without a response to send come first,
     /// then those with the oldest activity.
     fn first_to_close(&self, count: usize) -> Vec<u64> {
-        let ranked = self.open.iter().map(|(key, connection)| {
-            let activity = connection.activity();
+        let held = self.held();
+        let mut keys: Vec<u64> = self.open.keys().copied().collect();
+        keys.sort_by_cached_key(|key| {
+            let connection = &self.open[key];
+            let activity = *connection.activity();
             let sending = activity.phase == Phase::Sending;
-            let held = self.held[&client(connection.peer)];
+            let held = held[&connection.client];
             (Reverse(held), sending, activity.since, *key)
         });
-        let mut ranked: Vec<_> = ranked.collect();
-        ranked.sort_unstable();
-        let keys = ranked.into_iter().map(|(.., key)| key);
-        keys.take(count).collect()
-    }
-
-    fn remove(&mut self, key: u64) -> Option<Arc<Connection>> {
-        let connection = self.open.remove(&key)?;
-        if let Entry::Occupied(mut held) = self.held.entry(client(connection.peer)) {
-            *held.get_mut() -= 1;
-            if *held.get() == 0 {
-                held.remove();
-            }
-        }
-        Some(connection)
+        keys.truncate(count);
+        keys
     }
 }
 
@@ -100,8 +87,8 @@ impl Connections {
         if registry.open.len() >= self.limit {
             // Closing several at a time saves ranking all connections for each one of a flood.
             for key in registry.first_to_close((self.limit / 16).max(1)) {
-                if let Some(connection) = registry.remove(key) {
-                    connection.close(CloseReason::Crowded);
+                if let Some(connection) = registry.open.remove(&key) {
+                    close(&connection, CloseReason::Crowded);
                 }
             }
         }
@@ -119,7 +106,7 @@ impl Connections {
         let now = Instant::now();
         for connection in self.registry().open.values() {
             if let Some(reason) = connection.activity().overdue(now) {
-                connection.close(reason);
+                close(connection, reason);
             }
         }
     }
@@ -129,9 +116,14 @@ impl Connections {
     }
 }
 
+/// Asks the task that serves the connection to close it. The first reason counts.
+fn close(connection: &Connection, reason: CloseReason) {
+    let _ = connection.close_reason.set(reason);
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.connections.registry().remove(self.key);
+        self.connections.registry().open.remove(&self.key);
     }
 }
 

@@ -3,15 +3,29 @@
 //! Handshakes delay each other, whichever client they belong to. All threads share the processors.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
-use super::tls;
+use super::stream::TrackedStream;
+
+/// Maximum duration of a handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for a refused client to read the alert.
+const ALERT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum number of bytes to read and discard from a refused client.
+const MAX_DISCARDED: u64 = 64 * 1024;
+
+type Client = Pin<Box<TrackedStream>>;
 
 /// The thread that runs handshakes. It also exists while TLS is off, since a reload may turn TLS on.
 #[derive(Debug)]
@@ -37,16 +51,23 @@ impl HandshakePool {
     /// Performs the handshake on a stream. Dropping the future ends the handshake.
     ///
     /// # Errors
-    /// Those of [`tls::accept`].
-    pub(crate) async fn accept<S>(
+    /// The handshake failed, took longer than ten seconds, or the client disconnected.
+    pub(crate) async fn accept(
         &self,
         config: Arc<ServerConfig>,
-        stream: S,
-    ) -> io::Result<TlsStream<S>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        self.run(tls::accept(config, stream)).await?
+        client: Client,
+    ) -> io::Result<TlsStream<Client>> {
+        let handshake = async {
+            let accepted = TlsAcceptor::from(config).accept(client).into_fallible();
+            match accepted.await {
+                Ok(stream) => Ok(stream),
+                Err((error, client)) => {
+                    close_with_alert(client).await;
+                    Err(error)
+                }
+            }
+        };
+        self.run(timeout(HANDSHAKE_TIMEOUT, handshake)).await??
     }
 
     /// Returns the output of a task, or an error if it panicked.
@@ -60,6 +81,20 @@ impl HandshakePool {
         tasks.spawn_on(task, runtime.handle());
         let output = tasks.join_next().await.expect("the set has one task");
         output.map_err(io::Error::other)
+    }
+}
+
+/// Closes a connection and gives the client time to read the alert.
+///
+/// Closing a socket with unread data resets the connection and loses the alert. The client would then report a reset
+/// connection instead of a rejected certificate.
+async fn close_with_alert(mut client: Client) {
+    if client.shutdown().await.is_ok() {
+        let mut unread = client.take(MAX_DISCARDED);
+        let mut sink = tokio::io::sink();
+        let discard = tokio::io::copy(&mut unread, &mut sink);
+        // Best effort: the connection is closed either way.
+        let _ = timeout(ALERT_TIMEOUT, discard).await;
     }
 }
 

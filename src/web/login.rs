@@ -15,6 +15,7 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
 
+use super::refusal::Refusal;
 use crate::config::web::credential::PasswordHash;
 
 /// Maximum number of logins in the queue, the one being checked included; further ones are refused.
@@ -25,25 +26,14 @@ const MAX_WRONG: usize = 128;
 /// Users, each with the hash of the password.
 pub(crate) type Users = BTreeMap<String, PasswordHash>;
 
-/// Result of checking the login of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The password is the user's.
-    Granted,
-    /// The login is missing, malformed or wrong.
-    Denied,
-    /// The queue is full; the login was not checked.
-    Busy,
-}
-
 /// Checks logins and caches the results.
 #[derive(Debug)]
 pub(crate) struct LoginChecker {
     /// Generated at start, so that login keys are useless outside this process.
     secret: hmac::Key,
     queue: Arc<Semaphore>,
-    /// One permit: checks one password at a time.
-    checking: Arc<Semaphore>,
+    /// Held while a password is checked.
+    checking: Arc<tokio::sync::Mutex<()>>,
     cache: Mutex<Cache>,
 }
 
@@ -57,12 +47,6 @@ struct Cache {
     wrong: VecDeque<LoginKey>,
 }
 
-/// A user and a password as sent by a client.
-struct Login {
-    user: String,
-    password: Vec<u8>,
-}
-
 impl LoginChecker {
     /// Creates a checker with an empty cache.
     ///
@@ -72,7 +56,7 @@ impl LoginChecker {
         Ok(Self {
             secret: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
             queue: Arc::new(Semaphore::new(MAX_QUEUED)),
-            checking: Arc::new(Semaphore::new(1)),
+            checking: Arc::default(),
             cache: Mutex::default(),
         })
     }
@@ -85,64 +69,50 @@ impl LoginChecker {
     /// Checks the login of a request against a list of users that is not empty.
     ///
     /// An unknown user takes as long as a known one: the password is checked against a decoy hash.
-    pub(crate) async fn check(&self, users: &Users, request: &Request<()>) -> Verdict {
-        let Some(login) = login(request) else {
-            return Verdict::Denied;
-        };
-        let (hash, exists) = match users.get(&login.user) {
-            Some(hash) => (hash, true),
-            None => match self.decoy_hash(users, &login.user) {
-                Some(hash) => (hash, false),
-                None => return Verdict::Denied,
-            },
-        };
-        let key = self.key(&login, hash);
-        if let Some(verdict) = self.cached(&login.user, &key) {
-            return verdict;
+    ///
+    /// # Errors
+    /// The login is missing, malformed or wrong, or the queue is full.
+    pub(crate) async fn check(&self, users: &Users, request: &Request<()>) -> Result<(), Refusal> {
+        let (user, password) = login(request).ok_or(Refusal::Login)?;
+        let known = users.get(&user);
+        let hash = known.or_else(|| self.decoy_hash(users, &user));
+        let hash = hash.ok_or(Refusal::Login)?.clone();
+        let key = self.key(&user, &hash, &password);
+        if let Some(result) = self.cached(&user, &key) {
+            return result;
         }
-        let Ok(queued) = self.queue.clone().try_acquire_owned() else {
-            return Verdict::Busy;
-        };
-        let Ok(checking) = self.checking.clone().acquire_owned().await else {
-            return Verdict::Busy;
-        };
+        let queued = self.queue.clone().try_acquire_owned();
+        let queued = queued.map_err(|_| Refusal::Busy)?;
+        let checking = self.checking.clone().lock_owned().await;
         // The check before this one may have been of the same login.
-        if let Some(verdict) = self.cached(&login.user, &key) {
-            return verdict;
+        if let Some(result) = self.cached(&user, &key) {
+            return result;
         }
-        let hash = hash.clone();
-        let password = login.password;
         let check = tokio::task::spawn_blocking(move || {
             // Held until the check ends, even if the client disconnects.
             let _held = (queued, checking);
             hash.matches(&password)
         });
-        let Ok(matches) = check.await else {
-            return Verdict::Busy;
-        };
-        let granted = matches && exists;
+        let matches = check.await.map_err(|_| Refusal::Busy)?;
+        let granted = matches && known.is_some();
         self.with_cache(|cache| {
             if granted {
-                cache.right.insert(login.user, key);
+                cache.right.insert(user, key);
             } else {
                 cache.wrong.truncate(MAX_WRONG - 1);
                 cache.wrong.push_front(key);
             }
         });
-        if granted {
-            Verdict::Granted
-        } else {
-            Verdict::Denied
-        }
+        granted.then_some(()).ok_or(Refusal::Login)
     }
 
-    fn cached(&self, user: &str, key: &LoginKey) -> Option<Verdict> {
+    fn cached(&self, user: &str, key: &LoginKey) -> Option<Result<(), Refusal>> {
         self.with_cache(|cache| {
             if cache.right.get(user) == Some(key) {
-                Some(Verdict::Granted)
-            } else {
-                cache.wrong.contains(key).then_some(Verdict::Denied)
+                return Some(Ok(()));
             }
+            let wrong = cache.wrong.contains(key);
+            wrong.then_some(Err(Refusal::Login))
         })
     }
 
@@ -150,22 +120,14 @@ impl LoginChecker {
     /// where the costs of the hashes differ.
     fn decoy_hash<'a>(&self, users: &'a Users, name: &str) -> Option<&'a PasswordHash> {
         let tag = hmac::sign(&self.secret, name.as_bytes());
-        let number = tag
-            .as_ref()
-            .iter()
-            .take(4)
-            .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let number = usize::from_be_bytes(*tag.as_ref().first_chunk()?);
         users.values().nth(number.checked_rem(users.len())?)
     }
 
-    fn key(&self, login: &Login, hash: &PasswordHash) -> LoginKey {
+    fn key(&self, user: &str, hash: &PasswordHash, password: &[u8]) -> LoginKey {
         let mut context = hmac::Context::with_key(&self.secret);
         // Each part is preceded by its length, so that no two logins yield the same bytes.
-        for part in [
-            login.user.as_bytes(),
-            hash.as_str().as_bytes(),
-            &login.password,
-        ] {
+        for part in [user.as_bytes(), hash.as_str().as_bytes(), password] {
             context.update(&part.len().to_be_bytes());
             context.update(part);
         }
@@ -180,7 +142,8 @@ impl LoginChecker {
     }
 }
 
-fn login(request: &Request<()>) -> Option<Login> {
+/// Returns the user and the password of a request.
+fn login(request: &Request<()>) -> Option<(String, Vec<u8>)> {
     let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, text) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -188,10 +151,8 @@ fn login(request: &Request<()>) -> Option<Login> {
     }
     let bytes = STANDARD.decode(text).ok()?;
     let colon = bytes.iter().position(|byte| *byte == b':')?;
-    Some(Login {
-        user: String::from_utf8(bytes[..colon].to_vec()).ok()?,
-        password: bytes[colon + 1..].to_vec(),
-    })
+    let user = String::from_utf8(bytes[..colon].to_vec()).ok()?;
+    Some((user, bytes[colon + 1..].to_vec()))
 }
 
 #[cfg(test)]

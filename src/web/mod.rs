@@ -6,7 +6,6 @@ pub(crate) mod asset;
 
 pub(crate) mod chart;
 pub(crate) mod connections;
-mod descriptors;
 pub mod handshake;
 pub(crate) mod login;
 pub mod negotiation;
@@ -14,6 +13,7 @@ pub(crate) mod page;
 mod protocol;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
+pub(crate) mod refusal;
 pub(crate) mod reload;
 pub(crate) mod response;
 pub mod route;

@@ -47,13 +47,8 @@ pub fn format(accept: Option<&str>) -> Format {
         };
         (quality > 0.0).then_some((quality, format))
     });
-    let mut best: Option<(f64, Format)> = None;
-    for offer in offers {
-        // The first of equals wins.
-        if best.is_none_or(|(quality, _)| offer.0 > quality) {
-            best = Some(offer);
-        }
-    }
+    // The first of equals wins.
+    let best = offers.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map_or(Format::Text, |(_, format)| format)
 }
 
@@ -64,81 +59,68 @@ pub fn encoding(accept_encoding: Option<&str>) -> Encoding {
     let mut any = None;
     for range in accept_encoding.unwrap_or_default().split(',') {
         let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
-        let refused = parameters.trim().strip_prefix("q=").is_some_and(|quality| {
-            !quality
-                .trim()
-                .parse()
-                .is_ok_and(|quality: f64| quality > 0.0)
-        });
+        let quality = parameters.trim().strip_prefix("q=").unwrap_or("1");
+        let accepted = quality.trim().parse().is_ok_and(|q: f64| q > 0.0);
         match name.trim().to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => gzip = Some(!refused),
-            "*" => any = Some(!refused),
+            "gzip" | "x-gzip" => gzip = Some(accepted),
+            "*" => any = Some(accepted),
             _ => {}
         }
     }
-    if gzip.or(any).unwrap_or(false) {
-        Encoding::Gzip
-    } else {
-        Encoding::Identity
+    match gzip.or(any) {
+        Some(true) => Encoding::Gzip,
+        _ => Encoding::Identity,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Encoding::{Gzip, Identity};
+    use Format::{OpenMetrics, Text};
 
     #[test]
     fn the_highest_quality_wins() {
+        // As Prometheus sends them.
+        let prometheus_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        let text_first =
+            "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.1";
+        let quoted = "application/openmetrics-text; version=\"1.0.0\"; charset=utf-8";
         for (accept, expected) in [
-            // Prometheus 2.42, as it sends it, and 3.
-            (
-                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-                Format::OpenMetrics,
-            ),
-            (
-                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
-                Format::OpenMetrics,
-            ),
-            (
-                "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.1",
-                Format::Text,
-            ),
-            (
-                "application/openmetrics-text; version=\"1.0.0\"; charset=utf-8",
-                Format::OpenMetrics,
-            ),
-            ("application/openmetrics-text", Format::OpenMetrics),
-            ("application/openmetrics-text;version=0.0.1", Format::Text),
-            (
-                "application/openmetrics-text;version=1.0.0;q=0",
-                Format::Text,
-            ),
-            ("text/html,application/xhtml+xml,*/*;q=0.8", Format::Text),
-            ("*/*", Format::Text),
-            ("", Format::Text),
-            (";;;,,,q=", Format::Text),
+            (prometheus_2, OpenMetrics),
+            (prometheus_3, OpenMetrics),
+            (text_first, Text),
+            (quoted, OpenMetrics),
+            ("application/openmetrics-text", OpenMetrics),
+            ("application/openmetrics-text;version=0.0.1", Text),
+            ("application/openmetrics-text;version=1.0.0;q=0", Text),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Text),
+            ("*/*", Text),
+            ("", Text),
+            (";;;,,,q=", Text),
         ] {
             assert_eq!(format(Some(accept)), expected, "{accept}");
         }
-        assert_eq!(format(None), Format::Text);
+        assert_eq!(format(None), Text);
     }
 
     #[test]
     fn gzip_is_used_where_it_is_not_refused() {
         for (accept, expected) in [
-            ("gzip", Encoding::Gzip),
-            ("deflate, GZIP;q=0.5, br", Encoding::Gzip),
-            ("gzip;q=0", Encoding::Identity),
-            ("gzip; q=0.000", Encoding::Identity),
-            ("gzip;q=x", Encoding::Identity),
-            ("*", Encoding::Gzip),
-            ("*;q=0", Encoding::Identity),
-            ("*, gzip;q=0", Encoding::Identity),
-            ("identity", Encoding::Identity),
-            ("", Encoding::Identity),
+            ("gzip", Gzip),
+            ("deflate, GZIP;q=0.5, br", Gzip),
+            ("gzip;q=0", Identity),
+            ("gzip; q=0.000", Identity),
+            ("gzip;q=x", Identity),
+            ("*", Gzip),
+            ("*;q=0", Identity),
+            ("*, gzip;q=0", Identity),
+            ("identity", Identity),
+            ("", Identity),
         ] {
             assert_eq!(encoding(Some(accept)), expected, "{accept}");
         }
-        assert_eq!(encoding(None), Encoding::Identity);
+        assert_eq!(encoding(None), Identity);
     }
 }

@@ -17,7 +17,7 @@ use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 use crate::publish::latest::Latest;
 use crate::report::condition::{self, Condition, Counts, Trouble};
-use crate::report::documentation::{self, DOCUMENTATION};
+use crate::report::documentation::{self, DOCUMENTATION, SUSPECT};
 use crate::report::words;
 
 /// Maximum number of rows in the table.
@@ -38,18 +38,12 @@ struct StateFilter {
     active: bool,
 }
 
-/// A link to urgent services without a card.
-#[derive(Debug)]
-struct MoreLink {
-    text: String,
-    link: String,
-}
-
 /// The parts of the page that need a snapshot.
 #[derive(Debug)]
 struct Services<'a> {
     cards: Vec<ServiceRow<'a>>,
-    more: Vec<MoreLink>,
+    /// Texts and links to urgent services without a card.
+    more: Vec<(String, String)>,
     /// Number of urgent services, with a card or without.
     urgent_total: usize,
     rows: Vec<ServiceRow<'a>>,
@@ -97,20 +91,17 @@ pub(crate) fn render(site: &Site, query: &Query) -> String {
     let view = site.latest.view();
     let snapshot = view.snapshot.as_deref();
     let counts = snapshot.map(Counts::of);
-    let services = snapshot
-        .zip(counts)
-        .map(|(snapshot, counts)| services(snapshot, &counts, query, &site.latest));
+    let counted = snapshot.zip(counts.as_ref());
+    let services = counted.map(|(shown, counts)| services(shown, counts, query, &site.latest));
+    let age = view.age.filter(|_| services.is_some());
+    let interval = view.poll_interval;
     let page = Page {
         condition: Condition::of(counts.as_ref(), &view),
         trouble: condition::trouble(&view),
-        age_seconds: view
-            .age
-            .filter(|_| services.is_some())
-            .map(|age| age.as_secs()),
+        age_seconds: age.map(|age| age.as_secs()),
         services,
-        refresh: view.poll_interval.as_millis().max(1_000),
-        reload: (*query == Query::parse(None))
-            .then(|| view.poll_interval.as_secs().max(MIN_RELOAD)),
+        refresh: interval.as_millis().max(1_000),
+        reload: (*query == Query::parse(None)).then_some(interval.as_secs().max(MIN_RELOAD)),
         refresh_link: query.link(query.state, query.page),
         stale_after: view.stale_after.as_millis(),
         metrics: site.telemetry_path.trim_start_matches('/'),
@@ -120,22 +111,10 @@ pub(crate) fn render(site: &Site, query: &Query) -> String {
 }
 
 impl Page<'_> {
-    fn version() -> &'static str {
-        concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_REVISION"), ")")
-    }
-
-    fn suspect_runbook() -> String {
-        documentation::address(documentation::SUSPECT)
-    }
-
     /// A text that changes whenever the page must announce its headline to screen readers.
     fn announcement_key(&self) -> String {
         let trouble = self.trouble.as_ref().map_or("", |trouble| trouble.remedy);
         format!("{} {} {trouble}", self.condition.kind, self.condition.short)
-    }
-
-    fn unknown_icon() -> String {
-        asset::url("unknown.svg")
     }
 
     fn icon(&self) -> String {
@@ -153,23 +132,26 @@ fn services<'a>(
     query: &Query,
     latest: &Latest,
 ) -> Services<'a> {
-    let matching = by_urgency(snapshot, |status| query.shows(status));
+    let all = snapshot.services.iter();
+    let mut matching: Vec<_> = all.filter(|status| query.shows(status)).collect();
+    // Equally urgent services stay in the order of binary and host.
+    matching.sort_by_cached_key(|status| Urgency::of(status));
     let pages = matching.len().div_ceil(PAGE_ROWS).max(1);
     let page = query.page.min(pages);
     let start = (page - 1) * PAGE_ROWS;
     let end = matching.len().min(start + PAGE_ROWS);
     // Only the first unfiltered page has cards.
-    let cards = if query.is_unfiltered() && page == 1 {
-        let urgent = matching
-            .iter()
-            .take_while(|status| Urgency::of(status) <= Urgency::ListedAsUp);
-        urgent.take(MAX_CARDS).copied().collect()
+    let candidates = if query.is_unfiltered() && page == 1 {
+        &matching[..end.min(MAX_CARDS)]
     } else {
-        Vec::new()
+        &[]
     };
+    let urgent = candidates.partition_point(|status| Urgency::of(status) <= Urgency::ListedAsUp);
+    let cards = rows(&candidates[..urgent], snapshot, latest);
     let budget = Budget::of(&snapshot.intervals);
+    let services = snapshot.services.iter();
+    let binaries = services.map(|status| &*status.service.facts.binary);
     let link = |page| query.link(query.state, page);
-    let cards = rows(&cards, snapshot, latest);
     let mut rows = rows(&matching[start..end], snapshot, latest);
     for row in &mut rows {
         // Its card has both.
@@ -184,11 +166,7 @@ fn services<'a>(
         cards,
         rows,
         filters: state_filters(counts, query),
-        binaries: snapshot
-            .services
-            .iter()
-            .map(|status| &*status.service.facts.binary)
-            .collect(),
+        binaries: binaries.collect(),
         matching: matching.len(),
         all: snapshot.services.len(),
         first: start + 1,
@@ -205,18 +183,6 @@ fn services<'a>(
     }
 }
 
-/// Returns the services to show: most urgent first, then by binary and host.
-fn by_urgency(snapshot: &Snapshot, shows: impl Fn(&ServiceStatus) -> bool) -> Vec<&ServiceStatus> {
-    let mut found: Vec<(Urgency, &ServiceStatus)> = snapshot
-        .services
-        .iter()
-        .filter(|status| shows(status))
-        .map(|status| (Urgency::of(status), status))
-        .collect();
-    found.sort_by_key(|(urgency, _)| *urgency);
-    found.into_iter().map(|(_, status)| status).collect()
-}
-
 fn rows<'a>(
     shown: &[&'a ServiceStatus],
     snapshot: &Snapshot,
@@ -231,16 +197,14 @@ fn rows<'a>(
 }
 
 /// Returns a link for each urgency that has services without a card.
-fn more_links(counts: &Counts, cards: &[ServiceRow]) -> Vec<MoreLink> {
+fn more_links(counts: &Counts, cards: &[ServiceRow]) -> Vec<(String, String)> {
     [Urgency::Down, Urgency::ListedAsUp]
         .into_iter()
         .filter_map(|urgency| {
             let shown = cards.iter().filter(|row| row.urgency == urgency).count();
             let count = counts.get(urgency) - shown;
-            (count > 0).then(|| MoreLink {
-                text: format!("{count} more {}", label(urgency)),
-                link: Query::default().link(Some(urgency), 1),
-            })
+            let text = format!("{count} more {}", label(urgency));
+            (count > 0).then(|| (text, Query::default().link(Some(urgency), 1)))
         })
         .collect()
 }
@@ -256,10 +220,9 @@ fn state_filters(counts: &Counts, query: &Query) -> Vec<StateFilter> {
             active: query.state == Some(urgency),
         })
         // Empty states are noise, except for the two that every reader checks.
-        .filter(|filter| {
-            filter.count > 0
-                || filter.active
-                || matches!(filter.urgency, Urgency::Down | Urgency::Up)
+        .filter(|filter| match filter.urgency {
+            Urgency::Down | Urgency::Up => true,
+            _ => filter.count > 0 || filter.active,
         })
         .collect()
 }

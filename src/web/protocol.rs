@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-use futures_util::future::BoxFuture;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,11 +16,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tracing::debug;
 
-use super::connections::Slot;
-use super::response::{self, Body};
+use super::connections::{Connection, Slot};
 use super::site::Site;
-use super::stream::{PendingResponses, TrackedBody, TrackedStream};
-use super::{route, tls};
+use super::stream::TrackedStream;
+use super::{response, route, tls};
 
 /// Maximum size of a request head in bytes.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
@@ -39,9 +39,10 @@ pub(super) async fn serve(
     shutdown: watch::Receiver<bool>,
 ) {
     let latest = site.latest.clone();
+    let connection = &slot.connection;
     tokio::select! {
-        () = secure(stream, &slot, site, watcher, shutdown) => {}
-        reason = slot.connection.closed() => {
+        () = secure(stream, connection.clone(), site, watcher, shutdown) => {}
+        reason = connection.close_reason.wait() => {
             latest.telemetry().connections_closed(reason.as_str(), 1);
             debug!(reason = reason.as_str(), "closed a client's connection");
         }
@@ -51,7 +52,7 @@ pub(super) async fn serve(
 /// Performs the TLS handshake if TLS is on, then serves the connection.
 async fn secure(
     stream: TcpStream,
-    slot: &Slot,
+    connection: Arc<Connection>,
     site: Arc<Site>,
     watcher: Watcher,
     mut shutdown: watch::Receiver<bool>,
@@ -59,68 +60,66 @@ async fn secure(
     // A response is written in two parts. The second must not wait for an acknowledgement of the first.
     let _ = stream.set_nodelay(true);
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
-    let pending = PendingResponses::new(slot.connection.clone());
-    let stream = Box::pin(TrackedStream::new(stream, pending.clone()));
-    let Some(config) = site.access.rules().tls() else {
-        return http1(stream, site, pending, watcher).await;
+    let stream = TrackedStream {
+        stream,
+        connection: connection.clone(),
+    };
+    let Some(config) = site.access.rules().tls.clone() else {
+        return http(Box::pin(stream), connection, site, watcher).await;
     };
     let accepted = tokio::select! {
-        accepted = site.handshakes.accept(config, stream) => accepted,
+        accepted = site.handshakes.accept(config, Box::pin(stream)) => accepted,
         // Shutdown does not wait for clients without a request.
         _ = shutdown.wait_for(|stop| *stop) => return,
     };
     match accepted {
-        Ok(stream) if tls::is_http2(&stream) => http2(stream, site, pending, watcher).await,
-        Ok(stream) => http1(stream, site, pending, watcher).await,
+        Ok(stream) => {
+            let multiplexed = tls::is_http2(&stream);
+            connection.multiplexed.store(multiplexed, Relaxed);
+            http(stream, connection, site, watcher).await;
+        }
         Err(error) => debug!(%error, "TLS handshake with a client failed"),
     }
 }
 
-async fn http1<S>(stream: S, site: Arc<Site>, pending: PendingResponses, watcher: Watcher)
+async fn http<S>(stream: S, connection: Arc<Connection>, site: Arc<Site>, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = http1::Builder::new()
-        // The connection's own timeout covers the head.
-        .header_read_timeout(None)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service_fn(service(site, pending)));
-    if let Err(error) = watcher.watch(connection).await {
-        debug!(%error, "a client's connection failed");
-    }
-}
-
-async fn http2<S>(stream: S, site: Arc<Site>, pending: PendingResponses, watcher: Watcher)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    pending.multiplex();
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADER_LIST)
-        .serve_connection(TokioIo::new(stream), service_fn(service(site, pending)));
-    if let Err(error) = watcher.watch(connection).await {
-        debug!(%error, "a client's connection failed");
-    }
-}
-
-/// Returns the function that answers the requests of one connection.
-fn service(
-    site: Arc<Site>,
-    pending: PendingResponses,
-) -> impl Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<TrackedBody<Body>>, Infallible>>
-{
-    move |request| {
-        let (site, pending) = (site.clone(), pending.begin());
+    let multiplexed = connection.multiplexed.load(Relaxed);
+    let stream = TokioIo::new(stream);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (site, pending) = (site.clone(), connection.begin_response());
         // No route reads a request's body.
         let request = request.map(drop);
         Box::pin(async move {
-            let response = route::answer(&site, &request).await;
-            let response = match *request.method() {
-                Method::HEAD => response::without_body(response),
-                _ => response,
+            let mut response = route::answer(&site, &request).await;
+            if request.method() == Method::HEAD {
+                response = response::without_body(response);
+            }
+            // The response is pending until the connection has taken all of its body.
+            let track = move |never: Infallible| {
+                let _held = &pending;
+                never
             };
-            Ok(response.map(|body| pending.track(body)))
+            Ok::<_, Infallible>(response.map(|body| body.map_err(track)))
         })
+    });
+    let served = if multiplexed {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEADER_LIST)
+            .serve_connection(stream, service);
+        watcher.watch(connection).await
+    } else {
+        let connection = http1::Builder::new()
+            // The connection's own timeout covers the head.
+            .header_read_timeout(None)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .serve_connection(stream, service);
+        watcher.watch(connection).await
+    };
+    if let Err(error) = served {
+        debug!(%error, "a client's connection failed");
     }
 }

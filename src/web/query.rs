@@ -49,7 +49,7 @@ impl Query {
             if value.is_empty() {
                 continue;
             }
-            let value = Some(value.chars().take(MAX_LENGTH).collect());
+            let value: Option<String> = Some(value.chars().take(MAX_LENGTH).collect());
             match name.as_ref() {
                 "state" => state = value,
                 "binary" => parsed.binary = value,
@@ -59,33 +59,23 @@ impl Query {
             }
         }
         parsed.needle = parsed.text.as_ref().map(|text| text.to_lowercase());
-        if let Some(state) = state {
-            parsed.set_state(&state);
+        let complaints = &mut parsed.complaints;
+        if let Some(value) = state {
+            let mut states = Urgency::ALL.into_iter();
+            parsed.state = states.find(|state| state.as_str() == value);
+            if parsed.state.is_none() {
+                complaints.push(format!(
+                    "There is no state “{value}”; all states are shown."
+                ));
+            }
         }
-        if let Some(page) = page {
-            parsed.set_page(&page);
+        if let Some(value) = page {
+            match value.parse() {
+                Ok(page) if page > 0 => parsed.page = page,
+                _ => complaints.push(format!("There is no page “{value}”; this is page 1.")),
+            }
         }
         parsed
-    }
-
-    fn set_page(&mut self, value: &str) {
-        match value.parse() {
-            Ok(page) if page > 0 => self.page = page,
-            _ => self
-                .complaints
-                .push(format!("There is no page “{value}”; this is page 1.")),
-        }
-    }
-
-    fn set_state(&mut self, value: &str) {
-        self.state = Urgency::ALL
-            .into_iter()
-            .find(|urgency| urgency.as_str() == value);
-        if self.state.is_none() {
-            self.complaints.push(format!(
-                "There is no state “{value}”; all states are shown."
-            ));
-        }
     }
 
     /// Returns whether no filter is set.
@@ -96,22 +86,16 @@ impl Query {
     /// Returns whether a service passes all filters.
     pub(crate) fn shows(&self, status: &ServiceStatus) -> bool {
         let facts = &status.service.facts;
-        self.state.is_none_or(|state| Urgency::of(status) == state)
-            && self
-                .binary
-                .as_ref()
-                .is_none_or(|binary| **binary == *facts.binary)
-            && self.needle.as_ref().is_none_or(|needle| {
-                [
-                    Some(&facts.host),
-                    Some(&facts.binary),
-                    facts.availability_zone.as_ref(),
-                    facts.cluster_name.as_ref(),
-                ]
-                .into_iter()
-                .flatten()
-                .any(|field| field.to_lowercase().contains(needle))
-            })
+        let (state, binary) = (self.state, self.binary.as_ref());
+        let contains = |needle| {
+            let (zone, cluster) = (&facts.availability_zone, &facts.cluster_name);
+            let names = [&facts.host, &facts.binary].into_iter();
+            let mut names = names.chain(zone).chain(cluster);
+            names.any(|name| name.to_lowercase().contains(needle))
+        };
+        state.is_none_or(|state| Urgency::of(status) == state)
+            && binary.is_none_or(|binary| **binary == *facts.binary)
+            && self.needle.as_deref().is_none_or(contains)
     }
 
     /// Returns the query string for another state or page, with the other filters unchanged.
@@ -123,11 +107,10 @@ impl Query {
             ("q", self.text.as_deref()),
             ("page", page.as_deref()),
         ];
-        let set = parts
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)));
         let mut query = Serializer::for_suffix("?".to_owned(), 1);
-        query.extend_pairs(set);
+        for (name, value) in parts {
+            query.extend_pairs(value.map(|value| (name, value)));
+        }
         query.finish()
     }
 }

@@ -45,12 +45,9 @@ impl Unsent {
     /// Returns the unsent pieces, the first one without its sent bytes.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let pieces = self.pieces.iter().skip(self.piece).enumerate();
-        pieces.map(|(index, piece)| {
-            if index == 0 {
-                &piece[self.sent..]
-            } else {
-                piece
-            }
+        pieces.map(|(index, piece)| match index {
+            0 => &piece[self.sent..],
+            _ => piece,
         })
     }
 }
@@ -78,10 +75,8 @@ impl Buf for Unsent {
     fn advance(&mut self, count: usize) {
         self.remaining -= count;
         self.sent += count;
-        while let Some(piece) = self
-            .pieces
-            .get(self.piece)
-            .filter(|piece| self.sent >= piece.len())
+        while let Some(piece) = self.pieces.get(self.piece)
+            && self.sent >= piece.len()
         {
             self.sent -= piece.len();
             self.piece += 1;
@@ -98,7 +93,7 @@ pub(super) const JSON: &str = "application/json";
 /// Returns an error as JSON. `message` must need no escaping.
 pub(super) fn error(status: StatusCode, message: &'static str) -> Response<Body> {
     let body = format!("{{\"error\":\"{message}\"}}\n");
-    response(status, JSON, body)
+    in_pieces(status, JSON, Arc::new([body.into()]))
 }
 
 pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
@@ -115,21 +110,15 @@ pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// Sets `Content-Encoding` and `Vary`.
-pub(super) fn set_encoding(response: &mut Response<Body>, encoding: Encoding, vary: &'static str) {
-    let headers = response.headers_mut();
-    if encoding == Encoding::Gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    headers.insert(VARY, HeaderValue::from_static(vary));
-}
-
-pub(super) fn response(
-    status: StatusCode,
+/// Returns a body in the encoding that was negotiated.
+pub(super) fn encoded(
+    encoding: Encoding,
     content_type: &'static str,
     body: impl Into<Bytes>,
 ) -> Response<Body> {
-    in_pieces(status, content_type, Arc::new([body.into()]))
+    let mut response = in_pieces(StatusCode::OK, content_type, Arc::new([body.into()]));
+    set_encoding(&mut response, encoding, "Accept-Encoding");
+    response
 }
 
 /// Compresses a text rendered for one request, if its client accepts that.
@@ -138,13 +127,19 @@ pub(super) fn compressed(
     content_type: &'static str,
     text: String,
 ) -> Response<Body> {
-    let body: Bytes = match encoding {
-        Encoding::Identity => text.into(),
-        Encoding::Gzip => gzip::whole(text.as_bytes()),
-    };
-    let mut response = response(StatusCode::OK, content_type, body);
-    set_encoding(&mut response, encoding, "Accept-Encoding");
-    response
+    match encoding {
+        Encoding::Identity => encoded(encoding, content_type, text),
+        Encoding::Gzip => encoded(encoding, content_type, gzip::whole(text.as_bytes())),
+    }
+}
+
+/// Sets `Content-Encoding` and `Vary`.
+pub(super) fn set_encoding(response: &mut Response<Body>, encoding: Encoding, vary: &'static str) {
+    let headers = response.headers_mut();
+    if encoding == Encoding::Gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(VARY, HeaderValue::from_static(vary));
 }
 
 /// Returns a response with a body of several pieces.

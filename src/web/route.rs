@@ -80,8 +80,7 @@ impl<'a> Route<'a> {
 /// Answers a request; failures are responses too.
 pub async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
     let path = request.uri().path();
-    let (route, name) =
-        Route::of(path, site).map_or((None, "other"), |(route, name)| (Some(route), name));
+    let (route, name) = Route::of(path, site).unzip();
     let refuse = if path.starts_with(API) { error } else { plain };
     let rules = site.access.rules();
     let checked = if route.as_ref().is_some_and(Route::is_open) {
@@ -91,8 +90,8 @@ pub async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
     };
     let mut response = match route {
         _ if let Err(refusal) = checked => {
-            let mut response = refuse(refusal.status(), refusal.message());
-            let (name, value) = refusal.header();
+            let (status, message, (name, value)) = refusal.parts();
+            let mut response = refuse(status, message);
             response.headers_mut().insert(name, value);
             response
         }
@@ -114,7 +113,7 @@ pub async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
     rules.set_headers(&mut response);
     site.latest
         .telemetry()
-        .answered(name, response.status().as_u16());
+        .answered(name.unwrap_or("other"), response.status().as_u16());
     response
 }
 

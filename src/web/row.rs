@@ -20,7 +20,6 @@ pub(crate) struct ServiceRow<'a> {
     pub id: i64,
     /// Determines order, symbol and colour.
     pub urgency: Urgency,
-    /// Name of the service's program.
     pub binary: &'a str,
     /// `HOST` or `HOST@BACKEND`.
     pub host: &'a str,
@@ -34,13 +33,11 @@ pub(crate) struct ServiceRow<'a> {
     pub scheduler: Option<&'static str>,
     /// The state whose start is `since`.
     pub lasting: &'static str,
-    /// Start of the present state.
     pub since: Option<String>,
     /// Apparent age of the last heartbeat.
     pub heartbeat: String,
     /// Time of the last heartbeat by the host's clock.
     pub stamp: Option<String>,
-    /// Clock skew of the host.
     pub skew: Option<SkewCell>,
     /// Chart of the last hour.
     pub runs: Vec<Run>,
@@ -61,11 +58,9 @@ pub(crate) struct ServiceRow<'a> {
 pub(crate) struct SkewCell {
     /// The estimate, or its lower bound.
     pub text: String,
-    /// The bounds.
     pub bounds: String,
     /// Whether the estimate is within the budget.
     pub allowed: bool,
-    /// The chart.
     pub chart: SkewChart,
 }
 
@@ -73,43 +68,34 @@ impl<'a> ServiceRow<'a> {
     /// Prepares a service for the page.
     pub(crate) fn new(status: &'a ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> Self {
         let service = &status.service;
+        let facts = &service.facts;
         let urgency = Urgency::of(status);
         let budget = Budget::of(&snapshot.intervals);
+        let now = snapshot.now.0;
+        let stamp = |HostTime(stamp)| format!("{} UTC", words::moment(stamp, now));
+        let skew = status.observed.clock_skew;
+        let (binary, host) = (segment(&facts.binary), segment(&facts.host));
         Self {
             id: service.id,
             urgency,
-            binary: &service.facts.binary,
-            host: &service.facts.host,
+            binary: &facts.binary,
+            host: &facts.host,
             place: words::place(status),
             state: words::state(status, urgency),
             reason: words::remark(status, urgency),
             scheduler: words::scheduler(status),
             lasting: words::lasting(status, urgency),
-            since: hour.map(|hour| words::since(hour.since, snapshot.now.0)),
+            since: hour.map(|hour| words::since(hour.since, now)),
             heartbeat: words::heartbeat(status),
-            stamp: status
-                .last_heartbeat
-                .map(|HostTime(stamp)| format!("{} UTC", words::moment(stamp, snapshot.now.0))),
-            skew: status
-                .observed
-                .clock_skew
-                .and_then(|skew| SkewCell::new(&skew, budget)),
+            stamp: status.last_heartbeat.map(stamp),
+            skew: skew.and_then(|skew| SkewCell::new(&skew, budget)),
             runs: hour.map(chart::runs).unwrap_or_default(),
             hour: hour.map(words::hour).unwrap_or_default(),
             advice: advice::advice(status, snapshot),
             disabled_reason: service.disabled_reason.as_deref(),
             runbook: documentation::runbook(status, budget),
-            json: format!(
-                "api/v1/services/{}/{}",
-                segment(&service.facts.binary),
-                segment(&service.facts.host)
-            ),
+            json: format!("api/v1/services/{binary}/{host}"),
         }
-    }
-
-    /// Returns the URL of the runbook, empty without one.
-    pub(crate) fn runbook_url(&self) -> String {
-        self.runbook.map(documentation::address).unwrap_or_default()
     }
 }
 
@@ -117,19 +103,15 @@ impl SkewCell {
     /// Returns `None` before a heartbeat is observed, unless the host is proven to be more than a second ahead.
     fn new(skew: &ClockSkew, budget: Budget) -> Option<Self> {
         let bounds = skew.bounds;
-        let (text, bounds) = match (skew.estimate, bounds.upper) {
-            (Some(estimate), Some(upper)) => (
-                format!("{} s", words::signed(estimate)),
-                format!(
-                    "{} … {} s",
-                    words::signed(bounds.lower),
-                    words::signed(upper)
-                ),
-            ),
-            _ if bounds.lower > TimeDelta::seconds(1) => (
-                format!("> {} s", words::signed(bounds.lower)),
-                "no upper bound yet".to_owned(),
-            ),
+        let lower = words::signed(bounds.lower);
+        let (text, bounds) = match (skew.estimate, bounds.upper.map(words::signed)) {
+            (Some(estimate), Some(upper)) => {
+                let estimate = words::signed(estimate);
+                (format!("{estimate} s"), format!("{lower} … {upper} s"))
+            }
+            _ if bounds.lower > TimeDelta::seconds(1) => {
+                (format!("> {lower} s"), "no upper bound yet".to_owned())
+            }
             _ => return None,
         };
         Some(Self {
@@ -164,38 +146,22 @@ mod tests {
     fn a_skew_is_shown_with_its_bounds_once_something_is_proven() {
         let snapshot = snapshot();
         let span = TimeDelta::milliseconds;
+        let behind = ("−74.9 s", "−76.2 … −73.6 s", false);
+        let ahead = ("+3.0 s", "+2.0 … +4.0 s", true);
+        let unbounded = ("> +74.5 s", "no upper bound yet", false);
         for (estimate, lower, upper, expected) in [
-            (
-                Some(-74_900),
-                -76_200,
-                Some(-73_600),
-                Some(("−74.9 s", "−76.2 … −73.6 s", false)),
-            ),
-            (
-                Some(3_000),
-                2_000,
-                Some(4_000),
-                Some(("+3.0 s", "+2.0 … +4.0 s", true)),
-            ),
-            (
-                None,
-                74_500,
-                None,
-                Some(("> +74.5 s", "no upper bound yet", false)),
-            ),
+            (Some(-74_900), -76_200, Some(-73_600), Some(behind)),
+            (Some(3_000), 2_000, Some(4_000), Some(ahead)),
+            (None, 74_500, None, Some(unbounded)),
             (None, -141_000, None, None),
         ] {
+            let (lower, upper) = (span(lower), upper.map(span));
             let skew = ClockSkew {
                 estimate: estimate.map(span),
-                bounds: Bounds {
-                    lower: span(lower),
-                    upper: upper.map(span),
-                },
+                bounds: Bounds { lower, upper },
             };
-            let skew = SkewCell::new(&skew, Budget::of(&snapshot.intervals));
-            let shown = skew
-                .as_ref()
-                .map(|skew| (skew.text.as_str(), skew.bounds.as_str(), skew.allowed));
+            let cell = SkewCell::new(&skew, Budget::of(&snapshot.intervals));
+            let shown = cell.as_ref().map(|c| (&*c.text, &*c.bounds, c.allowed));
             assert_eq!(shown, expected);
         }
     }

@@ -3,7 +3,7 @@
 //! webpki has already parsed the certificate, but exposes no IP or e-mail addresses. A malformed certificate has no
 //! names.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 const SEQUENCE: u8 = 0x30;
 const OBJECT_IDENTIFIER: u8 = 0x06;
@@ -22,21 +22,17 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 ///
 /// The notation is exporter-toolkit's: IPv6 addresses in their shortest form, everything else verbatim.
 pub(crate) fn of(certificate: &[u8]) -> Vec<String> {
-    extension(certificate)
-        .map(|names| items(names).filter_map(name).collect())
-        .unwrap_or_default()
+    let names = extension(certificate).unwrap_or_default();
+    items(names).filter_map(name).collect()
 }
 
 fn name((tag, value): (u8, &[u8])) -> Option<String> {
     match tag {
         EMAIL | DNS | URI => std::str::from_utf8(value).ok().map(str::to_owned),
         IP => {
-            let address = if let Ok(bytes) = <[u8; 4]>::try_from(value) {
-                IpAddr::from(Ipv4Addr::from(bytes))
-            } else {
-                IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?))
-            };
-            Some(address.to_canonical().to_string())
+            let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
+            let address = v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from));
+            Some(address.ok()?.to_canonical().to_string())
         }
         _ => None,
     }
@@ -62,10 +58,7 @@ fn first(bytes: &[u8], tag: u8) -> Option<&[u8]> {
 
 /// Returns the value of the first item with this tag.
 fn find(bytes: &[u8], tag: u8) -> Option<&[u8]> {
-    let mut items = items(bytes);
-    items
-        .find(|(found, _)| *found == tag)
-        .map(|(_, value)| value)
+    items(bytes).find_map(|(found, value)| (found == tag).then_some(value))
 }
 
 /// Returns consecutive items as tag and value, up to the first malformed one.
@@ -81,10 +74,8 @@ fn items(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
                 if digits.len() > 4 {
                     return None;
                 }
-                let length = digits
-                    .iter()
-                    .fold(0, |sum, digit| sum << 8 | usize::from(*digit));
-                (length, rest)
+                let digits = digits.iter().map(|digit| usize::from(*digit));
+                (digits.fold(0, |sum, digit| sum << 8 | digit), rest)
             }
         };
         let (value, rest) = rest.split_at_checked(length)?;

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::connections::{CloseReason, Connections};
+use super::protocol;
 use super::site::Site;
-use super::{descriptors, protocol};
 use crate::config::listen_address::ListenAddress;
 
 /// Maximum number of connections, where the limit on open files allows as many.
 const MAX_CONNECTIONS: usize = 2000;
+/// File descriptors reserved for the database, listeners, configuration and the log; each connection needs one.
+const RESERVED: u64 = 64;
 /// Connections that may wait for accept; beyond that, clients retry after a second.
 const BACKLOG: i32 = 4096;
 /// Time between two checks for overdue connections.
@@ -54,7 +57,7 @@ pub(crate) async fn run(
     shutdown: watch::Receiver<bool>,
 ) {
     let graceful = Arc::new(GracefulShutdown::new());
-    let connections = Arc::new(Connections::new(descriptors::for_clients(MAX_CONNECTIONS)));
+    let connections = Arc::new(Connections::new(connection_limit(MAX_CONNECTIONS)));
     for reason in CloseReason::ALL {
         site.latest
             .telemetry()
@@ -84,6 +87,30 @@ pub(crate) async fn run(
     {
         warn!("some clients did not read their response in time; closing their connections");
     }
+}
+
+/// Raises the soft limit to the hard one, and returns the number of connections it allows: at most `wanted`.
+fn connection_limit(wanted: usize) -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let current = limit.maximum;
+    if setrlimit(Resource::Nofile, Rlimit { current, ..limit }).is_ok() {
+        limit.current = current;
+    }
+    // `None` is unlimited.
+    let Some(descriptors) = limit.current else {
+        return wanted;
+    };
+    // A quarter is for connections that are being closed.
+    let room = descriptors.saturating_sub(RESERVED) / 4 * 3;
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if room < wanted {
+        warn!(
+            descriptors,
+            connections = room.max(1),
+            "the limit on open files allows fewer connections than usual; raise the hard limit (LimitNOFILE=)"
+        );
+    }
+    room.clamp(1, wanted)
 }
 
 async fn every(interval: Duration, work: impl Fn()) {

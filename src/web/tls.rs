@@ -1,12 +1,8 @@
-//! TLS: turns a web configuration into rustls's, verifies client certificates, and performs handshakes.
+//! TLS: turns a web configuration into rustls's, and verifies client certificates.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
@@ -15,8 +11,8 @@ use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifie
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{
-    self, CertificateError, DigitallySignedStruct, DistinguishedName, ProtocolVersion,
-    RootCertStore, ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+    self, CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 use tokio_rustls::server::TlsStream;
 
@@ -25,57 +21,8 @@ use crate::config::fault::Fault;
 use crate::config::web::go_tls::{ClientAuth, Version};
 use crate::config::web::tls::ServerTls;
 
-/// Maximum duration of a handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Time for a refused client to read the alert.
-const ALERT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Maximum number of bytes to read and discard from a refused client.
-const MAX_DISCARDED: u64 = 64 * 1024;
-
 /// ALPN name of HTTP/2.
 const HTTP2: &[u8] = b"h2";
-const HTTP1: &[u8] = b"http/1.1";
-
-/// Performs the TLS handshake.
-///
-/// # Errors
-/// The handshake failed, took longer than ten seconds, or the client disconnected.
-pub(crate) async fn accept<S>(config: Arc<ServerConfig>, stream: S) -> io::Result<TlsStream<S>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let handshake = async {
-        let accepted = TlsAcceptor::from(config).accept(stream).into_fallible();
-        match accepted.await {
-            Ok(stream) => Ok(stream),
-            Err((error, stream)) => {
-                close_with_alert(stream).await;
-                Err(error)
-            }
-        }
-    };
-    tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
-        .await
-        .map_err(io::Error::from)?
-}
-
-/// Closes a connection and gives the client time to read the alert.
-///
-/// Closing a socket with unread data resets the connection and loses the alert. The client would then report a reset
-/// connection instead of a rejected certificate.
-async fn close_with_alert<S>(mut stream: S)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    if stream.shutdown().await.is_ok() {
-        let mut unread = stream.take(MAX_DISCARDED);
-        let mut sink = tokio::io::sink();
-        let discard = tokio::io::copy(&mut unread, &mut sink);
-        // Best effort: the connection is closed either way.
-        let _ = tokio::time::timeout(ALERT_TIMEOUT, discard).await;
-    }
-}
 
 /// Returns whether client and server agreed on HTTP/2.
 pub(crate) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
@@ -98,39 +45,27 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, Vec<F
             return Err(faults.into_iter().flatten().collect());
         }
     };
-    let fault = |what: String| {
+    let fault = |what: &str, error: rustls::Error| {
+        let what = format!("{what}: {error}");
         let origin = tls.origin.clone();
         vec![Fault::Syntax { origin, what }]
     };
-    let versions: Vec<&SupportedProtocolVersion> =
-        [(Version::Tls12, &TLS12), (Version::Tls13, &TLS13)]
-            .into_iter()
-            .filter(|(version, _)| (tls.min_version..=tls.max_version).contains(version))
-            .map(|(_, version)| version)
-            .collect();
+    let combination = "these versions, cipher suites and curves can't be used together";
+    let allowed = tls.min_version..=tls.max_version;
+    let mut versions = vec![(Version::Tls12, &TLS12), (Version::Tls13, &TLS13)];
+    versions.retain(|(version, _)| allowed.contains(version));
+    let versions: Vec<_> = versions.into_iter().map(|(_, version)| version).collect();
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions)
-        .map_err(|error| {
-            fault(format!(
-                "these versions, cipher suites and curves can't be used together: {error}"
-            ))
-        })?
+        .map_err(|error| fault(combination, error))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(certificates, key)
-        .map_err(|error| {
-            fault(format!(
-                "the certificate and the key can't be used: {error}"
-            ))
-        })?;
+        .map_err(|error| fault("the certificate and the key can't be used", error))?;
     config.ignore_client_order = tls.server_order;
-    config.alpn_protocols = if http2 {
-        vec![HTTP2, HTTP1]
-    } else {
-        vec![HTTP1]
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if http2 {
+        config.alpn_protocols.insert(0, HTTP2.to_vec());
     }
-    .into_iter()
-    .map(<[u8]>::to_vec)
-    .collect();
     if tls.client_auth != ClientAuth::None {
         // A resumed session is not verified again: a client that lost its access could still connect.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -143,10 +78,9 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, Vec<F
 fn provider(tls: &ServerTls) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if let Some(chosen) = &tls.cipher_suites {
-        let is_tls13 =
-            |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_3;
-        provider.cipher_suites.retain(is_tls13);
-        provider.cipher_suites.extend(chosen);
+        let suites = &mut provider.cipher_suites;
+        suites.retain(|suite| suite.version() == &TLS13);
+        suites.extend(chosen);
     }
     if !tls.curves.is_empty() {
         let all = provider.kx_groups;

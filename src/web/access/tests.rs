@@ -1,6 +1,5 @@
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -8,15 +7,12 @@ use super::*;
 
 /// Checks the files until a reload; returns its result, or `None` if nothing changed.
 fn settle(access: &Access) -> Option<Result<(), Vec<String>>> {
-    let mut changing = None;
-    for _ in 0..3 {
-        let (still, reloaded) = access.reload_if_changed(changing.as_ref());
-        changing = still;
-        if let Some(result) = reloaded {
-            return Some(result.map_err(|faults| faults.iter().map(|f| chain(f)).collect()));
-        }
-    }
-    None
+    let reloaded = (0..3).find_map(|_| access.reload_if_changed())?;
+    Some(reloaded.map_err(|faults| messages(&faults)))
+}
+
+fn messages(faults: &[Fault]) -> Vec<String> {
+    faults.iter().map(|fault| chain(fault)).collect()
 }
 
 /// Writes a certificate for localhost and its key.
@@ -29,8 +25,7 @@ fn certificate(folder: &Path) {
 fn access(folder: &TempDir, text: &str) -> Result<Access, Vec<String>> {
     let file = folder.path().join("web.yml");
     fs::write(&file, text).unwrap();
-    let messages = |faults: Vec<Fault>| faults.iter().map(|f| chain(f)).collect();
-    Access::new(Some(file)).map_err(messages)
+    Access::new(Some(file)).map_err(|faults| messages(&faults))
 }
 
 #[test]
@@ -42,15 +37,12 @@ fn a_changed_file_is_read_once_it_is_stable_and_a_broken_one_keeps_the_old_rules
 
     let file = folder.path().join("web.yml");
     fs::write(&file, "rate_limit: {interval: 1s, burst: 60}\n").unwrap();
-    let (changing, reloaded) = access.reload_if_changed(None);
+    let reloaded = access.reload_if_changed();
     assert!(reloaded.is_none(), "it may still be written");
     fs::write(&file, "rate_limit: {interval: 1s, burst: 600}\n").unwrap();
-    let (changing, reloaded) = access.reload_if_changed(changing.as_ref());
+    let reloaded = access.reload_if_changed();
     assert!(reloaded.is_none(), "it was written since");
-    assert!(matches!(
-        access.reload_if_changed(changing.as_ref()),
-        (None, Some(Ok(())))
-    ));
+    assert!(matches!(access.reload_if_changed(), Some(Ok(()))));
     assert_eq!(burst(), Some(600));
 
     fs::write(&file, "rate_limitt: {}\n").unwrap();
@@ -117,32 +109,20 @@ fn a_fault_does_not_show_the_content_of_a_file() {
     let folder = TempDir::new().unwrap();
     certificate(folder.path());
     fs::write(folder.path().join("odd"), "c4nary").unwrap();
+    let no_key = "is not a private key in PEM without a passphrase";
+    let no_certificate = "is not a certificate in PEM";
+    let no_value = "this value is not a certificate in PEM";
+    let pair = "cert_file: tls.crt, key_file: tls.key";
+    let odd_ca = "client_auth_type: RequireAndVerifyClientCert, client_ca_file: odd";
+    let odd_suite = "max_version: TLS12, cipher_suites: [TLS_AES_128_GCM_SHA256]";
     for (section, expected) in [
         ("cert_file: none, key_file: tls.key", "cannot read"),
-        (
-            "cert_file: tls.crt, key_file: tls.crt",
-            "is not a private key in PEM without a passphrase",
-        ),
-        (
-            "cert_file: tls.key, key_file: tls.key",
-            "is not a certificate in PEM",
-        ),
-        (
-            "cert_file: odd, key_file: odd",
-            "is not a certificate in PEM",
-        ),
-        (
-            "cert: c4nary, key: c4nary",
-            "this value is not a certificate in PEM",
-        ),
-        (
-            "cert_file: tls.crt, key_file: tls.key, client_auth_type: RequireAndVerifyClientCert, client_ca_file: odd",
-            "is not a certificate in PEM",
-        ),
-        (
-            "cert_file: tls.crt, key_file: tls.key, max_version: TLS12, cipher_suites: [TLS_AES_128_GCM_SHA256]",
-            "can't be used together",
-        ),
+        ("cert_file: tls.crt, key_file: tls.crt", no_key),
+        ("cert_file: tls.key, key_file: tls.key", no_certificate),
+        ("cert_file: odd, key_file: odd", no_certificate),
+        ("cert: c4nary, key: c4nary", no_value),
+        (&format!("{pair}, {odd_ca}"), no_certificate),
+        (&format!("{pair}, {odd_suite}"), "can't be used together"),
     ] {
         let faults = access(&folder, &format!("tls_server_config: {{{section}}}\n")).unwrap_err();
         assert!(faults[0].contains(expected), "{section}: {faults:?}");

@@ -1,10 +1,11 @@
 //! One connection: what it is doing, since when, and how long it may take.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 /// Time to receive the head of a request, from its first byte; on a new connection from accept, so it includes the TLS
@@ -62,14 +63,12 @@ impl CloseReason {
 /// What a connection is doing, and since when; while it sends, since the last progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Activity {
-    /// Current phase.
     pub phase: Phase,
-    /// Start of the phase, or last progress.
     pub since: Instant,
 }
 
 impl Activity {
-    fn now(phase: Phase) -> Self {
+    pub(super) fn now(phase: Phase) -> Self {
         let since = Instant::now();
         Self { phase, since }
     }
@@ -88,71 +87,78 @@ impl Activity {
 /// A connection, shared by its stream and the registry.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// The client's address.
-    pub(super) peer: IpAddr,
+    /// The address by which connections count as one client's: IPv4, or an IPv6 network of 64 bits.
+    pub(super) client: IpAddr,
     activity: Mutex<Activity>,
-    close_reason: OnceLock<CloseReason>,
-    notify: Notify,
+    /// Number of responses that are not fully sent.
+    pending: AtomicUsize,
+    /// Whether incoming bytes need not belong to a request, as with HTTP/2.
+    pub multiplexed: AtomicBool,
+    /// Set when the server decides to close the connection.
+    pub close_reason: SetOnce<CloseReason>,
 }
 
 impl Connection {
     pub(super) fn new(peer: IpAddr) -> Self {
+        let client = match peer.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+            address @ IpAddr::V4(_) => address,
+        };
         Self {
-            peer,
+            client,
             activity: Mutex::new(Activity::now(Phase::Receiving)),
-            close_reason: OnceLock::new(),
-            notify: Notify::new(),
+            pending: AtomicUsize::default(),
+            multiplexed: AtomicBool::default(),
+            close_reason: SetOnce::default(),
         }
     }
 
     /// Returns the current activity.
-    pub(crate) fn activity(&self) -> Activity {
-        *self.locked()
-    }
-
-    /// Starts a phase now.
-    pub(crate) fn begin(&self, phase: Phase) {
-        *self.locked() = Activity::now(phase);
-    }
-
-    /// Records that bytes of a response were sent, or bytes of a request received.
-    pub(crate) fn progress(&self, phase: Phase) {
-        let mut activity = self.locked();
-        if let (Phase::Sending, Phase::Sending) | (Phase::Idle, Phase::Receiving) =
-            (activity.phase, phase)
-        {
-            *activity = Activity::now(phase);
-        }
-    }
-
-    /// Waits until the server decides to close the connection, and returns why.
-    pub(crate) async fn closed(&self) -> CloseReason {
-        loop {
-            if let Some(reason) = self.close_reason.get() {
-                return *reason;
-            }
-            self.notify.notified().await;
-        }
-    }
-
-    /// Asks the task that serves the connection to close it.
-    pub(super) fn close(&self, reason: CloseReason) {
-        // The first reason counts.
-        let _ = self.close_reason.set(reason);
-        self.notify.notify_one();
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Activity> {
+    pub(super) fn activity(&self) -> MutexGuard<'_, Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(test)]
-    pub(super) fn set_activity(&self, activity: Activity) {
-        *self.locked() = activity;
+    /// Records that a request has arrived.
+    pub(crate) fn begin_response(self: &Arc<Self>) -> PendingResponse {
+        self.pending.fetch_add(1, Relaxed);
+        *self.activity() = Activity::now(Phase::Sending);
+        PendingResponse(self.clone())
     }
 
-    #[cfg(test)]
-    pub(super) fn close_reason(&self) -> Option<CloseReason> {
-        self.close_reason.get().copied()
+    /// Records that bytes were received.
+    pub(crate) fn received(&self) {
+        if !self.multiplexed.load(Relaxed) {
+            self.progress(Phase::Idle, Phase::Receiving);
+        }
+    }
+
+    /// Records that bytes were sent.
+    pub(crate) fn sent(&self) {
+        self.progress(Phase::Sending, Phase::Sending);
+    }
+
+    /// Records that all written bytes were sent.
+    pub(crate) fn flushed(&self) {
+        if self.pending.load(Relaxed) == 0 {
+            self.progress(Phase::Sending, Phase::Idle);
+        }
+    }
+
+    fn progress(&self, from: Phase, to: Phase) {
+        let mut activity = self.activity();
+        if activity.phase == from {
+            *activity = Activity::now(to);
+        }
+    }
+}
+
+/// A response that counts as pending until it is dropped.
+#[derive(Debug)]
+pub(crate) struct PendingResponse(Arc<Connection>);
+
+impl Drop for PendingResponse {
+    fn drop(&mut self) {
+        // Its last bytes may still be in the connection's buffers, until the stream is flushed.
+        self.0.pending.fetch_sub(1, Relaxed);
     }
 }

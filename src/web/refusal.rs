@@ -17,36 +17,27 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Returns the HTTP status.
-    pub(crate) fn status(self) -> StatusCode {
-        match self {
-            Self::RateLimit(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Login => StatusCode::UNAUTHORIZED,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    /// Returns the message for the body.
-    pub(crate) fn message(self) -> &'static str {
-        match self {
-            Self::RateLimit(_) => "too many requests; see rate_limit in the web configuration file",
-            Self::Login => "login required: the user or the password is missing or wrong",
-            Self::Busy => "too many logins are being checked; try again",
-        }
-    }
-
-    /// Returns the header that tells a client how to proceed: whole seconds to wait, rounded up, or how to log in.
-    pub(crate) fn header(self) -> (HeaderName, HeaderValue) {
+    /// Returns status and message, and the header that tells a client how to proceed: whole seconds to wait, rounded
+    /// up, or how to log in.
+    pub(crate) fn parts(self) -> (StatusCode, &'static str, (HeaderName, HeaderValue)) {
         match self {
             Self::RateLimit(wait) => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                (RETRY_AFTER, seconds.into())
+                let message = "too many requests; see rate_limit in the web configuration file";
+                let header = (RETRY_AFTER, seconds.into());
+                (StatusCode::TOO_MANY_REQUESTS, message, header)
             }
             Self::Login => {
                 let realm = r#"Basic realm="openstack-heartbeat-exporter", charset="UTF-8""#;
-                (WWW_AUTHENTICATE, HeaderValue::from_static(realm))
+                let message = "login required: the user or the password is missing or wrong";
+                let header = (WWW_AUTHENTICATE, HeaderValue::from_static(realm));
+                (StatusCode::UNAUTHORIZED, message, header)
             }
-            Self::Busy => (RETRY_AFTER, 1.into()),
+            Self::Busy => {
+                let message = "too many logins are being checked; try again";
+                let header = (RETRY_AFTER, 1.into());
+                (StatusCode::SERVICE_UNAVAILABLE, message, header)
+            }
         }
     }
 }
@@ -59,7 +50,8 @@ mod tests {
     fn a_wait_is_rounded_up_to_whole_seconds() {
         for (milliseconds, expected) in [(1, "1"), (1_000, "1"), (1_001, "2")] {
             let refusal = Refusal::RateLimit(Duration::from_millis(milliseconds));
-            assert_eq!(refusal.header().1, expected);
+            let (_, _, (_, value)) = refusal.parts();
+            assert_eq!(value, expected);
         }
     }
 }
