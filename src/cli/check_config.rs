@@ -28,12 +28,10 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn describe(command: Command) -> Command {
+    let help = "Also connect to the database and read the heartbeats once";
     command
         .about("Prints each active setting with its origin")
-        .arg(switch(
-            "connect",
-            "Also connect to the database and read the heartbeats once",
-        ))
+        .arg(switch("connect", help))
         .args(flags::used(&[""]))
 }
 

@@ -54,7 +54,7 @@ fn run(matches: &ArgMatches) -> Outcome {
 fn load(matches: &ArgMatches, demo: &Demo) -> Load {
     let mut flags = flags::given(matches);
     if let Some(url) = keys::find("database.url") {
-        let file = format!("sqlite:///{}", demo.database().display());
+        let file = format!("sqlite:///{}", demo.database.display());
         flags.layer.add(url, file, "demo");
     }
     Arc::new(move || {

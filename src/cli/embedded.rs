@@ -26,11 +26,8 @@ spec:
 pub fn prometheus_rule() -> String {
     let mut resource = PROMETHEUS_RULE_HEAD.to_owned();
     for line in RULES.lines() {
-        if !line.is_empty() {
-            resource.push_str("  ");
-            resource.push_str(line);
-        }
-        resource.push('\n');
+        let indent = if line.is_empty() { "" } else { "  " };
+        resource.extend([indent, line, "\n"]);
     }
     resource
 }

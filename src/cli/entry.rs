@@ -48,11 +48,11 @@ impl Entry {
     pub(super) fn command(&self) -> Command {
         let exit_codes = self.exit_codes.iter();
         let exit_codes = exit_codes.map(|(code, meaning)| format!("\n  {code}  {meaning}"));
-        let exit_codes = section("Exit codes", exit_codes.collect());
+        let exit_codes = section("Exit codes", exit_codes);
         let examples = self.examples.iter();
         let examples =
             examples.map(|(purpose, arguments)| format!("\n  {purpose}:\n    {NAME} {arguments}"));
-        let examples = section("Examples", examples.collect());
+        let examples = section("Examples", examples);
         let long: Vec<_> = exit_codes.iter().chain(&examples).cloned().collect();
         let command = (self.describe)(Command::new(self.name));
         if long.is_empty() {
@@ -65,7 +65,8 @@ impl Entry {
 }
 
 /// Returns a part of the help; `None` without items.
-fn section(heading: &str, items: Vec<String>) -> Option<String> {
+fn section(heading: &str, items: impl Iterator<Item = String>) -> Option<String> {
+    let items: Vec<String> = items.collect();
     (!items.is_empty()).then(|| format!("{heading}:{}", items.concat()))
 }
 

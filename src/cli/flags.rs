@@ -1,5 +1,6 @@
 //! The settings as flags, made from the table of settings.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -49,42 +50,36 @@ fn flag(key: &Key) -> Arg {
         Some(default) => format!("{} [default: {default}]", key.help),
         None => key.help.to_owned(),
     };
-    let action = if key.list {
-        ArgAction::Append
-    } else {
-        ArgAction::Set
-    };
     let hint = match key.value_name {
         "FILE" => ValueHint::FilePath,
         "DIR" => ValueHint::DirPath,
         _ => ValueHint::Other,
     };
-    let flag = Arg::new(key.name)
+    let mut flag = Arg::new(key.name)
         .long(key.name)
         .value_name(key.value_name)
         .value_hint(hint)
-        .action(action)
         .help_heading(key.group)
         .help(help);
-    let flag = if key.choices.is_empty() {
-        flag
-    } else {
-        flag.value_parser(PossibleValuesParser::new(key.choices))
-    };
-    if key.switch {
-        flag.num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true")
-            .hide_possible_values(true)
-    } else {
-        flag
+    if key.list {
+        flag = flag.action(ArgAction::Append);
     }
+    if !key.choices.is_empty() {
+        flag = flag.value_parser(PossibleValuesParser::new(key.choices));
+    }
+    if key.switch {
+        let flag = flag.num_args(0..=1).require_equals(true);
+        return flag
+            .default_missing_value("true")
+            .hide_possible_values(true);
+    }
+    flag
 }
 
 /// Returns the given flags, with the places of cinder.conf in the order of the command line.
 pub(super) fn given(matches: &ArgMatches) -> Flags {
     let mut flags = Flags::default();
-    let mut places: Vec<(usize, Place, String)> = Vec::new();
+    let mut places = BTreeMap::new();
     for key in KEYS.iter().filter(|key| key.has_flag()) {
         // `demo` has only some of the flags.
         let Ok(Some(values)) = matches.try_get_many::<String>(key.name) else {
@@ -99,18 +94,11 @@ pub(super) fn given(matches: &ArgMatches) -> Flags {
                 "cinder.config-dir" => Place::Dir(value.into()),
                 _ => continue,
             };
-            places.push((index, place, origin.clone()));
+            places.insert(index, (place, origin.clone()));
         }
     }
-    places.sort_by_key(|(index, ..)| *index);
-    flags.places = places
-        .into_iter()
-        .map(|(_, place, origin)| (place, origin))
-        .collect();
-    flags.config_file = matches
-        .try_get_one::<PathBuf>(key::CONFIG_FILE)
-        .ok()
-        .flatten()
-        .cloned();
+    flags.places = places.into_values().collect();
+    let file = matches.try_get_one::<PathBuf>(key::CONFIG_FILE);
+    flags.config_file = file.ok().flatten().cloned();
     flags
 }

@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn describe(command: Command) -> Command {
+    let help = "Check that the first poll has ended, successful or not";
     command
         .about("Checks that the exporter on this machine is healthy")
         .long_about(
@@ -29,10 +30,7 @@ fn describe(command: Command) -> Command {
              no database. It uses only the settings that give the listen addresses. Over TLS it accepts any server \
              certificate. A server that requires a client certificate counts as healthy: it must be running to ask.",
         )
-        .arg(switch(
-            "ready",
-            "Check that the first poll has ended, successful or not",
-        ))
+        .arg(switch("ready", help))
         .args(flags::used(&[
             "web.listen-address",
             "web.systemd-socket",

@@ -54,9 +54,11 @@ fn page(entries: &[Entry]) -> String {
         .replace("\n.SS OPTIONS", "\n.SH OPTIONS");
     let mut rest = Roff::new();
     environment(&mut rest);
-    list(&mut rest, "FILES", italic, &FILES);
+    section(&mut rest, "FILES");
+    list(&mut rest, italic, &FILES);
     exit_status(&mut rest, entries);
-    list(&mut rest, "SIGNALS", bold, &SIGNALS);
+    section(&mut rest, "SIGNALS");
+    list(&mut rest, bold, &SIGNALS);
     examples(&mut rest, entries);
     section(&mut rest, "SEE ALSO");
     rest.text([roman("cinder-manage(1), prometheus(1), systemd.exec(5)")]);
@@ -96,14 +98,11 @@ fn commands(entries: &[Entry]) -> String {
 
 /// Returns a command's description and the flags that it does not share with other commands.
 fn subsection(name: &str, command: &Command) -> String {
-    let command = command
-        .clone()
-        .disable_help_flag(true)
-        .mut_args(|argument| {
-            let is_setting = argument.get_id().as_str().contains('.');
-            with_choices(argument).hide(is_setting)
-        });
-    let man = Man::new(command);
+    let command = command.clone().disable_help_flag(true);
+    let man = Man::new(command.mut_args(|argument| {
+        let is_setting = argument.get_id().as_str().contains('.');
+        with_choices(argument).hide(is_setting)
+    }));
     let text = rendered(|out| {
         man.render_description_section(out)?;
         man.render_options_section(out)
@@ -121,13 +120,7 @@ fn entry(page: &mut Roff, term: Inline, text: &str) {
     page.control("TP", []).text([term]).text([roman(text)]);
 }
 
-fn list(
-    page: &mut Roff,
-    name: &str,
-    face: fn(&'static str) -> Inline,
-    items: &[(&'static str, &str)],
-) {
-    section(page, name);
+fn list(page: &mut Roff, face: fn(&'static str) -> Inline, items: &[(&'static str, &str)]) {
     for (term, text) in items {
         entry(page, face(term), text);
     }
@@ -139,24 +132,17 @@ fn environment(page: &mut Roff) {
         "A flag overrides its variable, which overrides the file of --config.file, which overrides cinder.conf. \
          Commas separate the items of a list. An empty variable counts as not set.",
     )]);
-    let file = (
-        key::variable(key::CONFIG_FILE),
-        format!("As --{}.", key::CONFIG_FILE),
-    );
-    let settings = KEYS.iter().map(|key| {
+    let file = bold(key::variable(key::CONFIG_FILE));
+    entry(page, file, &format!("As --{}.", key::CONFIG_FILE));
+    for key in KEYS {
         let text = if key.has_flag() {
             format!("As --{}.", key.name)
         } else {
             format!("{}.", key.help)
         };
-        (key.variable(), text)
-    });
-    for (name, text) in std::iter::once(file).chain(settings) {
-        entry(page, bold(name), &text);
+        entry(page, bold(key.variable()), &text);
     }
-    for (name, text) in VARIABLES {
-        entry(page, bold(name), text);
-    }
+    list(page, bold, &VARIABLES);
 }
 
 fn exit_status(page: &mut Roff, entries: &[Entry]) {
@@ -166,9 +152,8 @@ fn exit_status(page: &mut Roff, entries: &[Entry]) {
     )]);
     for command in entries {
         let codes = command.exit_codes.iter();
-        let codes: Vec<String> = codes
-            .map(|(code, meaning)| format!("{code}: {meaning}"))
-            .collect();
+        let codes = codes.map(|(code, meaning)| format!("{code}: {meaning}"));
+        let codes: Vec<String> = codes.collect();
         if !codes.is_empty() {
             entry(page, bold(command.name), &format!("{}.", codes.join("; ")));
         }

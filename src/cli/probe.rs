@@ -154,14 +154,13 @@ impl Probe<'_> {
 
     async fn connect(self) -> Result<TcpStream, Error> {
         let port = self.address.port;
-        let connected = match self.host() {
-            Some(host) => TcpStream::connect((host, port)).await,
-            None => {
-                // Addresses, not the name localhost: an image with a single file may be unable to resolve it.
-                let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-                let loopback = loopback.map(|ip: IpAddr| SocketAddr::new(ip, port));
-                TcpStream::connect(&loopback[..]).await
-            }
+        let connected = if let Some(host) = self.host() {
+            TcpStream::connect((host, port)).await
+        } else {
+            // Addresses, not the name localhost: an image with a single file may be unable to resolve it.
+            let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            let loopback = loopback.map(|ip: IpAddr| SocketAddr::new(ip, port));
+            TcpStream::connect(&loopback[..]).await
         };
         let address = self.name();
         connected.map_err(|source| Error::Connect { address, source })

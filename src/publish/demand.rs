@@ -24,8 +24,7 @@ impl Demand {
     pub(super) fn new() -> Self {
         Self {
             started: Instant::now(),
-            asked: [const { [const { AtomicU64::new(0) }; Encoding::ALL.len()] };
-                Format::ALL.len()],
+            asked: <[[AtomicU64; _]; _]>::default(),
         }
     }
 

@@ -5,9 +5,9 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/> and
 //! <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 
-use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::proto::{Histogram, MetricFamily, MetricType};
 
 use super::metric::{Kind, Metric, Series, Value};
 use super::table;
@@ -228,7 +228,7 @@ pub(crate) fn telemetry(families: &[MetricFamily], format: Format) -> String {
                 MetricType::COUNTER => sample.get_counter().get_value(),
                 _ => sample.get_gauge().get_value(),
             };
-            line(&mut page, metric.name, "", &labels, value);
+            line(&mut page, metric.name, "", &labels, Float(value));
         }
     }
     page.push_str(format.end());
@@ -283,67 +283,41 @@ fn describe(page: &mut String, format: Format, metric: &Metric) {
         Format::Text if metric.kind == Kind::Info => (metric.name, "gauge"),
         Format::Text => (metric.name, metric.kind.as_str()),
     };
-    let help = |page: &mut String| {
-        let _ = write!(page, "# HELP {name} ");
-        escape(page, metric.help, false);
-        page.push('\n');
-    };
+    let type_line = format!("# TYPE {name} {kind}\n");
     // Each format has its customary order.
-    match format {
-        Format::Text => {
-            help(page);
-            let _ = writeln!(page, "# TYPE {name} {kind}");
-        }
-        Format::OpenMetrics => {
-            let _ = writeln!(page, "# TYPE {name} {kind}");
-            if let Some(unit) = metric.unit() {
-                let _ = writeln!(page, "# UNIT {name} {unit}");
-            }
-            help(page);
+    if format == Format::OpenMetrics {
+        page.push_str(&type_line);
+        if let Some(unit) = metric.unit() {
+            let _ = writeln!(page, "# UNIT {name} {unit}");
         }
     }
-}
-
-fn histogram(
-    page: &mut String,
-    name: &str,
-    labels: &str,
-    histogram: &prometheus::proto::Histogram,
-) {
-    for bucket in histogram.get_bucket() {
-        let mut labels = labels.to_owned();
-        let mut bound = String::new();
-        float(&mut bound, bucket.upper_bound());
-        label(&mut labels, "le", &bound);
-        integer_line(page, name, "_bucket", &labels, bucket.cumulative_count());
-    }
-    let mut all = labels.to_owned();
-    label(&mut all, "le", "+Inf");
-    integer_line(page, name, "_bucket", &all, histogram.get_sample_count());
-    line(page, name, "_sum", labels, histogram.get_sample_sum());
-    integer_line(page, name, "_count", labels, histogram.get_sample_count());
-}
-
-fn line(page: &mut String, name: &str, suffix: &str, labels: &str, value: f64) {
-    series(page, name, suffix, labels);
-    float(page, value);
+    let _ = write!(page, "# HELP {name} ");
+    escape(page, metric.help, false);
     page.push('\n');
-}
-
-fn integer_line(page: &mut String, name: &str, suffix: &str, labels: &str, value: u64) {
-    series(page, name, suffix, labels);
-    let _ = writeln!(page, "{value}");
-}
-
-fn series(page: &mut String, name: &str, suffix: &str, labels: &str) {
-    page.push_str(name);
-    page.push_str(suffix);
-    if !labels.is_empty() {
-        page.push('{');
-        page.push_str(labels);
-        page.push('}');
+    if format == Format::Text {
+        page.push_str(&type_line);
     }
-    page.push(' ');
+}
+
+fn histogram(page: &mut String, name: &str, labels: &str, histogram: &Histogram) {
+    let (buckets, count) = (histogram.get_bucket(), histogram.get_sample_count());
+    let buckets = buckets.iter();
+    let buckets = buckets.map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
+    for (bound, count) in buckets.chain([(f64::INFINITY, count)]) {
+        let mut labels = labels.to_owned();
+        label(&mut labels, "le", &Float(bound).to_string());
+        line(page, name, "_bucket", &labels, count);
+    }
+    let sum = Float(histogram.get_sample_sum());
+    line(page, name, "_sum", labels, sum);
+    line(page, name, "_count", labels, count);
+}
+
+fn line(page: &mut String, name: &str, suffix: &str, labels: &str, value: impl Display) {
+    let _ = match labels {
+        "" => writeln!(page, "{name}{suffix} {value}"),
+        _ => writeln!(page, "{name}{suffix}{{{labels}}} {value}"),
+    };
 }
 
 fn label(labels: &mut String, name: &str, value: &str) {
@@ -399,12 +373,16 @@ fn number(page: &mut String, value: Value) {
     }
 }
 
-/// Writes a float as both formats require: infinities as `+Inf`, `-Inf`.
-fn float(page: &mut String, value: f64) {
-    if value.is_infinite() {
-        page.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
-    } else {
-        let _ = write!(page, "{value}");
+/// A float as both formats require it: infinities as `+Inf`, `-Inf`.
+struct Float(f64);
+
+impl Display for Float {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            f64::INFINITY => f.write_str("+Inf"),
+            f64::NEG_INFINITY => f.write_str("-Inf"),
+            value => value.fmt(f),
+        }
     }
 }
 

@@ -97,15 +97,10 @@ pub(crate) fn trailer<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Bytes {
     for part in parts {
         checksum.combine(&part.checksum);
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "ISIZE is the length modulo 2^32"
-    )]
-    let length = checksum.total_len() as u32;
-    let checksum = checksum.finalize();
-    [checksum.to_le_bytes(), length.to_le_bytes()]
-        .concat()
-        .into()
+    // ISIZE is the length modulo 2^32.
+    let length = &checksum.total_len().to_le_bytes()[..4];
+    let checksum = checksum.finalize().to_le_bytes();
+    [&checksum[..], length].concat().into()
 }
 
 /// Compresses a text into the last part of a member.
@@ -121,10 +116,19 @@ pub(crate) fn whole(text: &[u8]) -> Bytes {
     [HEADER, &part.bytes, &trailer([&part])].concat().into()
 }
 
+/// Decompresses a member that nothing follows.
+#[cfg(test)]
+pub(crate) fn decompressed(member: &[u8]) -> Vec<u8> {
+    let mut decoder = flate2::read::GzDecoder::new(member);
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut decoder, &mut text).unwrap();
+    let rest = decoder.into_inner();
+    assert!(rest.is_empty(), "{} bytes after the member", rest.len());
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
     use super::*;
 
     /// Joins parts and reads them like a reader of one member; the last part ends the member.
@@ -134,12 +138,7 @@ mod tests {
             member.extend_from_slice(&part.bytes);
         }
         member.extend_from_slice(&trailer(parts.iter().copied()));
-        let mut decoder = flate2::read::GzDecoder::new(member.as_slice());
-        let mut text = Vec::new();
-        decoder.read_to_end(&mut text).unwrap();
-        let rest = decoder.into_inner();
-        assert!(rest.is_empty(), "{} bytes after the member", rest.len());
-        text
+        decompressed(&member)
     }
 
     fn check(first: &[u8], second: &[u8]) {
@@ -155,9 +154,7 @@ mod tests {
             [first, second, second].concat()
         );
         // In another order, and with an end from another stream.
-        let mut deflate = Deflate::default();
-        deflate.write(first);
-        let ending = deflate.end();
+        let ending = last_part(first);
         assert_eq!(
             read(&[&middle, &opening, &ending]),
             [second, first, first].concat()
@@ -188,10 +185,6 @@ mod tests {
             deflate.write(piece);
         }
         assert_eq!(read(&[&deflate.end()]), text.as_bytes());
-        let member = whole(text.as_bytes());
-        let mut read = String::new();
-        let mut decoder = flate2::read::GzDecoder::new(&*member);
-        decoder.read_to_string(&mut read).unwrap();
-        assert_eq!(read, text);
+        assert_eq!(decompressed(&whole(text.as_bytes())), text.as_bytes());
     }
 }

@@ -9,8 +9,7 @@ use tokio::time::Instant;
 
 use super::demand::Demand;
 use super::exposition::Format;
-use super::metrics_page::MetricsPage;
-use super::own_metrics::OwnMetrics;
+use super::metrics_page::{MetricsPage, OwnMetrics};
 use super::rendered::{Encoding, RenderedSnapshot};
 use super::telemetry::{ConfigPart, Telemetry};
 use crate::heartbeat::failure::Class;
@@ -212,11 +211,10 @@ impl Latest {
     /// Returns what can be seen, all of it as of one moment.
     pub(crate) fn view(&self) -> View {
         let current = self.current.borrow();
-        let rendered = current.page.rendered.as_ref();
+        let shown = current.page.rendered.as_ref();
+        let shown = shown.filter(|_| !current.is_withheld());
         View {
-            snapshot: rendered
-                .filter(|_| !current.is_withheld())
-                .map(|rendered| rendered.snapshot.clone()),
+            snapshot: shown.map(|rendered| rendered.snapshot.clone()),
             age: current.age(),
             outage: current.outage.map(|(since, class)| Outage {
                 lasted: since.elapsed(),

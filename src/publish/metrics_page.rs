@@ -3,14 +3,65 @@
 //! It is assembled before it is asked for, in the formats that were asked for lately.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
+use prometheus::proto::MetricFamily;
+use tokio::time::Instant;
 
-use super::exposition::{Family, Format};
+use super::exposition::{self, Family, Format};
 use super::gzip::{self, Part};
 use super::metric::Metric;
-use super::own_metrics::OwnMetrics;
 use super::rendered::{Encoding, RenderedSnapshot};
+use super::telemetry::Telemetry;
+
+/// Age from which on own metrics are gathered again. They are gathered every second for five minutes after a scrape.
+pub(crate) const FRESH: Duration = Duration::from_millis(1500);
+
+/// The exporter's own metrics at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct OwnMetrics {
+    /// When they were gathered; `None` if never.
+    gathered: Option<Instant>,
+    families: Vec<MetricFamily>,
+    text: [OnceLock<Bytes>; Format::ALL.len()],
+    gzip: [OnceLock<Part>; Format::ALL.len()],
+}
+
+impl OwnMetrics {
+    /// Gathers the current values.
+    pub(crate) fn gather(telemetry: &Telemetry) -> Self {
+        Self {
+            gathered: Some(Instant::now()),
+            families: telemetry.gather(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn text(&self, format: Format) -> &Bytes {
+        self.text[format as usize]
+            .get_or_init(|| exposition::telemetry(&self.families, format).into())
+    }
+
+    pub(crate) fn gzip(&self, format: Format) -> &Part {
+        self.gzip[format as usize].get_or_init(|| gzip::last_part(self.text(format)))
+    }
+
+    /// Returns whether they need not be gathered again.
+    pub(crate) fn are_fresh(&self) -> bool {
+        let gathered = self.gathered;
+        gathered.is_some_and(|gathered| gathered.elapsed() < FRESH)
+    }
+
+    /// Renders only the selected families.
+    pub(crate) fn selected(&self, is_selected: impl Fn(&Metric) -> bool, format: Format) -> Bytes {
+        let families = self.families.iter();
+        let is_selected =
+            |family: &&MetricFamily| exposition::described(family).is_some_and(&is_selected);
+        let families: Vec<MetricFamily> = families.filter(is_selected).cloned().collect();
+        exposition::telemetry(&families, format).into()
+    }
+}
 
 /// An answer, in pieces that are sent one after the other.
 pub(crate) type Pieces = Arc<[Bytes]>;
@@ -94,10 +145,7 @@ fn member<'a>(services: impl Iterator<Item = &'a Part>, own: &'a Part) -> Pieces
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
     use super::*;
-    use crate::publish::telemetry::Telemetry;
 
     /// The names of the samples: each bucket, the sum, and the count.
     const POLL_DURATION: [&str; 16] = {
@@ -118,12 +166,7 @@ mod tests {
     }
 
     fn decompressed(pieces: &Pieces) -> String {
-        let member = pieces.concat();
-        let mut text = String::new();
-        let mut decoder = flate2::read::GzDecoder::new(member.as_slice());
-        decoder.read_to_string(&mut text).unwrap();
-        assert!(decoder.into_inner().is_empty());
-        text
+        String::from_utf8(gzip::decompressed(&pieces.concat())).unwrap()
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,6 @@ pub(crate) mod gzip;
 pub mod latest;
 pub mod metric;
 pub(crate) mod metrics_page;
-mod own_metrics;
 pub(crate) mod process;
 pub mod rendered;
 pub mod table;

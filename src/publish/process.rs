@@ -29,7 +29,9 @@ impl Collector for ProcessCollector {
 mod linux {
     use procfs::process::{LimitValue, Process};
     use procfs::{ProcResult, WithCurrentSystemInfo as _};
-    use prometheus::proto::{self, MetricFamily, MetricType};
+    use prometheus::core::Collector as _;
+    use prometheus::proto::MetricFamily;
+    use prometheus::{Counter, Gauge, Opts};
 
     use crate::publish::metric::{Kind, Metric};
     use crate::publish::table;
@@ -45,38 +47,32 @@ mod linux {
         let seconds = |ticks: u64| ticks as f64 / per_second;
         let start_time = procfs::boot_time_secs()? as f64 + seconds(stat.starttime);
         let resident = stat.rss_bytes().get() as f64;
-        let mut families = vec![
-            family(&table::PROCESS_CPU, seconds(stat.utime + stat.stime)),
-            family(&table::PROCESS_OPEN_FDS, process.fd_count()? as f64),
-            family(&table::PROCESS_VIRTUAL_MEMORY, stat.vsize as f64),
-            family(&table::PROCESS_RESIDENT_MEMORY, resident),
-            family(&table::PROCESS_THREADS, stat.num_threads as f64),
-            family(&table::PROCESS_START_TIME, start_time),
+        let mut values = vec![
+            (&table::PROCESS_CPU, seconds(stat.utime + stat.stime)),
+            (&table::PROCESS_OPEN_FDS, process.fd_count()? as f64),
+            (&table::PROCESS_VIRTUAL_MEMORY, stat.vsize as f64),
+            (&table::PROCESS_RESIDENT_MEMORY, resident),
+            (&table::PROCESS_THREADS, stat.num_threads as f64),
+            (&table::PROCESS_START_TIME, start_time),
         ];
         if let LimitValue::Value(limit) = process.limits()?.max_open_files.soft_limit {
-            families.push(family(&table::PROCESS_MAX_FDS, limit as f64));
+            values.push((&table::PROCESS_MAX_FDS, limit as f64));
         }
-        Ok(families)
+        let families = values
+            .into_iter()
+            .flat_map(|(metric, value)| family(metric, value));
+        Ok(families.flatten().collect())
     }
 
-    fn family(metric: &Metric, value: f64) -> MetricFamily {
-        let mut sample = proto::Metric::default();
-        let kind = if metric.kind == Kind::Counter {
-            let mut counter = proto::Counter::default();
-            counter.set_value(value);
-            sample.set_counter(counter);
-            MetricType::COUNTER
-        } else {
-            let mut gauge = proto::Gauge::default();
-            gauge.set_value(value);
-            sample.set_gauge(gauge);
-            MetricType::GAUGE
-        };
-        let mut family = MetricFamily::default();
-        family.set_name(metric.name.to_owned());
-        family.set_help(metric.help.to_owned());
-        family.set_field_type(kind);
-        family.set_metric(vec![sample]);
-        family
+    fn family(metric: &Metric, value: f64) -> prometheus::Result<Vec<MetricFamily>> {
+        let options = Opts::new(metric.name, metric.help);
+        if metric.kind == Kind::Counter {
+            let counter = Counter::with_opts(options)?;
+            counter.inc_by(value);
+            return Ok(counter.collect());
+        }
+        let gauge = Gauge::with_opts(options)?;
+        gauge.set(value);
+        Ok(gauge.collect())
     }
 }

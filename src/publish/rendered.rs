@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::service::{Facts, Service, Stamp};
+    use crate::heartbeat::service::{Service, Stamp};
     use crate::heartbeat::time::HostTime;
 
     #[tokio::test(start_paused = true)]
@@ -210,25 +210,22 @@ mod tests {
             RenderedSnapshot::new(snapshot, Instant::now())
         };
         let both = || vec![service("a", 3), service("b", 4)];
-        let moved = |facts: &mut Facts| facts.availability_zone = Some("elsewhere".into());
+        let moved = fixture::with(service("a", 3), |facts| {
+            facts.availability_zone = Some("elsewhere".into());
+        });
         let disabled = Service {
             disabled: true,
             ..service("b", 4)
         };
         // Each case is the next snapshot and the number of reused families.
+        let all = Family::all().count();
         for (then, unchanged) in [
-            (both(), Family::all().count()),
-            (
-                vec![service("a", 1), service("b", 4)],
-                Family::all().count() - 2,
-            ),
-            (vec![service("a", 3), disabled], Family::all().count() - 1),
+            (both(), all),
+            (vec![service("a", 1), service("b", 4)], all - 2),
+            (vec![service("a", 3), disabled], all - 1),
             (vec![service("a", 3)], 0),
             (vec![service("a", 3), service("c", 4)], 0),
-            (
-                vec![fixture::with(service("a", 3), moved), service("b", 4)],
-                0,
-            ),
+            (vec![moved, service("b", 4)], 0),
         ] {
             let before = rendered(both());
             before.follow(None, |_, _| true);
@@ -238,11 +235,8 @@ mod tests {
                 let alone = RenderedSnapshot::new((*after.snapshot).clone(), Instant::now());
                 assert_eq!(after.text(format), alone.text(format));
                 let bytes = |rendered: &RenderedSnapshot| -> Vec<Bytes> {
-                    rendered
-                        .gzip(format)
-                        .iter()
-                        .map(|part| part.bytes.clone())
-                        .collect()
+                    let parts = rendered.gzip(format).iter();
+                    parts.map(|part| part.bytes.clone()).collect()
                 };
                 assert_eq!(bytes(&after), bytes(&alone));
                 let pairs = bytes(&before).into_iter().zip(bytes(&after));
@@ -267,9 +261,7 @@ mod tests {
                 assert_eq!(first.as_ptr(), again.as_ptr());
             }
         }
-        let identity = |selection| rendered.json(selection, Encoding::Identity);
-        assert!(
-            std::str::from_utf8(identity(Selection::All)).is_ok_and(|text| text.contains("block1"))
-        );
+        let all = rendered.json(Selection::All, Encoding::Identity);
+        assert!(std::str::from_utf8(all).is_ok_and(|text| text.contains("block1")));
     }
 }

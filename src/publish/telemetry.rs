@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec};
@@ -126,14 +125,12 @@ impl Telemetry {
 
     /// Notes the active options.
     pub(crate) fn configured(&self, intervals: &Intervals, poll_interval: Duration) {
-        let seconds = |span: TimeDelta| span.as_seconds_f64();
+        let down_time = intervals.service_down_time;
         let scheduler = intervals.scheduler_service_down_time();
-        self.set(
-            &self.service_down_time,
-            seconds(intervals.service_down_time),
-        );
-        self.set(&self.scheduler_down_time, seconds(scheduler));
-        self.set(&self.report_interval, seconds(intervals.report_interval));
+        let report_interval = intervals.report_interval.as_seconds_f64();
+        self.set(&self.service_down_time, down_time.as_seconds_f64());
+        self.set(&self.scheduler_down_time, scheduler.as_seconds_f64());
+        self.set(&self.report_interval, report_interval);
         self.set(&self.poll_interval, poll_interval.as_secs_f64());
     }
 
@@ -176,9 +173,8 @@ impl Telemetry {
             self.clock_jumps.with_label_values(&[self.database]).inc();
         }
         for defect in Defect::ALL {
-            let rejected = self
-                .rows_rejected
-                .with_label_values(&[self.database, defect.as_str()]);
+            let labels = &[self.database, defect.as_str()];
+            let rejected = self.rows_rejected.with_label_values(labels);
             rejected.set(count(snapshot.rejected_with(defect)));
         }
     }

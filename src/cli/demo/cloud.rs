@@ -3,7 +3,7 @@
 //! Six services, the same as in the documentation: the clock of `block1` is 75 s behind, the scheduler on `controller`
 //! has stopped, and the clock of `network` is 3 s ahead and gains 0.2 ms per second.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -87,7 +87,9 @@ pub(crate) enum Error {
 /// A database in a temporary folder; dropping it removes the folder.
 #[derive(Debug)]
 pub(crate) struct Demo {
-    folder: tempfile::TempDir,
+    /// The path of the database file.
+    pub(crate) database: PathBuf,
+    _folder: tempfile::TempDir,
     connection: SqliteConnection,
     started: Instant,
 }
@@ -98,11 +100,10 @@ impl Demo {
     /// # Errors
     /// The folder or the database can't be written.
     pub(crate) async fn new() -> Result<Self, Error> {
-        let folder = tempfile::Builder::new()
-            .prefix("openstack-heartbeat-demo-")
-            .tempdir()?;
+        let folder = tempfile::TempDir::with_prefix("openstack-heartbeat-demo-")?;
+        let database = folder.path().join("cinder.sqlite");
         let mut connection = SqliteConnectOptions::new()
-            .filename(path(folder.path()))
+            .filename(&database)
             .create_if_missing(true)
             .disable_statement_logging()
             .connect()
@@ -127,15 +128,11 @@ impl Demo {
             .await?;
         }
         Ok(Self {
-            folder,
+            database,
+            _folder: folder,
             connection,
             started: Instant::now(),
         })
-    }
-
-    /// Returns the path of the database file.
-    pub(crate) fn database(&self) -> PathBuf {
-        path(self.folder.path())
     }
 
     /// Writes heartbeats until `stop` completes, then removes the database.
@@ -173,10 +170,6 @@ impl Demo {
         }
         Ok(())
     }
-}
-
-fn path(folder: &Path) -> PathBuf {
-    folder.join("cinder.sqlite")
 }
 
 /// Returns a modifier of SQLite's date functions.

@@ -13,19 +13,15 @@ use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, SignatureS
 
 /// Returns the TLS error among an error and its sources.
 pub(super) fn error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
+    let mut errors = std::iter::successors(Some(error), |&error| {
         let io = error.downcast_ref::<io::Error>();
-        next = match io.and_then(io::Error::get_ref) {
+        match io.and_then(io::Error::get_ref) {
             // `source` of an I/O error skips the error that it wraps.
             Some(inner) => Some(inner),
             None => error.source(),
-        };
-    }
-    None
+        }
+    });
+    errors.find_map(|error| error.downcast_ref())
 }
 
 /// Returns the client's TLS configuration.

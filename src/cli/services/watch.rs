@@ -98,11 +98,10 @@ impl Screen {
                 format!("{heading}\n{}\n", table::table(snapshot, shown))
             }
         };
-        let notes = table_warnings(snapshot);
+        self.tell(table_warnings(snapshot))?;
         if self.is_live {
-            return self.draw(&notes);
+            return Ok(());
         }
-        self.print_new(notes);
         try_write_coloured(&self.report)
     }
 
@@ -113,42 +112,37 @@ impl Screen {
         } else {
             ""
         };
-        let note = outcome::error(format!("the database can't be read{old}: {}", chain(error)));
-        if self.is_live {
-            return self.draw(&[note]);
-        }
-        self.print_new(vec![note]);
-        Ok(())
+        let note = format!("the database can't be read{old}: {}", chain(error));
+        self.tell(vec![outcome::error(note)])
     }
 
     fn heading(&self, snapshot: &Snapshot) -> String {
-        let now = snapshot.now.0.format("%Y-%m-%d %H:%M:%S");
-        let mut text = format!("{now} UTC (database clock)");
+        let now = snapshot.now.0;
+        let now = now.format("%Y-%m-%d %H:%M:%S UTC (database clock)");
+        if !self.is_live {
+            return now.to_string();
+        }
+        let interval = humantime::format_duration(self.interval);
+        format!("{now}; read every {interval} until Ctrl-C")
+    }
+
+    /// Redraws the screen with the messages, or prints those that the last poll did not have.
+    fn tell(&mut self, notes: Vec<String>) -> io::Result<()> {
         if self.is_live {
-            let interval = humantime::format_duration(self.interval);
-            text += &format!("; read every {interval} until Ctrl-C");
+            let mut text = self.report.clone();
+            for note in notes.iter().chain(&self.warnings) {
+                text.extend([note, "\n"]);
+            }
+            // Written directly: the filter for colours would remove this sequence.
+            io::stdout().write_all(CLEAR.as_bytes())?;
+            return try_write_coloured(&text);
         }
-        text
-    }
-
-    fn draw(&self, notes: &[String]) -> io::Result<()> {
-        let mut text = self.report.clone();
-        for note in notes.iter().chain(&self.warnings) {
-            text.push_str(note);
-            text.push('\n');
-        }
-        // Written directly: the filter for colours would remove this sequence.
-        io::stdout().write_all(CLEAR.as_bytes())?;
-        try_write_coloured(&text)
-    }
-
-    /// Prints the messages that the last poll did not have.
-    fn print_new(&mut self, notes: Vec<String>) {
         let warnings = std::mem::take(&mut self.warnings);
         let new = notes.iter().filter(|note| !self.printed.contains(note));
         for note in warnings.iter().chain(new) {
             write_stderr(note);
         }
         self.printed = notes;
+        Ok(())
     }
 }

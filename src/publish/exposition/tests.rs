@@ -183,9 +183,7 @@ fn numbers_are_exact() {
         (0.1, "0.1"),
         (1.0, "1"),
     ] {
-        let mut page = String::new();
-        float(&mut page, value);
-        assert_eq!(page, expected);
+        assert_eq!(Float(value).to_string(), expected);
     }
 }
 

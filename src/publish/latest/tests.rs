@@ -1,7 +1,7 @@
 //! The published state after sequences of snapshots and failures.
 
 use super::super::demand::REMEMBERED;
-use super::super::own_metrics::FRESH;
+use super::super::metrics_page::FRESH;
 use super::*;
 use crate::heartbeat::fixture;
 use crate::heartbeat::history::MINUTES;
