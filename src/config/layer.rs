@@ -1,6 +1,7 @@
 //! One layer of configuration: the values of one source, each with its origin.
 //!
-//! The crate `config` merges the layers. Values stay text as written: `0123` and `true` are valid passwords. An origin names file and line, variable, or flag.
+//! The crate `config` merges the layers. Values stay text as written: `0123` and `true` are valid passwords. An origin
+//! names file and line, variable, or flag.
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,7 @@ use crate::publish::telemetry::ConfigPart;
 use crate::source::PollSettings;
 use crate::source::poller::Reconfigure;
 use crate::web::access::Access;
-use crate::web::reload::{Outcome, Request};
+use crate::web::reload::{ReloadOutcome, ReloadRequest};
 
 /// Loads the settings from the same places as at the start.
 pub(crate) type Load = Arc<dyn Fn() -> Result<Settings, Vec<Fault>> + Send + Sync>;
@@ -68,7 +68,11 @@ impl Configuration {
     /// Reloads on each signal and each request, until both sources are closed.
     ///
     /// Also reloads when the database refuses the login and the configured login has changed since it was loaded.
-    pub(crate) async fn run(mut self, mut signal: Signal, mut requests: mpsc::Receiver<Request>) {
+    pub(crate) async fn run(
+        mut self,
+        mut signal: Signal,
+        mut requests: mpsc::Receiver<ReloadRequest>,
+    ) {
         let mut polls = self.latest.polls();
         loop {
             let mut waiting = Vec::new();
@@ -112,7 +116,7 @@ impl Configuration {
         Target::of(&settings) != Target::of(&self.current)
     }
 
-    async fn reload(&mut self) -> Outcome {
+    async fn reload(&mut self) -> ReloadOutcome {
         let (load, access) = (self.load.clone(), self.access.clone());
         let work = move || {
             let settings = load().map_err(|faults| (ConfigPart::Settings, faults))?;

@@ -185,8 +185,12 @@ impl Sink for Latest {
         self.fail(class, took);
     }
 
+    fn lost(&self) {
+        Self::lost(self);
+    }
+
     fn reconfigured(&self, settings: &PollSettings) {
-        self.set_pace(settings.stale_after, settings.poll_interval);
+        self.reconfigure(settings.stale_after, settings.poll_interval);
         self.telemetry()
             .configured(&settings.intervals, settings.poll_interval);
     }

@@ -8,7 +8,7 @@ use super::liveness::Intervals;
 use super::reference::Reference;
 use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{Bounds, ClockSkew, Monotonic, Quantum};
-use super::snapshot::Snapshot;
+use super::snapshot::{Rows, Snapshot};
 use super::status::{Observed, ServiceStatus};
 use super::time::DatabaseTime;
 
@@ -117,14 +117,20 @@ pub(crate) fn snapshot(reading: Reading) -> Snapshot {
 }
 
 /// The snapshot of a reading, with the observations of each of its services.
-pub(crate) fn observed_snapshot(mut reading: Reading, observed: Vec<Observed>) -> Snapshot {
-    let rows = std::mem::take(&mut reading.services);
-    let mut services: Vec<(Service, Observed)> = rows.into_iter().zip(observed).collect();
+pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Snapshot {
+    let mut services: Vec<(Service, Observed)> =
+        reading.services.into_iter().zip(observed).collect();
     services.sort_by(|(a, _), (b, _)| a.facts.name().cmp(&b.facts.name()));
     let reference = Reference {
         now: reading.now,
         jump: None,
         unconfirmed_jump: None,
     };
-    Snapshot::new(reading, &services, reference, INTERVALS)
+    let rows = Rows {
+        services,
+        clusters: reading.clusters,
+        rejected: reading.rejected,
+        count: reading.rows,
+    };
+    Snapshot::new(rows, reference, INTERVALS)
 }

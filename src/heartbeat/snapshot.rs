@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::liveness::{self, Intervals};
 use super::reference::{self, Reference};
-use super::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
+use super::service::{Cluster, Defect, Rejection, Service, Stamp};
 use super::status::{ClusterStatus, Observed, ServiceStatus};
 use super::time::{DatabaseTime, HostTime, apparent_age};
 
@@ -35,30 +35,32 @@ pub struct Snapshot {
     pub unconfirmed_jump: Option<TimeDelta>,
 }
 
+/// The rows of one reading, with the observations of each service.
+pub(crate) struct Rows {
+    /// Sorted by [name](super::service::Facts::name).
+    pub services: Vec<(Service, Observed)>,
+    pub clusters: Vec<Cluster>,
+    pub rejected: Vec<Rejection>,
+    /// See [`Snapshot::rows`].
+    pub count: usize,
+}
+
 impl Snapshot {
     /// Returns the verdicts on one reading, by the database's clock.
-    ///
-    /// `services` are the rows of services, with what was learnt about them, sorted by
-    /// [name](super::service::Facts::name). The services in `reading` do not count.
-    pub(crate) fn new(
-        mut reading: Reading,
-        services: &[(Service, Observed)],
-        reference: Reference,
-        intervals: Intervals,
-    ) -> Self {
-        reading.rejected.sort_unstable();
-        let clusters = cluster_statuses(reading.clusters, services, reference, &intervals);
-        let services = service_statuses(services, reference, &intervals);
+    pub(crate) fn new(mut rows: Rows, reference: Reference, intervals: Intervals) -> Self {
+        rows.rejected.sort_unstable();
+        let clusters = cluster_statuses(rows.clusters, &rows.services, reference, &intervals);
+        let services = service_statuses(rows.services, reference, &intervals);
         Self {
             now: reference.now,
             intervals,
-            rows: reading.rows,
+            rows: rows.count,
             reference_clock_suspect: reference::is_suspect(&services),
             clock_jump: reference.jump,
             unconfirmed_jump: reference.unconfirmed_jump,
             clusters,
             services,
-            rejected: reading.rejected,
+            rejected: rows.rejected,
         }
     }
 
@@ -79,17 +81,24 @@ impl Snapshot {
 ///
 /// Between equally fresh rows the highest primary key decides, so the choice is stable.
 fn service_statuses(
-    services: &[(Service, Observed)],
+    services: Vec<(Service, Observed)>,
     reference: Reference,
     intervals: &Intervals,
 ) -> Vec<ServiceStatus> {
-    let mut statuses = Vec::with_capacity(services.len());
-    for rows in services.chunk_by(|(a, _), (b, _)| a.facts.name() == b.facts.name()) {
-        let freshest = rows.iter().max_by_key(|(row, _)| (freshness(row), row.id));
-        statuses.extend(freshest.map(|row| ServiceStatus {
-            duplicates: rows.len() - 1,
-            ..service_status(row.clone(), reference, intervals)
-        }));
+    let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
+    let key = |service: &Service| (freshness(service), service.id);
+    for row in services {
+        let name = row.0.facts.name();
+        match statuses.last_mut() {
+            Some(last) if last.service.facts.name() == name => {
+                let duplicates = last.duplicates + 1;
+                if key(&row.0) > key(&last.service) {
+                    *last = service_status(row, reference, intervals);
+                }
+                last.duplicates = duplicates;
+            }
+            _ => statuses.push(service_status(row, reference, intervals)),
+        }
     }
     statuses
 }
@@ -183,6 +192,7 @@ fn cluster_statuses(
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::heartbeat::service::Reading;
 
     /// A service whose last heartbeat is `age` seconds old.
     fn beating(id: i64, host: &str, age: i64) -> Service {

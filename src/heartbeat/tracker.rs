@@ -13,7 +13,7 @@ use super::liveness::Intervals;
 use super::reference::{self, Reference};
 use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{Assumptions, Observation, Quantum, Read, Row, Skew};
-use super::snapshot::Snapshot;
+use super::snapshot::{Rows, Snapshot};
 use super::status::Observed;
 use super::time::DatabaseTime;
 
@@ -48,8 +48,8 @@ pub struct Tracker {
 #[derive(Debug)]
 struct Tracked {
     service: Service,
-    /// The facts in the read whose stamp was last accepted. If they change, the stamp need not be a heartbeat's.
-    facts: Arc<Facts>,
+    /// Facts, count and stamp as last accepted. If the facts change, the stamp need not be a heartbeat's.
+    accepted: (Arc<Facts>, i64, Stamp),
     /// `None` until `updated_at` holds a time.
     skew: Option<Skew>,
 }
@@ -89,11 +89,12 @@ impl Tracker {
     }
 
     /// Learns from a reading, which must not be older than the last, and returns the resulting snapshot.
-    pub fn observe(&mut self, mut reading: Reading, read: Read) -> Snapshot {
+    pub fn observe(&mut self, reading: Reading, read: Read) -> Snapshot {
         let (now, quantum) = (reading.now, reading.quantum);
         // Another engine behind the same address stores stamps in another precision, so the old bounds do not hold.
         if self.quantum.replace(quantum) != Some(quantum) {
             self.rows.clear();
+            self.by_name.clear();
         }
         let jump = self.jump(read, now);
         self.last = Some((read, now));
@@ -101,8 +102,7 @@ impl Tracker {
         if jump > Some(TimeDelta::zero()) {
             self.skews().for_each(Skew::suspect_axis);
         }
-        let services = std::mem::take(&mut reading.services);
-        self.track(services, read, &Arc::new(self.assumptions(quantum)));
+        self.track(reading.services, read, &Arc::new(self.assumptions(quantum)));
         let observed = |&index: &u32| {
             let row = &self.rows[index as usize];
             (
@@ -117,7 +117,13 @@ impl Tracker {
             jump,
             unconfirmed_jump: self.unconfirmed_jump,
         };
-        Snapshot::new(reading, &services, reference, self.intervals)
+        let rows = Rows {
+            services,
+            clusters: reading.clusters,
+            rejected: reading.rejected,
+            count: reading.rows,
+        };
+        Snapshot::new(rows, reference, self.intervals)
     }
 
     fn skews(&mut self) -> impl Iterator<Item = &mut Skew> {
@@ -193,7 +199,7 @@ impl Tracker {
 impl Tracked {
     fn new(service: Service) -> Self {
         Self {
-            facts: service.facts.clone(),
+            accepted: Self::version(&service),
             service,
             skew: None,
         }
@@ -208,7 +214,7 @@ impl Tracked {
             let row = Row {
                 report_count: service.report_count,
                 stamp,
-                foreign: self.facts != service.facts,
+                foreign: self.accepted.0 != service.facts,
             };
             let is_stale = if let Some(skew) = &mut self.skew {
                 skew.observe(read, row) == Observation::Stale
@@ -217,13 +223,20 @@ impl Tracked {
                 false
             };
             if is_stale {
-                service.report_count = self.service.report_count;
-                service.updated_at = self.service.updated_at;
+                (_, service.report_count, service.updated_at) = self.accepted;
             } else {
-                self.facts.clone_from(&service.facts);
+                self.accepted = Self::version(&service);
             }
         }
         self.service = service;
+    }
+
+    fn version(service: &Service) -> (Arc<Facts>, i64, Stamp) {
+        (
+            service.facts.clone(),
+            service.report_count,
+            service.updated_at,
+        )
     }
 
     fn observed(&self, read: Read, now: DatabaseTime, intervals: &Intervals) -> Observed {
@@ -515,12 +528,30 @@ mod tests {
     }
 
     #[test]
+    fn a_lagging_replica_after_an_unreadable_time_shows_the_last_accepted_one() {
+        let mut reads = Reads::new();
+        let before = reads.service(1, 0);
+        let fresh = reads.minute(1, 0).service;
+        let unreadable = Service {
+            updated_at: Stamp::Unreadable,
+            ..reads.service(1, 0)
+        };
+        assert_eq!(reads.read_one(unreadable).up, None);
+        let status = reads.read_one(before);
+        assert_eq!(status.service.report_count, fresh.report_count);
+        assert_eq!(status.service.updated_at, fresh.updated_at);
+    }
+
+    #[test]
     fn another_engine_behind_the_address_starts_over() {
         let mut reads = Reads::new();
         reads.minute(1, 0);
         reads.quantum = Quantum::TRUNCATED;
         let status = reads.read_one(reads.service(1, 0));
         assert_eq!(status.observed.clock_skew.unwrap().bounds.upper, None);
+        // Its table may also be empty.
+        reads.quantum = Quantum::ROUNDED;
+        assert!(reads.read(vec![]).services.is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) struct Demand {
 }
 
 impl Demand {
-    /// Makes a demand for nothing.
+    /// Returns a record without requests.
     pub(super) fn new() -> Self {
         Self {
             started: Instant::now(),

@@ -1,4 +1,4 @@
-//! The latest snapshot until it is too old to be true, the hour before it, the failures since, and the own metrics.
+//! The latest snapshot until it is stale, the hour before it, the failures since, and the own metrics.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::view::{Outage, View};
 use crate::source::Poll;
 
-/// What the polls left behind.
+/// State after the last poll.
 #[derive(Debug, Clone)]
 struct Current {
     page: Arc<MetricsPage>,
@@ -36,7 +36,7 @@ impl Current {
         rendered.map(|rendered| rendered.taken.elapsed())
     }
 
-    /// Returns whether there is a snapshot that is too old to be true.
+    /// Returns whether there is a stale snapshot.
     fn is_withheld(&self) -> bool {
         self.age().is_some_and(|age| age >= self.stale_after)
     }
@@ -62,7 +62,7 @@ pub struct Latest {
 }
 
 impl Latest {
-    /// Makes one without a snapshot. Snapshots of age `stale_after` and older are withheld.
+    /// Creates it without a snapshot. Snapshots of age `stale_after` and older are withheld.
     #[must_use]
     pub fn new(telemetry: Telemetry, stale_after: Duration, poll_interval: Duration) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Latest {
     }
 
     /// Changes what [`Latest::new`] was given. The latest snapshot and the last hour are kept.
-    pub(crate) fn set_pace(&self, stale_after: Duration, poll_interval: Duration) {
+    pub(crate) fn reconfigure(&self, stale_after: Duration, poll_interval: Duration) {
         self.history().set_poll_interval(poll_interval);
         self.current.send_modify(|current| {
             current.stale_after = stale_after;
@@ -136,6 +136,11 @@ impl Latest {
         self.polls.send_modify(|polls| *polls += 1);
     }
 
+    /// Counts a poll whose result was lost. Nothing is published.
+    pub(crate) fn lost(&self) {
+        self.polls.send_modify(|polls| *polls += 1);
+    }
+
     /// Publishes that parts of the configuration were loaded, at a time since the Unix epoch.
     pub(crate) fn config_loaded(&self, parts: &[ConfigPart], at: Duration) {
         for &part in parts {
@@ -150,7 +155,7 @@ impl Latest {
         self.gather();
     }
 
-    /// Gathers the own metrics again if somebody asked for them lately. To be called every second.
+    /// Gathers the own metrics again if a client scraped lately. Call it every second.
     pub(crate) fn refresh(&self) {
         if self.demand.iter().next().is_some() {
             self.gather();
@@ -208,7 +213,7 @@ impl Latest {
         rendered.filter(|_| !current.is_withheld())
     }
 
-    /// Returns what can be seen, all of it as of one moment.
+    /// Returns a consistent view of one moment.
     pub(crate) fn view(&self) -> View {
         let current = self.current.borrow();
         let shown = current.page.rendered.as_ref();

@@ -1,4 +1,4 @@
-//! What a metric is: name, type, labels, help, and the exact value of a sample.
+//! Metrics: name, type, labels, help, and the exact value of a sample.
 
 use chrono::TimeDelta;
 

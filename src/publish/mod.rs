@@ -1,4 +1,4 @@
-//! What is published: the names and meanings of all metrics, the latest snapshot, and both as the bytes of `/metrics`.
+//! Published data: the names and meanings of all metrics, the latest snapshot, and both as the bytes of `/metrics`.
 
 mod demand;
 pub mod exposition;

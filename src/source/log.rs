@@ -1,11 +1,11 @@
-//! What the log says of polls: each change of state once.
+//! Logs polls: each change of state once.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use super::Error;
+use crate::database;
 use crate::error::chain;
 use crate::heartbeat::service::Rejection;
 use crate::heartbeat::snapshot::Snapshot;
@@ -13,7 +13,7 @@ use crate::heartbeat::snapshot::Snapshot;
 /// Rows that are logged one by one; more are counted.
 const MOST_ROWS: usize = 20;
 
-/// The polls of one source as the log has them: what was logged last.
+/// The state of one source that was logged last.
 #[derive(Debug, Default)]
 pub(crate) enum PollLog {
     #[default]
@@ -68,7 +68,7 @@ impl PollLog {
     }
 
     /// Logs a failure if it is new. Returns the number of failures in a row.
-    pub(crate) fn failed(&mut self, error: &Error) -> u32 {
+    pub(crate) fn failed(&mut self, error: &database::Error) -> u32 {
         let class = error.class().as_str();
         let message = error.to_string();
         let error = chain(error);

@@ -1,4 +1,4 @@
-//! One database of one project: a reader of its rows, and a tracker of what they prove over time.
+//! One database of one project: a reader of its rows, and a tracker of their proofs over time.
 
 pub(crate) mod log;
 pub(crate) mod poller;
@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use self::reader::{ClockOffset, Reader};
 use crate::config::settings::Settings;
 use crate::database::{self, Target};
-use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::tracker::{Tolerances, Tracker};
@@ -27,7 +26,7 @@ pub(crate) struct PollSettings {
     pub target: Target,
     /// The options that decide the verdicts.
     pub intervals: Intervals,
-    /// What the proven bounds of clock skews rest on.
+    /// Assumptions behind the bounds of clock skews.
     pub tolerances: Tolerances,
     /// Time between two polls; dithered by a sixth.
     pub poll_interval: Duration,
@@ -62,7 +61,7 @@ pub(crate) struct Source {
     tracker: Arc<Mutex<Tracker>>,
 }
 
-/// What one successful poll found.
+/// Result of a successful poll.
 #[derive(Debug)]
 pub struct Poll {
     /// The services at one time of the database.
@@ -88,18 +87,8 @@ pub(crate) enum Error {
     Evaluation(#[source] tokio::task::JoinError),
 }
 
-impl Error {
-    /// Returns the class under which the failure is counted.
-    pub(crate) fn class(&self) -> Class {
-        match self {
-            Self::Database(error) => error.class(),
-            Self::Evaluation(_) => Class::Decode,
-        }
-    }
-}
-
 impl Source {
-    /// Makes a source that has seen nothing; no connection is opened yet.
+    /// Returns a source without observations; no connection is opened yet.
     pub(crate) fn new(target: Target, intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
             reader: Reader::new(target),
@@ -115,17 +104,17 @@ impl Source {
     /// Reads the database once and evaluates what it returns.
     ///
     /// # Errors
-    /// Any class of failure. What was learnt so far is kept, unless the evaluation itself failed.
+    /// Any failure. The observations are kept, unless the evaluation itself failed.
     pub(crate) async fn poll(&mut self) -> Result<Poll, Error> {
         let started = Instant::now();
         let answer = self.reader.read().await?;
         let took = started.elapsed();
         let tracker = self.tracker.clone();
-        // On a thread of its own: a hundred thousand rows take a while, and scrapes must not wait for them.
+        // On another thread, because evaluating 100,000 rows must not delay scrapes.
         let evaluate = move || lock(&tracker).observe(answer.reading, answer.read);
         let evaluating = tokio::task::spawn_blocking(evaluate);
         let snapshot = evaluating.await.map_err(|error| {
-            // The tracker may have learnt from half of the rows: its bounds are proven no longer.
+            // The tracker may have learnt from half of the rows, so its bounds are no longer proven.
             lock(&self.tracker).reset();
             self.tracker.clear_poison();
             Error::Evaluation(error)
@@ -138,8 +127,7 @@ impl Source {
         })
     }
 
-    /// Changes what is read and by which options it is judged. What was learnt is kept, and so is the connection if
-    /// it leads to the same database in the same way.
+    /// Changes the target and the options. Keeps the observations, and the connection if the target is unchanged.
     pub(crate) async fn reconfigure(
         &mut self,
         target: Target,

@@ -1,35 +1,39 @@
 //! When to poll, and how long to wait after a failure.
 //!
-//! Results go to a [`Sink`]: the poller knows nothing of how they are published.
+//! Results go to a [`Sink`]; the poller does not know how they are published.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use tracing::error;
 
 use super::log::PollLog;
-use super::{Poll, PollSettings, Source};
+use super::{Error, Poll, PollSettings, Source};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 
 /// First wait after a failure; it doubles with each further one, up to the poll interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
-/// Takes what polls result in.
+/// Receives the results of polls.
 pub(crate) trait Sink: Send + Sync {
-    /// Takes what a successful poll found. May take a while: it is called on a thread that may block.
+    /// Receives a successful poll. It may take a while: the calling thread may block.
     fn succeeded(&self, poll: Poll) -> Arc<Snapshot>;
 
-    /// Takes the class of a failure, and how long the poll took to fail.
+    /// Receives the class and the duration of a failed poll.
     fn failed(&self, class: Class, took: Duration);
 
-    /// Takes the settings by which the next poll is made.
+    /// Learns that a poll ended without a result, because of a bug in the exporter.
+    fn lost(&self);
+
+    /// Receives the settings of the next poll.
     fn reconfigured(&self, settings: &PollSettings);
 }
 
-/// Polls one source until it is told to stop.
+/// Polls one source until shutdown.
 pub(crate) struct Poller {
     source: Source,
     interval: Duration,
@@ -37,12 +41,12 @@ pub(crate) struct Poller {
     log: PollLog,
 }
 
-/// A request to go on with other settings.
+/// A request to change the settings.
 #[derive(Debug)]
 pub(crate) struct Reconfigure {
-    /// The settings to go on with.
+    /// The new settings.
     pub settings: PollSettings,
-    /// Told between two polls; the first poll with the new settings follows at once.
+    /// Notified between two polls; the first poll with the new settings follows at once.
     pub done: oneshot::Sender<()>,
 }
 
@@ -103,7 +107,11 @@ impl Poller {
                 self.publish(poll).await;
                 dithered(self.interval)
             }
-            Err(error) => {
+            Err(Error::Evaluation(error)) => {
+                self.lost(&error);
+                dithered(self.interval)
+            }
+            Err(Error::Database(error)) => {
                 self.sink.failed(error.class(), started.elapsed());
                 let failures = self.log.failed(&error);
                 let doubled = FIRST_RETRY * 2_u32.saturating_pow(failures.min(16) - 1);
@@ -114,22 +122,22 @@ impl Poller {
     }
 
     async fn publish(&mut self, poll: Poll) {
-        let (sink, took) = (self.sink.clone(), poll.took);
+        let sink = self.sink.clone();
         let publishing = tokio::task::spawn_blocking(move || sink.succeeded(poll));
         match publishing.await {
             Ok(snapshot) => self.log.succeeded(&self.source.address(), &snapshot),
-            Err(error) => {
-                self.sink.failed(Class::Decode, took);
-                error!(
-                    %error,
-                    "the snapshot could not be rendered; this is a bug in the exporter: please report it with the log"
-                );
-            }
+            Err(error) => self.lost(&error),
         }
+    }
+
+    /// The database was read, so this is no outage of it.
+    fn lost(&self, error: &JoinError) {
+        self.sink.lost();
+        error!(%error, "a poll was lost; this is a bug in the exporter: please report it with the log");
     }
 }
 
-/// Returns the interval, longer or shorter by up to a sixth, drawn again at each call.
+/// Returns the interval with a random jitter of up to a sixth.
 ///
 /// Polls in step with the heartbeats would always see them at the same age, and the bounds of the skew would stay
 /// as wide as the interval.

@@ -21,7 +21,7 @@ pub(crate) struct Reader {
     pub(crate) target: Target,
     /// The connection, and when it was opened.
     connection: Option<(Connection, Instant)>,
-    /// What the last warning named as unreadable, and the grant that it gave.
+    /// Unreadable names and grants of the last warning.
     left_out: Option<(String, String)>,
     /// Origin of the monotonic axis.
     origin: Instant,
@@ -30,7 +30,7 @@ pub(crate) struct Reader {
 /// The answer to one statement, and the clocks around it.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// What the database returned.
+    /// The rows.
     pub reading: Reading,
     /// When the statement was sent and answered, since the reader was made.
     pub read: Read,
@@ -89,7 +89,7 @@ impl Reader {
         })
     }
 
-    /// Connects, and warns of what can't be read whenever that changes.
+    /// Connects. Warns when the unreadable columns change.
     async fn open(&mut self) -> Result<(Connection, Instant), database::Error> {
         let connection = Connection::open(&self.target).await?;
         let left_out = connection.left_out(&self.target);

@@ -26,10 +26,17 @@ use crate::error::chain;
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Files, each with its stamp; `None` for a file that is missing or inaccessible.
-type FileStamps = Vec<(PathBuf, Option<Stamp>)>;
+type FileStamps = Vec<(PathBuf, Option<FileStamp>)>;
 
-/// Device, number, size, and the times of modification and change of a file.
-type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
+/// Metadata that changes with the content of a file. Times are seconds and nanoseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FileStamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
 
 /// The rules for clients, with the state that outlives a reload.
 #[derive(Debug)]
@@ -220,11 +227,13 @@ fn read(file: &Path) -> (Result<Rules, Vec<Fault>>, FileStamps) {
 
 /// Returns a file with its stamp. Links are followed: a link with a new target is a change. Kubernetes replaces mounted
 /// secrets that way.
-fn stamped(path: &Path) -> (PathBuf, Option<Stamp>) {
-    let stamp = std::fs::metadata(path).map(|data| {
-        let modified = (data.mtime(), data.mtime_nsec());
-        let changed = (data.ctime(), data.ctime_nsec());
-        (data.dev(), data.ino(), data.size(), modified, changed)
+fn stamped(path: &Path) -> (PathBuf, Option<FileStamp>) {
+    let stamp = std::fs::metadata(path).map(|data| FileStamp {
+        device: data.dev(),
+        inode: data.ino(),
+        size: data.size(),
+        modified: (data.mtime(), data.mtime_nsec()),
+        changed: (data.ctime(), data.ctime_nsec()),
     });
     (path.to_owned(), stamp.ok())
 }

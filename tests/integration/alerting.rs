@@ -346,7 +346,7 @@ fn warnings_are_muted_by_their_cause_and_pages_are_not() {
         })
         .collect();
     wait_for(
-        "what is muted",
+        "the muted alerts",
         Duration::from_secs(20),
         || alertmanager.inhibited() == expected,
         || format!("{:?}", alertmanager.inhibited()),

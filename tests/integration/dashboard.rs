@@ -267,7 +267,7 @@ fn every_query_returns_the_data_of_its_panel() {
 
     skewed.set_clock(-20);
     let recovered = by_name([("skewed", 0.0)]);
-    prometheus.wait_for("what was down and is up is shown so", |_| {
+    prometheus.wait_for("recovered services are shown as up", |_| {
         dashboard.values(12, "B", "host") == recovered
     });
 

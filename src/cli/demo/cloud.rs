@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -37,12 +38,12 @@ struct SimulatedService {
     binary: &'static str,
     host: &'static str,
     zone: &'static str,
-    /// Clock skew at the start in seconds; positive: the host is ahead.
-    skew: f64,
-    /// Drift of the host's clock in seconds per second; positive: it gains.
-    drift: f64,
-    /// Seconds since the last heartbeat, for a stopped service.
-    stopped: Option<f64>,
+    /// Clock skew at the start; positive: the host is ahead.
+    skew: TimeDelta,
+    /// Drift of the host's clock in parts per million; positive: it gains.
+    drift_ppm: i32,
+    /// Age of the last heartbeat of a stopped service.
+    stopped: Option<TimeDelta>,
 }
 
 const fn service(binary: &'static str, host: &'static str, zone: &'static str) -> SimulatedService {
@@ -50,8 +51,8 @@ const fn service(binary: &'static str, host: &'static str, zone: &'static str) -
         binary,
         host,
         zone,
-        skew: 0.0,
-        drift: 0.0,
+        skew: TimeDelta::zero(),
+        drift_ppm: 0,
         stopped: None,
     }
 }
@@ -59,18 +60,18 @@ const fn service(binary: &'static str, host: &'static str, zone: &'static str) -
 const SERVICES: [SimulatedService; 6] = [
     service("cinder-backup", "controller", "nova"),
     SimulatedService {
-        stopped: Some(141.0),
+        stopped: Some(TimeDelta::seconds(141)),
         ..service("cinder-scheduler", "controller", "nova")
     },
     SimulatedService {
-        skew: -75.0,
+        skew: TimeDelta::seconds(-75),
         ..service("cinder-volume", "block1", "nova")
     },
     service("cinder-volume", "block2@lvmdriver-b21", "az1"),
     service("cinder-volume", "block2@lvmdriver-b22", "az1"),
     SimulatedService {
-        skew: 3.0,
-        drift: 0.000_2,
+        skew: TimeDelta::seconds(3),
+        drift_ppm: 200,
         ..service("cinder-volume", "network@lvmdriver-network", "nova")
     },
 ];
@@ -120,7 +121,7 @@ impl Demo {
                  'not-capable', 0, lower(hex(randomblob(16))))",
             )
             .bind(modifier(service.skew))
-            .bind(modifier(service.skew - service.stopped.unwrap_or(0.0)))
+            .bind(modifier(service.skew - service.stopped.unwrap_or_default()))
             .bind(service.host)
             .bind(service.binary)
             .bind(service.zone)
@@ -156,13 +157,15 @@ impl Demo {
     }
 
     async fn beat(&mut self) -> Result<(), sqlx::Error> {
-        let elapsed = self.started.elapsed().as_secs_f64();
+        let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or_default();
         for service in SERVICES.iter().filter(|service| service.stopped.is_none()) {
             sqlx::query(
                 "UPDATE services SET report_count = report_count + 1, \
                  updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now', ?1) WHERE host = ?2 AND \"binary\" = ?3",
             )
-            .bind(modifier(service.skew + service.drift * elapsed))
+            .bind(modifier(
+                service.skew + elapsed * service.drift_ppm / 1_000_000,
+            ))
             .bind(service.host)
             .bind(service.binary)
             .execute(&mut self.connection)
@@ -173,6 +176,6 @@ impl Demo {
 }
 
 /// Returns a modifier of SQLite's date functions.
-fn modifier(seconds: f64) -> String {
-    format!("{seconds:+.3} seconds")
+fn modifier(span: TimeDelta) -> String {
+    format!("{:+.3} seconds", span.as_seconds_f64())
 }

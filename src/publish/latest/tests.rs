@@ -25,9 +25,9 @@ async fn a_new_limit_applies_to_the_published_snapshot() {
     let latest = Latest::fixture();
     latest.show_one();
     tokio::time::advance(Duration::from_secs(10)).await;
-    latest.set_pace(Duration::from_secs(10), Duration::from_secs(2));
+    latest.reconfigure(Duration::from_secs(10), Duration::from_secs(2));
     assert!(latest.rendered().is_none());
-    latest.set_pace(Duration::from_secs(11), Duration::from_secs(2));
+    latest.reconfigure(Duration::from_secs(11), Duration::from_secs(2));
     assert!(latest.rendered().is_some());
     assert_eq!(latest.view().poll_interval, Duration::from_secs(2));
 }
