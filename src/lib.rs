@@ -6,9 +6,9 @@
 //!
 //! # Data flow
 //! ```text
-//! config ──► database ──► source ( heartbeat ) ──────────► publish ──────────► web
-//! settings   one SELECT   tracker: liveness, skew, cause   snapshot as text   ready bytes
-//!            per poll     pure: no clock read, no I/O      once per poll      per scrape
+//! config ──► database ──► source, which calls heartbeat ──► publish ──────────► web
+//! settings   one SELECT   tracker: liveness, skew, cause    snapshot as text   ready bytes
+//!            per poll     pure: no clock read, no I/O       once per poll      per scrape
 //! ```
 //! 1. [`config`] merges flags, environment, the configuration file and cinder.conf into settings.
 //! 2. [`source`] reads the table once per poll interval. One statement of [`database`] returns the rows and the
@@ -18,6 +18,7 @@
 //! 4. [`publish`] renders the snapshot as the text of `/metrics`. Only metric families that changed are rendered again.
 //!    The exporter's own metrics are gathered after each poll, and every second while clients scrape.
 //! 5. [`web`] answers a scrape with bytes that are ready. A scrape never queries the database or waits for it.
+//!    [`report`] writes the same snapshot for people and scripts: page, table, JSON, CSV.
 //!
 //! [`daemon`] starts these parts, connects them, and replaces the settings on a reload.
 //!
@@ -31,8 +32,9 @@
 //!
 //! The bounds are widened by the precision of the column and age by ρ. They are intersected with the bounds of the next
 //! heartbeat while the stamps show that the host's clock runs undisturbed. A constant delay is indistinguishable from an
-//! offset, so the bounds are never narrower than D. See [`heartbeat::skew`] for details and limits. [`heartbeat::cause`]
-//! derives the reason from the bounds.
+//! offset, so the bounds are never narrower than D. What is published is the skew against the database's clock, which
+//! each read compares with the axis. D is the setting `skew.visibility-delay`, and ρ is `skew.max-drift`. See
+//! [`heartbeat::skew`] for details and limits. [`heartbeat::cause`] derives the reason from the bounds.
 //!
 //! # Invariants
 //! 1. [`heartbeat`], [`project`], [`report`] and [`publish::exposition`] use neither tokio, sqlx nor hyper, and read no
@@ -45,7 +47,8 @@
 //! 6. No secret is logged, served, or part of an error.
 //!
 //! # Rooms
-//! The modules in the order of the data. Each imports only modules above it; `tests/architecture.rs` checks this.
+//! A room is a top-level module. Each imports only rooms above it; `tests/architecture.rs` checks this. What is pure comes
+//! first, then the way of the data.
 //!
 //! | module | owns |
 //! | --- | --- |

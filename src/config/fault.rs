@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use humantime::format_duration as span;
 
-use super::oslo::OsloError;
+use super::oslo::{OsloError, read_remedy};
 use super::url_error::UrlError;
 
 /// A fault of the configuration.
@@ -31,20 +31,22 @@ pub enum Fault {
         text: String,
         expected: &'static str,
     },
-    #[error("cannot read {} ({origin}); make it readable by the exporter's user", path.display())]
+    #[error("cannot read {} ({origin}); {}", path.display(), read_remedy(source))]
     Read {
         path: PathBuf,
         origin: String,
         source: io::Error,
     },
+    #[error("{origin}: expected the path of a file, which contains the URL; found the URL itself")]
+    UrlAsFile { origin: String },
     #[error(transparent)]
     Oslo(OsloError),
     // The message already contains the text of its source.
     #[error("{origin}: database URL: {source}")]
     Url { origin: String, source: UrlError },
     #[error(
-        "no database is configured; set --cinder.config-file /etc/cinder/cinder.conf, --database.url-file, or the \
-         environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
+        "no database is configured; set --cinder.config-file /etc/cinder/cinder.conf, --database.url-file, \
+         `database.url` in the settings file, or the environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
     )]
     NoDatabase,
     #[error("{place} does not set `connection` in [database], and no other database URL is set")]
@@ -81,7 +83,11 @@ impl Fault {
     }
 
     pub(super) fn read(path: impl Into<PathBuf>, origin: &str, source: io::Error) -> Self {
-        let (path, origin) = (path.into(), origin.to_owned());
+        let (path, origin): (PathBuf, _) = (path.into(), origin.to_owned());
+        // A URL contains a password.
+        if path.to_string_lossy().contains("://") {
+            return Self::UrlAsFile { origin };
+        }
         Self::Read {
             path,
             origin,

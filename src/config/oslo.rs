@@ -38,9 +38,9 @@ impl fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages document variants and fields")]
 pub enum OsloError {
-    #[error("cannot read {}; make it readable by the exporter's user", path.display())]
+    #[error("cannot read {}; {}", path.display(), read_remedy(source))]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot list the folder {}; make it readable by the exporter's user", path.display())]
+    #[error("cannot list the folder {}; {}", path.display(), read_remedy(source))]
     List { path: PathBuf, source: io::Error },
     #[error("{}:{line}: {fault}", path.display())]
     Syntax {
@@ -246,6 +246,14 @@ fn files(places: &[Place], errors: &mut Vec<OsloError>) -> Vec<PathBuf> {
     files
 }
 
+/// Returns what to do about a file that cannot be read.
+pub(super) fn read_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "create it or correct the path",
+        _ => "make it readable by the exporter's user",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,7 +347,7 @@ mod tests {
             "cannot list the folder /missing/b",
             "cannot read /missing/a",
         ];
-        let remedy = "make it readable by the exporter's user";
+        let remedy = "create it or correct the path";
         assert_eq!(errors, expected.map(|fault| format!("{fault}; {remedy}")));
     }
 }

@@ -315,3 +315,11 @@ fn a_switch_is_true_or_false() {
     let fault = "DIR/s.yaml:1: `web.enable-lifecycle` is `yes`; expected true or false";
     yaml("web.enable-lifecycle: yes\n").check_faults(&[fault]);
 }
+
+#[test]
+fn a_url_in_the_place_of_its_file_is_not_repeated() {
+    let fault =
+        "DIR/s.yaml:1: expected the path of a file, which contains the URL; found the URL itself";
+    let yaml = "database: {url-file: 'mysql://u:secret@h/d'}\n";
+    case(&[], &[]).yaml(yaml).check_faults(&[fault]);
+}
