@@ -127,7 +127,6 @@ impl SkewCell {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::heartbeat::skew::Bounds;
 
     fn snapshot() -> Snapshot {
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "a/b@ж")]);
@@ -145,7 +144,6 @@ mod tests {
     #[test]
     fn a_skew_is_shown_with_its_bounds_once_something_is_proven() {
         let snapshot = snapshot();
-        let span = TimeDelta::milliseconds;
         let behind = ("−74.9 s", "−76.2 … −73.6 s", false);
         let ahead = ("+3.0 s", "+2.0 … +4.0 s", true);
         let unbounded = ("> +74.5 s", "no upper bound yet", false);
@@ -155,11 +153,7 @@ mod tests {
             (None, 74_500, None, Some(unbounded)),
             (None, -141_000, None, None),
         ] {
-            let (lower, upper) = (span(lower), upper.map(span));
-            let skew = ClockSkew {
-                estimate: estimate.map(span),
-                bounds: Bounds { lower, upper },
-            };
+            let skew = fixture::skew(estimate, lower, upper);
             let cell = SkewCell::new(&skew, Budget::of(&snapshot.intervals));
             let shown = cell.as_ref().map(|c| (&*c.text, &*c.bounds, c.allowed));
             assert_eq!(shown, expected);

@@ -8,7 +8,6 @@ use super::*;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::fixture;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
-use crate::heartbeat::skew::{Bounds, ClockSkew};
 use crate::heartbeat::status::Observed;
 use crate::heartbeat::time::HostTime;
 use crate::publish::telemetry::{ConfigPart, Telemetry};
@@ -70,16 +69,9 @@ fn snapshot() -> Snapshot {
 
 /// The observations of the rows: one complete, one with only a lower bound, and the others empty.
 fn observed() -> Vec<Observed> {
-    let skew = |estimate: Option<i64>, lower, upper: Option<i64>| ClockSkew {
-        estimate: estimate.map(TimeDelta::milliseconds),
-        bounds: Bounds {
-            lower: TimeDelta::milliseconds(lower),
-            upper: upper.map(TimeDelta::milliseconds),
-        },
-    };
     let mut observed = vec![Observed::default(); 6];
     observed[2] = Observed {
-        clock_skew: Some(skew(Some(75_010), 74_500, Some(77_020))),
+        clock_skew: Some(fixture::skew(Some(75_010), 74_500, Some(77_020))),
         clock_steps: Some(1),
         clock_conflicts: Some(0),
         report_interval: Some(TimeDelta::microseconds(9_999_871)),
@@ -88,7 +80,7 @@ fn observed() -> Vec<Observed> {
         ..Observed::default()
     };
     observed[1] = Observed {
-        clock_skew: Some(skew(None, -141_250, None)),
+        clock_skew: Some(fixture::skew(None, -141_250, None)),
         clock_steps: Some(0),
         reason: Some(Reason::Undetermined),
         ..Observed::default()

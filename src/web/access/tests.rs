@@ -1,3 +1,5 @@
+//! Web configuration files that change under a running server.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 

@@ -1,3 +1,5 @@
+//! Activities and limits of connections.
+
 use std::time::Duration;
 
 use super::Phase::{Idle, Receiving, Sending};

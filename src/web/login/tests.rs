@@ -1,3 +1,5 @@
+//! Logins, right and wrong, and the queue of checks.
+
 use std::time::Duration;
 
 use super::*;
