@@ -161,6 +161,7 @@ fn observe(tracker: &mut Tracker, rows: &mut [Service], poll: i64) -> Snapshot {
     }
     let reading = Reading {
         now: DatabaseTime(now),
+        server: None,
         quantum: Quantum::TRUNCATED,
         services: rows.to_vec(),
         clusters: Vec::new(),

@@ -140,6 +140,7 @@ fn reading(heartbeats: &[Heartbeat], at: f64) -> Reading {
     let services: Vec<Service> = heartbeats[..seen].last().map(service).into_iter().collect();
     Reading {
         now: DatabaseTime(time(at)),
+        server: None,
         quantum: Quantum::TRUNCATED,
         rows: services.len(),
         services,

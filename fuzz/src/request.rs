@@ -55,6 +55,7 @@ fn site() -> Site {
     ];
     let reading = Reading {
         now: DatabaseTime(now),
+        server: None,
         quantum: Quantum::TRUNCATED,
         rows: services.len(),
         services,

@@ -112,6 +112,7 @@ impl Poll {
         };
         Reading {
             now: DatabaseTime(now),
+            server: None,
             quantum,
             rows: services.len() + usize::from(self.rejected),
             clusters: self

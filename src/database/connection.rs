@@ -64,7 +64,7 @@ impl Connection {
                 (Driver::Sqlite(connection), schema, &sqlite::DIALECT)
             }
         };
-        let statement = target.layout.statement(dialect, &schema.readable);
+        let statement = target.layout.statement(dialect, &schema);
         let statement =
             statement.map_err(|missing| target.missing_columns(missing, &schema.account))?;
         let statement = match driver {

@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: connect options, session settings, and the columns that can be read.
 
 mod error_number;
+mod session;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub(super) async fn open(target: &Target) -> Result<(MySqlConnection, Schema), E
         .await
         .map_err(|error| translate(target, error, &target.account()))?;
     limit_statements(target, &mut connection).await;
+    let variables = session::variables(&mut connection).await;
     let readable = columns(target, &mut connection).await?;
     let account = account(&mut connection).await;
     let account = account.unwrap_or_else(|| target.account());
@@ -64,6 +66,7 @@ pub(super) async fn open(target: &Target) -> Result<(MySqlConnection, Schema), E
         readable,
         quantum: column_quantum(target, &mut connection).await?,
         account,
+        server: session::server(&variables),
     };
     Ok((connection, schema))
 }

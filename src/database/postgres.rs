@@ -33,6 +33,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     },
 };
 
+/// The server that answers. Its address may belong to whichever server is active, and a socket has none: the start of
+/// the server tells two apart.
+const SERVER: &str = "concat_ws(' ', host(inet_server_addr()), inet_server_port(), \
+     to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', '\"started\" YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'))";
+
 impl EngineRow for PgRow {}
 
 pub(super) async fn open(target: &Target) -> Result<(PgConnection, Schema), Error> {
@@ -63,6 +68,7 @@ pub(super) async fn open(target: &Target) -> Result<(PgConnection, Schema), Erro
         readable,
         quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
         account: target.account(),
+        server: Some(SERVER.to_owned()),
     };
     Ok((connection, schema))
 }

@@ -97,14 +97,17 @@ where
     R: Decodable,
     S: Stream<Item = Result<R, sqlx::Error>> + Unpin,
 {
-    let mut now = None;
+    let (mut now, mut server) = (None, None);
     let mut services = Vec::with_capacity(cache.len());
     let mut clusters = Vec::new();
     let mut rejected = Vec::new();
     let mut count = 0;
     while let Some(row) = rows.try_next().await.map_err(&translate)? {
         match row.integer(KIND) {
-            Ok(Some(CLOCK_ROW)) => now = row.time(CLOCK).map_err(Error::Clock)?,
+            Ok(Some(CLOCK_ROW)) => {
+                now = row.time(CLOCK).map_err(Error::Clock)?;
+                server = optional(row.text(HOST)).map(|text| cache.shared(text));
+            }
             Ok(Some(SERVICE_ROW)) => {
                 count += 1;
                 match service(&row, cache, &mut rejected) {
@@ -124,6 +127,7 @@ where
     cache.replace(&services);
     Ok(Reading {
         now: DatabaseTime(now),
+        server,
         quantum,
         services,
         clusters,

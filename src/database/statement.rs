@@ -18,6 +18,8 @@ pub(super) struct Schema {
     pub quantum: Quantum,
     /// The account that grants must name, quoted.
     pub account: String,
+    /// An expression for the server that answers, see [`Reading::server`](crate::heartbeat::service::Reading::server).
+    pub server: Option<String>,
 }
 
 /// The columns that exist and are granted, read once a connection.
@@ -96,15 +98,17 @@ impl Layout {
     ///
     /// Columns of the result: the kind of the row, the clock, then those of [`Layout::services`] in order. A row of
     /// `clusters` has id, binary, name and disabled of the cluster in the columns `id`, `binary`, `host` and
-    /// `disabled`. Unreadable columns are [left out](Self::left_out).
+    /// `disabled`. The row of the clock has the server in the column `host`: a column of its own would be sent with
+    /// each service. Unreadable columns are [left out](Self::left_out).
     ///
     /// # Errors
     /// The required columns of `services` that are missing or not granted.
-    pub(crate) fn statement(
+    pub(super) fn statement(
         &self,
         dialect: &Dialect,
-        readable: &Readable,
+        schema: &Schema,
     ) -> Result<String, Vec<&'static str>> {
+        let readable = &schema.readable;
         let missing = self.services.missing(readable);
         if !missing.is_empty() {
             return Err(missing);
@@ -113,28 +117,29 @@ impl Layout {
         let columns = self.services.columns.iter();
         let services = columns.clone().map(|column| {
             let is_readable = readable.has(self.services.name, column.name);
-            (is_readable.then_some(column.name), column.kind)
+            (dialect.column(column.name, is_readable), column.kind)
         });
         // Services come first: engines derive the types of a UNION from its first branches.
         dialect.select(&mut sql, SERVICE_ROW, "NULL", services);
         dialect.from(&mut sql, &self.services);
 
         sql.push_str(" UNION ALL ");
-        let nothing = columns.clone().map(|column| (None, column.kind));
-        dialect.select(&mut sql, CLOCK_ROW, dialect.clock, nothing);
+        let server = columns.clone().map(|column| {
+            let server = schema.server.as_deref().filter(|_| column.name == "host");
+            (server.unwrap_or("NULL").to_owned(), column.kind)
+        });
+        dialect.select(&mut sql, CLOCK_ROW, dialect.clock, server);
 
         if let Some(clusters) = self.readable_clusters(readable) {
             sql.push_str(" UNION ALL ");
             let places = columns.map(|column| {
                 let name = match column.name {
-                    "id" => Some("id"),
-                    "binary" => Some("binary"),
-                    "host" => Some("name"),
-                    "disabled" => Some("disabled"),
-                    _ => None,
+                    "id" | "binary" | "disabled" => column.name,
+                    "host" => "name",
+                    _ => "",
                 };
-                let name = name.filter(|name| readable.has(clusters.name, name));
-                (name, column.kind)
+                let is_readable = readable.has(clusters.name, name);
+                (dialect.column(name, is_readable), column.kind)
             });
             dialect.select(&mut sql, CLUSTER_ROW, "NULL", places);
             dialect.from(&mut sql, clusters);
@@ -148,18 +153,26 @@ impl Dialect {
         format!("{0}{name}{0}", self.quote)
     }
 
+    /// Returns a column, or NULL in its place.
+    fn column(&self, name: &str, is_readable: bool) -> String {
+        if is_readable {
+            self.quoted(name)
+        } else {
+            "NULL".to_owned()
+        }
+    }
+
     fn select(
         &self,
         sql: &mut String,
         row: i64,
         clock: &str,
-        columns: impl Iterator<Item = (Option<&'static str>, ColumnKind)>,
+        columns: impl Iterator<Item = (String, ColumnKind)>,
     ) {
         let typed = self.typed;
         let row = typed(&row.to_string(), ColumnKind::Integer);
         let _ = write!(sql, "SELECT {row}, {}", typed(clock, ColumnKind::Time));
-        for (name, kind) in columns {
-            let value = name.map_or_else(|| "NULL".to_owned(), |name| self.quoted(name));
+        for (value, kind) in columns {
             let _ = write!(sql, ", {}", typed(&value, kind));
         }
     }
@@ -190,7 +203,13 @@ mod tests {
         let readable = pairs
             .filter(|(_, column)| !without.contains(column))
             .map(|(table, column)| (table.to_owned(), column.to_owned()));
-        LAYOUT.statement(&PLAIN, &readable.collect())
+        let schema = Schema {
+            readable: readable.collect(),
+            quantum: Quantum::TRUNCATED,
+            account: String::new(),
+            server: Some("@@hostname".to_owned()),
+        };
+        LAYOUT.statement(&PLAIN, &schema)
     }
 
     #[test]
@@ -200,6 +219,14 @@ mod tests {
         let branches = sql.split(" UNION ALL ");
         let counts: Vec<usize> = branches.map(|sql| sql.split(", ").count()).collect();
         assert_eq!(counts, [LAYOUT.services.columns.len() + 2; 3]);
+    }
+
+    #[test]
+    fn the_row_of_the_clock_names_the_server_once() {
+        let sql = statement(&[&LAYOUT.services], &[]).unwrap();
+        let (_, clock) = sql.split_once(" UNION ALL ").unwrap();
+        assert!(clock.starts_with("SELECT 0, UTC_TIMESTAMP(6), NULL, NULL, @@hostname, NULL, "));
+        assert_eq!(sql.matches("@@hostname").count(), 1);
     }
 
     #[test]

@@ -102,6 +102,7 @@ pub(crate) fn bounded(lower: TimeDelta, upper: Option<TimeDelta>) -> Observed {
 pub(crate) fn reading(services: Vec<Service>) -> Reading {
     Reading {
         now: now("2026-03-30 00:54:14"),
+        server: None,
         quantum: Quantum::MICROSECOND,
         rows: services.len(),
         services,

@@ -189,6 +189,9 @@ named! {
 pub struct Reading {
     /// The database's clock when the statement ran.
     pub now: DatabaseTime,
+    /// The server that answered: a text that differs between the servers behind one address, and is the same in each
+    /// answer of one server. `None` for SQLite, and where a server does not know its name.
+    pub server: Option<Arc<str>>,
     /// The precision of the column `updated_at`.
     pub quantum: Quantum,
     /// Services that are not deleted, in the database's order.

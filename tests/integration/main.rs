@@ -25,6 +25,7 @@ mod reload;
 mod secrets;
 mod skew;
 mod soak;
+mod standstill;
 mod support;
 mod systemd;
 mod watch;
