@@ -15,6 +15,7 @@ use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{Facts, Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
+use openstack_heartbeat_exporter::heartbeat::time::ClockOffset;
 use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::project::cinder;
@@ -23,10 +24,9 @@ use openstack_heartbeat_exporter::publish::latest::Latest;
 use openstack_heartbeat_exporter::publish::rendered::Encoding;
 use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
 use openstack_heartbeat_exporter::source::Poll;
-use openstack_heartbeat_exporter::source::reader::ClockOffset;
+use openstack_heartbeat_exporter::source::axis;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use tokio::time::Instant;
 
 const POLL_INTERVAL: i64 = 5;
 const FOR_LONG: Duration = Duration::from_hours(24);
@@ -110,7 +110,8 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
     }
     let tolerances = Tolerances {
         visibility_delay: TimeDelta::seconds(2),
-        max_drift_ppm: 500,
+        max_drift_ppm: 1_000,
+        poll_interval: TimeDelta::seconds(5),
     };
     let mut tracker = Tracker::new(intervals, tolerances);
     let mut rows = rows(services);
@@ -120,7 +121,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
         match encoding {
             Some(_) => drop(latest.show(Poll {
                 snapshot,
-                sent: Instant::now(),
+                sent: axis::now(),
                 took: Duration::ZERO,
                 clock: ClockOffset::default(),
             })),
@@ -172,5 +173,5 @@ fn observe(tracker: &mut Tracker, rows: &mut [Service], poll: i64) -> Snapshot {
         sent: Monotonic(at),
         answered: Monotonic(at + TimeDelta::milliseconds(20)),
     };
-    tracker.observe(reading, read)
+    tracker.observe(reading, read, ClockOffset::default())
 }

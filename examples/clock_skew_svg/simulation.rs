@@ -7,7 +7,7 @@ use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::status::ServiceStatus;
-use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
+use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 
 pub(super) const END: f64 = 360.0;
@@ -105,7 +105,8 @@ pub(super) fn observe(random: &mut Rng, heartbeats: &[Heartbeat]) -> Vec<Point> 
     };
     let tolerances = Tolerances {
         visibility_delay: span(2.0),
-        max_drift_ppm: 500,
+        max_drift_ppm: 1_000,
+        poll_interval: TimeDelta::seconds(5),
     };
     let mut tracker = Tracker::new(intervals, tolerances);
     let mut points = Vec::new();
@@ -117,7 +118,11 @@ pub(super) fn observe(random: &mut Rng, heartbeats: &[Heartbeat]) -> Vec<Point> 
             sent: Monotonic(span(sent)),
             answered: Monotonic(span(answered)),
         };
-        let snapshot = tracker.observe(reading(heartbeats, sent + ROUND_TRIP / 2.0), read);
+        let snapshot = tracker.observe(
+            reading(heartbeats, sent + ROUND_TRIP / 2.0),
+            read,
+            ClockOffset::default(),
+        );
         points.extend(snapshot.services.into_iter().map(|status| Point {
             from: answered,
             till: (next + ROUND_TRIP).min(END),

@@ -10,6 +10,7 @@ use openstack_heartbeat_exporter::config::database_url::DatabaseUrl;
 use openstack_heartbeat_exporter::database::{Connection, Target};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Read};
+use openstack_heartbeat_exporter::heartbeat::time::ClockOffset;
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::project::cinder;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -110,11 +111,12 @@ impl World {
             };
             let tolerances = Tolerances {
                 visibility_delay: TimeDelta::seconds(2),
-                max_drift_ppm: 500,
+                max_drift_ppm: 1_000,
+        poll_interval: TimeDelta::seconds(5),
             };
             let at = Monotonic(TimeDelta::zero());
             let read = Read { sent: at, answered: at };
-            expose(&Tracker::new(intervals, tolerances).observe(reading, read));
+            expose(&Tracker::new(intervals, tolerances).observe(reading, read, ClockOffset::default()));
         });
     }
 }

@@ -21,10 +21,10 @@ use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::rendered::RenderedSnapshot;
 use openstack_heartbeat_exporter::report::{csv, json, table};
+use openstack_heartbeat_exporter::source::axis;
 use secrecy::ExposeSecret as _;
 use serde::de::IgnoredAny;
 use tempfile::TempDir;
-use tokio::time::Instant;
 
 /// A password that no output may show.
 pub const PASSWORD: &str = "c4n4ry-p4ssw0rd";
@@ -76,7 +76,7 @@ pub fn assert_hidden(text: &str) {
 
 /// Renders a snapshot in both metrics formats, and asserts the invariants of samples and skews.
 pub fn expose(snapshot: &Snapshot) {
-    let rendered = RenderedSnapshot::new(snapshot.clone(), Instant::now());
+    let rendered = RenderedSnapshot::new(snapshot.clone(), axis::now());
     for format in Format::ALL {
         let page = rendered.text(format).concat();
         let page = std::str::from_utf8(&page).expect("it is text");

@@ -12,18 +12,18 @@ use hyper::{Request, Uri};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{Facts, Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
+use openstack_heartbeat_exporter::heartbeat::time::ClockOffset;
 use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::publish::latest::Latest;
 use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
 use openstack_heartbeat_exporter::source::Poll;
-use openstack_heartbeat_exporter::source::reader::ClockOffset;
+use openstack_heartbeat_exporter::source::axis;
 use openstack_heartbeat_exporter::web::access::Access;
 use openstack_heartbeat_exporter::web::handshake::HandshakePool;
 use openstack_heartbeat_exporter::web::route;
 use openstack_heartbeat_exporter::web::site::Site;
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::Instant;
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
@@ -64,14 +64,16 @@ fn site() -> Site {
     };
     let tolerances = Tolerances {
         visibility_delay: TimeDelta::seconds(2),
-        max_drift_ppm: 500,
+        max_drift_ppm: 1_000,
+        poll_interval: TimeDelta::seconds(5),
     };
     let at = Monotonic(TimeDelta::zero());
     let read = Read {
         sent: at,
         answered: at,
     };
-    let snapshot = Tracker::new(intervals, tolerances).observe(reading, read);
+    let snapshot =
+        Tracker::new(intervals, tolerances).observe(reading, read, ClockOffset::default());
     let poll_interval = Duration::from_secs(5);
     let day = Duration::from_secs(86_400);
     let telemetry = Telemetry::new("cinder", &intervals, poll_interval, Duration::ZERO)
@@ -79,7 +81,7 @@ fn site() -> Site {
     let latest = Latest::new(telemetry, 365 * day, poll_interval);
     latest.show(Poll {
         snapshot,
-        sent: Instant::now(),
+        sent: axis::now(),
         took: Duration::ZERO,
         clock: ClockOffset::default(),
     });

@@ -12,14 +12,14 @@ use openstack_heartbeat_exporter::heartbeat::service::{
 };
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
+use openstack_heartbeat_exporter::heartbeat::time::ClockOffset;
 use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::latest::Latest;
 use openstack_heartbeat_exporter::publish::rendered::{Encoding, RenderedSnapshot};
 use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
-use openstack_heartbeat_exporter::source::reader::ClockOffset;
-use tokio::time::Instant;
+use openstack_heartbeat_exporter::source::axis;
 
 #[derive(Debug, Arbitrary)]
 enum Time {
@@ -132,7 +132,7 @@ impl Poll {
 
 /// Asserts that a snapshot renders the same after others as on its own.
 fn follow(latest: &Latest, snapshot: &Snapshot) {
-    let sent = Instant::now();
+    let sent = axis::now();
     let shown = latest.show(openstack_heartbeat_exporter::source::Poll {
         snapshot: snapshot.clone(),
         sent,
@@ -153,6 +153,7 @@ pub fn run(story: &Story) {
     let tolerances = Tolerances {
         visibility_delay: TimeDelta::milliseconds(story.visibility_delay.into()),
         max_drift_ppm: story.max_drift_ppm.into(),
+        poll_interval: TimeDelta::seconds(5),
     };
     let quanta = [
         Quantum::MICROSECOND,
@@ -182,7 +183,7 @@ pub fn run(story: &Story) {
             sent,
             answered: Monotonic(at),
         };
-        let snapshot = tracker.observe(poll.reading(clock, quantum), read);
+        let snapshot = tracker.observe(poll.reading(clock, quantum), read, ClockOffset::default());
         expose(&snapshot);
         follow(&latest, &snapshot);
         last = Some(snapshot);

@@ -82,8 +82,8 @@ pub static KEYS: &[Key] = &[
         .by_default("2s")
         .help("Longest time between the timestamp of a heartbeat and its visibility to a poll; include the lag of a read replica"),
     key(SKEW, "skew.max-drift", PPM)
-        .by_default("500")
-        .help("Largest drift of a host's clock relative to the database's, in parts per million"),
+        .by_default("1000")
+        .help("Largest drift of a host's clock and the exporter's clock against each other, in parts per million"),
     key(WEB, "web.listen-address", ADDRESS)
         .by_default(":10390")
         .list()

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use humantime::format_duration as span;
+
 use super::database_url::DatabaseUrl;
 use super::fault::Fault;
 use super::flags::{Flags, variable};
@@ -74,6 +77,27 @@ impl Settings {
         load(flags, variable, names)
     }
 
+    /// Lowers a query timeout that would make each read longer than a live service may be silent. Returns a warning.
+    ///
+    /// Rows are as old as the read is long, so a longer one says nothing about the present.
+    fn cap_query_timeout(&mut self) -> Option<String> {
+        let slack = self.intervals.service_down_time - self.intervals.report_interval;
+        let slack = slack.to_std().ok().filter(|slack| !slack.is_zero())?;
+        let longest = slack * 9 / 10;
+        let configured = std::mem::replace(&mut self.query_timeout, longest);
+        if configured <= longest {
+            self.query_timeout = configured;
+            return None;
+        }
+        Some(format!(
+            "`database.query-timeout` is {}, but service_down_time - report_interval is {}: rows from so long a read \
+             are outdated, so the limit is {}",
+            span(configured),
+            span(slack),
+            span(longest)
+        ))
+    }
+
     /// Reads all values but the URL; `None` only along with a fault.
     fn read(values: &mut Values, url: Option<DatabaseUrl>, warnings: Vec<String>) -> Option<Self> {
         // Read every value before the first `?`, so that all faults are reported together.
@@ -109,6 +133,7 @@ impl Settings {
             tolerances: Tolerances {
                 visibility_delay: visibility_delay?,
                 max_drift_ppm: max_drift_ppm?,
+                poll_interval: TimeDelta::from_std(poll_interval?).unwrap_or(TimeDelta::MAX),
             },
             poll_interval: poll_interval?,
             stale_after: stale_after?,
@@ -197,6 +222,8 @@ fn load(
         Some(mut settings) if values.faults.is_empty() => {
             let warning = warn_of_intervals(&settings, !places.is_empty());
             settings.warnings.extend(warning);
+            let capped = settings.cap_query_timeout();
+            settings.warnings.extend(capped);
             Ok(settings)
         }
         _ => {

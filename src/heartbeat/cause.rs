@@ -130,8 +130,14 @@ mod tests {
         intervals: &Intervals,
         expected: Option<Reason>,
     ) {
-        let (skew, last) = observed(ahead, interval, beats);
+        let (mut skew, last) = observed(ahead, interval, beats);
         let end = (beats - 1) * interval + later;
+        let row = Row {
+            report_count: beats - 1,
+            stamp: last,
+            foreign: false,
+        };
+        skew.observe(read(end), row);
         let service = fixture::stamped(Stamp::At(last));
         let now = DatabaseTime(stamp(end).0);
         let reason = reason(&service, Some(&skew), now, at(end), intervals);
@@ -209,11 +215,12 @@ mod tests {
                 stamp: stamp(0),
                 foreign: false,
             };
-            let skew = Skew::new(read(0), row, assumptions);
+            let mut skew = Skew::new(read(0), row, assumptions);
             let service = fixture::stamped(updated_at);
             let mut service = fixture::created(service, Stamp::At(stamp(0)));
             service.report_count = report_count;
-            let given = |second: i64| {
+            let mut given = |second: i64| {
+                skew.observe(read(second), row);
                 let now = DatabaseTime(stamp(second).0);
                 reason(&service, Some(&skew), now, at(second), &INTERVALS)
             };

@@ -10,7 +10,7 @@ use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{Bounds, ClockSkew, Monotonic, Quantum};
 use super::snapshot::{Rows, Snapshot};
 use super::status::{Observed, ServiceStatus};
-use super::time::DatabaseTime;
+use super::time::{ClockOffset, DatabaseTime};
 
 pub(crate) const INTERVALS: Intervals = Intervals {
     service_down_time: TimeDelta::seconds(60),
@@ -126,6 +126,7 @@ pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Sn
         now: reading.now,
         jump: None,
         unconfirmed_jump: None,
+        offset: ClockOffset::default(),
     };
     let rows = Rows {
         services,

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::service::Service;
 use super::skew::Bounds;
 use super::status::{Observed, ServiceStatus};
-use super::time::DatabaseTime;
+use super::time::{ClockOffset, DatabaseTime};
 
 /// Synchronised clocks and a busy database do not explain a larger skew on one side.
 const BEYOND: TimeDelta = TimeDelta::seconds(2);
@@ -29,6 +29,17 @@ pub(crate) struct Reference {
     pub jump: Option<TimeDelta>,
     /// Jump since hosts last confirmed the clock, if any; positive is forward.
     pub unconfirmed_jump: Option<TimeDelta>,
+    /// The clock against the exporter's.
+    pub offset: ClockOffset,
+}
+
+/// Whose clock is off where most hosts share a skew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspect {
+    /// The database's: the exporter's clock proves the same skew. Or its reads lag.
+    Database,
+    /// The hosts', which probably follow one time server: the exporter's clock does not support them.
+    Hosts,
 }
 
 impl Reference {
@@ -66,19 +77,21 @@ fn host(service: &Service) -> &str {
     service.facts.host.split('@').next().unwrap_or_default()
 }
 
-/// Returns whether more than half of at least three hosts share a skew proven to be beyond two seconds on one side.
+/// Returns whose clock is suspect: `None` unless more than half of at least three hosts share a skew proven to be beyond
+/// two seconds on one side.
 ///
-/// The database's clock is then probably off, or its reads lag. It is less likely that each of these hosts is off.
+/// The database's is suspect only if the exporter's clock is also proven to be beyond two seconds on that side.
+/// Otherwise these hosts may follow one time server that is off.
 ///
 /// Hosts share a skew when their bounds have a point in common. The services of one host (`HOST@BACKEND`) count once,
 /// by the intersection of their bounds. A host whose skew is not bounded yet does not count.
-pub(crate) fn is_suspect(services: &[ServiceStatus]) -> bool {
+pub(crate) fn suspect(services: &[ServiceStatus], clock: ClockOffset) -> Option<Suspect> {
     let bounds = |status: &ServiceStatus| status.observed.clock_skew.map(|skew| skew.bounds);
     let is_beyond =
         |Bounds { lower, upper }| lower > BEYOND || upper.is_some_and(|upper| upper < -BEYOND);
     // In most snapshots no skew is beyond the limit, so the services need not be grouped by host.
     if !services.iter().filter_map(bounds).any(is_beyond) {
-        return false;
+        return None;
     }
     let mut hosts: BTreeMap<&str, (TimeDelta, TimeDelta)> = BTreeMap::new();
     for status in services {
@@ -94,8 +107,21 @@ pub(crate) fn is_suspect(services: &[ServiceStatus]) -> bool {
     }
     let ahead = hosts.values().filter(|(lower, _)| *lower > BEYOND);
     let behind = hosts.values().filter(|(_, upper)| *upper < -BEYOND);
-    let sharing = most_sharing(ahead).max(most_sharing(behind));
-    hosts.len() >= FEWEST_HOSTS && sharing * 2 > hosts.len()
+    let (ahead, behind) = (most_sharing(ahead), most_sharing(behind));
+    if hosts.len() < FEWEST_HOSTS || ahead.max(behind) * 2 <= hosts.len() {
+        return None;
+    }
+    // Database − exporter: if hosts are ahead of the database, then it must be behind the exporter.
+    let agrees = if ahead > behind {
+        clock.offset + clock.error < -BEYOND
+    } else {
+        clock.offset - clock.error > BEYOND
+    };
+    Some(if agrees {
+        Suspect::Database
+    } else {
+        Suspect::Hosts
+    })
 }
 
 /// Returns the largest number of intervals that share a point (Marzullo's algorithm).
@@ -124,7 +150,13 @@ mod tests {
     use crate::heartbeat::fixture;
 
     /// Checks hosts with the bounds of their skew in seconds; an upper bound of 999 stands for an unknown one.
-    fn check(hosts: &[(&str, i64, i64)], suspect: bool) {
+    fn check(hosts: &[(&str, i64, i64)], is_shared: bool) {
+        let suspect = is_shared.then_some(Suspect::Hosts);
+        assert_eq!(suspected(hosts, 0, 0), suspect, "{hosts:?}");
+    }
+
+    /// Whose clock is suspect if database − exporter is so many milliseconds, with this error.
+    fn suspected(hosts: &[(&str, i64, i64)], offset: i64, error: i64) -> Option<Suspect> {
         let services: Vec<ServiceStatus> = hosts
             .iter()
             .map(|&(host, lower, upper)| ServiceStatus {
@@ -135,7 +167,33 @@ mod tests {
                 ..fixture::status(fixture::service("cinder-volume", host), Some(true))
             })
             .collect();
-        assert_eq!(is_suspect(&services), suspect, "{hosts:?}");
+        let clock = ClockOffset {
+            offset: TimeDelta::milliseconds(offset),
+            error: TimeDelta::milliseconds(error),
+        };
+        suspect(&services, clock)
+    }
+
+    #[test]
+    fn the_database_is_suspect_only_if_the_exporters_clock_agrees_with_the_hosts() {
+        let ahead = [
+            ("a", 4, 6),
+            ("b", 4, 6),
+            ("c", 4, 6),
+            ("d", -1, 1),
+            ("e", -1, 1),
+        ];
+        let behind = ahead.map(|(host, lower, upper)| (host, -upper, -lower));
+        for (offset, error, against_ahead, against_behind) in [
+            (0, 0, Suspect::Hosts, Suspect::Hosts),
+            (-2_000, 0, Suspect::Hosts, Suspect::Hosts),
+            (-2_001, 0, Suspect::Database, Suspect::Hosts),
+            (-2_101, 101, Suspect::Hosts, Suspect::Hosts),
+            (2_001, 0, Suspect::Hosts, Suspect::Database),
+        ] {
+            assert_eq!(suspected(&ahead, offset, error), Some(against_ahead));
+            assert_eq!(suspected(&behind, offset, error), Some(against_behind));
+        }
     }
 
     #[test]

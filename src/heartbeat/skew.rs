@@ -17,26 +17,31 @@
 mod assumptions;
 mod axis;
 mod bounds;
+mod database_clock;
 mod observation;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod window;
 mod writers;
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::time::{DatabaseTime, HostTime};
-
 pub use assumptions::{Assumptions, Quantum};
 pub use axis::{Monotonic, Read};
 use axis::{offset, scaled};
 pub use bounds::{Bounds, ClockSkew};
+pub(crate) use database_clock::{DatabaseClock, DatabaseOffset};
 pub use observation::{Observation, Row};
 pub(crate) use pace::Interval;
 use pace::{Beat, Pace};
+use window::Window;
 use writers::{Arrival, Writers};
+
+/// After two conflicts within this time, an assumption does not hold, and each heartbeat counts alone.
+const CONTRADICTORY: TimeDelta = TimeDelta::minutes(10);
 
 /// The skew of one service host's clock, as learnt from reads of the service's row.
 #[derive(Debug, Clone)]
@@ -46,21 +51,28 @@ pub struct Skew {
     /// The bounds at the time `at`; they [age](Skew::bounds).
     bounds: Bounds,
     at: Monotonic,
+    /// The heartbeats behind the bounds.
+    window: Window,
     row: Row,
     /// When the last read that was not ignored was sent.
     previous: Monotonic,
+    /// When the first of the latest reads was sent that showed an older row than reads before.
+    stale_since: Option<Monotonic>,
     /// The last heartbeat was stamped in (after, before]; `after` is unknown until a heartbeat was observed.
     after: Option<Monotonic>,
     before: Monotonic,
     /// Whether the next heartbeat replaces the bounds, and `row.stamp` may not be a heartbeat's.
     restarts: bool,
-    /// Whether our monotonic axis may have stood still since the last heartbeat.
-    axis_suspect: bool,
+    /// When the read was answered that showed that our monotonic axis may have stood still. `None` once two later reads
+    /// enclose a heartbeat.
+    disturbed: Option<Monotonic>,
     pace: Pace,
     writers: Writers,
     steps: u64,
     /// Number of [conflicts](Observation::Conflict).
     pub(crate) conflicts: u64,
+    /// When the latest two conflicts were read, the later one first.
+    latest_conflicts: [Option<Monotonic>; 2],
 }
 
 impl Skew {
@@ -74,26 +86,34 @@ impl Skew {
                 upper: None,
             },
             at: read.answered,
+            window: Window::default(),
             row,
             previous: read.sent,
+            stale_since: None,
             after: None,
             before: read.answered,
             restarts: true,
-            axis_suspect: false,
+            disturbed: None,
             pace: Pace::default(),
             writers: Writers::default(),
             steps: 0,
             conflicts: 0,
+            latest_conflicts: [None; 2],
             assumptions,
         }
     }
 
-    /// Notes that our monotonic axis may have stood still, as it does while this machine is suspended.
+    /// Notes that our monotonic axis may have stood still, as it does while this machine is suspended. A read that was
+    /// answered at `answered` showed it.
     ///
-    /// The next heartbeat replaces the bounds and does not count as a clock step. Until then there is no skew
-    /// [against the database](Self::against_database).
-    pub(crate) fn suspect_axis(&mut self) {
-        self.axis_suspect = true;
+    /// Times before that answer are no longer comparable with later ones. Only the lower bound holds, since the axis can
+    /// only have lost time. The first heartbeat between two later reads replaces the bounds and does not count as a
+    /// clock step. Until then there is no skew [against the database](Self::against_database).
+    pub(crate) fn suspect_axis(&mut self, answered: Monotonic) {
+        self.disturbed = Some(answered);
+        self.window.clear();
+        self.bounds.upper = None;
+        self.after = None;
         self.restarts = true;
         self.pace.restart();
     }
@@ -107,6 +127,8 @@ impl Skew {
         let assumptions = *self.assumptions;
         let comparable = Assumptions {
             report_interval: old.report_interval,
+            service_down_time: old.service_down_time,
+            poll_interval: old.poll_interval,
             ..assumptions
         };
         if comparable == *old {
@@ -116,18 +138,26 @@ impl Skew {
         let later = later.max(TimeDelta::zero());
         self.bounds.upper = self.bounds.upper.map(|upper| upper + later);
         self.after = self.after.map(|after| after - later);
+        self.window.clear();
         self.restarts = true;
     }
 
     /// Learns from another read of the row, which must not be older than the last.
     pub fn observe(&mut self, read: Read, row: Row) -> Observation {
         if row.report_count < self.row.report_count {
-            if row.stamp <= self.row.stamp {
+            let stale_since = *self.stale_since.get_or_insert(read.sent);
+            let may_lag = read.sent - stale_since <= self.assumptions.longest_lag();
+            if row.stamp <= self.row.stamp && may_lag {
                 return Observation::Stale;
             }
-            *self = Self::new(read, row, self.assumptions.clone());
+            *self = Self {
+                disturbed: self.disturbed,
+                ..Self::new(read, row, self.assumptions.clone())
+            };
             return Observation::Recreated;
         }
+        // The count of a table that was restored from a backup rises to that of before, with another stamp.
+        let has_caught_up = self.stale_since.take().is_some() && row.stamp != self.row.stamp;
         let is_counted = row.report_count > self.row.report_count;
         let observation = if is_counted && !row.foreign {
             self.heartbeat(read, row)
@@ -138,8 +168,8 @@ impl Skew {
         } else {
             Observation::Same
         };
-        if is_counted {
-            self.after = Some(self.previous - self.assumptions.visibility_delay);
+        if is_counted || has_caught_up {
+            self.after = self.after();
             self.before = read.answered;
         }
         self.row = row;
@@ -147,47 +177,88 @@ impl Skew {
         observation
     }
 
+    /// Returns the time after which a heartbeat was stamped that the latest read is the first to show; `None` where the
+    /// axis may have stood still since the read before.
+    fn after(&self) -> Option<Monotonic> {
+        let is_comparable = self.disturbed.is_none_or(|since| self.previous >= since);
+        is_comparable.then(|| self.previous - self.assumptions.visibility_delay)
+    }
+
     fn heartbeat(&mut self, read: Read, row: Row) -> Observation {
-        let slack = self.assumptions.slack();
         let beat = Beat {
             report_count: row.report_count,
             stamp: row.stamp,
         };
+        let slack = self.assumptions.slack();
         let interval = self.pace.interval(slack);
         // The clock may have been set while reads showed no heartbeat, or while there was no read.
         let gap = (self.previous - self.before).max(read.sent - self.previous);
-        let advance = self.pace.advance(beat, gap, interval, slack);
+        let advance = self.pace.advance(beat, gap, interval, &self.assumptions);
         let regular = advance.is_some_and(|advance| advance.regular);
 
-        let new = self.proven(read, row, interval.filter(|_| regular));
-        let old = self.bounds(read.answered);
-        let (bounds, observation) = if self.restarts || interval.is_none() {
-            (new, Observation::Restart)
+        let new = self.proven(read, row);
+        if let Some(Interval { mean, .. }) = interval {
+            self.window.expire(read.answered, mean);
+        }
+        let old = self.window.bounds(read.answered, &self.assumptions);
+        let old = old.unwrap_or_else(|| self.bounds(read.answered));
+        let observation = if self.restarts || interval.is_none() {
+            Observation::Restart
         } else if !regular {
-            (new, Observation::Irregular)
-        } else if old.below(&new) {
-            // Causality wins: the clock was set forward, so the heartbeat was not regular after all.
-            (self.proven(read, row, None), Observation::Conflict)
-        } else if let Some(bounds) = old.intersected(new) {
-            (bounds, Observation::Heartbeat)
+            Observation::Irregular
+        } else if self.is_contradictory(read.answered) {
+            Observation::Restart
+        } else if old.below(&new) || new.below(&old) {
+            Observation::Conflict
         } else {
-            // The clock was set back or paused, or the heartbeat was visible too late: the old upper bound still holds.
-            let lower = new.lower;
-            (Bounds { lower, ..old }, Observation::Conflict)
+            Observation::Heartbeat
         };
-
-        let disproves = old.below(&bounds) || bounds.below(&old);
+        // Below the old bounds, a regular heartbeat may just have been visible too late.
+        let disproves = old.below(&new) || new.below(&old) && observation != Observation::Conflict;
         let arrival = Arrival::new(beat, read.answered);
         self.writers.observe(arrival, &self.assumptions);
-        let counts = !self.axis_suspect && self.writers().is_none();
+        let counts = self.disturbed.is_none() && self.writers().is_none();
         self.steps += u64::from(disproves && counts);
-        self.axis_suspect = false;
-        self.conflicts += u64::from(observation == Observation::Conflict);
-        self.bounds = bounds;
-        self.at = read.answered;
-        self.restarts = false;
+        self.replace(observation, old, new, read.answered, interval);
+        if observation == Observation::Conflict {
+            self.conflicts += 1;
+            self.latest_conflicts = [Some(read.answered), self.latest_conflicts[0]];
+        }
+        if new.upper.is_some() {
+            self.disturbed = None;
+            self.restarts = false;
+        }
         self.pace.learn(beat, advance, slack);
         observation
+    }
+    /// Replaces the old bounds by those of a heartbeat, or by the intersection of both.
+    fn replace(
+        &mut self,
+        observation: Observation,
+        old: Bounds,
+        new: Bounds,
+        at: Monotonic,
+        interval: Option<Interval>,
+    ) {
+        let assumptions = &self.assumptions;
+        let mut new = new;
+        if observation == Observation::Conflict && new.below(&old) {
+            // The clock was set back or paused, or the heartbeat was visible too late: the old upper bounds still hold.
+            self.window.lower_to(new.lower, at, assumptions);
+            new.upper = None;
+        } else if observation != Observation::Heartbeat {
+            // After a conflict, causality wins: the clock was set forward.
+            self.window.clear();
+        }
+        let interval = interval.map(|interval| interval.mean);
+        self.window.add(new, at, interval, assumptions);
+        self.bounds = self.window.bounds(at, assumptions).unwrap_or(new);
+        self.at = at;
+    }
+
+    /// Returns whether an assumption does not hold, so that heartbeats must not be combined.
+    fn is_contradictory(&self, at: Monotonic) -> bool {
+        self.latest_conflicts[1].is_some_and(|earlier| at - earlier <= CONTRADICTORY)
     }
 
     /// Returns the bounds that a heartbeat proves on its own.
@@ -196,42 +267,15 @@ impl Skew {
     /// read:
     /// - causality, whatever the delays: lower = stamp + quantum.low − b;
     /// - visibility: upper = stamp + quantum.high − a + drift (b − a).
-    ///
-    /// Where m > 1 heartbeats were written since the last read, that read did not show the first of them. The last was
-    /// then stamped (m − 1) intervals later, and the upper bound is lower. This assumes that the unobserved heartbeats
-    /// were as regular as the observed ones. It applies only where the reads are at least 1½ intervals apart: with more
-    /// frequent reads, a second heartbeat means that the first was late.
-    ///
-    /// `interval` is `None` when the heartbeat is not known to be regular. If the count rose faster than any process
-    /// writes, upper is below lower.
-    fn proven(&self, read: Read, row: Row, interval: Option<Interval>) -> Bounds {
-        let Assumptions {
-            visibility_delay,
-            tolerance,
-            quantum,
-            ..
-        } = *self.assumptions;
-        let after = self.previous - visibility_delay;
-        let lower = offset(row.stamp, read.answered) + quantum.low;
-        let upper =
-            offset(row.stamp, after) + quantum.high + self.assumptions.drift(read.answered - after);
-        let unobserved = row
-            .report_count
-            .saturating_sub(self.row.report_count)
-            .saturating_sub(1);
-        let later = match interval {
-            Some(interval)
-                if unobserved > 0
-                    && self.pace.is_settled()
-                    && read.answered - self.previous >= interval.mean * 3 / 2 =>
-            {
-                scaled(interval.mean - interval.error, unobserved, 1) - tolerance
-            }
-            _ => TimeDelta::zero(),
-        };
+    fn proven(&self, read: Read, row: Row) -> Bounds {
+        let quantum = self.assumptions.quantum;
+        let upper = self.after().map(|after| {
+            let drift = self.assumptions.drift(read.answered - after);
+            offset(row.stamp, after) + quantum.high + drift
+        });
         Bounds {
-            lower,
-            upper: Some(upper - later.max(TimeDelta::zero())),
+            lower: offset(row.stamp, read.answered) + quantum.low,
+            upper,
         }
     }
 
@@ -252,32 +296,32 @@ impl Skew {
         Some(lower + spread.max(TimeDelta::zero()) / 2)
     }
 
-    /// Returns the skew against the database's clock, which showed `now` during the latest read, `read`.
+    /// Returns the skew against the database's clock, as of the latest read, which was answered at `answered`.
     ///
-    /// The database's clock was read between sending and answer; the bounds include that uncertainty. `None` when the
-    /// host has certainly been silent for longer than both three intervals and `service_down_time`, because a pause or
-    /// a failover may have moved its clock. Also `None` after [`suspect_axis`](Self::suspect_axis).
+    /// `None` when the host has certainly been silent for longer than both three intervals and `service_down_time`,
+    /// because a pause or a failover may have moved its clock. Also `None` while the axis is
+    /// [suspect](Self::suspect_axis).
     #[must_use]
-    pub fn against_database(
+    pub(crate) fn against_database(
         &self,
-        read: Read,
-        now: DatabaseTime,
-        service_down_time: TimeDelta,
+        answered: Monotonic,
+        database: DatabaseOffset,
     ) -> Option<ClockSkew> {
+        let service_down_time = self.assumptions.service_down_time;
         let longest_silence = self.interval().map_or(service_down_time, |interval| {
             scaled(interval.mean, 3, 1).max(service_down_time)
         });
-        if self.axis_suspect || self.silence(read.answered).0 > longest_silence {
+        if self.disturbed.is_some() || self.silence(answered).0 > longest_silence {
             return None;
         }
-        let now = HostTime(now.0);
-        let bounds = self.bounds(read.answered);
-        let reference = offset(now, read.answered);
+        let bounds = self.bounds(answered);
         Some(ClockSkew {
-            estimate: self.estimate(read.answered).map(|skew| skew - reference),
+            estimate: self
+                .estimate(answered)
+                .map(|skew| skew - database.at_answer),
             bounds: Bounds {
-                lower: bounds.lower - offset(now, read.sent),
-                upper: bounds.upper.map(|upper| upper - reference),
+                lower: bounds.lower - database.upper,
+                upper: bounds.upper.map(|upper| upper - database.lower),
             },
         })
     }
@@ -293,23 +337,26 @@ impl Skew {
         self.pace.interval(self.assumptions.slack())
     }
 
-    /// Returns the least and the greatest time since the last heartbeat, at a time not before the last read.
+    /// Returns the least and the greatest time since the last heartbeat, as of the latest read, which was answered at
+    /// `answered`.
+    ///
+    /// The rows are from a moment between sending and answer: the least time is until the sending, the greatest until
+    /// the answer. A read that was ignored proves nothing about the least.
     ///
     /// The greatest is `None` until a heartbeat was observed. Both follow from the reads before and after the
     /// heartbeat, and from its stamp with the bounds of the skew; the tighter result counts. The stamp is used only
     /// while it is known to be a heartbeat's.
-    pub(crate) fn silence(&self, at: Monotonic) -> (TimeDelta, Option<TimeDelta>) {
-        let least = (at - self.before).max(TimeDelta::zero());
-        let most = self.after.map(|after| at - after);
+    pub(crate) fn silence(&self, answered: Monotonic) -> (TimeDelta, Option<TimeDelta>) {
+        let least = (self.previous - self.before).max(TimeDelta::zero());
+        let most = self.after.map(|after| answered - after);
         if self.restarts {
             return (least, most);
         }
-        let Bounds { lower, upper } = self.bounds(at);
+        let Bounds { lower, upper } = self.bounds(answered);
         let Quantum { low, high } = self.assumptions.quantum;
-        let stamped = offset(self.row.stamp, at);
-        let by_stamp = upper.map(|upper| upper - stamped - low);
+        let by_stamp = upper.map(|upper| upper - offset(self.row.stamp, answered) - low);
         (
-            least.max(lower - stamped - high),
+            least.max(lower - offset(self.row.stamp, self.previous) - high),
             most.into_iter().chain(by_stamp).min(),
         )
     }
@@ -322,7 +369,7 @@ impl Skew {
         self.steps
     }
 
-    /// Returns the number of processes that write the row, at least 2; `None` while one process explains the stamps.
+    /// Returns the least number of processes that write the row, from 2 to 8; `None` while one process explains the stamps.
     ///
     /// With several writers, the bounds hold for the clock of the last writer and change with it.
     #[must_use]

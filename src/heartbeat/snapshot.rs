@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 
 use super::liveness::{self, Intervals};
-use super::reference::{self, Reference};
+use super::reference::{self, Reference, Suspect};
 use super::service::{Cluster, Defect, Rejection, Service, Stamp};
 use super::status::{ClusterStatus, Observed, ServiceStatus};
 use super::time::{DatabaseTime, HostTime, apparent_age};
@@ -27,8 +27,8 @@ pub struct Snapshot {
     pub rows: usize,
     /// Rows that could not be read, or not in full; sorted.
     pub rejected: Vec<Rejection>,
-    /// Whether the database's clock is more likely off than the hosts', see [`reference::is_suspect`].
-    pub reference_clock_suspect: bool,
+    /// Whose clock is off where most hosts share a skew, see [`reference::suspect`].
+    pub suspect: Option<Suspect>,
     /// Jump of the database's clock since the last reading, if any; positive is forward.
     pub clock_jump: Option<TimeDelta>,
     /// Jump of the database's clock since hosts last confirmed it, see [`Reference`].
@@ -55,7 +55,7 @@ impl Snapshot {
             now: reference.now,
             intervals,
             rows: rows.count,
-            reference_clock_suspect: reference::is_suspect(&services),
+            suspect: reference::suspect(&services, reference.offset),
             clock_jump: reference.jump,
             unconfirmed_jump: reference.unconfirmed_jump,
             clusters,

@@ -15,6 +15,15 @@ pub struct HostTime(pub NaiveDateTime);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DatabaseTime(pub NaiveDateTime);
 
+/// How far the database's clock is from the exporter's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClockOffset {
+    /// Database clock minus exporter clock: positive when the database is ahead.
+    pub offset: TimeDelta,
+    /// Bound on the error, on both sides: half the round trip.
+    pub error: TimeDelta,
+}
+
 /// Returns database time minus host time: positive when the stamp lies in the database's past, negative when the
 /// host's clock is ahead by more than the age of the heartbeat.
 pub(crate) fn apparent_age(now: DatabaseTime, stamp: HostTime) -> TimeDelta {

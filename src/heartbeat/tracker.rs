@@ -2,7 +2,7 @@
 //!
 //! The memory is on the [`Monotonic`](super::skew::Monotonic) axis; published skews are against the database's clock. A
 //! step of that clock shifts the published skews and leaves the memory unchanged. A step forward is indistinguishable
-//! from a suspension of this machine, so after one no skew is published until the next heartbeat.
+//! from a suspension of this machine, so after one no skew is published until two later reads enclose a heartbeat.
 
 use std::sync::Arc;
 
@@ -12,10 +12,12 @@ use super::cause;
 use super::liveness::Intervals;
 use super::reference::{self, Reference};
 use super::service::{Facts, Reading, Service, Stamp};
-use super::skew::{Assumptions, Observation, Quantum, Read, Row, Skew};
+use super::skew::{
+    Assumptions, DatabaseClock, DatabaseOffset, Monotonic, Observation, Quantum, Read, Row, Skew,
+};
 use super::snapshot::{Rows, Snapshot};
 use super::status::Observed;
-use super::time::DatabaseTime;
+use super::time::{ClockOffset, DatabaseTime};
 
 /// A larger difference between the progress of two clocks, beyond the uncertainty of the reads, is a jump.
 const JUMP: TimeDelta = TimeDelta::seconds(1);
@@ -27,6 +29,8 @@ pub struct Tolerances {
     pub visibility_delay: TimeDelta,
     /// See [`Assumptions::max_drift_ppm`].
     pub max_drift_ppm: u32,
+    /// See [`Assumptions::poll_interval`].
+    pub poll_interval: TimeDelta,
 }
 
 /// The memory of one source.
@@ -39,7 +43,8 @@ pub struct Tracker {
     rows: Vec<Tracked>,
     /// Indices of `rows`, sorted by name. They are kept because sorting 10,000 names takes longer than the other work.
     by_name: Vec<u32>,
-    last: Option<(Read, DatabaseTime)>,
+    last: Option<(Read, DatabaseTime, ClockOffset)>,
+    database: DatabaseClock,
     /// Jump of the database's clock since hosts last confirmed it, see [`Reference`].
     unconfirmed_jump: Option<TimeDelta>,
 }
@@ -65,6 +70,7 @@ impl Tracker {
             rows: Vec::new(),
             by_name: Vec::new(),
             last: None,
+            database: DatabaseClock::default(),
             unconfirmed_jump: None,
         }
     }
@@ -89,26 +95,32 @@ impl Tracker {
     }
 
     /// Learns from a reading, which must not be older than the last, and returns the resulting snapshot.
-    pub fn observe(&mut self, reading: Reading, read: Read) -> Snapshot {
+    ///
+    /// `clock` compares the database's clock with the exporter's in that reading.
+    pub fn observe(&mut self, reading: Reading, read: Read, clock: ClockOffset) -> Snapshot {
         let (now, quantum) = (reading.now, reading.quantum);
         // Another engine behind the same address stores stamps in another precision, so the old bounds do not hold.
         if self.quantum.replace(quantum) != Some(quantum) {
             self.rows.clear();
             self.by_name.clear();
         }
-        let jump = self.jump(read, now);
-        self.last = Some((read, now));
-        // The database's clock also seems to jump forward after this machine, and its axis, stood still.
-        if jump > Some(TimeDelta::zero()) {
-            self.skews().for_each(Skew::suspect_axis);
+        let jump = self.jump(read, now, clock);
+        self.last = Some((read, now, clock));
+        let assumptions = Arc::new(self.assumptions(quantum));
+        let server = reading.server.as_ref();
+        let (offset, stood_still) = self.database.observe(server, read, now, &assumptions);
+        if stood_still {
+            self.suspect_axis(read.answered);
         }
-        self.track(reading.services, read, &Arc::new(self.assumptions(quantum)));
+        self.track(reading.services, read, &assumptions);
+        if stood_still {
+            // Rows that this read is the first to show.
+            self.suspect_axis(read.answered);
+        }
         let observed = |&index: &u32| {
             let row = &self.rows[index as usize];
-            (
-                row.service.clone(),
-                row.observed(read, now, &self.intervals),
-            )
+            let observed = row.observed(read.answered, now, offset, &self.intervals);
+            (row.service.clone(), observed)
         };
         let services: Vec<(Service, Observed)> = self.by_name.iter().map(observed).collect();
         self.unconfirmed_jump = self.unconfirmed(jump, &services);
@@ -116,6 +128,7 @@ impl Tracker {
             now,
             jump,
             unconfirmed_jump: self.unconfirmed_jump,
+            offset: clock,
         };
         let rows = Rows {
             services,
@@ -124,6 +137,10 @@ impl Tracker {
             count: reading.rows,
         };
         Snapshot::new(rows, reference, self.intervals)
+    }
+
+    fn suspect_axis(&mut self, answered: Monotonic) {
+        self.skews().for_each(|skew| skew.suspect_axis(answered));
     }
 
     fn skews(&mut self) -> impl Iterator<Item = &mut Skew> {
@@ -165,18 +182,23 @@ impl Tracker {
         Assumptions {
             visibility_delay: self.tolerances.visibility_delay,
             max_drift_ppm: self.tolerances.max_drift_ppm,
+            poll_interval: self.tolerances.poll_interval,
+            service_down_time: self.intervals.service_down_time,
             ..Assumptions::new(quantum, self.intervals.report_interval)
         }
     }
 
     /// Returns the jump of the database's clock since the last reading; positive is forward.
     ///
-    /// `None` when its progress agrees with the monotonic axis to within one second + the uncertainty of both reads.
-    fn jump(&self, read: Read, now: DatabaseTime) -> Option<TimeDelta> {
-        let (last, then) = self.last?;
+    /// `None` when its progress agrees with the monotonic axis or with the exporter's clock, to within one second + the
+    /// uncertainty of both reads. The exporter's clock agrees after this machine was suspended.
+    fn jump(&self, read: Read, now: DatabaseTime, clock: ClockOffset) -> Option<TimeDelta> {
+        let (last, then, before) = self.last?;
         let jump = (now.0 - then.0) - (read.answered - last.answered);
+        let against_exporter = clock.offset - before.offset;
         let uncertainty = (read.answered - read.sent) + (last.answered - last.sent);
-        (jump.abs() > JUMP + uncertainty).then_some(jump)
+        let is_jump = jump.abs().min(against_exporter.abs()) > JUMP + uncertainty;
+        is_jump.then_some(jump)
     }
 
     /// Returns the jump of the database's clock since hosts last confirmed it, this `jump` included.
@@ -239,22 +261,28 @@ impl Tracked {
         )
     }
 
-    fn observed(&self, read: Read, now: DatabaseTime, intervals: &Intervals) -> Observed {
+    fn observed(
+        &self,
+        answered: Monotonic,
+        now: DatabaseTime,
+        database: DatabaseOffset,
+        intervals: &Intervals,
+    ) -> Observed {
         let skew = self.skew.as_ref();
         let writers = skew.and_then(Skew::writers);
-        let silence = skew.map(|skew| skew.silence(read.answered));
+        let silence = skew.map(|skew| skew.silence(answered));
         Observed {
             // Several writers have several clocks, and the bounds hold only for the clock of the last one.
             clock_skew: skew
                 .filter(|_| writers.is_none())
-                .and_then(|skew| skew.against_database(read, now, intervals.service_down_time)),
+                .and_then(|skew| skew.against_database(answered, database)),
             clock_steps: skew.map(Skew::steps),
             clock_conflicts: skew.map(|skew| skew.conflicts),
             report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
             writers,
             silence_least: silence.map(|(least, _)| least),
             silence_most: silence.and_then(|(_, most)| most),
-            reason: cause::reason(&self.service, skew, now, read.answered, intervals),
+            reason: cause::reason(&self.service, skew, now, answered, intervals),
         }
     }
 }
@@ -282,6 +310,7 @@ mod tests {
             let tolerances = Tolerances {
                 visibility_delay: TimeDelta::seconds(2),
                 max_drift_ppm: 500,
+                poll_interval: TimeDelta::seconds(5),
             };
             Self {
                 tracker: Tracker::new(fixture::INTERVALS, tolerances),
@@ -316,7 +345,11 @@ mod tests {
                 sent: Monotonic(self.at),
                 answered: Monotonic(self.at + TimeDelta::milliseconds(20)),
             };
-            self.tracker.observe(reading, read)
+            let clock = ClockOffset {
+                offset: self.database.0 - fixture::now("2026-03-30 00:00:00").0,
+                ..ClockOffset::default()
+            };
+            self.tracker.observe(reading, read, clock)
         }
 
         /// Reads this row only.
@@ -380,11 +413,13 @@ mod tests {
             let jump = jumped.clock_jump.unwrap();
             assert!((jump - TimeDelta::hours(hours)).abs() < TimeDelta::seconds(1));
             let skew = jumped.services[0].observed.clock_skew;
-            // After a forward jump, the axis may have stood still: nothing is known until the next heartbeat.
+            // After a forward jump, the axis may have stood still: nothing is known until later reads enclose a
+            // heartbeat.
             assert_eq!(skew.is_some(), hours < 0);
             let after = reads.read(vec![reads.service(1, -3600 * hours)]);
             assert_eq!(after.clock_jump, None);
-            let status = reads.read_one(reads.service(1, -3600 * hours));
+            let read = |_| reads.read_one(reads.service(1, -3600 * hours));
+            let status = (0..3).map(read).last().unwrap();
             let (after_lower, after_upper) = bounds(&status);
             let shift = if hours > 0 { 3600.0 } else { -3600.0 };
             assert!(after_lower + shift <= lower.max(0.0) + 0.1, "{after_lower}");

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,9 +14,9 @@ use super::telemetry::{ConfigPart, Telemetry};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::{History, Hour};
 use crate::heartbeat::service::Service;
-use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::view::{Outage, View};
 use crate::source::Poll;
+use crate::source::axis;
 
 /// State after the last poll.
 #[derive(Debug, Clone)]
@@ -33,7 +32,7 @@ impl Current {
     /// Returns the age of the snapshot, if there is one.
     fn age(&self) -> Option<Duration> {
         let rendered = self.page.rendered.as_ref();
-        rendered.map(|rendered| rendered.taken.elapsed())
+        rendered.map(|rendered| (axis::now() - rendered.taken).to_std().unwrap_or_default())
     }
 
     /// Returns whether there is a stale snapshot.
@@ -109,8 +108,7 @@ impl Latest {
             self.demand.includes(format, encoding)
         });
         drop(before);
-        let at = self.monotonic(rendered.taken);
-        self.history().record(at, &rendered.snapshot);
+        self.history().record(rendered.taken, &rendered.snapshot);
         let rendered = Arc::new(rendered);
         self.current.send_modify(|current| {
             self.telemetry
@@ -238,14 +236,9 @@ impl Latest {
     ) -> Vec<Option<Hour>> {
         let history = self.history();
         // Read while the lock is held, so that no snapshot is younger.
-        let now = self.monotonic(Instant::now());
+        let now = axis::now();
         let hour = |service| history.hour(service, now);
         services.into_iter().map(hour).collect()
-    }
-
-    /// Returns a time on the axis of the history.
-    fn monotonic(&self, at: Instant) -> Monotonic {
-        Monotonic(TimeDelta::from_std(at - self.started).unwrap_or(TimeDelta::MAX))
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
@@ -269,7 +262,7 @@ impl Latest {
             snapshot: (*rendered.snapshot).clone(),
             sent: rendered.taken,
             took: Duration::ZERO,
-            clock: crate::source::reader::ClockOffset::default(),
+            clock: crate::heartbeat::time::ClockOffset::default(),
         })
     }
 }

@@ -6,10 +6,10 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::exposition::{Family, Format, Names};
 use super::gzip::{self, Deflate, Part};
+use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::verdict;
 use crate::report::json;
@@ -45,8 +45,8 @@ const CHUNK: usize = 64 * 1024;
 pub struct RenderedSnapshot {
     /// The snapshot.
     pub snapshot: Arc<Snapshot>,
-    /// When the statement was sent, by the monotonic clock.
-    pub taken: Instant,
+    /// When the statement was sent.
+    pub taken: Monotonic,
     names: OnceLock<Arc<Names>>,
     text: [OnceLock<Vec<Bytes>>; Format::ALL.len()],
     gzip: [OnceLock<Vec<Part>>; Format::ALL.len()],
@@ -56,7 +56,7 @@ pub struct RenderedSnapshot {
 impl RenderedSnapshot {
     /// Takes a snapshot; nothing is rendered yet.
     #[must_use]
-    pub fn new(snapshot: Snapshot, taken: Instant) -> Self {
+    pub fn new(snapshot: Snapshot, taken: Monotonic) -> Self {
         Self {
             snapshot: Arc::new(snapshot),
             taken,
@@ -174,7 +174,7 @@ impl RenderedSnapshot {
     pub(crate) fn fixture() -> Self {
         use crate::heartbeat::fixture;
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
-        Self::new(fixture::snapshot(reading), Instant::now())
+        Self::new(fixture::snapshot(reading), crate::source::axis::now())
     }
 
     /// Returns whether a format is rendered.
@@ -194,6 +194,7 @@ mod tests {
     use crate::heartbeat::fixture;
     use crate::heartbeat::service::{Service, Stamp};
     use crate::heartbeat::time::HostTime;
+    use crate::source::axis;
 
     #[tokio::test(start_paused = true)]
     async fn a_snapshot_reuses_unchanged_families_and_renders_the_same_bytes() {
@@ -207,7 +208,7 @@ mod tests {
         };
         let rendered = |services| {
             let snapshot = fixture::snapshot(fixture::reading(services));
-            RenderedSnapshot::new(snapshot, Instant::now())
+            RenderedSnapshot::new(snapshot, axis::now())
         };
         let both = || vec![service("a", 3), service("b", 4)];
         let moved = fixture::with(service("a", 3), |facts| {
@@ -232,7 +233,7 @@ mod tests {
             let after = rendered(then);
             after.follow(Some(&before), |_, _| true);
             for format in Format::ALL {
-                let alone = RenderedSnapshot::new((*after.snapshot).clone(), Instant::now());
+                let alone = RenderedSnapshot::new((*after.snapshot).clone(), axis::now());
                 assert_eq!(after.text(format), alone.text(format));
                 let bytes = |rendered: &RenderedSnapshot| -> Vec<Bytes> {
                     let parts = rendered.gzip(format).iter();

@@ -131,7 +131,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_writers",
-        "Estimated number of processes that write the service's row; present only above 1.",
+        "Number of processes that write the service's row, at least; present only above 1.",
         |status| status.observed.writers.map(count),
     ),
     service_gauge(
@@ -274,15 +274,15 @@ pub(crate) const POLL_INTERVAL: Metric = gauge(
 );
 pub(crate) const REFERENCE_SUSPECT: Metric = gauge(
     "openstack_heartbeat_reference_clock_suspect",
-    "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side (1): the \
-     database's clock is probably off, or its reads lag.",
+    "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side, and so does \
+     the exporter (1): the database's clock is probably off.",
 );
 pub(crate) const CLOCK_JUMPS: Metric = Metric {
     name: "openstack_heartbeat_database_clock_jumps_total",
     kind: Kind::Counter,
     labels: DATABASE_LABELS,
     help: "Times the database's clock jumped by more than a second against the exporter's monotonic clock: it was \
-           set, another server answered, or the exporter's machine was suspended.",
+           set, or another server answered.",
 };
 pub(crate) const BUILD_INFO: Metric = Metric {
     name: "openstack_heartbeat_exporter_build_info",

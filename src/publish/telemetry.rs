@@ -13,9 +13,10 @@ use super::process::ProcessCollector;
 use super::table;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::service::Defect;
 use crate::heartbeat::snapshot::Snapshot;
-use crate::source::reader::ClockOffset;
+use crate::heartbeat::time::ClockOffset;
 
 /// Upper bounds of the buckets of poll durations, from a table in memory to the default query timeout and above.
 const POLL_BUCKETS: &[f64] = &[
@@ -165,9 +166,9 @@ impl Telemetry {
         let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
         self.set(&self.last_poll, seconds(now));
         self.set(&self.clock_offset, seconds(offset));
-        self.set(&self.clock_offset_error, clock.error.as_secs_f64());
+        self.set(&self.clock_offset_error, clock.error.as_seconds_f64());
         self.set(&self.rows, count(snapshot.rows));
-        let is_suspect = snapshot.reference_clock_suspect;
+        let is_suspect = snapshot.suspect == Some(Suspect::Database);
         self.set(&self.reference_suspect, is_suspect.into());
         if snapshot.clock_jump.is_some() {
             self.clock_jumps.with_label_values(&[self.database]).inc();

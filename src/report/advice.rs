@@ -3,6 +3,7 @@
 use chrono::{NaiveDateTime, TimeDelta};
 
 use crate::heartbeat::cause::Reason;
+use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
@@ -11,7 +12,7 @@ use crate::heartbeat::urgency::Urgency;
 pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
     let writers = status.observed.writers.map(|writers| {
         format!(
-            "About {writers} processes write this row. Give each host its own name, or make them a cluster."
+            "At least {writers} processes write this row. Give each host its own name, or make them a cluster."
         )
     });
     let duplicates = (status.duplicates > 0).then(|| {
@@ -30,6 +31,20 @@ pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<Stri
     let sentences = [reason, abandoned, writers, duplicates].into_iter();
     let sentences: Vec<String> = sentences.flatten().collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// Returns what to check where most hosts share one clock skew.
+pub(crate) fn suspect(suspect: Suspect) -> &'static str {
+    match suspect {
+        Suspect::Database => {
+            "The clock of the exporter agrees with them, so the clock of the database server is probably off. Check it \
+             first."
+        }
+        Suspect::Hosts => {
+            "The clock of the exporter does not agree with them. Check the time servers that these hosts follow. If the \
+             exporter reads a replica, check its lag."
+        }
+    }
 }
 
 fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {
@@ -74,10 +89,14 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
         (true, _) => "ahead of the database's",
         (false, _) => "behind the database's",
     };
-    let check = if snapshot.reference_clock_suspect {
-        "Most hosts share this skew: check the clock of the database server first.".to_owned()
-    } else {
-        format!("Check time synchronisation on {host} (chronyc tracking, timedatectl).")
+    let check = match snapshot.suspect {
+        Some(Suspect::Database) => {
+            "Most hosts share this skew: check the clock of the database server first.".to_owned()
+        }
+        Some(Suspect::Hosts) => {
+            "Most hosts share this skew: check the time servers that they follow first.".to_owned()
+        }
+        None => format!("Check time synchronisation on {host} (chronyc tracking, timedatectl)."),
     };
     format!("It reports, but its host's clock is {by} {side}. {check}")
 }
@@ -121,7 +140,7 @@ mod tests {
     use crate::heartbeat::status::Observed;
 
     /// Checks the advice on a service with a heartbeat of this age in seconds.
-    fn check(age: i64, observed: Observed, suspect: bool, expected: &str) {
+    fn check(age: i64, observed: Observed, suspect: Option<Suspect>, expected: &str) {
         let service = fixture::service("cinder-volume", "block1");
         let status = ServiceStatus {
             up_for_scheduler: Some(age <= 60),
@@ -130,7 +149,7 @@ mod tests {
             ..fixture::status(service, Some(age.abs() <= 60))
         };
         let snapshot = Snapshot {
-            reference_clock_suspect: suspect,
+            suspect,
             ..fixture::snapshot(fixture::reading(vec![]))
         };
         assert_eq!(advice(&status, &snapshot).unwrap_or_default(), expected);
@@ -153,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_service_that_is_up_gets_no_advice() {
-        check(5, Observed::default(), false, "");
+        check(5, Observed::default(), None, "");
     }
 
     #[test]
@@ -161,22 +180,22 @@ mod tests {
         let rest = "ahead of the database's, and the scheduler still uses it. Check time synchronisation on block1 \
                     (chronyc tracking, timedatectl).";
         let ahead = format!("It reports, but its host's clock is 75.0 s (± 2.0) {rest}");
-        check(-75, skewed(75_000), false, &ahead);
+        check(-75, skewed(75_000), None, &ahead);
         check(
             80,
             skewed(-75_000),
-            true,
+            Some(Suspect::Database),
             "It reports, but its host's clock is 75.0 s (± 2.0) behind the database's. Most hosts share this skew: \
              check the clock of the database server first.",
         );
         let unbounded = format!("It reports, but its host's clock is at least 75.0 s {rest}");
-        check(-75, because(Reason::ClockSkew), false, &unbounded);
+        check(-75, because(Reason::ClockSkew), None, &unbounded);
         let shared = Observed {
             writers: Some(2),
             ..skewed(75_000)
         };
         let writers = "About 2 processes write this row. Give each host its own name, or make them a cluster.";
-        check(-75, shared, false, &format!("{ahead} {writers}"));
+        check(-75, shared, None, &format!("{ahead} {writers}"));
     }
 
     #[test]
@@ -198,7 +217,7 @@ mod tests {
                 ..because(Reason::Stopped)
             };
             let expected = format!("Its heartbeats stopped {when}{rest}{end}");
-            check(age, stopped, false, &expected);
+            check(age, stopped, None, &expected);
         }
     }
 
@@ -211,7 +230,7 @@ mod tests {
         check(
             80,
             slow,
-            false,
+            None,
             "Its report interval is 90.0 s, but service_down_time is 60.0 s. Lower its report_interval, or raise \
              service_down_time on every node.",
         );

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::record::{Record, utc};
 use crate::heartbeat::history::{Hour, Since};
+use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
@@ -13,6 +14,7 @@ struct ServicesDocument<'a> {
     /// The database's clock when the rows were read, UTC.
     now: String,
     reference_clock_suspect: bool,
+    most_hosts_skewed: bool,
     services: Vec<Record<'a>>,
 }
 
@@ -21,6 +23,7 @@ struct ServiceDocument<'a> {
     /// The database's clock when the rows were read, UTC.
     now: String,
     reference_clock_suspect: bool,
+    most_hosts_skewed: bool,
     service: Record<'a>,
     /// When the state began, by the database's clock; null without history.
     since: Option<String>,
@@ -52,7 +55,8 @@ fn list(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Services
     let records = services.map(|status| Record::new(status, snapshot));
     ServicesDocument {
         now: utc(snapshot.now.0),
-        reference_clock_suspect: snapshot.reference_clock_suspect,
+        reference_clock_suspect: snapshot.suspect == Some(Suspect::Database),
+        most_hosts_skewed: snapshot.suspect == Some(Suspect::Hosts),
         services: records.collect(),
     }
 }
@@ -76,7 +80,8 @@ pub fn service(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot)
     let (since, since_is_exact) = since.unzip();
     let page = ServiceDocument {
         now: utc(snapshot.now.0),
-        reference_clock_suspect: snapshot.reference_clock_suspect,
+        reference_clock_suspect: snapshot.suspect == Some(Suspect::Database),
+        most_hosts_skewed: snapshot.suspect == Some(Suspect::Hosts),
         service: Record::new(status, snapshot),
         since,
         since_is_exact,

@@ -38,9 +38,6 @@ const HEADINGS: [&str; COLUMNS] = [
 ];
 
 /// The note below the table if most hosts share a skew.
-const SUSPECT: &str = "\nMost hosts share one clock skew: probably the database server's clock is off, or its \
-                       reads lag.\n";
-
 /// Returns a table and, below it, advice. It is coloured; strip the colours where they are unwanted. On a narrow
 /// terminal it lacks the zone and the time.
 #[must_use]
@@ -58,8 +55,12 @@ pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Str
             let _ = writeln!(notes, "\n{}: {}", printable(&name), printable(&advice));
         }
     }
-    if snapshot.reference_clock_suspect {
-        notes.push_str(SUSPECT);
+    if let Some(suspect) = snapshot.suspect {
+        let _ = writeln!(
+            notes,
+            "\nMost hosts share one clock skew. {}",
+            advice::suspect(suspect)
+        );
     }
     fit(&mut table);
     format!("{table}\n{notes}")

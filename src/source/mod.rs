@@ -1,5 +1,6 @@
 //! One database of one project: a reader of its rows, and a tracker of their proofs over time.
 
+pub mod axis;
 pub(crate) mod log;
 pub(crate) mod poller;
 pub mod reader;
@@ -9,11 +10,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::reader::{ClockOffset, Reader};
+use self::reader::Reader;
 use crate::config::settings::Settings;
 use crate::database::{self, Target};
 use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::time::ClockOffset;
 use crate::heartbeat::tracker::{Tolerances, Tracker};
 
 /// Allowance for evaluating and rendering the largest table on a slow machine.
@@ -66,8 +69,8 @@ pub(crate) struct Source {
 pub struct Poll {
     /// The services at one time of the database.
     pub snapshot: Snapshot,
-    /// When the statement was sent, by the monotonic clock.
-    pub sent: Instant,
+    /// When the statement was sent.
+    pub sent: Monotonic,
     /// Duration of the read, connecting included.
     pub took: Duration,
     /// The database's clock against the exporter's.
@@ -111,7 +114,7 @@ impl Source {
         let took = started.elapsed();
         let tracker = self.tracker.clone();
         // On another thread, because evaluating 100,000 rows must not delay scrapes.
-        let evaluate = move || lock(&tracker).observe(answer.reading, answer.read);
+        let evaluate = move || lock(&tracker).observe(answer.reading, answer.read, answer.clock);
         let evaluating = tokio::task::spawn_blocking(evaluate);
         let snapshot = evaluating.await.map_err(|error| {
             // The tracker may have learnt from half of the rows, so its bounds are no longer proven.
@@ -121,7 +124,7 @@ impl Source {
         })?;
         Ok(Poll {
             snapshot,
-            sent: answer.sent,
+            sent: answer.read.sent,
             took,
             clock: answer.clock,
         })

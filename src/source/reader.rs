@@ -6,10 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::axis;
 use crate::database::{self, Connection, Target};
 use crate::heartbeat::service::Reading;
-use crate::heartbeat::skew::{Monotonic, Read};
-use crate::heartbeat::time::DatabaseTime;
+use crate::heartbeat::skew::Read;
+use crate::heartbeat::time::{ClockOffset, DatabaseTime};
 
 /// Maximum age of a connection. Columns and grants are looked up once a connection.
 const RENEW_AFTER: Duration = Duration::from_mins(10);
@@ -23,8 +24,6 @@ pub(crate) struct Reader {
     connection: Option<(Connection, Instant)>,
     /// Unreadable names and grants of the last warning.
     left_out: Option<(String, String)>,
-    /// Origin of the monotonic axis.
-    origin: Instant,
 }
 
 /// The answer to one statement, and the clocks around it.
@@ -32,21 +31,10 @@ pub(crate) struct Reader {
 pub(crate) struct Answer {
     /// The rows.
     pub reading: Reading,
-    /// When the statement was sent and answered, since the reader was made.
+    /// When the statement was sent and answered.
     pub read: Read,
-    /// When the statement was sent.
-    pub sent: Instant,
     /// The database's clock against the exporter's.
     pub clock: ClockOffset,
-}
-
-/// How far the database's clock is from the exporter's.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct ClockOffset {
-    /// Database clock minus exporter clock: positive when the database is ahead.
-    pub offset: TimeDelta,
-    /// Bound on the error, on both sides: half the round trip.
-    pub error: Duration,
 }
 
 impl Reader {
@@ -56,7 +44,6 @@ impl Reader {
             target,
             connection: None,
             left_out: None,
-            origin: Instant::now(),
         }
     }
 
@@ -73,19 +60,15 @@ impl Reader {
                 self.open().await?
             }
         };
-        let sent = Instant::now();
+        let sent = axis::now();
         let wall = wall_clock();
         let reading = connection.read(&self.target).await?;
-        let answered = Instant::now();
+        let answered = axis::now();
         self.connection = Some((connection, opened));
         Ok(Answer {
             clock: clock_offset(reading.now, wall, answered - sent),
-            read: Read {
-                sent: self.monotonic(sent),
-                answered: self.monotonic(answered),
-            },
+            read: Read { sent, answered },
             reading,
-            sent,
         })
     }
 
@@ -116,10 +99,6 @@ impl Reader {
         close(self.connection.take()).await;
     }
 
-    fn monotonic(&self, at: Instant) -> Monotonic {
-        Monotonic(TimeDelta::from_std(at - self.origin).unwrap_or(TimeDelta::MAX))
-    }
-
     /// Closes the connection.
     pub(crate) async fn close(self) {
         close(self.connection).await;
@@ -142,9 +121,9 @@ fn wall_clock() -> DateTime<Utc> {
 }
 
 /// Compares the two clocks: the database read its own somewhere within the round trip.
-fn clock_offset(database: DatabaseTime, sent: DateTime<Utc>, round_trip: Duration) -> ClockOffset {
+fn clock_offset(database: DatabaseTime, sent: DateTime<Utc>, round_trip: TimeDelta) -> ClockOffset {
     let half = round_trip / 2;
-    let middle = sent.naive_utc() + TimeDelta::from_std(half).unwrap_or_default();
+    let middle = sent.naive_utc() + half;
     ClockOffset {
         offset: database.0 - middle,
         error: half,
@@ -160,8 +139,8 @@ mod tests {
     fn the_offset_is_positive_when_the_database_is_ahead() {
         let sent = fixture::now("2026-03-30 00:54:14").0.and_utc();
         let database = fixture::now("2026-03-30 00:54:17.1");
-        let clock = clock_offset(database, sent, Duration::from_millis(200));
+        let clock = clock_offset(database, sent, TimeDelta::milliseconds(200));
         assert_eq!(clock.offset, TimeDelta::seconds(3));
-        assert_eq!(clock.error, Duration::from_millis(100));
+        assert_eq!(clock.error, TimeDelta::milliseconds(100));
     }
 }

@@ -16,6 +16,7 @@ use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 use crate::publish::latest::Latest;
+use crate::report::advice;
 use crate::report::condition::{self, Condition, Counts, Trouble};
 use crate::report::documentation::{self, DOCUMENTATION, SUSPECT};
 use crate::report::words;
@@ -62,7 +63,8 @@ struct Services<'a> {
     behind: String,
     ahead: String,
     read_at: String,
-    suspect: bool,
+    /// What to check where most hosts share one clock skew.
+    suspect: Option<&'static str>,
     /// Number of rows that can't be read, or only in part.
     rejected: usize,
 }
@@ -178,7 +180,7 @@ fn services<'a>(
         behind: words::span(budget.behind.to_std().unwrap_or_default()),
         ahead: words::span(budget.ahead.to_std().unwrap_or_default()),
         read_at: snapshot.now.0.format("%H:%M:%S").to_string(),
-        suspect: snapshot.reference_clock_suspect,
+        suspect: snapshot.suspect.map(advice::suspect),
         rejected: snapshot.rejected.len(),
     }
 }

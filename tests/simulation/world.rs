@@ -1,77 +1,26 @@
-//! Processes that send heartbeats, the clocks of their hosts, a database with one row, and its reader.
+//! Processes that send heartbeats, a database with one row, and its reader.
 //!
 //! Seconds are `f64` here: true times are floats, and only a stored stamp becomes a time.
 
+use std::iter::Peekable;
+use std::slice::Iter;
+
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
-use openstack_heartbeat_exporter::heartbeat::cause::{self, Reason};
+use openstack_heartbeat_exporter::heartbeat::cause::Reason;
 use openstack_heartbeat_exporter::heartbeat::liveness::{self, Intervals};
-use openstack_heartbeat_exporter::heartbeat::service::{Service, Stamp};
-use openstack_heartbeat_exporter::heartbeat::skew::{
-    Assumptions, ClockSkew, Monotonic, Quantum, Read, Row, Skew,
-};
-use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
+use openstack_heartbeat_exporter::heartbeat::service::{Reading, Service, Stamp};
+use openstack_heartbeat_exporter::heartbeat::skew::{ClockSkew, Monotonic, Quantum, Read};
+use openstack_heartbeat_exporter::heartbeat::status::Observed;
+use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
+use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+
+use super::clock::{Clocks, Disturbances, UNDISTURBED};
+use super::random::Random;
 
 /// Cinder's `service_down_time`.
 pub(crate) const DOWN: f64 = 60.0;
 /// One hour.
 pub(crate) const HOUR: f64 = 3600.0;
-
-/// `SplitMix64`: small, fast, and the same everywhere.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.unit()
-    }
-
-    pub(crate) fn chance(&mut self, probability: f64) -> bool {
-        self.unit() < probability
-    }
-
-    pub(crate) fn choice<T: Copy>(&mut self, of: &[T]) -> T {
-        of[(self.unit() * of.len() as f64) as usize]
-    }
-}
-
-/// Host clock minus true time: pieces of constant drift.
-#[derive(Clone)]
-struct Clock(Vec<(f64, f64, f64)>);
-
-impl Clock {
-    /// The clock of a process's host, whose drift changes every ten minutes.
-    fn new(random: &mut Random, process: &Process, database: f64, until: f64) -> Self {
-        let ahead = process.ahead + database;
-        let mut turns: Vec<(f64, f64)> = process.steps.clone();
-        let mut turn = -100.0;
-        while turn < until {
-            turns.push((turn, 0.0));
-            turn += random.between(100.0, 1100.0);
-        }
-        turns.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut pieces: Vec<(f64, f64, f64)> = Vec::new();
-        for (turn, step) in turns {
-            let (since, skew, drift) = pieces.last().copied().unwrap_or((turn, ahead, 0.0));
-            let share = random.between(-1.0, 1.0);
-            let drift_now = random.choice(&[-1.0, 1.0, share]) * process.max_drift;
-            pieces.push((turn, skew + drift * (turn - since) + step, drift_now));
-        }
-        Self(pieces)
-    }
-
-    fn skew(&self, time: f64) -> f64 {
-        let after = self.0.partition_point(|piece| piece.0 <= time);
-        let (since, skew, drift) = self.0[after.max(1) - 1];
-        skew + drift * (time - since)
-    }
-}
 
 /// One write of the row.
 #[derive(Clone, Copy)]
@@ -90,7 +39,7 @@ pub(crate) struct Process {
     /// Host's clock − database's clock at the start.
     pub(crate) ahead: f64,
     pub(crate) max_drift: f64,
-    pub(crate) steps: Vec<(f64, f64)>,
+    pub(crate) disturbances: Disturbances,
     pub(crate) interval: f64,
     /// Each heartbeat comes at its time ± this.
     pub(crate) jitter: f64,
@@ -110,7 +59,7 @@ pub(crate) struct Process {
 pub(crate) const HEALTHY: Process = Process {
     ahead: 0.0,
     max_drift: 20e-6,
-    steps: Vec::new(),
+    disturbances: UNDISTURBED,
     interval: 10.0,
     jitter: 0.1,
     late: 0.0,
@@ -123,23 +72,28 @@ pub(crate) const HEALTHY: Process = Process {
 
 impl Process {
     /// Returns all writes until a time, in the order in which they become visible.
-    fn writes(&self, random: &mut Random, clock: &Clock, until: f64) -> Vec<Write> {
+    ///
+    /// The loop waits on the host's monotonic clock.
+    fn writes(&self, random: &mut Random, clocks: &Clocks, until: f64) -> Vec<Write> {
         let mut writes: Vec<Write> = Vec::new();
         let mut due = random.between(-2.0, -1.0) * self.interval;
         let mut was_gone = false;
         let mut number = 0;
-        while due < until {
-            let gone = self.gone.iter().find(|gone| gone.0 <= due && due < gone.1);
+        while clocks.when(due) < until {
+            let time = clocks.when(due);
+            let gone = self
+                .gone
+                .iter()
+                .find(|gone| gone.0 <= time && time < gone.1);
             if let Some(gone) = gone {
                 was_gone = true;
-                due = if gone.1 < until {
-                    gone.1 + random.unit()
-                } else {
-                    until
-                };
+                if gone.1 >= until {
+                    break;
+                }
+                due = clocks.monotonic(gone.1) + random.unit();
                 continue;
             }
-            let mut stamped = due + random.between(-self.jitter, self.jitter);
+            let mut stamped = clocks.when(due + random.between(-self.jitter, self.jitter));
             if random.chance(self.late) {
                 stamped += random.between(0.0, 8.0_f64.min(0.9 * self.interval));
             }
@@ -159,7 +113,7 @@ impl Process {
                 writes.push(Write {
                     stamped,
                     visible: stamped + delay,
-                    shown: stamped + clock.skew(stamped),
+                    shown: stamped + clocks.ahead(stamped),
                     beat: !was_gone,
                 });
             }
@@ -170,30 +124,67 @@ impl Process {
     }
 }
 
-/// How the rows are read.
+/// A time in which the exporter does not run.
 #[derive(Clone, Copy)]
+pub(crate) struct Interruption {
+    pub(crate) at: f64,
+    pub(crate) length: f64,
+    /// Whether the monotonic axis stands still, as while its machine is suspended.
+    pub(crate) axis_stands: bool,
+    /// Whether it falls into the next read.
+    pub(crate) within_read: bool,
+}
+
+/// How the rows are read.
+#[derive(Clone)]
 pub(crate) struct Reader {
     pub(crate) poll: f64,
     pub(crate) column: Quantum,
     pub(crate) visibility_delay: f64,
+    pub(crate) max_drift_ppm: u32,
     pub(crate) report_interval: f64,
     pub(crate) until: f64,
+    /// Rate of the monotonic axis − 1.
+    pub(crate) drift: f64,
+    /// Sorted by time.
+    pub(crate) interruptions: Vec<Interruption>,
+    /// Chance that a read is slow, and how long it then takes.
+    pub(crate) slow: (f64, f64),
+    /// Clocks of the servers behind the address − the database's clock. Each read may be answered by another one.
+    pub(crate) servers: Vec<f64>,
+    /// How far the servers' rows may lag, in turn.
+    pub(crate) lags: Vec<f64>,
+    /// When the table is restored from a backup, and how old the backup is.
+    pub(crate) restored: Option<(f64, f64)>,
 }
 
 pub(crate) const READER: Reader = Reader {
     poll: 5.0,
     column: Quantum::MICROSECOND,
     visibility_delay: 2.0,
+    max_drift_ppm: 1_000,
     report_interval: 10.0,
     until: HOUR,
+    drift: 0.0,
+    interruptions: Vec::new(),
+    slow: (0.01, 0.5),
+    servers: Vec::new(),
+    lags: Vec::new(),
+    restored: None,
 };
 
 /// The published values and the true ones after one read.
 pub(crate) struct Moment<'a> {
+    /// When the database answered.
     pub(crate) time: f64,
-    pub(crate) skew: &'a Skew,
+    pub(crate) observed: &'a Observed,
     pub(crate) published: Option<ClockSkew>,
     pub(crate) reason: Option<Reason>,
+    /// The published verdict of the API.
+    pub(crate) listed: Option<bool>,
+    /// Whether the API would list the row as up, as it is in the database.
+    pub(crate) listed_in_table: bool,
+    /// Whether API and scheduler would list the row as up, as it is in the database.
     pub(crate) up: bool,
     /// Host clock − database clock, of the last writer.
     pub(crate) truth: f64,
@@ -201,7 +192,7 @@ pub(crate) struct Moment<'a> {
     pub(crate) silence: f64,
     /// Time of the visible stamp.
     pub(crate) stamped: f64,
-    /// Time since the first read.
+    /// Heartbeats since the first read.
     pub(crate) heartbeats: i64,
 }
 
@@ -252,12 +243,134 @@ fn stored(shown: f64, column: Quantum) -> HostTime {
     })
 }
 
-fn service(updated_at: HostTime) -> Service {
+/// The row from a moment on.
+#[derive(Clone, Copy)]
+struct Version {
+    visible: f64,
+    report_count: i64,
+    write: Write,
+    /// Number of the process that wrote it.
+    by: usize,
+    /// When the last heartbeat was stamped.
+    last_heartbeat: f64,
+}
+
+/// All versions of the row, in order.
+struct Table(Vec<Version>);
+
+impl Table {
+    fn new(mut writes: Vec<(Write, usize)>, restored: Option<(f64, f64)>) -> Self {
+        writes.sort_by(|a, b| a.0.visible.total_cmp(&b.0.visible));
+        let mut table = Self(Vec::new());
+        let mut restored = restored;
+        let (mut report_count, mut last_heartbeat) = (1_000, f64::NAN);
+        for (write, by) in writes {
+            if let Some((at, age)) = restored
+                && at < write.visible
+            {
+                restored = None;
+                if let Some(backup) = table.at(at - age) {
+                    report_count = backup.report_count;
+                    table.0.push(Version {
+                        visible: at,
+                        ..backup
+                    });
+                }
+            }
+            if write.beat {
+                report_count += 1;
+                last_heartbeat = write.stamped;
+            }
+            table.0.push(Version {
+                visible: write.visible,
+                report_count,
+                write,
+                by,
+                last_heartbeat,
+            });
+        }
+        table
+    }
+
+    fn at(&self, time: f64) -> Option<Version> {
+        let landed = self.0.partition_point(|version| version.visible <= time);
+        Some(self.0[landed.checked_sub(1)?])
+    }
+}
+
+fn service(version: Version, column: Quantum) -> Service {
     Service {
         id: 1,
-        report_count: 1_000,
-        updated_at: Stamp::At(updated_at),
+        report_count: version.report_count,
+        updated_at: Stamp::At(stored(version.write.shown, column)),
         ..Service::default()
+    }
+}
+
+/// When the exporter reads.
+struct Schedule<'a> {
+    reader: &'a Reader,
+    interruptions: Peekable<Iter<'a, Interruption>>,
+    /// When the last read was answered.
+    last: f64,
+    /// For how long the axis stood still so far.
+    stood: f64,
+    /// The axis at the start.
+    origin: f64,
+}
+
+/// One read.
+struct Timing {
+    /// When the database answers.
+    happens: f64,
+    /// On the axis.
+    read: Read,
+}
+
+impl Schedule<'_> {
+    fn axis(&self, time: f64) -> Monotonic {
+        let passed = (time - self.stood) * (1.0 + self.reader.drift);
+        Monotonic(span(self.origin + passed))
+    }
+
+    /// Returns the next read; `None` at the end of the simulation.
+    fn next(&mut self, random: &mut Random) -> Option<Timing> {
+        let mut sent = self.last + self.reader.poll * random.between(5.0 / 6.0, 7.0 / 6.0);
+        let mut within_read = None;
+        while let Some(interruption) = self.interruptions.next_if(|next| next.at <= sent) {
+            if interruption.within_read {
+                within_read = Some(interruption);
+            } else if interruption.axis_stands {
+                sent += interruption.length;
+                self.stood += interruption.length;
+            } else {
+                sent = sent.max(interruption.at + interruption.length);
+            }
+        }
+        if sent > self.reader.until {
+            return None;
+        }
+        let axis = self.axis(sent);
+        let is_slow = random.chance(self.reader.slow.0);
+        let longer = if is_slow { self.reader.slow.1 } else { 0.0 };
+        let mut answered = sent + random.between(0.001, 0.003) + longer;
+        let mut happens = random.between(sent, answered);
+        if let Some(interruption) = within_read {
+            answered += interruption.length;
+            // The statement left before the interruption or after it.
+            if random.chance(0.5) {
+                happens += interruption.length;
+            }
+            if interruption.axis_stands {
+                self.stood += interruption.length;
+            }
+        }
+        self.last = answered;
+        let read = Read {
+            sent: axis,
+            answered: self.axis(answered),
+        };
+        Some(Timing { happens, read })
     }
 }
 
@@ -265,83 +378,88 @@ fn service(updated_at: HostTime) -> Service {
 pub(crate) fn simulate(
     seed: u64,
     processes: &[Process],
-    reader: Reader,
+    reader: &Reader,
     mut look: impl FnMut(&Moment),
 ) -> usize {
     let mut random = Random(seed);
     let origin = random.between(0.0, 1e6);
     let database = random.between(-1e6, 1e6).round();
-    let clocks: Vec<Clock> = processes
+    let clocks: Vec<Clocks> = processes
         .iter()
-        .map(|process| Clock::new(&mut random, process, database, reader.until))
+        .map(|process| {
+            let clock = (process.ahead + database, process.max_drift);
+            Clocks::new(&mut random, clock, &process.disturbances, reader.until)
+        })
         .collect();
     let mut writes: Vec<(Write, usize)> = Vec::new();
     for (number, process) in processes.iter().enumerate() {
         let own = process.writes(&mut random, &clocks[number], reader.until);
         writes.extend(own.into_iter().map(|write| (write, number)));
     }
-    writes.sort_by(|a, b| a.0.visible.total_cmp(&b.0.visible));
+    let table = Table::new(writes, reader.restored);
 
-    let assumptions = Assumptions {
-        visibility_delay: span(reader.visibility_delay),
-        ..Assumptions::new(reader.column, span(reader.report_interval))
-    };
     let intervals = Intervals {
         service_down_time: span(DOWN),
         report_interval: span(reader.report_interval),
     };
-    let mut skew: Option<Skew> = None;
-    let (mut sent, mut landed, mut count, mut reads) = (0.0, 0, 1000, 0);
-    let mut silent_since = f64::NAN;
+    let tolerances = Tolerances {
+        visibility_delay: span(reader.visibility_delay),
+        max_drift_ppm: reader.max_drift_ppm,
+        poll_interval: span(reader.poll),
+    };
+    let mut tracker = Tracker::new(intervals, tolerances);
+    let mut schedule = Schedule {
+        reader,
+        interruptions: reader.interruptions.iter().peekable(),
+        last: 0.0,
+        stood: 0.0,
+        origin,
+    };
+    // Whether the exporter's clock is set right after a suspension of its machine.
+    let is_set_right = seed.is_multiple_of(2);
+    let mut reads = 0;
     let mut first = None;
-    loop {
-        sent += reader.poll * random.between(5.0 / 6.0, 7.0 / 6.0);
-        if sent > reader.until {
-            return reads;
-        }
-        let round_trip = random.between(0.001, 0.003) + if random.chance(0.01) { 0.5 } else { 0.0 };
-        let answered = sent + round_trip;
-        let happens = random.between(sent, answered);
-        while landed < writes.len() && writes[landed].0.visible <= happens {
-            if writes[landed].0.beat {
-                count += 1;
-                silent_since = writes[landed].0.stamped;
-            }
-            landed += 1;
-        }
-        let Some(&(write, by)) = writes[..landed].last() else {
+    while let Some(Timing { happens, read }) = schedule.next(&mut random) {
+        let server = (random.unit() * reader.servers.len().max(1) as f64) as usize;
+        let clock = database + reader.servers.get(server).copied().unwrap_or_default();
+        let lag = reader.lags.get(server).copied().unwrap_or_default();
+        let Some((version, truth)) = table.at(happens - lag).zip(table.at(happens)) else {
             continue;
         };
-        let read = Read {
-            sent: Monotonic(span(origin + sent)),
-            answered: Monotonic(span(origin + answered)),
+        let now = DatabaseTime(date(happens + clock));
+        let reading = Reading {
+            now,
+            quantum: reader.column,
+            server: Some(format!("server{server}").into()),
+            services: vec![service(version, reader.column)],
+            clusters: vec![],
+            rejected: vec![],
+            rows: 1,
         };
-        let row = Row {
-            report_count: count,
-            stamp: stored(write.shown, reader.column),
-            foreign: false,
+        let behind = if is_set_right { 0.0 } else { schedule.stood };
+        let against_exporter = ClockOffset {
+            offset: span(clock + behind),
+            error: TimeDelta::zero(),
         };
-        match &mut skew {
-            Some(skew) => drop(skew.observe(read, row)),
-            None => skew = Some(Skew::new(read, row, assumptions)),
-        }
-        let Some(skew) = &skew else {
-            unreachable!("observed")
-        };
-        let now = DatabaseTime(date(happens + database));
-        let service = service(row.stamp);
+        let mut snapshot = tracker.observe(reading, read, against_exporter);
+        let status = snapshot.services.remove(0);
+        let row = service(truth, reader.column);
+        let listed_in_table = liveness::is_up(&row, now, &intervals) == Some(true);
         reads += 1;
         look(&Moment {
-            time: answered,
-            skew,
-            published: skew.against_database(read, now, intervals.service_down_time),
-            reason: cause::reason(&service, Some(skew), now, read.answered, &intervals),
-            up: liveness::is_up(&service, now, &intervals) == Some(true)
-                && liveness::is_up_for_scheduler(&service, now, &intervals) == Some(true),
-            truth: clocks[by].skew(answered) - database,
-            silence: answered - silent_since,
-            stamped: write.stamped,
-            heartbeats: count - *first.get_or_insert(count),
+            time: happens,
+            observed: &status.observed,
+            published: status.observed.clock_skew,
+            reason: status.observed.reason,
+            listed: status.up,
+            listed_in_table,
+            up: listed_in_table
+                && liveness::is_up_for_scheduler(&row, now, &intervals) == Some(true),
+            truth: clocks[version.by].ahead(happens) - clock,
+            silence: happens - truth.last_heartbeat,
+            stamped: version.write.stamped,
+            heartbeats: version.report_count - *first.get_or_insert(version.report_count),
         });
     }
+    reads
 }

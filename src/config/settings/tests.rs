@@ -261,6 +261,32 @@ fn an_unusable_url_is_reported_by_its_origin_only() {
 }
 
 #[test]
+fn a_query_timeout_is_capped_below_the_time_that_a_live_service_may_be_silent() {
+    for (service_down_time, query_timeout, used, warned) in [
+        ("60s", "25s", 25_000, false),
+        ("25s", "14s", 13_500, true),
+        ("25s", "13500ms", 13_500, false),
+        // The intervals are misconfigured, which the services show.
+        ("10s", "25s", 25_000, false),
+    ] {
+        let settings = case(
+            &[
+                URL,
+                ("cinder.service-down-time", service_down_time),
+                ("cinder.report-interval", "10s"),
+                ("database.query-timeout", query_timeout),
+            ],
+            &[],
+        )
+        .settings();
+        assert_eq!(settings.query_timeout, Duration::from_millis(used));
+        let mut warnings = settings.warnings.iter();
+        let is_warned = warnings.any(|text| text.contains("so the limit is 13s 500ms"));
+        assert_eq!(is_warned, warned, "{service_down_time}, {query_timeout}");
+    }
+}
+
+#[test]
 fn oddities_are_warned_about_by_name() {
     let url = ("database.url", "mysql://u:p@h/cinder?ssl_cipher=secret");
     let settings = case(&[url, ("poll.intervall", "1s")], &[]).settings();

@@ -42,7 +42,7 @@ pub struct Assumptions {
     /// Longest delay from the stamp of a heartbeat until a read can show it; inclusive.
     pub visibility_delay: TimeDelta,
     /// Largest drift between the host's clock and the monotonic axis, clock steps excluded. The kernel's limit is
-    /// 500 ppm.
+    /// 500 ppm for each of the two machines.
     pub max_drift_ppm: u32,
     /// Largest irregularity of one heartbeat that does not indicate a disturbed clock.
     pub tolerance: TimeDelta,
@@ -51,6 +51,12 @@ pub struct Assumptions {
     /// The configured `report_interval`. It affects no bound. It distinguishes several [writers](super::Skew::writers)
     /// from one that reports more often than configured.
     pub report_interval: TimeDelta,
+    /// The configured `service_down_time`. It affects no bound. A silence that is longer [withdraws] them.
+    ///
+    /// [withdraws]: super::Skew::against_database
+    pub service_down_time: TimeDelta,
+    /// Time between two reads.
+    pub poll_interval: TimeDelta,
 }
 
 impl Assumptions {
@@ -59,10 +65,12 @@ impl Assumptions {
     pub fn new(quantum: Quantum, report_interval: TimeDelta) -> Self {
         Self {
             visibility_delay: TimeDelta::seconds(2),
-            max_drift_ppm: 500,
+            max_drift_ppm: 1_000,
             tolerance: TimeDelta::milliseconds(250),
             quantum,
             report_interval,
+            service_down_time: TimeDelta::seconds(60),
+            poll_interval: TimeDelta::seconds(5),
         }
     }
 
@@ -70,6 +78,18 @@ impl Assumptions {
     /// tolerance + width of the quantum.
     pub(crate) fn slack(&self) -> TimeDelta {
         self.tolerance + self.quantum.width()
+    }
+
+    /// Returns how long a row may be older than in an earlier read until it counts as recreated.
+    pub(super) fn longest_lag(&self) -> TimeDelta {
+        self.visibility_delay + self.service_down_time
+    }
+
+    /// Returns the largest progress of another clock beyond the monotonic axis that is no suspension of this machine.
+    ///
+    /// The bounds make up for a smaller one, see [`DatabaseOffset`](super::DatabaseOffset).
+    pub(super) fn longest_unseen_suspension(&self) -> TimeDelta {
+        TimeDelta::seconds(1).min(self.visibility_delay / 4)
     }
 
     /// Returns the largest change of a skew by drift in that time; zero for a negative time.

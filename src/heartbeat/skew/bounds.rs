@@ -24,16 +24,12 @@ impl Bounds {
         self.upper.is_some_and(|upper| upper < other.lower)
     }
 
-    /// Returns the intersection with newer bounds, or `None` when it is empty.
-    ///
-    /// These bounds must not be [below](Self::below) the newer ones.
-    pub(super) fn intersected(self, newer: Self) -> Option<Self> {
-        let lower = self.lower.max(newer.lower);
-        if newer.upper < Some(lower) {
-            return None;
+    /// Returns the intersection, which must not be empty.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            lower: self.lower.max(other.lower),
+            upper: self.upper.into_iter().chain(other.upper).min(),
         }
-        let upper = self.upper.into_iter().chain(newer.upper).min();
-        Some(Self { lower, upper })
     }
 }
 

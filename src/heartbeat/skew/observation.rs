@@ -20,7 +20,7 @@ pub enum Observation {
     Same,
     /// The row is older than in an earlier read, as a lagging replica shows it: ignored.
     Stale,
-    /// The row was removed and created again: everything learnt is forgotten.
+    /// The row was removed and created again, or the table was restored from a backup: everything learnt is forgotten.
     Recreated,
     /// Another write than a heartbeat, perhaps with another clock: the next heartbeat replaces the bounds.
     Foreign,

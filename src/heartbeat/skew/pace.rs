@@ -6,6 +6,7 @@
 
 use chrono::TimeDelta;
 
+use super::assumptions::Assumptions;
 use super::axis::scaled;
 use crate::heartbeat::time::HostTime;
 
@@ -55,8 +56,6 @@ pub(super) struct Pace {
     beat: Option<Beat>,
     /// Start of the mean interval; set together with `beat`.
     start: Option<Beat>,
-    /// Number of consecutive regular heartbeats.
-    regular_run: u32,
     /// Number of consecutive irregular heartbeats.
     irregular_run: u32,
     /// Leaky sum of the latest irregularities: a slow slew adds up over several heartbeats.
@@ -68,12 +67,6 @@ impl Pace {
     pub(super) fn restart(&mut self) {
         self.beat = None;
         self.start = None;
-        self.regular_run = 0;
-    }
-
-    /// Returns whether the latest heartbeats were regular, so that unobserved ones can be assumed regular.
-    pub(super) fn is_settled(&self) -> bool {
-        self.regular_run >= 2
     }
 
     /// Returns the mean interval; `None` until two heartbeats were observed in a row.
@@ -92,21 +85,22 @@ impl Pace {
     /// - its irregularity is at most slack + k × the interval's error;
     /// - the leaky sum of irregularities, ¾ of the last sum + this irregularity, is within the same limit;
     /// - `gap`, the longer of the time without a read and the time in which reads showed no heartbeat, is at most three
-    ///   intervals. A longer pause may last a whole number of intervals, and over many of them the error hides a step.
+    ///   intervals or 2½ polls. A longer pause may last a whole number of intervals, and over many of them the error
+    ///   hides a step.
     pub(super) fn advance(
         &mut self,
         beat: Beat,
         gap: TimeDelta,
         interval: Option<Interval>,
-        slack: TimeDelta,
+        assumptions: &Assumptions,
     ) -> Option<Advance> {
         let (Interval { mean, error }, last) = interval.zip(self.beat)?;
         let count = beat.count_since(&last);
         let irregularity = beat.stamp.0 - last.stamp.0 - scaled(mean, count, 1);
         self.leaky_sum = scaled(self.leaky_sum, 3, 4) + irregularity;
-        let limit = slack + scaled(error, count, 1);
-        let regular =
-            irregularity.abs().max(self.leaky_sum.abs()) <= limit && gap <= scaled(mean, 3, 1);
+        let limit = assumptions.slack() + scaled(error, count, 1);
+        let longest_gap = scaled(mean, 3, 1).max(scaled(assumptions.poll_interval, 5, 2));
+        let regular = irregularity.abs().max(self.leaky_sum.abs()) <= limit && gap <= longest_gap;
         Some(Advance {
             irregularity,
             regular,
@@ -121,11 +115,9 @@ impl Pace {
             return;
         };
         let start = if advance.is_some_and(|advance| advance.regular) {
-            self.regular_run = self.regular_run.saturating_add(1);
             self.irregular_run = 0;
             start
         } else {
-            self.regular_run = 0;
             self.irregular_run = self.irregular_run.saturating_add(1);
             self.leaky_sum = TimeDelta::zero();
             let lasting =

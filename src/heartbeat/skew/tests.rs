@@ -7,6 +7,7 @@ use super::*;
 use crate::heartbeat::cause::{self, Reason};
 use crate::heartbeat::fixture;
 use crate::heartbeat::service::Stamp;
+use crate::heartbeat::time::{DatabaseTime, HostTime};
 
 mod properties;
 mod shared_rows;
@@ -53,7 +54,10 @@ fn row(report_count: i64, updated_at: f64) -> Row {
 }
 
 fn assumptions(quantum: Quantum) -> Assumptions {
-    Assumptions::new(quantum, TimeDelta::seconds(10))
+    Assumptions {
+        max_drift_ppm: 500,
+        ..Assumptions::new(quantum, TimeDelta::seconds(10))
+    }
 }
 
 /// The skew after reads (sent, count, stamp) of a column with microseconds, and the last observation.
@@ -140,7 +144,7 @@ fn check_vector(vector: &Value) {
             low: seconds(number(&vector["quant"][0]).unwrap()),
             high: seconds(number(&vector["quant"][1]).unwrap()),
         },
-        report_interval: TimeDelta::seconds(10),
+        ..assumptions(Quantum::MICROSECOND)
     };
     assert_eq!(number(&vector["rho"]), Some(500e-6));
     let mut skew: Option<Skew> = None;
@@ -197,7 +201,7 @@ fn the_first_read_gives_only_a_lower_bound() {
     check_bounds(skew.bounds(at(1.01)), Some(-1.01), None, "first read");
     assert_eq!(skew.estimate(at(1.01)), None);
     assert_eq!((skew.interval(), skew.steps()), (None, 0));
-    assert_eq!(skew.silence(at(5.01)), (seconds(4.0), None));
+    assert_eq!(skew.silence(at(5.01)), (TimeDelta::zero(), None));
 }
 
 #[test]
@@ -286,13 +290,126 @@ fn a_regular_heartbeat_below_the_old_bounds_keeps_their_upper_bound() {
 }
 
 #[test]
-fn unobserved_heartbeats_lower_the_upper_bound() {
-    let unobserved = after_settled(&[(71.0, 8, 70.0)]);
-    // The old bound, aged by 30 s, is still tighter.
-    check(&unobserved, Observation::Heartbeat, -1.01, 11.021_006);
-    // Lowered by 2 (R − e) − tolerance, where e = 0.250001 s / 3.
-    let narrow = after_settled(&[(49.0, 5, 40.0), (71.0, 8, 70.0)]);
-    check(&narrow, Observation::Heartbeat, -1.01, 3.428_673);
+fn unobserved_heartbeats_are_not_assumed_to_be_regular() {
+    // The read at 49 shows that the first of them was stamped after 47, but the last may have been as well.
+    let reads = after_settled(&[(49.0, 5, 40.0), (71.0, 8, 70.0)]);
+    check(&reads, Observation::Heartbeat, -1.01, 11.021_006);
+}
+
+#[test]
+fn a_heartbeat_counts_for_thirty_intervals() {
+    // The read at 39.9 encloses one heartbeat closely; later reads are one second before and nine after theirs.
+    let mut reads = SETTLED[..4].to_vec();
+    reads.extend([(39.9, 4, 30.0), (40.1, 5, 40.0)]);
+    let mut count = 5;
+    let mut widest = |until: i32| {
+        while count < until {
+            let beat = 10.0 * f64::from(count);
+            count += 1;
+            reads.push((beat + 9.0, count.into(), beat));
+        }
+        let (skew, _) = observed(&reads);
+        let Bounds { lower, upper } = skew.bounds(at(reads.last().unwrap().0 + 0.01));
+        (lower.as_seconds_f64(), upper.unwrap().as_seconds_f64())
+    };
+    let (lower, upper) = widest(29);
+    assert!(lower > -0.3 && upper < 2.4, "{lower} to {upper}");
+    let (lower, upper) = widest(36);
+    assert!(lower < -8.9 && upper > 2.9, "{lower} to {upper}");
+}
+
+#[test]
+fn after_two_conflicts_within_ten_minutes_each_heartbeat_counts_alone() {
+    let mut reads = after_settled(&[(49.9, 5, 40.0), (50.1, 6, 50.0)]);
+    // Regular stamps of a host that is paused for three seconds before each heartbeat.
+    for turn in 1..5_i32 {
+        let seen = 50.0 + 13.0 * f64::from(turn);
+        let stamp = 50.0 + 10.0 * f64::from(turn);
+        reads.extend([
+            (seen - 0.1, (5 + turn).into(), stamp - 10.0),
+            (seen + 0.1, (6 + turn).into(), stamp),
+        ]);
+    }
+    let conflicts = |reads: &[_]| observed(reads).0.conflicts;
+    assert_eq!(conflicts(&reads[..reads.len() - 4]), 2);
+    let (skew, last) = observed(&reads);
+    assert_eq!((skew.conflicts, last), (2, Observation::Restart));
+    let Bounds { lower, upper } = skew.bounds(at(102.11));
+    assert!(lower <= seconds(-12.0) && upper >= Some(seconds(-12.0)));
+    assert!(upper.unwrap() - lower < seconds(2.3));
+}
+
+#[test]
+fn stale_reads_are_ignored_for_at_most_the_delay_and_service_down_time() {
+    let (mut skew, _) = observed(&SETTLED);
+    let older = row(4, 30.0);
+    for (sent, expected) in [
+        (50.0, Observation::Stale),
+        (112.0, Observation::Stale),
+        (112.1, Observation::Recreated),
+    ] {
+        assert_eq!(skew.observe(read(sent), older), expected, "{sent}");
+    }
+    // A read that is not stale ends the series.
+    let (mut skew, _) = observed(&SETTLED);
+    for (sent, shown, expected) in [
+        (50.0, older, Observation::Stale),
+        (51.0, row(6, 50.0), Observation::Heartbeat),
+        (113.0, older, Observation::Stale),
+    ] {
+        assert_eq!(skew.observe(read(sent), shown), expected, "{sent}");
+    }
+}
+
+#[test]
+fn a_restored_row_that_catches_up_with_the_count_is_not_silent() {
+    for (count, expected) in [(5, Observation::Foreign), (6, Observation::Irregular)] {
+        let (mut skew, _) = observed(&SETTLED);
+        let restored = row(4, -3_570.0);
+        assert_eq!(skew.observe(read(51.0), restored), Observation::Stale);
+        let caught_up = row(count, -3_510.0);
+        assert_eq!(skew.observe(read(102.0), caught_up), expected);
+        assert_eq!(skew.silence(at(102.01)).0, TimeDelta::zero(), "{count}");
+    }
+}
+
+#[test]
+fn nothing_is_known_after_a_suspension_until_later_reads_enclose_a_heartbeat() {
+    // The axis stood still for 300 s, and the service stopped meanwhile, at 180.
+    let mut skew = observed(&[(4.0, 1, 5.0), (15.1, 2, 15.0), (25.1, 3, 25.0)]).0;
+    let database = DatabaseOffset::default();
+    skew.suspect_axis(at(35.01));
+    for (sent, shown) in [(35.0, row(19, 180.0)), (40.0, row(19, 180.0))] {
+        skew.observe(read(sent), shown);
+        let answered = at(sent + 0.01);
+        assert_eq!(skew.against_database(answered, database), None, "{sent}");
+        assert_eq!(skew.silence(answered).1, None, "{sent}");
+        assert_eq!(skew.bounds(answered).upper, None, "{sent}");
+    }
+    // The next heartbeat lies between two reads after the suspension.
+    assert_eq!(
+        skew.observe(read(45.0), row(20, 350.0)),
+        Observation::Restart
+    );
+    let shown = skew.against_database(at(45.01), database).unwrap();
+    check_bounds(shown.bounds, Some(304.99), Some(312.003_506), "after");
+    assert_eq!(skew.steps(), 0);
+}
+
+#[test]
+fn rare_polls_narrow_the_bounds_too() {
+    let assumptions = Assumptions {
+        poll_interval: TimeDelta::seconds(60),
+        ..assumptions(Quantum::MICROSECOND)
+    };
+    let mut skew = Skew::new(read(1.0), row(1, 0.0), assumptions);
+    for turn in 1..20_i32 {
+        let (sent, beats) = (61.0 * f64::from(turn), 61 * turn / 10);
+        skew.observe(read(sent), row(i64::from(beats) + 1, f64::from(beats * 10)));
+    }
+    // Each heartbeat alone has 63 s.
+    let Bounds { lower, upper } = skew.bounds(at(61.0 * 19.0 + 0.01));
+    assert!(upper.unwrap() - lower < seconds(60.0), "{lower} {upper:?}");
 }
 
 #[test]
@@ -318,36 +435,44 @@ fn the_first_heartbeat_after_a_foreign_write_replaces_the_bounds() {
 
 #[test]
 fn silence_is_bounded_by_the_reads_and_by_the_stamp() {
-    let (skew, _) = observed(&after_settled(&[(50.0, 6, 50.0)]));
+    let (skew, _) = observed(&after_settled(&[(50.0, 6, 50.0), (60.0, 6, 50.0)]));
     // The skew is between 0 and 11 s, so the stamp of 50 proves no more than the read at 50.01.
     let (least, most) = skew.silence(at(60.01));
-    assert_close(Some(least), Some(10.0), "least");
+    assert_close(Some(least), Some(9.99), "least");
     assert_close(most, Some(21.01), "most");
 }
 
 #[test]
 fn against_the_database_the_skew_is_shifted_and_widened_by_the_round_trip() {
     let (skew, _) = observed(&SETTLED);
-    let limit = TimeDelta::seconds(60);
     // The database's clock is 999.99 to 1,000 s ahead of the monotonic axis.
-    let now = DatabaseTime(epoch() + seconds(1041.0));
-    let shown = skew.against_database(read(41.0), now, limit).unwrap();
+    let database = DatabaseOffset {
+        lower: seconds(999.99),
+        upper: seconds(1000.0),
+        at_answer: seconds(999.99),
+    };
+    let shown = skew.against_database(at(41.01), database).unwrap();
     check_bounds(shown.bounds, Some(-1001.01), Some(-988.983_994), "shown");
     assert_close(shown.estimate, Some(-995.991_997), "estimate");
 }
 
 #[test]
 fn the_skew_of_a_host_that_fell_silent_is_withdrawn() {
-    let (skew, _) = observed(&SETTLED);
     for (silence, limit, shown) in [
         (60.0, 60, true),
         (60.1, 60, false),
         (29.9, 1, true),
         (30.1, 1, false),
     ] {
-        let sent = 41.0 + silence;
-        let now = DatabaseTime(epoch() + seconds(sent));
-        let skew = skew.against_database(read(sent), now, TimeDelta::seconds(limit));
+        let (mut skew, _) = observed(&SETTLED);
+        skew.set_assumptions(Assumptions {
+            service_down_time: TimeDelta::seconds(limit),
+            ..assumptions(Quantum::MICROSECOND)
+        });
+        // The last heartbeat was seen by 41.01.
+        let sent = 41.01 + silence;
+        skew.observe(read(sent), row(5, 40.0));
+        let skew = skew.against_database(at(sent + 0.01), DatabaseOffset::default());
         assert_eq!(skew.is_some(), shown, "after {silence} s of silence");
     }
 }
@@ -374,6 +499,6 @@ fn garbled_rows_cause_no_panic() {
         assert!(bounds.upper.is_none_or(|upper| upper >= bounds.lower));
         let _ = skew.estimate(at(time + 0.01));
         let _ = skew.silence(at(time + 0.01));
-        let _ = skew.against_database(read(time), DatabaseTime(epoch()), TimeDelta::zero());
+        let _ = skew.against_database(at(time + 0.01), DatabaseOffset::default());
     }
 }

@@ -9,9 +9,9 @@ use crate::heartbeat::failure::Class;
 use crate::heartbeat::fixture;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::status::Observed;
+use crate::heartbeat::time::ClockOffset;
 use crate::heartbeat::time::HostTime;
 use crate::publish::telemetry::{ConfigPart, Telemetry};
-use crate::source::reader::ClockOffset;
 
 /// A snapshot with a sample in every family.
 fn snapshot() -> Snapshot {
@@ -93,7 +93,7 @@ fn telemetry() -> Telemetry {
     let telemetry = Telemetry::fixture();
     let clock = ClockOffset {
         offset: TimeDelta::microseconds(-174),
-        error: Duration::from_micros(207),
+        error: TimeDelta::microseconds(207),
     };
     telemetry.config_loaded(ConfigPart::Settings, Duration::from_secs(1));
     telemetry.poll_succeeded(Duration::from_millis(3), &snapshot(), clock);

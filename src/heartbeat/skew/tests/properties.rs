@@ -138,7 +138,8 @@ proptest! {
         let at = Monotonic(read.answered.0 + TimeDelta::milliseconds(later));
         prop_assert_eq!(reread.bounds(at), skew.bounds(at));
         prop_assert_eq!(reread.estimate(at), skew.estimate(at));
-        prop_assert_eq!(reread.silence(at), skew.silence(at));
+        prop_assert!(reread.silence(at).0 >= skew.silence(at).0);
+        prop_assert_eq!(reread.silence(at).1, skew.silence(at).1);
         prop_assert_eq!(reread.interval(), skew.interval());
         prop_assert_eq!((reread.steps(), reread.conflicts), (skew.steps(), skew.conflicts));
     }
@@ -165,6 +166,9 @@ proptest! {
         quantum in quantum(), events in events(), later in events(), behind in 1..5_i64,
         stamp_millis in 0..90_000_i64,
     ) {
+        // A changed stamp after it could be that of a table that was restored from a backup.
+        let next = later.iter().find(|(_, event)| !matches!(event, Event::Nothing | Event::Stale));
+        prop_assume!(matches!(next, None | Some((_, Event::Heartbeats { .. }))));
         let (skew, history) = after(0, quantum, &events);
         let mut disturbed = skew.clone();
         let mut old = history.row;
@@ -181,11 +185,16 @@ proptest! {
         let origin = i64::from(origin) * 1_234_567;
         let shown = |origin| {
             let (skew, history) = after(origin, quantum, &events);
-            let now = DatabaseTime(epoch() + history.time + TimeDelta::milliseconds(database));
-            let limit = TimeDelta::seconds(60);
+            let answered = history.read().answered;
+            let lower = TimeDelta::milliseconds(database) - history.origin.0;
+            let database = DatabaseOffset {
+                lower,
+                upper: lower + TimeDelta::milliseconds(3),
+                at_answer: lower,
+            };
             (
-                skew.against_database(history.read(), now, limit),
-                skew.silence(history.read().answered),
+                skew.against_database(answered, database),
+                skew.silence(answered),
                 skew.interval(),
                 (skew.steps(), skew.conflicts, skew.writers()),
             )
