@@ -1,27 +1,32 @@
 # shellcheck shell=bash
-# The private servers of the tests: MariaDB and PostgreSQL on free ports of 127.0.0.1, with the schema of a
+# The private servers of the tests: MariaDB, MySQL and PostgreSQL on free ports of 127.0.0.1, with the schema of a
 # real Cinder. Scripts source this file: start_servers exports these variables, stop_servers stops the servers.
 #
 #   HEARTBEAT_TEST_DIR                  the folder of everything below; tls/ holds {ca,server,client}.{pem,key}
 #   HEARTBEAT_TEST_MARIADB              URL of the superuser, without a database
 #   HEARTBEAT_TEST_MARIADB_SOCKET       the same server's socket
 #   HEARTBEAT_TEST_MARIADB_DATA         data folder to copy, for a test that starts and kills its own server
+#   HEARTBEAT_TEST_MYSQL                URL of the superuser, without a database
+#   HEARTBEAT_TEST_MYSQL_SOCKET         the same server's socket
+#   HEARTBEAT_TEST_MYSQL_DATA           data folder to copy; it holds MySQL's own certificates as well
+#   HEARTBEAT_TEST_MYSQLD               the server's program
 #   HEARTBEAT_TEST_POSTGRES             URL of the superuser, without a database
 #   HEARTBEAT_TEST_POSTGRES_SOCKET_DIR  the folder of the same server's socket
 #   HEARTBEAT_TEST_POSTGRES_DATA        data folder to copy
 #   HEARTBEAT_TEST_SQLITE               file to copy
 #   HEARTBEAT_TEST_PYTHON               Python with Cinder; Cinder's programs are in the same folder
 #
-# Both servers, and both data folders, have a database cinder_template. A server must run as the owner of its data
-# folder.
+# The servers, and the data folders, have a database cinder_template. A server must run as the owner of its data
+# folder. The variables of MySQL are absent where it can't be had: tests/newer.sh unpacks it.
 
-# PostgreSQL refuses to run as root, so root runs both servers as the user that Debian's package creates.
+# PostgreSQL refuses to run as root, so root runs all servers as the user that Debian's package creates.
 # If this shell is killed, the servers are terminated.
 as_server=(setpriv --pdeathsig TERM)
 if [ "$(id -u)" = 0 ]; then
     as_server+=(--reuid=postgres --regid=postgres --init-groups)
 fi
 mariadb_pid=
+mysql_pid=
 postgres_pid=
 step_pids=()
 
@@ -32,18 +37,26 @@ postgres_bin() {
     [ -x "$initdb" ] && dirname "$initdb"
 }
 
-# Starts everything and exports HEARTBEAT_TEST_*. $1: a Python environment with Cinder.
+# Starts everything and exports HEARTBEAT_TEST_*. $1: a Python environment with Cinder; $2: MySQL's server, if any.
 start_servers() {
     export HEARTBEAT_TEST_PYTHON=$1/bin/python
+    local mysql=()
     HEARTBEAT_TEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/heartbeat-test.XXXXXX")
     export HEARTBEAT_TEST_DIR
     local dir=$HEARTBEAT_TEST_DIR
     chmod 755 "$dir"
     PATH=$PATH:/usr/sbin:$(postgres_bin)
-    read -r mariadb_port postgres_port < <(free_ports)
+    read -r mariadb_port mysql_port postgres_port < <(free_ports)
     export HEARTBEAT_TEST_MARIADB=mysql://root@127.0.0.1:$mariadb_port
     export HEARTBEAT_TEST_MARIADB_SOCKET=$dir/run/mariadb.sock
     export HEARTBEAT_TEST_MARIADB_DATA=$dir/fresh/mariadb
+    if [ -n "${2:-}" ]; then
+        mysql=(mysql)
+        export HEARTBEAT_TEST_MYSQLD=$2
+        export HEARTBEAT_TEST_MYSQL=mysql://root@127.0.0.1:$mysql_port
+        export HEARTBEAT_TEST_MYSQL_SOCKET=$dir/run/mysql.sock
+        export HEARTBEAT_TEST_MYSQL_DATA=$dir/fresh/mysql
+    fi
     export HEARTBEAT_TEST_POSTGRES=postgres://postgres@127.0.0.1:$postgres_port
     export HEARTBEAT_TEST_POSTGRES_SOCKET_DIR=$dir/run
     export HEARTBEAT_TEST_POSTGRES_DATA=$dir/fresh/postgres
@@ -54,9 +67,9 @@ start_servers() {
     if [ "$(id -u)" = 0 ]; then
         chown postgres: "$dir/data" "$dir/run" "$dir/tls/server.key"
     fi
-    in_parallel initialise_mariadb initialise_postgres
+    in_parallel initialise_{mariadb,postgres} "${mysql[@]/#/initialise_}"
     launch_servers
-    in_parallel sync_mariadb sync_postgres sync_sqlite
+    in_parallel sync_{mariadb,postgres,sqlite} "${mysql[@]/#/sync_}"
     # Only the data of a stopped server can be copied.
     halt_servers
     cp -a "$dir/data/." "$dir/fresh"
@@ -83,11 +96,11 @@ kill_leftovers() {
     done < <(grep -laFs -f /dev/stdin /proc/[0-9]*/cmdline <<<"$HEARTBEAT_TEST_DIR/")
 }
 
-# Prints two different free ports of 127.0.0.1.
+# Prints three different free ports of 127.0.0.1.
 free_ports() {
     "$HEARTBEAT_TEST_PYTHON" -c '
 import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 print(*(s.getsockname()[1] for s in sockets))'
 }
 
@@ -137,6 +150,7 @@ certificate() {
 # The servers' time zone is not UTC, to find code that forgets that Cinder's times are in UTC.
 # The settings are in the data folders: a copy of one starts with the same settings:
 #   mariadbd --defaults-file=COPY/my.cnf --datadir=COPY --socket=SOCKET --port=PORT
+#   $HEARTBEAT_TEST_MYSQLD, with the same options
 #   postgres -D COPY -k SOCKET_DIR -p PORT
 initialise_mariadb() {
     local data=$HEARTBEAT_TEST_DIR/data/mariadb
@@ -152,6 +166,30 @@ innodb_flush_log_at_trx_commit = 0
 innodb_log_file_size = 16M
 aria_pagecache_buffer_size = 8M
 key_buffer_size = 8M
+default_time_zone = '+05:45'
+ssl_ca = $HEARTBEAT_TEST_DIR/tls/ca.pem
+ssl_cert = $HEARTBEAT_TEST_DIR/tls/server.pem
+ssl_key = $HEARTBEAT_TEST_DIR/tls/server.key
+CNF
+}
+
+# A user whom a test creates is still there when it kills the server: unlike MariaDB's, MySQL's grants are in InnoDB.
+initialise_mysql() {
+    local data=$HEARTBEAT_TEST_DIR/data/mysql
+    "${as_server[@]}" "$HEARTBEAT_TEST_MYSQLD" --no-defaults --datadir="$data" --initialize-insecure \
+        --secure-file-priv=NULL --innodb-redo-log-capacity=16M
+    cat >"$data/my.cnf" <<CNF
+[mysqld]
+bind_address = 127.0.0.1
+skip_name_resolve = on
+mysqlx = off
+secure_file_priv = NULL
+pid_file = mysqld.pid
+disable_log_bin
+max_connections = 300
+innodb_buffer_pool_size = 64M
+innodb_flush_log_at_trx_commit = 2
+innodb_redo_log_capacity = 16M
 default_time_zone = '+05:45'
 ssl_ca = $HEARTBEAT_TEST_DIR/tls/ca.pem
 ssl_cert = $HEARTBEAT_TEST_DIR/tls/server.pem
@@ -187,16 +225,22 @@ host    all all             127.0.0.1/32 scram-sha-256
 HBA
 }
 
-# Starts both servers and waits until they answer.
+# Starts the servers and waits until they answer.
 launch_servers() {
     local dir=$HEARTBEAT_TEST_DIR data=$HEARTBEAT_TEST_DIR/data
     "${as_server[@]}" mariadbd --defaults-file="$data/mariadb/my.cnf" --datadir="$data/mariadb" \
         --port="$mariadb_port" --socket="$HEARTBEAT_TEST_MARIADB_SOCKET" >>"$dir/log/mariadbd" 2>&1 &
     mariadb_pid=$!
+    if [ -n "${HEARTBEAT_TEST_MYSQLD:-}" ]; then
+        "${as_server[@]}" "$HEARTBEAT_TEST_MYSQLD" --defaults-file="$data/mysql/my.cnf" --datadir="$data/mysql" \
+            --port="$mysql_port" --socket="$HEARTBEAT_TEST_MYSQL_SOCKET" >>"$dir/log/mysqld" 2>&1 &
+        mysql_pid=$!
+    fi
     "${as_server[@]}" postgres -D "$data/postgres" -p "$postgres_port" \
         -k "$HEARTBEAT_TEST_POSTGRES_SOCKET_DIR" >>"$dir/log/postgres" 2>&1 &
     postgres_pid=$!
     wait_until "$mariadb_pid" "$dir/log/mariadbd" on_mariadb 'SELECT 1'
+    [ -z "$mysql_pid" ] || wait_until "$mysql_pid" "$dir/log/mysqld" on_mysql 'SELECT 1'
     wait_until "$postgres_pid" "$dir/log/postgres" pg_isready -q -h 127.0.0.1 -p "$postgres_port"
 }
 
@@ -218,12 +262,14 @@ wait_until() {
 halt_servers() {
     local pid
     [ -z "$mariadb_pid" ] || kill -TERM "$mariadb_pid" 2>/dev/null || true
+    [ -z "$mysql_pid" ] || kill -TERM "$mysql_pid" 2>/dev/null || true
     [ -z "$postgres_pid" ] || kill -INT "$postgres_pid" 2>/dev/null || true
-    for pid in $mariadb_pid $postgres_pid; do
+    for pid in $mariadb_pid $mysql_pid $postgres_pid; do
         timeout 20 tail --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
     mariadb_pid=
+    mysql_pid=
     postgres_pid=
 }
 
@@ -231,10 +277,21 @@ on_mariadb() {
     mariadb --no-defaults --user=root --socket="$HEARTBEAT_TEST_MARIADB_SOCKET" --execute "$1"
 }
 
+# By the socket: the client can't log in otherwise, without TLS, before MySQL has the password in its cache.
+on_mysql() {
+    mariadb --no-defaults --user=root --socket="$HEARTBEAT_TEST_MYSQL_SOCKET" --execute "$1"
+}
+
 sync_mariadb() {
     # An anonymous user would take precedence over any user with another host name.
     on_mariadb "DELETE FROM mysql.global_priv WHERE User = ''; FLUSH PRIVILEGES; CREATE DATABASE cinder_template"
     sync mariadb "mysql+pymysql://root@127.0.0.1:$mariadb_port/cinder_template"
+}
+
+sync_mysql() {
+    on_mysql "CREATE USER root@'127.0.0.1'; GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
+        CREATE DATABASE cinder_template"
+    sync mysql "mysql+pymysql://root@127.0.0.1:$mysql_port/cinder_template"
 }
 
 sync_postgres() {

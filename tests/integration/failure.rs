@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
-use crate::support::database::Database;
+use crate::support::database::{Database, Product};
 use crate::support::exporter::{Exporter, Metrics, run};
 use crate::support::server::Server;
 use crate::support::{env, folder, free_port, wait_for};
@@ -82,8 +82,8 @@ fn a_refused_connection_names_the_address() {
 
 #[test]
 fn a_wrong_password_names_the_user_and_not_the_password() {
-    for engine in [Engine::MySql, Engine::Postgres] {
-        let database = Database::new(engine);
+    for product in Product::servers() {
+        let database = Database::new(product);
         let (user, url) = database.user("right");
         let wrong = with(&url, ":right@", ":wr0ng-canary@");
         check(&wrong, "auth", &[&format!("user `{user}`")]);
@@ -94,11 +94,11 @@ fn a_wrong_password_names_the_user_and_not_the_password() {
 
 #[test]
 fn a_missing_grant_prints_statements_that_fix_it() {
-    for engine in [Engine::MySql, Engine::Postgres] {
-        let database = Database::new(engine);
+    for product in Product::servers() {
+        let database = Database::new(product);
         database.insert(&[]);
         let (user, url) = database.user("p");
-        if engine == Engine::MySql {
+        if database.engine == Engine::MySql {
             // MySQL refuses access to a database without any privilege in it.
             check(&url, "permission", &["GRANT SELECT"]);
             let other = format!("GRANT CREATE ON {}.other TO '{user}'@'%'", database.name);
@@ -121,8 +121,8 @@ fn a_missing_grant_prints_statements_that_fix_it() {
 
 #[test]
 fn a_missing_database_table_or_column_is_named() {
-    for engine in [Engine::MySql, Engine::Postgres] {
-        let database = Database::new(engine);
+    for product in Product::servers() {
+        let database = Database::new(product);
         let url = database.superuser_url();
         check(
             &with(&url, &database.name, "no_such_db"),
@@ -131,7 +131,7 @@ fn a_missing_database_table_or_column_is_named() {
         );
         database.execute(&["ALTER TABLE services DROP COLUMN report_count"]);
         check(&url, "schema", &["report_count"]);
-        let cascade = if engine == Engine::Postgres {
+        let cascade = if database.engine == Engine::Postgres {
             " CASCADE"
         } else {
             ""
@@ -146,8 +146,8 @@ fn a_missing_database_table_or_column_is_named() {
 
 #[test]
 fn a_table_altered_while_running_is_inspected_again() {
-    for engine in [Engine::MySql, Engine::Postgres] {
-        let database = Database::new(engine);
+    for product in Product::servers() {
+        let database = Database::new(product);
         database.insert(&[("frozen", database.boolean(true))]);
         let exporter = Exporter::start(&database.superuser_url(), &[]);
         let metrics = exporter.wait_for_services();
@@ -263,10 +263,10 @@ fn unix_sockets_work() {
 
 /// Runs a body with its own server, a database with one service, and an exporter that shows the service.
 fn on_own_server(body: impl Fn(&mut Server, &Database, &Exporter)) {
-    for engine in [Engine::MySql, Engine::Postgres] {
-        eprintln!("on {engine:?}");
-        let mut server = Server::start(engine);
-        let database = Database::on(engine, &server.url());
+    for product in Product::servers() {
+        eprintln!("on {product:?}");
+        let mut server = Server::start(product);
+        let database = Database::on(product.engine(), &server.url());
         database.insert(&[]);
         let exporter = Exporter::start(&database.url(), QUICK);
         exporter.wait_for_services();

@@ -10,7 +10,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 use openstack_heartbeat_exporter::heartbeat::failure::Class;
 use tokio::time::Instant;
 
-use crate::support::database::Database;
+use crate::support::database::{Database, Product};
 use crate::support::exporter::{Exporter, Metrics, program, run};
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::{env, folder};
@@ -216,10 +216,16 @@ fn tables_of_different_collations_are_read_together() {
         ("utf8mb4 COLLATE utf8mb4_bin", "straße😀"),
         ("binary", "straße😀"),
     ];
+    let mut products = Product::servers();
+    products.retain(|product| product.engine() == Engine::MySql);
     // Each collation with the next, and each with itself.
-    for (at, (services, host)) in sets.iter().enumerate() {
+    let pairs = products.iter().flat_map(|product| {
+        let sets = sets.iter().enumerate();
+        sets.map(move |(at, set)| (*product, at, set))
+    });
+    for (product, at, (services, host)) in pairs {
         for (clusters, name) in [sets[at], sets[(at + 1) % sets.len()]] {
-            let database = Database::new(Engine::MySql);
+            let database = Database::new(product);
             // The name that both tables can hold.
             let cluster = if host.len() < name.len() { host } else { name };
             database.execute(&[
@@ -231,7 +237,7 @@ fn tables_of_different_collations_are_read_together() {
                 ("cluster_name", &format!("'{cluster}'")),
             ]);
             database.insert_cluster(cluster, "NULL", false);
-            let both = format!("services in {services}, clusters in {clusters}");
+            let both = format!("{product:?}, services in {services}, clusters in {clusters}");
             let exporter = Exporter::start(&database.url(), &[]);
             let metrics = exporter.wait_for(&both, |metrics| polls(metrics) > 0.0);
             assert_eq!(
@@ -249,9 +255,9 @@ fn tables_of_different_collations_are_read_together() {
 /// Checks a user without read access to `missing`: services are shown without clusters, the missing grant is
 /// logged once, and the logged statements fix it.
 fn check_partial_grants(grants: impl Fn(&Database, &str) -> Vec<String>, missing: &str) {
-    for engine in [Engine::MySql, Engine::Postgres] {
-        eprintln!("on {engine:?}");
-        let database = Database::new(engine);
+    for product in Product::servers() {
+        eprintln!("on {product:?}");
+        let database = Database::new(product);
         database.insert(&[("cluster_name", "'c1@lvm'")]);
         database.insert_cluster("c1@lvm", "NULL", false);
         let (user, url) = database.user("p");

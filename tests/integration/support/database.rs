@@ -12,7 +12,53 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::{block_on, env, folder, unique};
 
-pub(crate) const ENGINES: [Engine; 3] = [Engine::MySql, Engine::Postgres, Engine::Sqlite];
+/// What the databases of the tests run on. As an engine, MySQL is what MariaDB is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Product {
+    MariaDb,
+    MySql,
+    Postgres,
+    Sqlite,
+}
+
+impl Product {
+    /// Returns all products that `tests/run` has: MySQL can't be had everywhere.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Self::servers();
+        all.push(Self::Sqlite);
+        all
+    }
+
+    /// Returns those of [`Self::all`] that are servers.
+    pub(crate) fn servers() -> Vec<Self> {
+        let mut servers = vec![Self::MariaDb, Self::Postgres];
+        if std::env::var_os("HEARTBEAT_TEST_MYSQL").is_some() {
+            servers.push(Self::MySql);
+        } else {
+            eprintln!("NOT CHECKED: MySQL, since HEARTBEAT_TEST_MYSQL is not set");
+        }
+        servers
+    }
+
+    pub(crate) fn engine(self) -> Engine {
+        match self {
+            Self::MariaDb | Self::MySql => Engine::MySql,
+            Self::Postgres => Engine::Postgres,
+            Self::Sqlite => Engine::Sqlite,
+        }
+    }
+}
+
+impl From<Engine> for Product {
+    /// Returns the product of Debian 12.
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::MySql => Self::MariaDb,
+            Engine::Postgres => Self::Postgres,
+            Engine::Sqlite => Self::Sqlite,
+        }
+    }
+}
 
 /// The database of one test.
 #[derive(Clone)]
@@ -26,11 +72,14 @@ pub(crate) struct Database {
 
 impl Database {
     /// Creates a database with the tables of `cinder-manage db sync` and no rows.
-    pub(crate) fn new(engine: Engine) -> Self {
-        match engine {
-            Engine::MySql => Self::on(engine, &env("HEARTBEAT_TEST_MARIADB")),
-            Engine::Postgres => Self::on(engine, &env("HEARTBEAT_TEST_POSTGRES")),
-            Engine::Sqlite => {
+    pub(crate) fn new(product: impl Into<Product>) -> Self {
+        let product = product.into();
+        let engine = product.engine();
+        match product {
+            Product::MariaDb => Self::on(engine, &env("HEARTBEAT_TEST_MARIADB")),
+            Product::MySql => Self::on(engine, &env("HEARTBEAT_TEST_MYSQL")),
+            Product::Postgres => Self::on(engine, &env("HEARTBEAT_TEST_POSTGRES")),
+            Product::Sqlite => {
                 let file: PathBuf = folder("sqlite").join("cinder.sqlite");
                 std::fs::copy(env("HEARTBEAT_TEST_SQLITE"), &file).unwrap();
                 Self {

@@ -12,6 +12,7 @@ use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 
+use super::database::Product;
 use super::{block_on, env, folder, free_port, wait_for};
 
 /// Debian's libfaketime for programs with threads; the linker finds its folder for this architecture.
@@ -28,18 +29,20 @@ pub(crate) fn signal(pid: u32, name: &str) -> bool {
 
 /// A server with the template database, on a fixed port.
 pub(crate) struct Server {
-    engine: Engine,
+    product: Product,
     folder: PathBuf,
     port: u16,
     child: Option<Child>,
 }
 
 impl Server {
-    pub(crate) fn start(engine: Engine) -> Self {
-        let fresh = match engine {
-            Engine::MySql => env("HEARTBEAT_TEST_MARIADB_DATA"),
-            Engine::Postgres => env("HEARTBEAT_TEST_POSTGRES_DATA"),
-            Engine::Sqlite => unreachable!("SQLite has no server"),
+    pub(crate) fn start(product: impl Into<Product>) -> Self {
+        let product = product.into();
+        let fresh = match product {
+            Product::MariaDb => env("HEARTBEAT_TEST_MARIADB_DATA"),
+            Product::MySql => env("HEARTBEAT_TEST_MYSQL_DATA"),
+            Product::Postgres => env("HEARTBEAT_TEST_POSTGRES_DATA"),
+            Product::Sqlite => unreachable!("SQLite has no server"),
         };
         let folder = folder("server");
         let status = Command::new("cp")
@@ -51,13 +54,17 @@ impl Server {
         let owner = std::fs::metadata(&fresh).unwrap();
         std::os::unix::fs::chown(&folder, Some(owner.uid()), Some(owner.gid())).unwrap();
         let mut server = Self {
-            engine,
+            product,
             folder,
             port: free_port(),
             child: None,
         };
         server.restart();
         server
+    }
+
+    fn engine(&self) -> Engine {
+        self.product.engine()
     }
 
     /// Starts the server on its data and waits until it answers.
@@ -71,8 +78,12 @@ impl Server {
         let data = self.folder.join("data");
         let owner = std::fs::metadata(&data).unwrap();
         let port = self.port.to_string();
-        let mut command = if self.engine == Engine::MySql {
-            let mut command = Command::new("mariadbd");
+        let program = match self.product {
+            Product::MySql => env("HEARTBEAT_TEST_MYSQLD"),
+            _ => "mariadbd".to_owned(),
+        };
+        let mut command = if self.engine() == Engine::MySql {
+            let mut command = Command::new(program);
             command
                 .arg(format!("--defaults-file={}", data.join("my.cnf").display()))
                 .arg(format!("--datadir={}", data.display()))
@@ -107,7 +118,7 @@ impl Server {
         }
         self.child = Some(command.spawn().unwrap());
         let url = self.url();
-        let engine = self.engine;
+        let engine = self.engine();
         wait_for(
             "the server answers",
             Duration::from_mins(1),
@@ -129,7 +140,7 @@ impl Server {
 
     /// Returns the URL of the superuser, without a database.
     pub(crate) fn url(&self) -> String {
-        match self.engine {
+        match self.engine() {
             Engine::MySql => format!("mysql://root@127.0.0.1:{}", self.port),
             _ => format!("postgres://postgres@127.0.0.1:{}", self.port),
         }
@@ -150,8 +161,8 @@ impl Server {
     /// Shuts the server down as its administrator does.
     pub(crate) fn shut_down(&mut self) {
         let mut child = self.child.take().unwrap();
-        // INT is PostgreSQL's fast shutdown; MariaDB needs TERM.
-        let name = match self.engine {
+        // INT is PostgreSQL's fast shutdown; MariaDB and MySQL need TERM.
+        let name = match self.engine() {
             Engine::MySql => "TERM",
             _ => "INT",
         };
