@@ -31,9 +31,15 @@ pub enum Error {
     /// A database file can't be opened.
     #[error("cannot open the database file {}: it must exist and be readable by the exporter's user", .0.address)]
     OpenFile(Login, #[source] sqlx::Error),
-    /// The connection broke while in use.
-    #[error("lost the connection to {}: check the server's log and the network", .0.address)]
+    /// The session ended before the statement had an answer. A new connection may have one.
+    #[error("lost the connection to {}: check the server's log, its idle limits, the network, and any proxy in between", .0.address)]
     Lost(Login, #[source] sqlx::Error),
+    /// The session ended in the middle of an answer.
+    #[error("lost the connection to {} in the middle of an answer: check the server's log and the network", .0.address)]
+    Torn(Login, #[source] sqlx::Error),
+    /// A limit of the account is reached. The statement, which names the limit, lifts it.
+    #[error("{} refuses user `{}`, who has reached a limit: as the database administrator, run: {}", .0.address, .0.user, .1)]
+    AccountLimit(Login, String, #[source] sqlx::Error),
     /// The file that this option of the URL names can't be read.
     #[error("cannot read {} {}: make the file readable by the exporter's user, or correct the database URL", .0, .1.display())]
     TlsFile(&'static str, PathBuf, #[source] std::io::Error),
@@ -88,7 +94,9 @@ impl Error {
             Self::Connect(..)
             | Self::TooManyConnections(..)
             | Self::OpenFile(..)
-            | Self::Lost(..) => Class::Connect,
+            | Self::Lost(..)
+            | Self::Torn(..)
+            | Self::AccountLimit(..) => Class::Connect,
             Self::TlsFile(..) | Self::Tls(..) => Class::Tls,
             Self::Auth(..) | Self::AuthPlugin(..) => Class::Auth,
             Self::Permission(..) | Self::NoEntry(..) => Class::Permission,
@@ -156,7 +164,19 @@ mod tests {
         check(
             &Error::Lost(login(), source()),
             Class::Connect,
-            "lost the connection to db:3306: check the server's log and the network",
+            "lost the connection to db:3306: check the server's log, its idle limits, the network, and any proxy in \
+             between",
+        );
+        check(
+            &Error::Torn(login(), source()),
+            Class::Connect,
+            "lost the connection to db:3306 in the middle of an answer: check the server's log and the network",
+        );
+        check(
+            &Error::AccountLimit(login(), "ALTER USER;".to_owned(), source()),
+            Class::Connect,
+            "db:3306 refuses user `exporter`, who has reached a limit: as the database administrator, run: ALTER \
+             USER;",
         );
         check(
             &Error::Tls(login(), "check it", source()),

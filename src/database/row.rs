@@ -102,7 +102,16 @@ where
     let mut clusters = Vec::new();
     let mut rejected = Vec::new();
     let mut count = 0;
-    while let Some(row) = rows.try_next().await.map_err(&translate)? {
+    let mut begun = false;
+    while let Some(row) = rows
+        .try_next()
+        .await
+        .map_err(|error| match translate(error) {
+            Error::Lost(login, source) if begun => Error::Torn(login, source),
+            error => error,
+        })?
+    {
+        begun = true;
         match row.integer(KIND) {
             Ok(Some(CLOCK_ROW)) => {
                 now = row.time(CLOCK).map_err(Error::Clock)?;

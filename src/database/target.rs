@@ -127,10 +127,7 @@ impl Target {
             Tls(_) => self.tls_error(error),
             Io(ref io) if io.kind() == ErrorKind::InvalidData => self.tls_error(error),
             // For a closed connection, rustls adds a paragraph of its manual. Replace it.
-            Io(io) if io.kind() == ErrorKind::UnexpectedEof => {
-                let closed = "the server closed the connection";
-                Error::Lost(login, Io(io::Error::new(io.kind(), closed)))
-            }
+            Io(io) if io.kind() == ErrorKind::UnexpectedEof => Error::Lost(login, closed()),
             Io(_) => Error::Lost(login, error),
             Protocol(_) => Error::Protocol(login, error),
             _ => Error::Query(login, error),
@@ -141,6 +138,12 @@ impl Target {
         let remedy = tls::remedy(self.url.tls.mode, &error);
         Error::Tls(self.login(), remedy, error)
     }
+}
+
+/// Returns the error for the end of the stream.
+pub(super) fn closed() -> sqlx::Error {
+    let closed = "the server closed the connection";
+    sqlx::Error::Io(io::Error::new(ErrorKind::UnexpectedEof, closed))
 }
 
 #[cfg(test)]

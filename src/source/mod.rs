@@ -50,9 +50,11 @@ impl PollSettings {
     }
 
     /// Returns the longest time between the ends of two polls, whatever the database does: a pause of up to two
-    /// intervals, both timeouts, and an allowance for the exporter's own work. A poller that takes longer hangs.
+    /// intervals, a statement on a kept connection, which is lost, another on a new one, and an allowance for the
+    /// exporter's own work. A poller that takes longer hangs.
     pub(crate) fn longest_poll(&self) -> Duration {
-        self.poll_interval * 2 + self.target.connect_timeout + self.target.query_timeout + WORK
+        let (connect, query) = (self.target.connect_timeout, self.target.query_timeout);
+        self.poll_interval * 2 + query + connect + query + WORK
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::axis;
 use crate::database::{self, Connection, Target};
@@ -15,15 +15,33 @@ use crate::heartbeat::time::{ClockOffset, DatabaseTime};
 /// Maximum age of a connection. Columns and grants are looked up once a connection.
 const RENEW_AFTER: Duration = Duration::from_mins(10);
 
+/// Maximum time between two statements on one connection. Firewalls and proxies forget idle connections, many of them
+/// silently and none within half a minute, and the driver offers no TCP keepalive.
+const IDLE_AFTER: Duration = Duration::from_secs(30);
+
 /// Reads one database, over one connection.
 #[derive(Debug)]
 pub(crate) struct Reader {
     /// The database to read; only [`set_target`](Self::set_target) may change it.
     pub(crate) target: Target,
-    /// The connection, and when it was opened.
-    connection: Option<(Connection, Instant)>,
+    kept: Option<Kept>,
     /// Unreadable names and grants of the last warning.
     left_out: Option<(String, String)>,
+}
+
+/// A connection that is kept for the next poll.
+#[derive(Debug)]
+struct Kept {
+    connection: Connection,
+    opened: Instant,
+    /// When it was opened, or when its last statement was answered.
+    used: Instant,
+}
+
+impl Kept {
+    fn is_fresh(&self) -> bool {
+        self.opened.elapsed() < RENEW_AFTER && self.used.elapsed() < IDLE_AFTER
+    }
 }
 
 /// The answer to one statement, and the clocks around it.
@@ -42,29 +60,41 @@ impl Reader {
     pub(crate) fn new(target: Target) -> Self {
         Self {
             target,
-            connection: None,
+            kept: None,
             left_out: None,
         }
     }
 
     /// Reads the database, over a new connection if there is none or the last statement failed.
     ///
+    /// A kept connection may have been closed since: servers and proxies limit how long a connection is idle, and
+    /// restart. It is replaced, once, if it ends before the statement has any answer.
+    ///
     /// # Errors
     /// Any class of failure.
     pub(crate) async fn read(&mut self) -> Result<Answer, database::Error> {
+        match self.kept.take() {
+            Some(kept) if kept.is_fresh() => match self.read_over(kept).await {
+                Err(database::Error::Lost(_, error)) => {
+                    debug!(%error, "the kept connection was closed; connecting again");
+                }
+                result => return result,
+            },
+            old => close(old).await,
+        }
+        let new = self.open().await?;
+        self.read_over(new).await
+    }
+
+    /// Reads the database over this connection, and keeps it if it answers.
+    async fn read_over(&mut self, mut kept: Kept) -> Result<Answer, database::Error> {
         // If this future is dropped, the connection goes with it: it may be in the middle of an answer.
-        let (mut connection, opened) = match self.connection.take() {
-            Some(open) if open.1.elapsed() < RENEW_AFTER => open,
-            old => {
-                close(old).await;
-                self.open().await?
-            }
-        };
         let sent = axis::now();
         let wall = wall_clock();
-        let reading = connection.read(&self.target).await?;
+        let reading = kept.connection.read(&self.target).await?;
         let answered = axis::now();
-        self.connection = Some((connection, opened));
+        kept.used = Instant::now();
+        self.kept = Some(kept);
         Ok(Answer {
             clock: clock_offset(reading.now, wall, answered - sent),
             read: Read { sent, answered },
@@ -73,7 +103,7 @@ impl Reader {
     }
 
     /// Connects. Warns when the unreadable columns change.
-    async fn open(&mut self) -> Result<(Connection, Instant), database::Error> {
+    async fn open(&mut self) -> Result<Kept, database::Error> {
         let connection = Connection::open(&self.target).await?;
         let left_out = connection.left_out(&self.target);
         if let Some((names, grant)) = &left_out
@@ -86,7 +116,12 @@ impl Reader {
             );
         }
         self.left_out = left_out;
-        Ok((connection, Instant::now()))
+        let opened = Instant::now();
+        Ok(Kept {
+            connection,
+            opened,
+            used: opened,
+        })
     }
 
     /// Reads another database from now on, or the same one with other credentials or limits. Reconnects if anything
@@ -96,18 +131,18 @@ impl Reader {
             return;
         }
         self.target = target;
-        close(self.connection.take()).await;
+        close(self.kept.take()).await;
     }
 
     /// Closes the connection.
     pub(crate) async fn close(self) {
-        close(self.connection).await;
+        close(self.kept).await;
     }
 }
 
-async fn close(connection: Option<(Connection, Instant)>) {
-    if let Some((connection, _)) = connection {
-        connection.close().await;
+async fn close(kept: Option<Kept>) {
+    if let Some(kept) = kept {
+        kept.connection.close().await;
     }
 }
 
@@ -132,8 +167,56 @@ fn clock_offset(database: DatabaseTime, sent: DateTime<Utc>, round_trip: TimeDel
 
 #[cfg(test)]
 mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+
     use super::*;
+    use crate::config::database_url::DatabaseUrl;
     use crate::heartbeat::fixture;
+    use crate::project::cinder::LAYOUT;
+
+    /// Returns an empty table in a file of SQLite.
+    async fn table(folder: &tempfile::TempDir) -> Target {
+        let file = folder.path().join("cinder.sqlite");
+        let columns: Vec<String> = LAYOUT
+            .services
+            .column_names()
+            .map(|name| format!("\"{name}\""))
+            .collect();
+        let statement = format!("CREATE TABLE services ({})", columns.join(", "));
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        Target {
+            url: DatabaseUrl::parse(&format!("sqlite:///{}", file.display())).unwrap(),
+            layout: &LAYOUT,
+            connect_timeout: Duration::from_secs(10),
+            query_timeout: Duration::from_secs(10),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_idle_for_half_a_minute_is_replaced_before_its_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = Reader::new(table(&folder).await);
+        let mut opened = Vec::new();
+        for idle in [Duration::ZERO, IDLE_AFTER / 3, IDLE_AFTER] {
+            // SQLite answers from a thread that knows no paused time.
+            tokio::time::pause();
+            tokio::time::advance(idle).await;
+            tokio::time::resume();
+            reader.read().await.unwrap();
+            opened.push(reader.kept.as_ref().map(|kept| kept.opened));
+        }
+        assert_eq!(opened[0], opened[1]);
+        assert_ne!(opened[1], opened[2]);
+    }
 
     #[test]
     fn the_offset_is_positive_when_the_database_is_ahead() {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::support::database::{Database, Product};
 use crate::support::exporter::{Exporter, Metrics, program, run};
+use crate::support::haproxy::HaProxy;
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::{env, folder};
 
@@ -202,6 +203,27 @@ fn a_silent_server_times_out() {
 #[test]
 fn a_server_that_closes_the_connection_is_retried() {
     check_impostor(Impostor::HangsUp, Class::Connect, Class::Connect);
+}
+
+#[test]
+fn a_proxy_without_a_server_is_no_connection() {
+    let port = HaProxy::start(None, Duration::from_secs(1)).port;
+    for url in [
+        format!("mysql://u:p@127.0.0.1:{port}/cinder"),
+        format!("postgresql://u:p@127.0.0.1:{port}/cinder"),
+        format!("postgresql://u:p@127.0.0.1:{port}/cinder?sslmode=disable"),
+    ] {
+        let exporter = Exporter::start(&url, QUICK);
+        exporter.wait_for(&url, |metrics| {
+            failures(metrics, Class::Connect) >= Some(2.0)
+        });
+        let (code, message) = command(&["services"], &url);
+        assert_eq!(code, Some(2), "{message}");
+        assert!(
+            message.contains("cannot connect to 127.0.0.1:"),
+            "{message}"
+        );
+    }
 }
 
 #[test]

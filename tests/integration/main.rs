@@ -18,6 +18,7 @@ mod failure;
 mod faults;
 mod healthcheck;
 mod intermediaries;
+mod kept;
 mod oslo;
 mod page;
 mod prometheus;

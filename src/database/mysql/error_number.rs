@@ -29,7 +29,10 @@ pub(super) fn connecting(target: &Target, error: sqlx::Error) -> Error {
         sqlx::Error::Io(ref io) if io.kind() != ErrorKind::InvalidData => {
             Error::Connect(target.login(), error)
         }
-        error => translate(target, error, &target.account()),
+        error => match translate(target, error, &target.account()) {
+            Error::Lost(login, error) => Error::Connect(login, error),
+            error => error,
+        },
     }
 }
 
@@ -42,9 +45,23 @@ fn account_in(error: &sqlx::Error) -> Option<String> {
     Some(grant::mysql_account(user, host))
 }
 
+/// Returns a reached limit of the account by its name in `ALTER USER`, from an error's message:
+/// `User 'name' has exceeded the 'max_queries_per_hour' resource (current value: 5)`. MySQL has other words there.
+fn limit_in(error: &sqlx::Error) -> Option<String> {
+    let message = error.as_database_error()?.message();
+    let (_, rest) = message.split_once("has exceeded the '")?;
+    let (limit, _) = rest.split_once('\'')?;
+    Some(match limit {
+        "max_questions" => "MAX_QUERIES_PER_HOUR".to_owned(),
+        "max_updates" => "MAX_UPDATES_PER_HOUR".to_owned(),
+        limit => limit.to_uppercase(),
+    })
+}
+
 /// Translates an error of the server by its number; `account` is named in grants.
 ///
-/// Numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/>, identical in MySQL except 1969.
+/// Numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/>, identical in MySQL except 1969; those of MySQL
+/// alone: <https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html>.
 pub(in crate::database) fn translate(target: &Target, error: sqlx::Error, account: &str) -> Error {
     let number = error
         .as_database_error()
@@ -53,9 +70,18 @@ pub(in crate::database) fn translate(target: &Target, error: sqlx::Error, accoun
     let login = target.login();
     match number {
         // Too many connections, of the server or of the user.
-        Some(1040 | 1203 | 1226) => Error::TooManyConnections(login, error),
-        // Shutting down, host blocked, connection killed or idle for too long.
-        Some(1053 | 1129 | 1927 | 4031) => Error::Connect(login, error),
+        Some(1040 | 1203) => Error::TooManyConnections(login, error),
+        Some(1226) => match limit_in(&error) {
+            Some(limit) if limit != "MAX_USER_CONNECTIONS" => {
+                let statement = format!("ALTER USER {account} WITH {limit} 0;");
+                Error::AccountLimit(login, statement, error)
+            }
+            _ => Error::TooManyConnections(login, error),
+        },
+        // Host blocked, offline mode.
+        Some(1129 | 3032) => Error::Connect(login, error),
+        // Shutting down, connection aborted, broken, killed, or idle for too long.
+        Some(1053 | 1152 | 1158..=1161 | 1184 | 1927 | 4031) => Error::Lost(login, error),
         // Access denied, host not allowed, no such plugin, password expired, account locked, TLS required.
         Some(1045 | 1130 | 1251 | 1524 | 1698 | 1820 | 1862 | 3118 | 3159 | 3955 | 4151) => {
             Error::Auth(login, error)

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use sqlx::error::DatabaseError;
 
 use crate::database::error::Error;
-use crate::database::target::Target;
+use crate::database::target::{self, Target};
 
 /// Translates an error of connecting and logging in.
 pub(super) fn connecting(target: &Target, error: sqlx::Error) -> Error {
@@ -22,7 +22,14 @@ pub(super) fn connecting(target: &Target, error: sqlx::Error) -> Error {
             );
             Error::AuthPlugin(target.login(), remedy, error)
         }
-        error => translate(target, error),
+        // The end of the stream, which a proxy without a server sends instead of an answer about TLS.
+        sqlx::Error::Protocol(ref message) if message.contains("SSLRequest: 0x00") => {
+            Error::Connect(target.login(), target::closed())
+        }
+        error => match translate(target, error) {
+            Error::Lost(login, error) => Error::Connect(login, error),
+            error => error,
+        },
     }
 }
 
@@ -34,10 +41,10 @@ pub(in crate::database) fn translate(target: &Target, error: sqlx::Error) -> Err
     let state = error.as_database_error().and_then(DatabaseError::code);
     match state.as_deref().unwrap_or_default() {
         "53300" => Error::TooManyConnections(login, error),
-        // Starting up, shutting down, crashed, idle for too long; from PgBouncer: server not reachable.
-        "57P01" | "57P02" | "57P03" | "57P05" | "08006" | "08003" | "08P01" => {
-            Error::Connect(login, error)
-        }
+        // Starting up.
+        "57P03" => Error::Connect(login, error),
+        // Shutting down, crashed, idle for too long; from PgBouncer: server lost or not reachable, idle for too long.
+        "57P01" | "57P02" | "57P05" | "08006" | "08003" | "08P01" => Error::Lost(login, error),
         "28000" | "28P01" => Error::Auth(login, error),
         "42501" => Error::Permission(login, target.grants(&target.account()), error),
         "3D000" => Error::MissingDatabase(login, error),

@@ -5,6 +5,7 @@ pub(crate) mod certificate;
 pub(crate) mod cinder;
 pub(crate) mod database;
 pub(crate) mod exporter;
+pub(crate) mod haproxy;
 pub(crate) mod http;
 pub(crate) mod pgbouncer;
 pub(crate) mod process;

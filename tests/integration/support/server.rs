@@ -32,11 +32,18 @@ pub(crate) struct Server {
     product: Product,
     folder: PathBuf,
     port: u16,
+    /// Further arguments of the server.
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
 impl Server {
     pub(crate) fn start(product: impl Into<Product>) -> Self {
+        Self::start_with(product, &[])
+    }
+
+    /// Starts a server with further arguments.
+    pub(crate) fn start_with(product: impl Into<Product>, arguments: &[&str]) -> Self {
         let product = product.into();
         let fresh = match product {
             Product::MariaDb => env("HEARTBEAT_TEST_MARIADB_DATA"),
@@ -57,6 +64,7 @@ impl Server {
             product,
             folder,
             port: free_port(),
+            arguments: arguments.iter().copied().map(str::to_owned).collect(),
             child: None,
         };
         server.restart();
@@ -102,6 +110,7 @@ impl Server {
         };
         let log = std::fs::File::create(self.folder.join("log")).unwrap();
         command
+            .args(&self.arguments)
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -125,10 +134,12 @@ impl Server {
             || {
                 block_on(async {
                     match engine {
-                        Engine::MySql => MySqlConnection::connect(&format!("{url}/mysql"))
-                            .await
-                            .is_ok(),
-                        _ => PgConnection::connect(&format!("{url}/postgres"))
+                        Engine::MySql => {
+                            MySqlConnection::connect(&format!("{url}/mysql?ssl-mode=DISABLED"))
+                                .await
+                                .is_ok()
+                        }
+                        _ => PgConnection::connect(&format!("{url}/postgres?sslmode=disable"))
                             .await
                             .is_ok(),
                     }
