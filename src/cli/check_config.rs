@@ -63,12 +63,17 @@ fn run(matches: &ArgMatches) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads once, and warns on standard error of columns that can't be read.
+/// Reads once, and warns on standard error of columns that can't be read and of a connection that goes without TLS.
 async fn connect(target: &Target) -> Result<Reading, Failure> {
     let mut connection = Connection::open(target).await.map_err(failure(NO_ANSWER))?;
     if let Some((names, grant)) = connection.left_out(target) {
         write_stderr(&warning(format!(
             "cannot read {names}; this release lacks them, or a grant is missing: {grant}"
+        )));
+    }
+    if let Some(error) = connection.unencrypted() {
+        write_stderr(&warning(format!(
+            "the connection is not encrypted: it failed with TLS, which the database URL does not require: {error}"
         )));
     }
     let reading = connection.read(target).await.map_err(failure(NO_ANSWER))?;

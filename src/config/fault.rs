@@ -77,7 +77,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub(super) fn syntax(origin: impl Into<String>, what: impl Into<String>) -> Self {
+    pub(crate) fn syntax(origin: impl Into<String>, what: impl Into<String>) -> Self {
         let (origin, what) = (origin.into(), what.into());
         Self::Syntax { origin, what }
     }

@@ -1,5 +1,6 @@
 //! Layers of configuration, the formats of OpenStack's files, and the resulting settings.
 
+pub(crate) mod certificate;
 pub(crate) mod change;
 pub mod database_url;
 pub(crate) mod fault;

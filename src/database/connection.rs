@@ -14,8 +14,11 @@ use tokio::time::timeout;
 use super::error::Error;
 use super::facts_cache::FactsCache;
 use super::target::Target;
+use super::tls::{self, Route};
 use super::{mysql, postgres, row, sqlite};
 use crate::config::database_url::Engine;
+use crate::config::tls::TlsMode;
+use crate::error::chain;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;
 
@@ -27,6 +30,7 @@ pub struct Connection {
     quantum: Quantum,
     account: String,
     left_out: Vec<&'static str>,
+    unencrypted: Option<String>,
     cache: FactsCache,
 }
 
@@ -49,14 +53,42 @@ impl Connection {
             .unwrap_or_else(|_| Err(Error::ConnectTimeout(target.login(), limit)))
     }
 
+    /// Connects with TLS as the URL asks; without it where the URL only prefers it and it fails.
     async fn connect(target: &Target) -> Result<Self, Error> {
+        let mode = target.tls_mode();
+        match Self::connect_by(target, mode).await {
+            Err(failure) if mode == TlsMode::Preferred && tls::is_refused(&failure) => {
+                match Self::connect_by(target, TlsMode::Disabled).await {
+                    Ok(connection) => Ok(Self {
+                        unencrypted: Some(chain(&failure)),
+                        ..connection
+                    }),
+                    Err(error) => Err(failure.without_tls(error)),
+                }
+            }
+            result => result,
+        }
+    }
+
+    async fn connect_by(target: &Target, mode: TlsMode) -> Result<Self, Error> {
+        let mut failure = None;
+        for route in tls::routes(target, mode).await? {
+            match Self::connect_to(target, &route).await {
+                Err(error @ Error::Connect(..)) => failure = Some(error),
+                result => return result,
+            }
+        }
+        Err(failure.unwrap_or_else(|| target.no_address()))
+    }
+
+    async fn connect_to(target: &Target, route: &Route) -> Result<Self, Error> {
         let (driver, schema, dialect) = match target.url.engine {
             Engine::MySql => {
-                let (connection, schema) = mysql::open(target).await?;
+                let (connection, schema) = mysql::open(target, route).await?;
                 (Driver::MySql(connection), schema, &mysql::DIALECT)
             }
             Engine::Postgres => {
-                let (connection, schema) = postgres::open(target).await?;
+                let (connection, schema) = postgres::open(target, route).await?;
                 (Driver::Postgres(connection), schema, &postgres::DIALECT)
             }
             Engine::Sqlite => {
@@ -77,6 +109,7 @@ impl Connection {
             quantum: schema.quantum,
             account: schema.account,
             left_out: target.layout.left_out(&schema.readable),
+            unencrypted: None,
             cache: FactsCache::default(),
         })
     }
@@ -87,6 +120,11 @@ impl Connection {
     pub(crate) fn left_out(&self, target: &Target) -> Option<(String, String)> {
         let grants = || target.grants(&target.account());
         (!self.left_out.is_empty()).then(|| (self.left_out.join(", "), grants()))
+    }
+
+    /// Returns why TLS failed, where the URL does not require it and the connection is therefore not encrypted.
+    pub(crate) fn unencrypted(&self) -> Option<&str> {
+        self.unencrypted.as_deref()
     }
 
     /// Reads all services, all clusters and the database's clock in one statement.

@@ -45,10 +45,13 @@ pub enum Error {
     TlsFile(&'static str, PathBuf, #[source] std::io::Error),
     /// The TLS handshake failed.
     #[error("TLS with {} failed: {}", .0.address, .1)]
-    Tls(Login, &'static str, #[source] sqlx::Error),
-    /// The server rejected the login.
-    #[error("{} refuses user `{}`: check user and password (percent-encode special characters in the URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS", .0.address, .0.user)]
-    Auth(Login, #[source] sqlx::Error),
+    Tls(Login, String, #[source] sqlx::Error),
+    /// The file that this option of the URL names can't be used, with what is wrong with it.
+    #[error("{} {} {}", .0, .1.display(), .2)]
+    TlsContent(&'static str, PathBuf, String),
+    /// The server rejected the login. The text is a further remedy.
+    #[error("{} refuses user `{}`: check user and password (percent-encode special characters in the URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS{}", .0.address, .0.user, .1)]
+    Auth(Login, &'static str, #[source] sqlx::Error),
     /// The server requires an authentication method that the driver lacks.
     #[error("{} authenticates user `{}` by an unsupported method: {}", .0.address, .0.user, .1)]
     AuthPlugin(Login, String, #[source] sqlx::Error),
@@ -97,7 +100,7 @@ impl Error {
             | Self::Lost(..)
             | Self::Torn(..)
             | Self::AccountLimit(..) => Class::Connect,
-            Self::TlsFile(..) | Self::Tls(..) => Class::Tls,
+            Self::TlsFile(..) | Self::TlsContent(..) | Self::Tls(..) => Class::Tls,
             Self::Auth(..) | Self::AuthPlugin(..) => Class::Auth,
             Self::Permission(..) | Self::NoEntry(..) => Class::Permission,
             Self::MissingDatabase(..) | Self::MissingTable(..) | Self::MissingColumns(..) => {
@@ -106,6 +109,25 @@ impl Error {
             Self::ConnectTimeout(..) | Self::QueryTimeout(..) => Class::Timeout,
             Self::Query(..) => Class::Query,
             Self::Protocol(..) | Self::Driver(_) | Self::Clock(_) => Class::Decode,
+        }
+    }
+}
+
+impl Error {
+    /// Adds that the server also refuses the login without TLS, where the database URL only prefers TLS.
+    ///
+    /// Any other failure, such as a server that has stopped since, replaces this one.
+    pub(super) fn without_tls(self, second: Self) -> Self {
+        match (self, second) {
+            (Self::Tls(login, remedy, source), second) if second.class() == Class::Auth => {
+                Self::Tls(
+                    login,
+                    format!("{remedy}; and without TLS, {second}"),
+                    source,
+                )
+            }
+            (first @ Self::Auth(..), second) if second.class() == Class::Auth => first,
+            (_, second) => second,
         }
     }
 }
@@ -179,7 +201,7 @@ mod tests {
              USER;",
         );
         check(
-            &Error::Tls(login(), "check it", source()),
+            &Error::Tls(login(), "check it".to_owned(), source()),
             Class::Tls,
             "TLS with db:3306 failed: check it",
         );
@@ -190,22 +212,42 @@ mod tests {
              URL",
         );
         check(
+            &Error::TlsContent("ssl_ca", "/ca.pem".into(), "is empty".to_owned()),
+            Class::Tls,
+            "ssl_ca /ca.pem is empty",
+        );
+        check(
             &Error::ConnectTimeout(login(), LIMIT),
             Class::Timeout,
             "db:3306 did not complete the login within 10s: check the port and the network, and whether the \
              server hangs",
         );
         check(
-            &Error::Auth(login(), source()),
+            &Error::Auth(login(), "; try another", source()),
             Class::Auth,
             "db:3306 refuses user `exporter`: check user and password (percent-encode special characters in the \
-             URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS",
+             URL, such as %23 for `#`), and whether the user may log in from this host, with or without TLS; try \
+             another",
         );
         check(
             &Error::AuthPlugin(login(), "use another".to_owned(), source()),
             Class::Auth,
             "db:3306 authenticates user `exporter` by an unsupported method: use another",
         );
+    }
+
+    #[test]
+    fn a_login_refused_with_and_without_tls_names_both_reasons() {
+        let failed = || Error::Tls(login(), "renew it".to_owned(), source());
+        let refused = Error::AuthPlugin(login(), "use another".to_owned(), source());
+        check(
+            &failed().without_tls(refused),
+            Class::Tls,
+            "TLS with db:3306 failed: renew it; and without TLS, db:3306 authenticates user `exporter` by an \
+             unsupported method: use another",
+        );
+        let stopped = Error::Connect(login(), source());
+        assert_eq!(failed().without_tls(stopped).class(), Class::Connect);
     }
 
     #[test]

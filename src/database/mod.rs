@@ -4,6 +4,7 @@ mod connection;
 pub(crate) mod error;
 mod facts_cache;
 pub mod grant;
+mod handshake;
 mod mysql;
 mod postgres;
 mod quantum;

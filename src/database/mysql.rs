@@ -14,7 +14,7 @@ use super::error::Error;
 use super::row::EngineRow;
 use super::statement::{Dialect, Readable, Schema};
 use super::target::Target;
-use super::tls::pem;
+use super::tls::{self, Route};
 use super::{grant, quantum};
 use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
@@ -43,8 +43,11 @@ impl EngineRow for MySqlRow {
     }
 }
 
-pub(super) async fn open(target: &Target) -> Result<(MySqlConnection, Schema), Error> {
-    let mut connection = options(target)
+pub(super) async fn open(
+    target: &Target,
+    route: &Route,
+) -> Result<(MySqlConnection, Schema), Error> {
+    let mut connection = options(target, route)
         .await?
         .connect()
         .await
@@ -72,17 +75,17 @@ pub(super) async fn open(target: &Target) -> Result<(MySqlConnection, Schema), E
 }
 
 /// Sets every option explicitly: the driver's URL parser ignores `ssl_ca`, `unix_socket` and IPv6 brackets.
-async fn options(target: &Target) -> Result<MySqlConnectOptions, Error> {
+async fn options(target: &Target, route: &Route) -> Result<MySqlConnectOptions, Error> {
     let url = &target.url;
     let mut options = MySqlConnectOptions::new()
-        .host(target.host())
+        .host(&route.host)
         .port(target.port())
         .username(target.user())
         .database(&url.database)
         // ProxySQL and Vitess can't parse the statement that sets these two.
         .pipes_as_concat(false)
         .no_engine_substitution(false)
-        .ssl_mode(match url.tls.mode {
+        .ssl_mode(match route.mode {
             TlsMode::Disabled => MySqlSslMode::Disabled,
             TlsMode::Preferred => MySqlSslMode::Preferred,
             TlsMode::Required => MySqlSslMode::Required,
@@ -97,13 +100,14 @@ async fn options(target: &Target) -> Result<MySqlConnectOptions, Error> {
         options = options.socket(socket);
     }
     if let Some(ca) = &url.tls.ca {
-        options = options.ssl_ca_from_pem(pem("ssl_ca", ca).await?);
+        options = options.ssl_ca_from_pem(tls::authorities("ssl_ca", ca).await?);
     }
     if let Some(cert) = &url.tls.cert {
-        options = options.ssl_client_cert_from_pem(pem("ssl_cert", cert).await?);
+        options =
+            options.ssl_client_cert_from_pem(tls::client_certificate("ssl_cert", cert).await?);
     }
     if let Some(key) = &url.tls.key {
-        options = options.ssl_client_key_from_pem(pem("ssl_key", key).await?);
+        options = options.ssl_client_key_from_pem(tls::key("ssl_key", key).await?);
     }
     Ok(options)
 }

@@ -11,7 +11,7 @@ use super::quantum::{self, Rounding};
 use super::row::EngineRow;
 use super::statement::{Dialect, Readable, Schema};
 use super::target::Target;
-use super::tls::pem;
+use super::tls::{self, Route};
 use crate::config::tls::TlsMode;
 use crate::project::layout::ColumnKind;
 use sqlstate::connecting;
@@ -40,8 +40,8 @@ const SERVER: &str = "concat_ws(' ', host(inet_server_addr()), inet_server_port(
 
 impl EngineRow for PgRow {}
 
-pub(super) async fn open(target: &Target) -> Result<(PgConnection, Schema), Error> {
-    let mut connection = options(target)
+pub(super) async fn open(target: &Target, route: &Route) -> Result<(PgConnection, Schema), Error> {
+    let mut connection = options(target, route)
         .await?
         .connect()
         .await
@@ -84,16 +84,16 @@ pub(super) fn in_transaction(target: &Target, statement: &str) -> String {
 
 /// Sets every option that the URL can contain. Defaults come from `PGUSER` or the system's user, `PGPASSWORD`,
 /// `PGOPTIONS`, `PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY`, as in libpq and therefore in Cinder.
-async fn options(target: &Target) -> Result<PgConnectOptions, Error> {
+async fn options(target: &Target, route: &Route) -> Result<PgConnectOptions, Error> {
     let url = &target.url;
     let mut options = PgConnectOptions::new_without_pgpass()
-        .host(target.host())
+        .host(&route.host)
         .port(target.port())
         .database(&url.database)
         .application_name(env!("CARGO_PKG_NAME"))
         // PgBouncer rejects unknown parameters.
         .extra_float_digits(None)
-        .ssl_mode(match url.tls.mode {
+        .ssl_mode(match route.mode {
             TlsMode::Disabled => PgSslMode::Disable,
             TlsMode::Preferred => PgSslMode::Prefer,
             TlsMode::Required => PgSslMode::Require,
@@ -111,13 +111,13 @@ async fn options(target: &Target) -> Result<PgConnectOptions, Error> {
         options = options.socket(folder);
     }
     if let Some(ca) = &url.tls.ca {
-        options = options.ssl_root_cert_from_pem(pem("sslrootcert", ca).await?);
+        options = options.ssl_root_cert_from_pem(tls::authorities("sslrootcert", ca).await?);
     }
     if let Some(cert) = &url.tls.cert {
-        options = options.ssl_client_cert_from_pem(pem("sslcert", cert).await?);
+        options = options.ssl_client_cert_from_pem(tls::client_certificate("sslcert", cert).await?);
     }
     if let Some(key) = &url.tls.key {
-        options = options.ssl_client_key_from_pem(pem("sslkey", key).await?);
+        options = options.ssl_client_key_from_pem(tls::key("sslkey", key).await?);
     }
     Ok(options)
 }

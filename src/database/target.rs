@@ -4,9 +4,10 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use super::error::{Error, Login};
-use super::{grant, tls};
+use super::{grant, handshake};
 use crate::config::database_url::{DatabaseUrl, Engine};
 use crate::config::settings::Settings;
+use crate::config::tls::TlsMode;
 use crate::project::cinder;
 use crate::project::layout::Layout;
 
@@ -59,6 +60,14 @@ impl Target {
             Engine::Postgres => 5432,
             Engine::MySql | Engine::Sqlite => 3306,
         })
+    }
+
+    /// Returns whether the connection is encrypted. As in libpq, a socket of PostgreSQL never is.
+    pub(super) fn tls_mode(&self) -> TlsMode {
+        match (self.url.engine, &self.url.socket) {
+            (Engine::Postgres, Some(_)) => TlsMode::Disabled,
+            _ => self.url.tls.mode,
+        }
     }
 
     pub(super) fn user(&self) -> &str {
@@ -114,17 +123,23 @@ impl Target {
         Error::MissingTable(self.login(), self.layout, grant)
     }
 
+    /// Returns the error for a name without an address.
+    pub(super) fn no_address(&self) -> Error {
+        let error = io::Error::new(ErrorKind::NotFound, "the name has no address");
+        Error::Connect(self.login(), error.into())
+    }
+
     pub(super) fn query_timed_out(&self) -> Error {
         Error::QueryTimeout(self.login(), self.query_timeout)
     }
 
     /// Translates an error that no engine's own code explains.
     pub(super) fn driver_error(&self, error: sqlx::Error) -> Error {
-        use sqlx::Error::{Io, Protocol, Tls};
+        use sqlx::Error::{Configuration, Io, Protocol, Tls};
         let login = self.login();
         match error {
             // A failed handshake is an I/O error that wraps the error of rustls.
-            Tls(_) => self.tls_error(error),
+            Tls(_) | Configuration(_) => self.tls_error(error),
             Io(ref io) if io.kind() == ErrorKind::InvalidData => self.tls_error(error),
             // For a closed connection, rustls adds a paragraph of its manual. Replace it.
             Io(io) if io.kind() == ErrorKind::UnexpectedEof => Error::Lost(login, closed()),
@@ -135,7 +150,7 @@ impl Target {
     }
 
     fn tls_error(&self, error: sqlx::Error) -> Error {
-        let remedy = tls::remedy(self.url.tls.mode, &error);
+        let remedy = handshake::remedy(self.url.engine, self.host(), &error);
         Error::Tls(self.login(), remedy, error)
     }
 }

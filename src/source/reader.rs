@@ -27,6 +27,8 @@ pub(crate) struct Reader {
     kept: Option<Kept>,
     /// Unreadable names and grants of the last warning.
     left_out: Option<(String, String)>,
+    /// Why the last connection is not encrypted although the server offers it.
+    unencrypted: Option<String>,
 }
 
 /// A connection that is kept for the next poll.
@@ -62,6 +64,7 @@ impl Reader {
             target,
             kept: None,
             left_out: None,
+            unencrypted: None,
         }
     }
 
@@ -102,7 +105,7 @@ impl Reader {
         })
     }
 
-    /// Connects. Warns when the unreadable columns change.
+    /// Connects. Warns when the unreadable columns change, or the reason to go without TLS.
     async fn open(&mut self) -> Result<Kept, database::Error> {
         let connection = Connection::open(&self.target).await?;
         let left_out = connection.left_out(&self.target);
@@ -116,6 +119,16 @@ impl Reader {
             );
         }
         self.left_out = left_out;
+        let unencrypted = connection.unencrypted().map(str::to_owned);
+        if let Some(error) = &unencrypted
+            && unencrypted != self.unencrypted
+        {
+            warn!(
+                error,
+                "the connection to the database is not encrypted: it failed with TLS, which the database URL does not require"
+            );
+        }
+        self.unencrypted = unencrypted;
         let opened = Instant::now();
         Ok(Kept {
             connection,

@@ -17,6 +17,7 @@ use tokio_rustls::rustls::{
 use tokio_rustls::server::TlsStream;
 
 use super::san;
+use crate::config::certificate::{VERSION_1, is_version_1};
 use crate::config::fault::Fault;
 use crate::config::web::go_tls::{ClientAuth, Version};
 use crate::config::web::tls::ServerTls;
@@ -60,7 +61,13 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, Vec<F
         .map_err(|error| fault(combination, error))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(certificates, key)
-        .map_err(|error| fault("the certificate and the key can't be used", error))?;
+        .map_err(|error| match error {
+            error if is_version_1(&error) => vec![Fault::syntax(
+                &tls.certificate.origin,
+                format!("the server's certificate {VERSION_1}"),
+            )],
+            error => fault("the certificate and the key can't be used", error),
+        })?;
     config.ignore_client_order = tls.server_order;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     if http2 {

@@ -205,7 +205,11 @@ fn certificates_are_verified_if_a_ca_is_given() {
         let url = database.url();
         let good = Exporter::start(&format!("{url}?{verify}{ca}={tls}/ca.pem"), &[]);
         good.wait_for_services();
-        check(&format!("{url}?{verify}{ca}={other}"), "tls", &["ssl_ca"]);
+        check(
+            &format!("{url}?{verify}{ca}={other}"),
+            "tls",
+            &["an unknown authority", ca],
+        );
         check(
             &format!("{url}?{verify}{ca}=/nowhere.pem"),
             "tls",

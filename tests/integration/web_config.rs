@@ -13,7 +13,7 @@ use crate::support::certificate::Authority;
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, run};
 use crate::support::prometheus::Prometheus;
-use crate::support::{folder, http, wait_for};
+use crate::support::{folder, http, openssl, wait_for};
 
 const EXAMPLE: &str = include_str!("../../docs/web-config.example.yml");
 
@@ -178,6 +178,7 @@ fn a_wrong_file_exits_with_1_and_names_file_line_and_remedy() {
     let (folder, _) = certificates();
     let file = folder.join("web.yml");
     let path = file.display().to_string();
+    openssl::issue(&folder, "old", "");
     for (text, expected) in [
         (
             "rate_limit:\n  intervall: 1s\n",
@@ -190,6 +191,10 @@ fn a_wrong_file_exits_with_1_and_names_file_line_and_remedy() {
         (
             "tls_server_config:\n  cert_file: tls.crt\n  key_file: client.key\n",
             "2: the certificate and the key can't be used",
+        ),
+        (
+            "tls_server_config:\n  cert_file: old.pem\n  key_file: old.key\n",
+            "2: the server's certificate is of X.509 version 1",
         ),
         ("basic_auth_users:\n  a: c4nary\n", "2: this user's value"),
     ] {

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use sqlx::mysql::MySqlDatabaseError;
 
+use crate::config::tls::TlsMode;
 use crate::database::error::Error;
 use crate::database::grant;
 use crate::database::target::Target;
@@ -13,17 +14,17 @@ pub(super) fn connecting(target: &Target, error: sqlx::Error) -> Error {
     match error {
         sqlx::Error::Protocol(ref message) if message.contains("authentication plugin") => {
             let remedy = format!(
-                "create a user for the exporter: CREATE USER {} IDENTIFIED BY '…', with the plugin \
-                 mysql_native_password, or caching_sha2_password over TLS (ssl_ca in the database URL)",
+                "create a user for the exporter: CREATE USER {} IDENTIFIED BY '…', on MariaDB with the plugin \
+                 mysql_native_password, on MySQL with caching_sha2_password over TLS",
                 target.account()
             );
             Error::AuthPlugin(target.login(), remedy, error)
         }
-        // The server requires an RSA exchange of the password, which the driver supports only over TLS.
-        sqlx::Error::Protocol(ref message)
-            if message.contains("rsa") || message.contains("RSA") =>
-        {
-            let remedy = "use caching_sha2_password over TLS (ssl_ca in the database URL)";
+        // Without TLS, the password needs an RSA exchange, which the driver lacks. A server that has the password in
+        // its cache does without.
+        sqlx::Error::Configuration(ref reason) if reason.to_string().contains("RSA") => {
+            let remedy = "caching_sha2_password and sha256_password need TLS, also over a socket: enable TLS on the \
+                          server, and set ssl-mode=REQUIRED in the database URL, or VERIFY_CA with ssl_ca";
             Error::AuthPlugin(target.login(), remedy.to_owned(), error)
         }
         sqlx::Error::Io(ref io) if io.kind() != ErrorKind::InvalidData => {
@@ -58,6 +59,19 @@ fn limit_in(error: &sqlx::Error) -> Option<String> {
     })
 }
 
+/// Returns a further remedy for a login that is refused over a socket without TLS.
+///
+/// There, `caching_sha2_password` expects the password itself, and the driver sends a request for the server's key:
+/// the server takes that for a wrong password.
+fn tls_over_socket(target: &Target) -> &'static str {
+    match target.tls_mode() {
+        TlsMode::Disabled | TlsMode::Preferred if target.url.socket.is_some() => {
+            "; MySQL's caching_sha2_password needs TLS over this socket too: set ssl-mode=REQUIRED in the database URL"
+        }
+        _ => "",
+    }
+}
+
 /// Translates an error of the server by its number; `account` is named in grants.
 ///
 /// Numbers: <https://mariadb.com/kb/en/mariadb-error-code-reference/>, identical in MySQL except 1969; those of MySQL
@@ -84,7 +98,7 @@ pub(in crate::database) fn translate(target: &Target, error: sqlx::Error, accoun
         Some(1053 | 1152 | 1158..=1161 | 1184 | 1927 | 4031) => Error::Lost(login, error),
         // Access denied, host not allowed, no such plugin, password expired, account locked, TLS required.
         Some(1045 | 1130 | 1251 | 1524 | 1698 | 1820 | 1862 | 3118 | 3159 | 3955 | 4151) => {
-            Error::Auth(login, error)
+            Error::Auth(login, tls_over_socket(target), error)
         }
         Some(1044) => {
             let named = account_in(&error);

@@ -45,7 +45,7 @@ pub(in crate::database) fn translate(target: &Target, error: sqlx::Error) -> Err
         "57P03" => Error::Connect(login, error),
         // Shutting down, crashed, idle for too long; from PgBouncer: server lost or not reachable, idle for too long.
         "57P01" | "57P02" | "57P05" | "08006" | "08003" | "08P01" => Error::Lost(login, error),
-        "28000" | "28P01" => Error::Auth(login, error),
+        "28000" | "28P01" => Error::Auth(login, "", error),
         "42501" => Error::Permission(login, target.grants(&target.account()), error),
         "3D000" => Error::MissingDatabase(login, error),
         "42P01" => target.missing_table(),
