@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::option_file::OptionFile;
+use super::postgres_options;
 use super::tls::{self, Tls};
 use super::url_error::UrlError;
 use super::url_parts::{Address, Options};
@@ -46,6 +47,8 @@ pub struct DatabaseUrl {
     /// Name of the database, never empty. For SQLite its file; a relative path is relative to Cinder's working
     /// directory.
     pub database: String,
+    /// PostgreSQL's `search_path` from the option `options`, as written there: a list of schemas.
+    pub search_path: Option<String>,
     /// Disabled for SQLite.
     pub tls: Tls,
     /// Names of unknown options that could matter, as written and in order.
@@ -64,12 +67,13 @@ impl PartialEq for DatabaseUrl {
                 port,
                 socket,
                 database,
+                search_path,
                 tls,
                 ignored,
             } = url.clone();
             let password = password.map(|password| password.expose_secret().to_owned());
             let account = (user, password, host, port);
-            (engine, account, socket, database, tls, ignored)
+            (engine, account, socket, database, search_path, tls, ignored)
         };
         parts(self) == parts(other)
     }
@@ -150,8 +154,9 @@ fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, UrlError> {
         port: None,
         socket: None,
         database,
+        search_path: None,
         tls: Tls::default(),
-        ignored: options.ignored(),
+        ignored: options.ignored()?,
     })
 }
 
@@ -160,6 +165,11 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
         Engine::MySql => option_file(&mut options)?,
         _ => OptionFile::default(),
     };
+    if engine == Engine::Postgres && options.count("host") > 1 {
+        return Err(UrlError::Host);
+    }
+    // Only SQLAlchemy splits the option `host`, and only without an option `port`.
+    let splits_host = engine == Engine::Postgres && !options.has("port");
     // An option wins over the address, as in `create_connect_args`; both win over the file, as in PyMySQL.
     let mut choose = |names: &[&str], written: Option<String>| {
         options
@@ -171,6 +181,10 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
     let password = choose(&["password", "passwd"], address.password);
     let host = choose(&["host"], address.host);
     let port = choose(&["port"], address.port);
+    let (host, port) = match host.as_deref().and_then(host_and_port) {
+        Some((name, number)) if splits_host => (name, number.or(port)),
+        _ => (host, port),
+    };
     let database = choose(&["database", "dbname", "db"], address.database);
     let socket = choose(&["socket", "unixsocket"], None);
     let (host, socket) = match host {
@@ -185,6 +199,12 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
     let port = port
         .map(|port| port.parse::<NonZeroU16>().map_err(|_| UrlError::Port))
         .transpose()?;
+    let arguments = match engine {
+        Engine::Postgres => options.take(&["options"]),
+        _ => None,
+    };
+    let (search_path, has_other_arguments) =
+        postgres_options::search_path(&arguments.unwrap_or_default());
     let (database, tls) = match engine {
         // By default, libpq takes the user name as the database name.
         Engine::Postgres => (
@@ -193,6 +213,8 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
         ),
         _ => (database, tls::mysql(&mut options, &file)?),
     };
+    let mut ignored = options.ignored()?;
+    ignored.extend(has_other_arguments.then(|| "options".to_owned()));
     Ok(DatabaseUrl {
         engine,
         user,
@@ -201,9 +223,21 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
         port: port.map(NonZeroU16::get),
         socket: socket.map(PathBuf::from),
         database: database.ok_or(UrlError::NoDatabase)?,
+        search_path,
         tls,
-        ignored: options.ignored(),
+        ignored,
     })
+}
+
+/// Splits `HOST:PORT`, either of which may be empty; `None` for any other text, such as an IPv6 address.
+fn host_and_port(text: &str) -> Option<(Option<String>, Option<String>)> {
+    let (host, port) = text.split_once(':')?;
+    let is_name = host
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
+    let is_number = port.chars().all(|c| c.is_ascii_digit());
+    let filled = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    (is_name && is_number).then(|| (filled(host), filled(port)))
 }
 
 fn is_host(host: &str) -> bool {
@@ -262,6 +296,90 @@ mod tests {
             "mysql://u:p@h/d?charset=utf8&Init_Command=secret&plugin=x&ssl_cipher=secret&bare";
         let url = DatabaseUrl::parse(url).unwrap();
         assert_eq!(url.ignored, ["Init_Command", "ssl_cipher"]);
+    }
+
+    #[test]
+    fn an_option_hidden_by_a_wrong_separator_is_an_error() {
+        let values = [
+            "charset=utf8?ssl_ca=/x",
+            "charset=utf8;ssl_ca=/x",
+            "charset=utf8&amp;ssl_ca=/x",
+            "charset=utf8& ssl_ca=/x",
+            "charset=utf8%26ssl_ca=/x",
+            "charset=utf8%26ssl_ca%3D/x",
+            "charset=utf8%2526ssl_ca%253D/x",
+            "charset=utf8,ssl_ca=/x",
+            "charset=utf8#ssl-ca =/x",
+            "charset=ssl_ca=/x",
+            "?charset=utf8",
+            "plugin=x;sslmode=verify-full",
+            "application_name=x;host=other",
+            "read_default_group=client;ssl_ca=/x",
+            "user=u;ssl_ca=/x",
+            "unknown=x;sslrootcert=/x",
+        ];
+        let queries = values.map(|value| format!("?{value}"));
+        let typos = ["&ssl_ca=/x", ";ssl_ca=/x", "%3Fssl_ca=/x", "/ssl_ca=/x"];
+        for rest in queries.into_iter().chain(typos.map(str::to_owned)) {
+            for scheme in ["mysql", "postgresql"] {
+                let error = DatabaseUrl::parse(&format!("{scheme}://u:p@h/d{rest}")).unwrap_err();
+                let is_named = matches!(error, UrlError::OptionName | UrlError::HiddenOption);
+                assert!(is_named, "{scheme} {rest}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_that_only_resemble_options_are_accepted() {
+        for rest in [
+            "d?application_name=a=b",
+            "d?init_command=SET a=1, b=2",
+            "d?password=a;ssl_ca=b",
+            "d?ssl_ca=/etc/ssl/ca=1.pem",
+            "a=b",
+        ] {
+            DatabaseUrl::parse(&format!("mysql://u:p?ssl_ca=x;y=z@h/{rest}")).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_of_tls_is_an_error() {
+        for (scheme, option, name) in [
+            ("mysql", "ssl_cafile=/x", "ssl_cafile"),
+            ("mysql", "tls=true", "tls"),
+            ("mysql", "useSSL=true", "useSSL"),
+            ("mysql", "sslrootcert=/x", "sslrootcert"),
+            ("postgresql", "ssl_ca=/x", "ssl_ca"),
+            ("postgresql", "sslmode=require&SSL=1", "SSL"),
+        ] {
+            let error = DatabaseUrl::parse(&format!("{scheme}://u:p@h/d?{option}")).unwrap_err();
+            let expected = format!("option {name} is unknown");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
+        let known = "mysql://u:p@h/d?ssl_cipher=x&ssl_verify_cert&tls_version=x&ssl_ca=";
+        let ignored = DatabaseUrl::parse(known).unwrap().ignored;
+        assert_eq!(
+            ignored,
+            ["ssl_cipher", "tls_version", "ssl_verify_cert", "ssl_ca"]
+        );
+    }
+
+    #[test]
+    fn a_search_path_is_taken_from_the_options_of_postgresql() {
+        let parse = |text| DatabaseUrl::parse(text).unwrap();
+        let url = parse("postgresql://u:p@h/d?options=-csearch_path=a%20-c%20geqo=off");
+        assert_eq!(url.search_path.as_deref(), Some("a"));
+        assert_eq!(url.ignored, ["options"]);
+        let url = parse("postgresql://u:p@h/d?options=-csearch_path%3Da");
+        assert_eq!(
+            (url.search_path.as_deref(), url.ignored.len()),
+            (Some("a"), 0)
+        );
+        let url = parse("mysql://u:p@h/d?options=-csearch_path=a");
+        assert_eq!(
+            (url.search_path, &*url.ignored),
+            (None, &["options".to_owned()][..])
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod node;
 mod option_file;
 pub mod oslo;
 pub mod place;
+mod postgres_options;
 pub(crate) mod reference;
 pub mod settings;
 mod settings_file;

@@ -44,6 +44,21 @@ pub enum UrlError {
     SqliteHost,
     #[error("an SQLite database in memory cannot be read by another process; name a file")]
     SqliteMemory,
+    #[error(
+        "the name of an option contains a special character; separate options by a plain '&', not by '&amp;', ';' or \
+         another '?'"
+    )]
+    OptionName,
+    #[error(
+        "the database name or the value of an option contains another option, which would be ignored; write '?' before \
+         the first option and a plain '&' before each further one"
+    )]
+    HiddenOption,
+    #[error(
+        "option {0} is unknown, and could ask for a verified connection; correct its name as docs/configuration.md \
+         lists it, or remove it"
+    )]
+    UnknownTls(String),
     #[error("option {0} has an unknown mode; use {1}")]
     TlsMode(&'static str, &'static str),
     #[error("option {0} must be true or false")]

@@ -39,7 +39,10 @@ impl Address {
             port: port.map(str::to_owned),
             database: decode(database),
         };
-        Ok((address, Options::parse(query)))
+        if address.database.as_deref().is_some_and(contains_option) {
+            return Err(UrlError::HiddenOption);
+        }
+        Ok((address, Options::parse(query)?))
     }
 }
 
@@ -69,15 +72,45 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), UrlError> {
     }
 }
 
-/// The options of a URL's query that are not taken yet, in order. Options without a value are dropped.
-pub(super) struct Options(Vec<(String, String)>);
+/// The options of a URL's query that are not taken yet.
+pub(super) struct Options {
+    /// Names and values in order.
+    pairs: Vec<(String, String)>,
+    /// Names of TLS options without a value, in order. Options without a value have no effect in `SQLAlchemy`.
+    valueless: Vec<String>,
+}
 
 impl Options {
-    pub(super) fn parse(query: &str) -> Self {
-        let decode = |text: &str| decode(&text.replace('+', " "));
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let decoded = pairs.filter_map(|(key, value)| Some((decode(key)?, decode(value)?)));
-        Self(decoded.collect())
+    /// Parses a query as Python's `parse_qsl` does: only `&` separates options.
+    ///
+    /// # Errors
+    /// A name or a value that shows that another separator was written. The option behind it would be lost, and with it
+    /// perhaps the verification of the server.
+    fn parse(query: &str) -> Result<Self, UrlError> {
+        let decoded = |text: &str| decode(&text.replace('+', " "));
+        let mut options = Self {
+            pairs: Vec::new(),
+            valueless: Vec::new(),
+        };
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let Some(name) = decoded(name) else {
+                continue;
+            };
+            if !name.chars().all(|c| is_of_name(c) || c == '.') {
+                return Err(UrlError::OptionName);
+            }
+            match decoded(value) {
+                // A password may contain anything.
+                Some(value) if !is_password(&name) && contains_option(&value) => {
+                    return Err(UrlError::HiddenOption);
+                }
+                Some(value) => options.pairs.push((name, value)),
+                None if is_about_tls(&plain(&name)) => options.valueless.push(name),
+                None => {}
+            }
+        }
+        Ok(options)
     }
 
     /// Takes an option by any of these names; the last one wins if it was given several times.
@@ -85,7 +118,7 @@ impl Options {
     /// The names are in lower case, without `-` and `_`: `ssl_ca`, `ssl-ca` and `sslca` are equal.
     pub(super) fn take(&mut self, names: &[&str]) -> Option<String> {
         let is_named = |key: &str| names.contains(&plain(key).as_str());
-        let taken = self.0.extract_if(.., |(key, _)| is_named(key));
+        let taken = self.pairs.extract_if(.., |(key, _)| is_named(key));
         taken.last().map(|(_, value)| value)
     }
 
@@ -106,14 +139,28 @@ impl Options {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| plain(key) == name)
+        self.count(name) > 0
+    }
+
+    /// Returns how many times an option is given.
+    pub(super) fn count(&self, name: &str) -> usize {
+        let keys = self.pairs.iter().map(|(key, _)| plain(key));
+        keys.filter(|key| key == name).count()
     }
 
     /// Returns the names of the remaining options, except the harmless ones.
-    pub(super) fn ignored(self) -> Vec<String> {
-        let keys = self.0.into_iter().map(|(key, _)| key);
-        let matters = |key: &String| !HARMLESS.split(' ').any(|name| name == plain(key));
-        keys.filter(matters).collect()
+    ///
+    /// # Errors
+    /// The name of a TLS option that neither the engine nor its drivers know: it could ask for verification.
+    pub(super) fn ignored(self) -> Result<Vec<String>, UrlError> {
+        let keys = self.pairs.into_iter().map(|(key, _)| key);
+        let is_in = |list: &str, key: &str| list.split(' ').any(|name| name == plain(key));
+        let ignored: Vec<String> = keys.filter(|key| !is_in(HARMLESS, key)).collect();
+        let of_tls = |key: &&String| is_about_tls(&plain(key)) && !is_in(TLS_DETAILS, key);
+        match ignored.iter().find(of_tls) {
+            Some(name) => Err(UrlError::UnknownTls(name.clone())),
+            None => Ok(ignored.into_iter().chain(self.valueless).collect()),
+        }
     }
 }
 
@@ -122,6 +169,45 @@ const HARMLESS: &str = "applicationname autocommit binaryprefix charset clienten
                         connecttimeout fallbackapplicationname keepalives keepalivescount keepalivesidle \
                         keepalivesinterval localinfile maxallowedpacket plugin programname readtimeout sqlmode \
                         useunicode writetimeout";
+
+/// Options of TLS that the exporter ignores with a warning. Without them, the connection is no less verified, but for
+/// revoked certificates.
+const TLS_DETAILS: &str = "sslcapath sslcertmode sslcipher sslciphersuites sslcompression sslcrl sslcrldir sslcrlpath \
+                           sslkeylogfile sslkeypassword sslmaxprotocolversion sslminprotocolversion sslnegotiation \
+                           sslpassword sslsni tlsciphersuites tlssni tlsversion tlsversions";
+
+/// Other options whose loss changes who is connected, and where to.
+const ADDRESS: &str = "database db dbname gssencmode host hostaddr options passfile passwd password port \
+                       readdefaultfile readdefaultgroup requireauth service socket unixsocket user username";
+
+/// Returns whether a text contains an assignment to an option that matters, such as `utf8;ssl_ca=/ca.pem`, also one that
+/// is percent-encoded twice.
+fn contains_option(text: &str) -> bool {
+    let text = percent_decode_str(text).decode_utf8_lossy();
+    let parts: Vec<&str> = text.split('=').collect();
+    let assigned = parts.iter().rev().skip(1).filter_map(|before| {
+        let mut words = before.trim_end().rsplit(|c| !is_of_name(c));
+        words.next().map(plain)
+    });
+    assigned
+        .filter(|name| !name.is_empty())
+        .any(|name| is_about_tls(&name) || ADDRESS.split(' ').any(|known| known == name))
+}
+
+/// Returns whether the name of an option, as [`plain`] leaves it, is one of TLS.
+fn is_about_tls(name: &str) -> bool {
+    ["ssl", "tls", "usessl", "usetls"]
+        .iter()
+        .any(|start| name.starts_with(start))
+}
+
+fn is_password(name: &str) -> bool {
+    ["password", "passwd"].contains(&plain(name).as_str())
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
 
 fn plain(key: &str) -> String {
     key.to_lowercase().replace(['-', '_'], "")

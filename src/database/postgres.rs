@@ -110,6 +110,9 @@ async fn options(target: &Target, route: &Route) -> Result<PgConnectOptions, Err
     if let Some(folder) = &url.socket {
         options = options.socket(folder);
     }
+    if let Some(path) = &url.search_path {
+        options = options.options([("search_path", path)]);
+    }
     if let Some(ca) = &url.tls.ca {
         options = options.ssl_root_cert_from_pem(tls::authorities("sslrootcert", ca).await?);
     }

@@ -251,7 +251,7 @@ fn services_waits_for_a_reason_and_prints_advice() {
 fn check_config_prints_values_with_their_origins_and_no_secret() {
     let folder = folder("check");
     let conf = folder.join("cinder.conf");
-    let url = format!("mysql+pymysql://cinder:{CANARY}@127.0.0.1:1/cinder?ssl_ciphers={CANARY}");
+    let url = format!("mysql+pymysql://cinder:{CANARY}@127.0.0.1:1/cinder?ssl_cipher={CANARY}");
     std::fs::write(
         &conf,
         format!("[DEFAULT]\nservice_down_time = 90\n[database]\nconnection = {url}\n"),
@@ -282,7 +282,7 @@ fn check_config_prints_values_with_their_origins_and_no_secret() {
         );
     }
     assert!(
-        checked.stderr.contains("`ssl_ciphers` of the database URL"),
+        checked.stderr.contains("`ssl_cipher` of the database URL"),
         "{}",
         checked.stderr
     );

@@ -598,11 +598,33 @@ fn urls_that_sqlalchemy_misreads_are_refused() {
         "mysql+pymysql://u:p@h/d\n# x",
         // Several hosts: the driver uses one that works.
         "postgresql://u:p@/d?host=h1,h2",
+        "postgresql://u:p@/d?host=h1:1&host=h2:2",
+        // Another separator in front of an option: part of the database or of a value.
+        "mysql+pymysql://u:p@h/d&ssl_ca=/x",
+        "mysql+pymysql://u:p@h/d;ssl_ca=/x",
+        "mysql+pymysql://u:p@h/d?read_default_group=a;ssl_ca=/x",
+        "postgresql://u:p@h/d?application_name=a?sslmode=verify-full",
         // A database in Cinder's own memory.
         "sqlite://",
         "sqlite:///:memory:",
     ];
     check_urls(&cases.map(|url| (url, Differs(refused()))));
+}
+
+#[test]
+fn options_that_the_drivers_refuse_are_refused_if_they_could_ask_for_verification() {
+    let urls = [
+        "mysql+pymysql://u:p@h/d?charset=utf8?ssl_ca=/x",
+        "mysql+pymysql://u:p@h/d?charset=utf8;ssl_ca=/x",
+        "mysql+pymysql://u:p@h/d?charset=utf8&amp;ssl_ca=/x",
+        "mysql+pymysql://u:p@h/d?charset=utf8& ssl_ca=/x",
+        "mysql+pymysql://u:p@h/d?ssl_cafile=/x",
+        "mysql+pymysql://u:p@h/d?ssl=true",
+        "postgresql://u:p@h/d?application_name=a&amp;sslmode=verify-full",
+        "postgresql://u:p@h/d?sslmode=require;sslrootcert=/x",
+        "postgresql://u:p@h/d?ssl_ca=/x",
+    ];
+    check_urls(&urls.map(|url| (url, Same)));
 }
 
 #[test]
@@ -744,6 +766,14 @@ fn postgresql_options_have_the_meaning_of_libpq() {
         ),
         (
             "postgresql+psycopg2://u:p@h/d?host=other&connect_timeout=3",
+            Same,
+        ),
+        ("postgresql://u:p@/d?host=h:5433", Same),
+        ("postgresql://u:p@h:1/d?host=h2:5433", Same),
+        ("postgresql://u:p@h:1/d?host=h2:", Same),
+        ("postgresql://u:p@/d?host=::1", Same),
+        (
+            "postgresql://u:p@h/d?options=-csearch_path=cinder&application_name=x",
             Same,
         ),
         // libpq's own URLs: another scheme, and a folder for a host. SQLAlchemy knows neither.

@@ -1,0 +1,82 @@
+//! PostgreSQL's connection option `options`: arguments of the server, of which `search_path` selects the tables.
+//!
+//! Mirrors `pg_split_opts` and `process_postgres_switches` of PostgreSQL: white space separates the arguments, and a
+//! backslash makes the next character literal. `-c name=value`, `-cname=value` and `--name=value` are equivalent.
+
+/// Returns the value of `search_path`, and whether there are other arguments, which are ignored. The last value wins.
+pub(super) fn search_path(options: &str) -> (Option<String>, bool) {
+    let (mut path, mut has_others) = (None, false);
+    let mut arguments = split(options).into_iter();
+    while let Some(argument) = arguments.next() {
+        let setting = match argument.strip_prefix("-c") {
+            Some("") => arguments.next().unwrap_or_default(),
+            Some(setting) => setting.to_owned(),
+            None => argument.strip_prefix("--").unwrap_or_default().to_owned(),
+        };
+        match setting.split_once('=') {
+            Some((name, value)) if is_search_path(name) => path = Some(value.to_owned()),
+            _ => has_others = true,
+        }
+    }
+    (path, has_others)
+}
+
+/// The server ignores the case of names, and takes `-` in them as `_`.
+fn is_search_path(name: &str) -> bool {
+    name.replace('-', "_").eq_ignore_ascii_case("search_path")
+}
+
+fn split(options: &str) -> Vec<String> {
+    let mut arguments: Vec<String> = Vec::new();
+    let mut is_open = false;
+    let mut characters = options.chars();
+    while let Some(character) = characters.next() {
+        if character.is_ascii_whitespace() {
+            is_open = false;
+            continue;
+        }
+        if !is_open {
+            arguments.push(String::new());
+            is_open = true;
+        }
+        let literal = match character {
+            '\\' => characters.next(),
+            _ => Some(character),
+        };
+        if let Some(argument) = arguments.last_mut() {
+            argument.extend(literal);
+        }
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::search_path;
+
+    #[test]
+    fn the_search_path_is_found_in_each_form() {
+        for (options, path, has_others) in [
+            ("-csearch_path=cinder", Some("cinder"), false),
+            ("-c search_path=cinder", Some("cinder"), false),
+            ("  --search-path=cinder ", Some("cinder"), false),
+            ("-c Search_Path=a,b", Some("a,b"), false),
+            (
+                r#"-csearch_path="$user",\ public"#,
+                Some(r#""$user", public"#),
+                false,
+            ),
+            ("-csearch_path=a -c search_path=b", Some("b"), false),
+            ("-c statement_timeout=5s -csearch_path=a", Some("a"), true),
+            ("-csearch_path=", Some(""), false),
+            ("-csearch_path", None, true),
+            ("-c", None, true),
+            ("-d 5", None, true),
+            ("\\", None, true),
+            ("", None, false),
+        ] {
+            let expected = (path.map(str::to_owned), has_others);
+            assert_eq!(search_path(options), expected, "{options}");
+        }
+    }
+}
