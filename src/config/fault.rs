@@ -49,8 +49,15 @@ pub enum Fault {
          `database.url` in the settings file, or the environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
     )]
     NoDatabase,
-    #[error("{place} does not set `connection` in [database], and no other database URL is set")]
-    NoConnection { place: String },
+    #[error(
+        "{place} does not set `connection` in [database], and no other database URL is set; set it there, or set \
+         --database.url-file{other_sources}"
+    )]
+    NoConnection {
+        place: String,
+        /// The sources of options that are not read, after a semicolon; empty if there are none.
+        other_sources: String,
+    },
     #[error(
         "`database.query-timeout` ({}) must be less than `poll.stale-after` ({}); otherwise a slow answer is stale \
          when it arrives",

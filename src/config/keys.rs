@@ -72,7 +72,7 @@ pub static KEYS: &[Key] = &[
         .help("Timeout for a poll's statement; must be less than poll.stale-after"),
     key(POLLING, "poll.interval", PERIOD)
         .by_default("5s")
-        .help("Time between two polls; should not exceed the scrape interval, so that each scrape gets a new snapshot"),
+        .help("Time between two polls; should exceed neither report_interval nor the scrape interval, so that no heartbeat is missed and each scrape gets a new snapshot"),
     Key {
         otherwise: Some("30s, at least 3 polls"),
         help: "Age at which the snapshot of an unreachable database is withheld",

@@ -10,6 +10,7 @@ use config::{ConfigError, Map, Source, Value, ValueKind};
 use super::key::Key;
 use super::keys::KEYS;
 use super::oslo::{Origin, OsloConfig, OsloError, ValueFault};
+use super::oslo_db;
 use super::place::Place;
 
 /// The values of one source, by setting name.
@@ -96,7 +97,11 @@ impl Layer {
     ///
     /// # Errors
     /// The faults of the values taken.
-    pub(crate) fn cinder(config: &OsloConfig, with_url: bool) -> Result<Self, Vec<OsloError>> {
+    pub(super) fn cinder(
+        config: &OsloConfig,
+        with_url: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, Vec<OsloError>> {
         let mut layer = Self::default();
         let mut errors = Vec::new();
         for key in KEYS {
@@ -104,7 +109,7 @@ impl Layer {
                 continue;
             };
             let read = match key.secret {
-                true if with_url => config.get(group, option),
+                true if with_url => oslo_db::url(config, warnings),
                 true => continue,
                 false => seconds(config, group, option),
             };

@@ -13,6 +13,7 @@ pub(crate) mod listen_address;
 mod node;
 mod option_file;
 pub mod oslo;
+mod oslo_db;
 pub mod place;
 mod postgres_options;
 pub(crate) mod reference;

@@ -12,6 +12,7 @@ use super::flags::{Flags, variable};
 use super::layer::Layer;
 use super::listen_address::Listen;
 use super::oslo::OsloConfig;
+use super::oslo_db::OtherSources;
 use super::place::Place;
 use super::values::{Effective, Log, Values};
 use super::{key, spelling, url_source};
@@ -196,8 +197,14 @@ fn load(
     let places = places.or_else(|| named.find(|places| !places.is_empty()));
     let places = places.unwrap_or_default();
     let url = url_source::strongest(&layers, variable, &mut faults);
-    let cinder = cinder_layer(&places, variable, url.is_none(), &mut faults);
-    let url = url.or_else(|| cinder.get("database.url").first().cloned());
+    let mut warnings = Vec::new();
+    let (cinder, other_sources) = {
+        let (faults, warnings) = (&mut faults, &mut warnings);
+        cinder_layer(&places, variable, url.is_none(), faults, warnings)
+    };
+    let cinder_url = cinder.get("database.url").first().cloned();
+    let is_cinders = url.is_none() && cinder_url.is_some();
+    let url = url.or(cinder_url.map(Into::into));
     layers.extend([cinder, Layer::defaults()]);
 
     let mut values = Values::merge(layers, faults)?;
@@ -209,21 +216,24 @@ fn load(
         values.note(name, place.path().display().to_string(), origin.clone());
     }
     let unknown = unknown_variables(variables);
-    let mut warnings: Vec<String> = unknown.iter().map(ToString::to_string).collect();
-    let mut url = url_source::parse(&mut values, url, &places);
+    warnings.extend(unknown.iter().map(ToString::to_string));
+    let mut url = url_source::parse(&mut values, url, &places, other_sources.as_ref());
     if let Some(url) = &mut url {
         let password = url_source::password(&mut values, url, variable, &mut warnings);
         url.password = password.or(url.password.take());
         warnings.extend(url.ignored.iter().map(|option| {
-            format!("the option `{option}` of the database URL is unknown and ignored")
+            format!("the option `{option}` of the database URL is ignored: it is unknown or has no value")
         }));
     }
     match Settings::read(&mut values, url, warnings) {
         Some(mut settings) if values.faults.is_empty() => {
-            let warning = warn_of_intervals(&settings, !places.is_empty());
-            settings.warnings.extend(warning);
-            let capped = settings.cap_query_timeout();
-            settings.warnings.extend(capped);
+            let found = [
+                warn_of_intervals(&settings, !places.is_empty()),
+                warn_of_rare_polls(&settings),
+                other_sources.and_then(|it| it.warning(&assumed(&settings, is_cinders))),
+                settings.cap_query_timeout(),
+            ];
+            settings.warnings.extend(found.into_iter().flatten());
             Ok(settings)
         }
         _ => {
@@ -239,15 +249,33 @@ fn cinder_layer(
     variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     with_url: bool,
     faults: &mut Vec<Fault>,
-) -> Layer {
+    warnings: &mut Vec<String>,
+) -> (Layer, Option<OtherSources>) {
     // Even without a file, oslo.config's environment variables apply.
     let places: Vec<Place> = places.iter().map(|(place, _)| place.clone()).collect();
-    let loaded =
-        OsloConfig::load(&places, variable).and_then(|config| Layer::cinder(&config, with_url));
+    let loaded = OsloConfig::load(&places, variable).and_then(|config| {
+        let layer = Layer::cinder(&config, with_url, warnings)?;
+        Ok((layer, OtherSources::of(&config)))
+    });
     loaded.unwrap_or_else(|errors| {
         faults.extend(errors.into_iter().map(Fault::Oslo));
-        Layer::default()
+        (Layer::default(), None)
     })
+}
+
+/// Returns the options of cinder.conf that are in use without being set: Cinder may have another value.
+fn assumed(settings: &Settings, is_cinders_url: bool) -> Vec<&'static str> {
+    let is_default = |name: &str| {
+        let mut values = settings.effective.iter();
+        values.any(|it| it.name == name && it.origin == "default")
+    };
+    let options = [
+        (is_default("cinder.service-down-time"), "service_down_time"),
+        (is_default("cinder.report-interval"), "report_interval"),
+        (is_cinders_url, "connection_parameters"),
+    ];
+    let assumed = options.into_iter().filter(|(is_assumed, _)| *is_assumed);
+    assumed.map(|(_, option)| option).collect()
 }
 
 /// Returns a fault for each misspelt variable: a warning, but perhaps the cause of another fault.
@@ -283,6 +311,19 @@ fn warn_of_intervals(settings: &Settings, has_cinder: bool) -> Option<String> {
         "without cinder.conf, Cinder's defaults apply to service_down_time and report_interval; set \
          --cinder.config-file, or cinder.service-down-time and cinder.report-interval"
             .to_owned()
+    })
+}
+
+fn warn_of_rare_polls(settings: &Settings) -> Option<String> {
+    let report_interval = settings.intervals.report_interval;
+    let poll_interval = TimeDelta::from_std(settings.poll_interval).unwrap_or(TimeDelta::MAX);
+    (poll_interval > report_interval).then(|| {
+        format!(
+            "`poll.interval` ({}) is above report_interval ({} s): polls miss heartbeats, which makes clock skews less exact \
+             and reasons late; lower it",
+            span(settings.poll_interval),
+            report_interval.num_seconds()
+        )
     })
 }
 

@@ -10,57 +10,80 @@ use super::database_url::DatabaseUrl;
 use super::fault::Fault;
 use super::key::{PASSWORD_CREDENTIAL, URL_CREDENTIAL};
 use super::layer::{Item, Layer};
+use super::oslo_db::OtherSources;
 use super::place::Place;
 use super::values::Values;
+
+/// The URL to parse, and the setting `database.url-file` that names its file, if that is its place.
+pub(super) struct Chosen {
+    url: Item,
+    file: Option<Item>,
+}
+
+impl From<Item> for Chosen {
+    fn from(url: Item) -> Self {
+        Self { url, file: None }
+    }
+}
 
 /// Returns the URL of the strongest layer that has a URL or names its file, or else the credential.
 pub(super) fn strongest(
     layers: &[Layer],
     variable: impl Fn(&str) -> Option<String>,
     faults: &mut Vec<Fault>,
-) -> Option<Item> {
+) -> Option<Chosen> {
     for layer in layers {
         match (layer.get("database.url"), layer.get("database.url-file")) {
             ([], []) => {}
-            ([url, ..], []) => return Some(url.clone()),
+            ([url, ..], []) => return Some(url.clone().into()),
             ([], [file, ..]) => {
                 let (text, origin) = (secret(file, faults), file.text.clone());
-                return Some(Item { text, origin });
+                return Some(Chosen {
+                    url: Item { text, origin },
+                    file: Some(file.clone()),
+                });
             }
             ([url, ..], [..]) => {
                 let what = "both `database.url` and `database.url-file` are set here; remove one";
                 faults.push(Fault::syntax(&url.origin, what));
-                return Some(url.clone());
+                return Some(url.clone().into());
             }
         }
     }
     let file = credential(URL_CREDENTIAL, variable)?;
     let (text, origin) = (secret(&file, faults), file.origin);
-    Some(Item { text, origin })
+    Some(Item { text, origin }.into())
 }
 
 /// Parses the chosen URL; `None` only along with a fault.
 pub(super) fn parse(
     values: &mut Values,
-    chosen: Option<Item>,
+    chosen: Option<Chosen>,
     places: &[(Place, String)],
+    other_sources: Option<&OtherSources>,
 ) -> Option<DatabaseUrl> {
-    let Some(item) = chosen else {
+    let Some(Chosen { url, file }) = chosen else {
         // Earlier faults, such as an unreadable file, may be the reason why there is no URL.
         if values.faults.is_empty() {
             values.faults.push(match places.first() {
                 None => Fault::NoDatabase,
                 Some((place, _)) => Fault::NoConnection {
                     place: place.path().display().to_string(),
+                    other_sources: other_sources.map_or(String::new(), |it| {
+                        format!("; {}, which the exporter does not read", it.text)
+                    }),
                 },
             });
         }
         return None;
     };
-    if item.text.is_empty() && !values.faults.is_empty() {
+    let Item { text, origin } = url;
+    if text.is_empty() && !values.faults.is_empty() {
         return None;
     }
-    let Item { text, origin } = item;
+    if let Some(file) = file {
+        values.note("database.url-file", file.text, file.origin);
+    }
     match DatabaseUrl::parse(&text) {
         Ok(url) => {
             values.note("database.url", url.redacted(), origin);

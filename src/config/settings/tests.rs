@@ -196,6 +196,12 @@ fn secrets_in_files_lose_their_last_line_break() {
         .settings();
     assert_eq!(settings.url.host.as_deref(), Some("file"));
     assert_eq!(password(&settings), "p@ss #1");
+    let shown = settings.effective.iter();
+    let mut shown = shown.filter(|it| it.name == "database.url-file");
+    let shown = shown
+        .next()
+        .map(|it| (it.value.ends_with("/url"), &*it.origin));
+    assert_eq!(shown, Some((true, "DIR/s.yaml:1")));
     let shown = format!("{settings:?}");
     assert!(!shown.contains("p@ss") && !shown.contains("old"), "{shown}");
 }
@@ -235,8 +241,8 @@ fn a_missing_database_is_reported_with_the_ways_to_set_it() {
     let faults = case(&[], &[]).load().unwrap_err();
     assert_eq!(faults.len(), 1);
     assert!(faults[0].contains("--cinder.config-file"), "{faults:?}");
-    let fault =
-        "DIR/cinder.conf does not set `connection` in [database], and no other database URL is set";
+    let fault = "DIR/cinder.conf does not set `connection` in [database], and no other database URL is set; set it there, or \
+         set --database.url-file";
     case(&[], &[])
         .cinder_conf("[DEFAULT]\n")
         .check_faults(&[fault]);
@@ -348,4 +354,123 @@ fn a_url_in_the_place_of_its_file_is_not_repeated() {
         "DIR/s.yaml:1: expected the path of a file, which contains the URL; found the URL itself";
     let yaml = "database: {url-file: 'mysql://u:secret@h/d'}\n";
     case(&[], &[]).yaml(yaml).check_faults(&[fault]);
+}
+
+#[test]
+fn the_url_of_cinder_conf_has_its_connection_parameters() {
+    for (url, parameters, expected) in [
+        ("mysql://u:p@h/d", "ssl_ca=/x", Some("/x")),
+        ("mysql://u:p?q@h/d", "ssl_ca=/x", Some("/x")),
+        ("mysql://u:p@h/d?charset=utf8", "ssl_ca=/x", Some("/x")),
+        ("mysql://u:p@h/d", "", None),
+    ] {
+        let text = format!("[database]\nconnection = {url}\nconnection_parameters = {parameters}");
+        let settings = case(&[], &[]).cinder_conf(&text).settings();
+        let ca = settings.url.tls.ca.map(|path| path.display().to_string());
+        assert_eq!(ca.as_deref(), expected, "{text}");
+    }
+    let text =
+        "[database]\nconnection = mysql://u:p@h/d\nconnection_parameters = charset=utf8;ssl_ca=/x";
+    let faults = case(&[], &[]).cinder_conf(text).load().unwrap_err();
+    assert!(
+        faults[0].starts_with("DIR/cinder.conf:2: database URL: "),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn old_names_of_the_connection_are_read_with_a_warning() {
+    let sections = [
+        "[DEFAULT]\nsql_connection",
+        "[DATABASE]\nsql_connection",
+        "[sql]\nconnection",
+    ];
+    for section in sections {
+        let text = format!("{section} = mysql://old:p@h/d\n");
+        let settings = case(&[], &[]).cinder_conf(&text).settings();
+        assert_eq!(settings.url.user.as_deref(), Some("old"), "{section}");
+        let is_named = |warning: &String| {
+            warning.contains("cinder.conf:2: `") && warning.contains("is an old name")
+        };
+        assert!(
+            settings.warnings.iter().any(is_named),
+            "{:?}",
+            settings.warnings
+        );
+
+        let text = format!("{text}[database]\nconnection = mysql://new:p@h/d\n");
+        let settings = case(&[], &[]).cinder_conf(&text).settings();
+        assert_eq!(settings.url.user.as_deref(), Some("new"), "{section}");
+        assert_eq!(settings.warnings, [""; 0], "{section}");
+        let settings = case(&[URL], &[]).cinder_conf(&text).settings();
+        assert_eq!(settings.warnings, [""; 0], "{section}");
+    }
+}
+
+#[test]
+fn sources_that_cannot_be_read_are_named_with_the_values_that_may_differ() {
+    let sources = "[DEFAULT]\nconfig_source = remote, secrets\n[remote]\ndriver = remote_file\nuri = http://x/\n";
+    let named = "DIR/cinder.conf:2: config_source names [remote] (driver remote_file), [secrets] (no driver), which the \
+                 exporter does not read";
+    let differ = |options: &str| {
+        vec![format!(
+            "{named}: Cinder's {options} may differ from the exporter's; give the exporter its own settings for them"
+        )]
+    };
+    let url = "[database]\nconnection = mysql://u:p@h/d\n";
+    let intervals = "[DEFAULT]\nservice_down_time = 60\nreport_interval = 10\n";
+    let down_time = ("cinder.service-down-time", "60s");
+    let report_interval = ("cinder.report-interval", "10s");
+    for (text, flags, expected) in [
+        (
+            url.to_owned(),
+            &[][..],
+            differ("service_down_time, report_interval, connection_parameters"),
+        ),
+        (
+            url.to_owned(),
+            &[down_time],
+            differ("report_interval, connection_parameters"),
+        ),
+        (
+            format!("{url}connection_parameters =\n{intervals}"),
+            &[],
+            vec![],
+        ),
+        (
+            format!("{url}connection_parameters =\n"),
+            &[down_time, report_interval],
+            vec![],
+        ),
+    ] {
+        let case = case(&[], flags).cinder_conf(&format!("{sources}{text}"));
+        let folder = case.path("");
+        let warnings = case.settings().warnings;
+        let warnings: Vec<String> = warnings
+            .iter()
+            .map(|it| it.replace(&folder, "DIR/"))
+            .collect();
+        assert_eq!(warnings, expected, "{text}");
+    }
+    let fault = format!(
+        "DIR/cinder.conf does not set `connection` in [database], and no other database URL is set; set it there, or set \
+         --database.url-file; {named}"
+    );
+    case(&[], &[]).cinder_conf(sources).check_faults(&[&fault]);
+}
+
+#[test]
+fn polls_that_are_rarer_than_reports_are_warned_about() {
+    let warnings = |poll: &str, report: &str| {
+        let flags = [
+            ("poll.interval", poll),
+            ("cinder.service-down-time", "60s"),
+            ("cinder.report-interval", report),
+        ];
+        case(&[URL], &flags).settings().warnings
+    };
+    assert_eq!(warnings("10s", "10s"), [""; 0]);
+    let expected = "`poll.interval` (10s 100ms) is above report_interval (10 s): polls miss heartbeats, which makes clock \
+                    skews less exact and reasons late; lower it";
+    assert_eq!(warnings("10100ms", "10s"), [expected]);
 }
