@@ -15,21 +15,24 @@ pub(super) enum Rounding {
     Unknown,
 }
 
+/// Words in the versions of MySQL: of its builds, its distributors and the packages of distributions, such as
+/// `9.7.4-2+deb14u1`. Percona Server, and Alibaba's and Amazon's servers without a word of their own, round as well.
+const MYSQL: &str = "advanced asan aurora azure b bpo build cloud cluster commercial community deb debug dfsg dmr el \
+                     enterprise exp google gpl innovation log lts mysql ndb nmu percona ppa rc rds standard txsql u ubuntu \
+                     valgrind wsrep";
+
 /// Returns the rounding of a server that speaks MySQL's protocol.
 ///
 /// MariaDB truncates and MySQL rounds, but each has an SQL mode for the opposite. Other servers, such as
-/// `8.0.11-TiDB-v7.5.1`, are unknown.
+/// `8.0.11-TiDB-v7.5.1`, are unknown: the bounds then allow for both.
 pub(super) fn rounding(version: &str, sql_modes: &str) -> Rounding {
-    /// Words in the versions of MySQL and of its distributors.
-    const MYSQL: &str =
-        "aurora cloud commercial debug enterprise google log mysql percona rds ubuntu valgrind";
+    let version = version.to_lowercase();
     if sql_modes.contains("_FRACTIONAL") {
         return Rounding::Unknown;
     }
-    if version.contains("MariaDB") {
+    if version.contains("mariadb") {
         return Rounding::Down;
     }
-    let version = version.to_lowercase();
     let mut words = version.split(|c: char| !c.is_alphabetic());
     if words.all(|word| word.is_empty() || MYSQL.split(' ').any(|known| known == word)) {
         Rounding::Nearest
@@ -66,7 +69,23 @@ mod tests {
             ("8.0.35", "", Nearest),
             ("5.7.44-log", "", Nearest),
             ("8.0.35-0ubuntu0.22.04.1", "", Nearest),
+            ("9.7.4-2", "", Nearest),
+            ("9.7.4-2+deb14u1", "", Nearest),
+            ("8.4.7-1~bpo13+1", "", Nearest),
+            ("8.0.45-0ubuntu0.24.04.1~ppa1", "", Nearest),
+            ("8.0.45-1build2-log", "", Nearest),
             ("8.0.mysql_aurora.3.04.0", "", Nearest),
+            ("8.0.37-azure", "", Nearest),
+            ("8.0.31-google", "", Nearest),
+            ("9.1.2-u3-cloud", "", Nearest),
+            ("8.0.36-28.1", "", Nearest),
+            ("5.7.44-31.65-log", "", Nearest),
+            ("8.0.35-cluster", "", Nearest),
+            ("8.0.30-txsql", "", Nearest),
+            ("10.3.23-MariaDB-azure-log", "", Down),
+            ("12.1.2-MariaDB-ubu2404", "", Down),
+            ("5.7.25-OceanBase-v4.2.1.0", "", Unknown),
+            ("8.0.11 (ProxySQL)", "", Unknown),
             ("8.0.35", "TIME_TRUNCATE_FRACTIONAL", Unknown),
             ("8.0.11-TiDB-v7.5.1", "", Unknown),
             ("8.0.30-Vitess", "", Unknown),
