@@ -316,7 +316,7 @@ fn warn_of_intervals(settings: &Settings, has_cinder: bool) -> Option<String> {
 
 fn warn_of_rare_polls(settings: &Settings) -> Option<String> {
     let report_interval = settings.intervals.report_interval;
-    let poll_interval = TimeDelta::from_std(settings.poll_interval).unwrap_or(TimeDelta::MAX);
+    let poll_interval = settings.tolerances.poll_interval;
     (poll_interval > report_interval).then(|| {
         format!(
             "`poll.interval` ({}) is above report_interval ({} s): polls miss heartbeats, which makes clock skews less exact \

@@ -91,9 +91,19 @@ impl Service {
             stamp => stamp,
         }
     }
+
+    /// Returns whether the row shows a heartbeat: a start stamps it without one.
+    pub(crate) fn has_reported(&self) -> bool {
+        self.report_count > 0 && self.updated_at != Stamp::Never
+    }
 }
 
 impl Facts {
+    /// Returns the machine: the host without its backend.
+    pub(crate) fn machine(&self) -> &str {
+        self.host.split('@').next().unwrap_or_default()
+    }
+
     /// Returns binary and host, which identify a service and define the order of services.
     pub(crate) fn name(&self) -> (&str, &str) {
         (&self.binary, &self.host)

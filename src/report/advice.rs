@@ -24,9 +24,12 @@ pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<Stri
     let reason = status.observed.reason;
     let reason = reason.map(|reason| explain(status, snapshot, reason));
     let abandoned = (Urgency::of(status) == Urgency::Abandoned).then(|| {
-        "Its last heartbeat is more than a week old. If it was retired, remove its row (cinder-manage service \
-         remove)."
-            .to_owned()
+        let what = if status.service.has_reported() {
+            "last heartbeat"
+        } else {
+            "row"
+        };
+        format!("Its {what} is more than a week old. If it was retired, remove its row (cinder-manage service remove).")
     });
     let sentences = [reason, abandoned, writers, duplicates].into_iter();
     let sentences: Vec<String> = sentences.flatten().collect();
@@ -48,7 +51,7 @@ pub(crate) fn suspect(suspect: Suspect) -> &'static str {
 }
 
 fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {
-    let host = &status.service.facts.host;
+    let host = status.service.facts.machine();
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
         Reason::Stopped => stopped(status, snapshot.now.0, host),
@@ -56,6 +59,9 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
         Reason::NeverReported => format!(
             "It has a row but never sent a heartbeat. Its start may have failed, or its driver is not initialised. \
              Read its log on {host}."
+        ),
+        Reason::Undetermined if !status.service.has_reported() => format!(
+            "Reason not known yet. Its row has no heartbeat so far. Read its log on {host}."
         ),
         Reason::Undetermined => format!(
             "Reason not known yet. One heartbeat would prove a clock skew; {} without one would prove that the service \
@@ -71,6 +77,23 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
 
 fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
     let age = status.heartbeat_age.unwrap_or_default();
+    let check = match snapshot.suspect {
+        Some(Suspect::Database) => {
+            "Most hosts share this skew: check the clock of the database server first.".to_owned()
+        }
+        Some(Suspect::Hosts) => {
+            "Most hosts share this skew: check the time servers that they follow first.".to_owned()
+        }
+        None => format!("Check time synchronisation on {host} (chronyc tracking, timedatectl)."),
+    };
+    // Only a stamp ahead of the database's clock proves a skew without an observed heartbeat.
+    if status.observed.silence_most.is_none() && age < TimeDelta::zero() {
+        return format!(
+            "Its last stamp is {} ahead of the database's clock: the host's clock was at least that far ahead when it wrote \
+             it. No heartbeat has been observed yet. {check}",
+            seconds(age.abs())
+        );
+    }
     let skew = status.observed.clock_skew;
     let estimate = skew.and_then(|skew| skew.estimate);
     // Without an estimate, the apparent age gives the side: it is negative if the host is ahead.
@@ -88,15 +111,6 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
         (true, Some(true)) => "ahead of the database's, and the scheduler still uses it",
         (true, _) => "ahead of the database's",
         (false, _) => "behind the database's",
-    };
-    let check = match snapshot.suspect {
-        Some(Suspect::Database) => {
-            "Most hosts share this skew: check the clock of the database server first.".to_owned()
-        }
-        Some(Suspect::Hosts) => {
-            "Most hosts share this skew: check the time servers that they follow first.".to_owned()
-        }
-        None => format!("Check time synchronisation on {host} (chronyc tracking, timedatectl)."),
     };
     format!("It reports, but its host's clock is {by} {side}. {check}")
 }
@@ -141,7 +155,7 @@ mod tests {
 
     /// Checks the advice on a service with a heartbeat of this age in seconds.
     fn check(age: i64, observed: Observed, suspect: Option<Suspect>, expected: &str) {
-        let service = fixture::service("cinder-volume", "block1");
+        let service = fixture::service("cinder-volume", "block1@lvm");
         let status = ServiceStatus {
             up_for_scheduler: Some(age <= 60),
             heartbeat_age: Some(TimeDelta::seconds(age)),
@@ -166,6 +180,7 @@ mod tests {
         let (lower, upper) = (estimate - 1_000, estimate + 2_000);
         Observed {
             clock_skew: Some(fixture::skew(Some(estimate), lower, Some(upper))),
+            silence_most: Some(TimeDelta::seconds(5)),
             ..because(Reason::ClockSkew)
         }
     }
@@ -188,13 +203,25 @@ mod tests {
             "It reports, but its host's clock is 75.0 s (± 2.0) behind the database's. Most hosts share this skew: \
              check the clock of the database server first.",
         );
-        let unbounded = format!("It reports, but its host's clock is at least 75.0 s {rest}");
-        check(-75, because(Reason::ClockSkew), None, &unbounded);
+        let unbounded = Observed {
+            clock_skew: None,
+            ..skewed(75_000)
+        };
+        let expected = format!("It reports, but its host's clock is at least 75.0 s {rest}");
+        check(-75, unbounded, None, &expected);
+        check(
+            -75,
+            because(Reason::ClockSkew),
+            None,
+            "Its last stamp is 75.0 s ahead of the database's clock: the host's clock was at least that far ahead when it \
+             wrote it. No heartbeat has been observed yet. Check time synchronisation on block1 (chronyc tracking, \
+             timedatectl).",
+        );
         let shared = Observed {
             writers: Some(2),
             ..skewed(75_000)
         };
-        let writers = "About 2 processes write this row. Give each host its own name, or make them a cluster.";
+        let writers = "At least 2 processes write this row. Give each host its own name, or make them a cluster.";
         check(-75, shared, None, &format!("{ahead} {writers}"));
     }
 
@@ -219,6 +246,34 @@ mod tests {
             let expected = format!("Its heartbeats stopped {when}{rest}{end}");
             check(age, stopped, None, &expected);
         }
+    }
+
+    #[test]
+    fn a_service_that_never_reported_has_no_last_heartbeat() {
+        let of = |reason, age: i64| {
+            let mut service = fixture::service("cinder-backup", "block1@lvm");
+            service.report_count = 0;
+            let status = ServiceStatus {
+                heartbeat_age: Some(TimeDelta::seconds(age)),
+                observed: because(reason),
+                ..fixture::status(service, Some(false))
+            };
+            let snapshot = fixture::snapshot(fixture::reading(vec![]));
+            advice(&status, &snapshot).unwrap_or_default()
+        };
+        let never = "It has a row but never sent a heartbeat. Its start may have failed, or its driver is not initialised. \
+                     Read its log on block1.";
+        assert_eq!(of(Reason::NeverReported, 80), never);
+        let week = 7 * 24 * 3_600;
+        let old = "Its row is more than a week old. If it was retired, remove its row (cinder-manage service remove).";
+        assert_eq!(
+            of(Reason::NeverReported, week + 1),
+            format!("{never} {old}")
+        );
+        assert_eq!(
+            of(Reason::Undetermined, 80),
+            "Reason not known yet. Its row has no heartbeat so far. Read its log on block1."
+        );
     }
 
     #[test]

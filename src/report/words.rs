@@ -89,9 +89,13 @@ pub(crate) fn scheduler(status: &ServiceStatus) -> Option<&'static str> {
     }
 }
 
-/// Returns the apparent age of the last heartbeat.
+/// Returns the apparent age of the last heartbeat. The creation of the row, or a stamp of the service's start, is none.
 pub(crate) fn heartbeat(status: &ServiceStatus) -> String {
-    match (status.heartbeat_age, status.service.last_heartbeat()) {
+    let service = &status.service;
+    if service.updated_at != Stamp::Unreadable && !service.has_reported() {
+        return "never".to_owned();
+    }
+    match (status.heartbeat_age, service.last_heartbeat()) {
         (Some(span), _) if span < TimeDelta::zero() => format!("{} ahead", age(span.abs())),
         (Some(span), _) => format!("{} ago", age(span)),
         (None, Stamp::Unreadable) => "unreadable".to_owned(),
@@ -176,6 +180,7 @@ mod tests {
     use crate::heartbeat::fixture;
     use crate::heartbeat::history::MINUTES;
     use crate::heartbeat::service::Service;
+    use crate::heartbeat::time::HostTime;
 
     #[test]
     fn a_start_is_by_the_databases_clock_and_marked_if_inexact() {
@@ -187,6 +192,30 @@ mod tests {
             since(open, now),
             "since before 2026-03-29 22:54:14 UTC, for at least 2 h 0 min"
         );
+    }
+
+    #[test]
+    fn neither_a_new_row_nor_a_start_is_a_heartbeat() {
+        use Stamp::{At, Never, Unreadable};
+        let time = At(HostTime(fixture::now("2026-03-30 00:54:04").0));
+        for (report_count, updated_at, expected) in [
+            (0, Never, "never"),
+            (0, time, "never"),
+            (0, Unreadable, "unreadable"),
+            (7, time, "10.0 s ago"),
+        ] {
+            let mut service = fixture::created(fixture::stamped(updated_at), time);
+            service.report_count = report_count;
+            let status = ServiceStatus {
+                heartbeat_age: (updated_at != Unreadable).then(|| TimeDelta::seconds(10)),
+                ..fixture::status(service, Some(true))
+            };
+            assert_eq!(
+                heartbeat(&status),
+                expected,
+                "{report_count} {updated_at:?}"
+            );
+        }
     }
 
     #[test]

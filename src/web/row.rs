@@ -87,7 +87,10 @@ impl<'a> ServiceRow<'a> {
             lasting: words::lasting(status, urgency),
             since: hour.map(|hour| words::since(hour.since, now)),
             heartbeat: words::heartbeat(status),
-            stamp: status.last_heartbeat.map(stamp),
+            stamp: status
+                .last_heartbeat
+                .filter(|_| service.has_reported())
+                .map(stamp),
             skew: skew.and_then(|skew| SkewCell::new(&skew, budget)),
             runs: hour.map(chart::runs).unwrap_or_default(),
             hour: hour.map(words::hour).unwrap_or_default(),
