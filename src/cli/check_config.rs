@@ -66,9 +66,10 @@ fn run(matches: &ArgMatches) -> Outcome {
 /// Reads once, and warns on standard error of columns that can't be read and of a connection that goes without TLS.
 async fn connect(target: &Target) -> Result<Reading, Failure> {
     let mut connection = Connection::open(target).await.map_err(failure(NO_ANSWER))?;
-    if let Some((names, grant)) = connection.left_out(target) {
+    if let Some((names, grants)) = connection.left_out() {
         write_stderr(&warning(format!(
-            "cannot read {names}; this release lacks them, or a grant is missing: {grant}"
+            "cannot read {names}; this release lacks them, or a grant is missing; as the database administrator, run the \
+             output of `{grants}`"
         )));
     }
     if let Some(error) = connection.unencrypted() {

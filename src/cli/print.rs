@@ -50,8 +50,14 @@ fn grants_command() -> Command {
     let host = "Host that the user connects from (MySQL)";
     Command::new("grants")
         .about("SQL statements that grant a user only what the exporter reads")
-        .arg(engine.value_parser(["mysql", "postgresql"]))
+        .arg(engine.value_parser(["mysql", "mariadb", "postgresql"]))
         .arg(option("database", "NAME", "cinder", "Database name"))
+        .arg(option(
+            "schema",
+            "NAME",
+            grant::DEFAULT_SCHEMA,
+            "Schema of the tables (PostgreSQL)",
+        ))
         .arg(option("user", "NAME", "heartbeat", "User name"))
         .arg(option("host", "HOST", "%", host))
 }
@@ -86,6 +92,7 @@ fn grants(matches: &ArgMatches) -> String {
         "postgresql" => (Engine::Postgres, grant::postgres_role(user)),
         _ => (Engine::MySql, grant::mysql_account(user, text("host"))),
     };
-    let statements = grant::statements(engine, &cinder::LAYOUT, text("database"), &account);
+    let (database, schema) = (text("database"), text("schema"));
+    let statements = grant::statements(engine, &cinder::LAYOUT, database, schema, &account);
     statements.unwrap_or_default().join("\n") + "\n"
 }

@@ -29,6 +29,7 @@ pub struct Connection {
     statement: Arc<str>,
     quantum: Quantum,
     account: String,
+    grants: String,
     left_out: Vec<&'static str>,
     unencrypted: Option<String>,
     cache: FactsCache,
@@ -98,7 +99,7 @@ impl Connection {
         };
         let statement = target.layout.statement(dialect, &schema);
         let statement =
-            statement.map_err(|missing| target.missing_columns(missing, &schema.account))?;
+            statement.map_err(|missing| target.missing_columns(missing, schema.grants.clone()))?;
         let statement = match driver {
             Driver::Postgres(_) => postgres::in_transaction(target, &statement),
             Driver::MySql(_) | Driver::Sqlite(_) => statement,
@@ -108,18 +109,18 @@ impl Connection {
             statement: statement.into(),
             quantum: schema.quantum,
             account: schema.account,
+            grants: schema.grants,
             left_out: target.layout.left_out(&schema.readable),
             unencrypted: None,
             cache: FactsCache::default(),
         })
     }
 
-    /// Returns the columns and tables that are not read, and the grants that may be missing; `None` if all are read.
+    /// Returns the columns and tables that are not read, and the command that prints the grants; `None` if all are read.
     ///
     /// They are not granted, or an old release lacks them.
-    pub(crate) fn left_out(&self, target: &Target) -> Option<(String, String)> {
-        let grants = || target.grants(&target.account());
-        (!self.left_out.is_empty()).then(|| (self.left_out.join(", "), grants()))
+    pub(crate) fn left_out(&self) -> Option<(String, String)> {
+        (!self.left_out.is_empty()).then(|| (self.left_out.join(", "), self.grants.clone()))
     }
 
     /// Returns why TLS failed, where the URL does not require it and the connection is therefore not encrypted.
@@ -151,7 +152,7 @@ impl Connection {
             }
             Driver::Postgres(connection) => {
                 let rows = sqlx::raw_sql(statement).fetch(connection);
-                let translate = |error| postgres::translate(target, error);
+                let translate = |error| postgres::translate(target, error, &self.grants);
                 row::collect(rows, quantum, cache, translate).await
             }
             Driver::Sqlite(connection) => {

@@ -5,6 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::grant::postgres_role;
 use crate::heartbeat::failure::Class;
 use crate::project::layout::Layout;
 
@@ -19,7 +22,7 @@ pub struct Login {
     pub(super) database: Box<str>,
 }
 
-/// A failure of a poll. The strings are remedies or grants.
+/// A failure of a poll. The strings are remedies, or commands that print grants.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server is unreachable, or rejects every client for now.
@@ -56,10 +59,10 @@ pub enum Error {
     #[error("{} authenticates user `{}` by an unsupported method: {}", .0.address, .0.user, .1)]
     AuthPlugin(Login, String, #[source] sqlx::Error),
     /// A grant is missing.
-    #[error("user `{}` may not read the heartbeats: as the database administrator, run: {}", .0.user, .1)]
+    #[error("user `{}` may not read the heartbeats: as the database administrator, run the output of `{}`", .0.user, .1)]
     Permission(Login, String, #[source] sqlx::Error),
     /// The database is missing or not granted, which MySQL does not distinguish.
-    #[error("user `{}` may not use database `{}`, or it does not exist: correct the database URL, or as the database administrator, run: {}", .0.user, .0.database, .1)]
+    #[error("user `{}` may not use database `{}`, or it does not exist: correct the database URL, or as the database administrator, run the output of `{}`", .0.user, .0.database, .1)]
     NoEntry(Login, String, #[source] sqlx::Error),
     /// The database does not exist.
     #[error("{} has no database `{}`: correct the name in the database URL", .0.address, .0.database)]
@@ -67,6 +70,9 @@ pub enum Error {
     /// The table does not exist, or PostgreSQL hides it. The grants are empty where they can't be the reason.
     #[error("database `{}` has no table `{}`: check that it is {project}'s database, and that `{project}-manage db sync` was run{}", .0.database, .1.services.name, or_run(.2), project = .1.project)]
     MissingTable(Login, &'static Layout, String),
+    /// The table is in another schema of PostgreSQL. The last string is the quoted role.
+    #[error("table `{}` is in schema `{}`, which is not in the search path of user `{}`: add options=-csearch_path={} to the database URL, or as the database administrator, run: ALTER ROLE {} SET search_path = {};", .1.services.name, .2, .0.user, in_url(.2), .3, postgres_role(.2))]
+    OtherSchema(Login, &'static Layout, String, String),
     /// Required columns are missing or not granted. The grants are empty for SQLite.
     #[error("table `{}` has no column `{}` readable by user `{}`: check that it is {}'s table{}", .1.services.name, .2.join("`, `"), .0.user, .1.project, or_run(.3))]
     MissingColumns(Login, &'static Layout, Vec<&'static str>, String),
@@ -103,9 +109,10 @@ impl Error {
             Self::TlsFile(..) | Self::TlsContent(..) | Self::Tls(..) => Class::Tls,
             Self::Auth(..) | Self::AuthPlugin(..) => Class::Auth,
             Self::Permission(..) | Self::NoEntry(..) => Class::Permission,
-            Self::MissingDatabase(..) | Self::MissingTable(..) | Self::MissingColumns(..) => {
-                Class::Schema
-            }
+            Self::MissingDatabase(..)
+            | Self::MissingTable(..)
+            | Self::OtherSchema(..)
+            | Self::MissingColumns(..) => Class::Schema,
             Self::ConnectTimeout(..) | Self::QueryTimeout(..) => Class::Timeout,
             Self::Query(..) => Class::Query,
             Self::Protocol(..) | Self::Driver(_) | Self::Clock(_) => Class::Decode,
@@ -132,12 +139,26 @@ impl Error {
     }
 }
 
+/// Returns a schema's name as the value of `search_path` in the option `options` of a URL, quoted if it needs that.
+fn in_url(schema: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let quoted = if schema.chars().all(plain) {
+        schema.to_owned()
+    } else {
+        postgres_role(schema)
+    };
+    let escaped = quoted.replace('\\', r"\\").replace(' ', r"\ ");
+    utf8_percent_encode(&escaped, NON_ALPHANUMERIC)
+        .to_string()
+        .replace("%5F", "_")
+}
+
 /// Returns the end of a message that names grants, if there are any.
 fn or_run(grant: &str) -> String {
     if grant.is_empty() {
         return String::new();
     }
-    format!(", or as the database administrator, run: {grant}")
+    format!(", or as the database administrator, run the output of `{grant}`")
 }
 
 #[cfg(test)]
@@ -252,17 +273,17 @@ mod tests {
 
     #[test]
     fn a_missing_right_or_table_names_the_grants() {
-        let grant = || "GRANT SELECT;".to_owned();
+        let grant = || "print grants".to_owned();
         check(
             &Error::Permission(login(), grant(), source()),
             Class::Permission,
-            "user `exporter` may not read the heartbeats: as the database administrator, run: GRANT SELECT;",
+            "user `exporter` may not read the heartbeats: as the database administrator, run the output of `print grants`",
         );
         check(
             &Error::NoEntry(login(), grant(), source()),
             Class::Permission,
             "user `exporter` may not use database `cinder`, or it does not exist: correct the database URL, or \
-             as the database administrator, run: GRANT SELECT;",
+             as the database administrator, run the output of `print grants`",
         );
         check(
             &Error::MissingDatabase(login(), source()),
@@ -279,7 +300,14 @@ mod tests {
             &Error::MissingTable(login(), &LAYOUT, grant()),
             Class::Schema,
             "database `cinder` has no table `services`: check that it is cinder's database, and that \
-             `cinder-manage db sync` was run, or as the database administrator, run: GRANT SELECT;",
+             `cinder-manage db sync` was run, or as the database administrator, run the output of `print grants`",
+        );
+        check(
+            &Error::OtherSchema(login(), &LAYOUT, "s".to_owned(), "\"exporter\"".to_owned()),
+            Class::Schema,
+            "table `services` is in schema `s`, which is not in the search path of user `exporter`: add \
+             options=-csearch_path=s to the database URL, or as the database administrator, run: ALTER ROLE \
+             \"exporter\" SET search_path = \"s\";",
         );
         check(
             &Error::MissingColumns(login(), &LAYOUT, vec!["id", "host"], String::new()),
@@ -291,7 +319,7 @@ mod tests {
             &Error::MissingColumns(login(), &LAYOUT, vec!["id", "host"], grant()),
             Class::Schema,
             "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
-             table, or as the database administrator, run: GRANT SELECT;",
+             table, or as the database administrator, run the output of `print grants`",
         );
     }
 

@@ -68,6 +68,7 @@ pub(super) async fn open(
     let schema = Schema {
         readable,
         quantum: column_quantum(target, &mut connection).await?,
+        grants: target.grants(&account),
         account,
         server: session::server(&variables),
     };
@@ -178,7 +179,7 @@ async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: 
     let probe = format!("SELECT 1 FROM `{}` LIMIT 0", target.layout.services.name);
     match sqlx::query(AssertSqlSafe(probe)).execute(connection).await {
         Err(error) => translate(target, error, account),
-        Ok(_) => target.no_columns(account),
+        Ok(_) => target.no_columns(target.grants(account)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! PostgreSQL: connect options, session settings, and the columns that can be read.
 
+mod schema;
+mod server_error;
 mod sqlstate;
 
 use secrecy::ExposeSecret;
@@ -48,26 +50,33 @@ pub(super) async fn open(target: &Target, route: &Route) -> Result<(PgConnection
         .map_err(|error| connecting(target, error))?;
     let columns = columns(target, &mut connection).await?;
     if columns.is_empty() {
-        return Err(target.missing_table());
+        return Err(schema::missing(target, &mut connection).await);
     }
     let services = target.layout.services.name;
     let updated_at = columns
         .iter()
         .find(|(table, name, ..)| table == services && name == "updated_at");
     // -1 means the largest precision.
-    let precision = updated_at.and_then(|(.., modifier)| u32::try_from(*modifier).ok());
+    let precision = updated_at.and_then(|(.., modifier, _)| u32::try_from(*modifier).ok());
+    let schema = columns.iter().find(|(table, ..)| table == services);
+    let account = target.account();
+    let grants = match schema {
+        Some((.., schema)) => target.grants_in(schema, &account),
+        None => target.grants(&account),
+    };
     let readable: Readable = columns
         .into_iter()
-        .filter(|(_, _, is_readable, _)| *is_readable)
+        .filter(|(_, _, is_readable, ..)| *is_readable)
         .map(|(table, name, ..)| (table, name))
         .collect();
     if !readable.has_table(services) {
-        return Err(unreadable(target, &mut connection).await);
+        return Err(unreadable(target, &mut connection, grants).await);
     }
     let schema = Schema {
         readable,
         quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
-        account: target.account(),
+        account,
+        grants,
         server: Some(SERVER.to_owned()),
     };
     Ok((connection, schema))
@@ -125,9 +134,9 @@ async fn options(target: &Target, route: &Route) -> Result<PgConnectOptions, Err
     Ok(options)
 }
 
-/// A column in the schema: table, name, whether the user may read it, and the type modifier, which for a time is its
-/// precision, or -1 if none is given.
-type SchemaColumn = (String, String, bool, i32);
+/// A column in the schema: table, name, whether the user may read it, the type modifier, which for a time is its
+/// precision, or -1 if none is given, and the name of the schema.
+type SchemaColumn = (String, String, bool, i32, String);
 
 /// Returns the columns of both tables. A table is absent if it does not exist, or without USAGE on its schema.
 async fn columns(
@@ -136,26 +145,28 @@ async fn columns(
 ) -> Result<Vec<SchemaColumn>, Error> {
     let clusters = target.layout.clusters.as_ref();
     let statement = format!(
-        "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'SELECT'), a.atttypmod \
-         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+        "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'SELECT'), a.atttypmod, \
+         n.nspname::text \
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid IN (to_regclass('{}'), to_regclass('{}')) AND a.attnum > 0 AND NOT a.attisdropped",
         target.layout.services.name,
         clusters.map_or("", |table| table.name)
     );
+    let translate = |error| translate(target, error, &target.grants(&target.account()));
     let rows = sqlx::raw_sql(AssertSqlSafe(in_transaction(target, &statement)))
         .fetch_all(connection)
         .await
-        .map_err(|error| translate(target, error))?;
+        .map_err(translate)?;
     let columns: Result<_, sqlx::Error> = rows.iter().map(SchemaColumn::from_row).collect();
-    columns.map_err(|error| translate(target, error))
+    columns.map_err(translate)
 }
 
 /// Returns the server's own error for a table without readable columns.
-async fn unreadable(target: &Target, connection: &mut PgConnection) -> Error {
+async fn unreadable(target: &Target, connection: &mut PgConnection, grants: String) -> Error {
     let probe = format!("SELECT 1 FROM {} LIMIT 0", target.layout.services.name);
     let probe = sqlx::raw_sql(AssertSqlSafe(probe));
     match probe.execute(connection).await {
-        Err(error) => translate(target, error),
-        Ok(_) => target.no_columns(&target.account()),
+        Err(error) => translate(target, error, &grants),
+        Ok(_) => target.no_columns(grants),
     }
 }

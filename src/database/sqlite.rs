@@ -47,6 +47,7 @@ pub(super) async fn open(target: &Target) -> Result<(SqliteConnection, Schema), 
         // SQLAlchemy writes times as text with six decimals.
         quantum: Quantum::MICROSECOND,
         account: target.account(),
+        grants: String::new(),
         server: None,
     };
     Ok((connection, schema))

@@ -18,6 +18,8 @@ pub(super) struct Schema {
     pub quantum: Quantum,
     /// The account that grants must name, quoted.
     pub account: String,
+    /// The command that prints the grants for the account.
+    pub grants: String,
     /// An expression for the server that answers, see [`Reading::server`](crate::heartbeat::service::Reading::server).
     pub server: Option<String>,
 }
@@ -207,6 +209,7 @@ mod tests {
             readable: readable.collect(),
             quantum: Quantum::TRUNCATED,
             account: String::new(),
+            grants: String::new(),
             server: Some("@@hostname".to_owned()),
         };
         LAYOUT.statement(&PLAIN, &schema)

@@ -82,11 +82,17 @@ impl Target {
         }
     }
 
-    /// Returns the statements that let this account read the tables; empty for SQLite.
+    /// Returns the command that prints the grants for this account; empty for SQLite.
     pub(super) fn grants(&self, account: &str) -> String {
-        grant::statements(self.url.engine, self.layout, &self.url.database, account)
-            .unwrap_or_default()
-            .join(" ")
+        // Often the search path is one schema.
+        let path = self.url.search_path.as_deref().unwrap_or_default();
+        let schema = Some(path).filter(|path| is_schema(path));
+        self.grants_in(schema.unwrap_or(grant::DEFAULT_SCHEMA), account)
+    }
+
+    /// Returns the command that prints the grants on tables in this schema of PostgreSQL.
+    pub(super) fn grants_in(&self, schema: &str, account: &str) -> String {
+        grant::command(self.url.engine, &self.url.database, schema, account)
     }
 
     /// Returns the server's own limit on a statement.
@@ -105,22 +111,18 @@ impl Target {
         }
     }
 
-    pub(super) fn missing_columns(&self, columns: Vec<&'static str>, account: &str) -> Error {
-        Error::MissingColumns(self.login(), self.layout, columns, self.grants(account))
+    pub(super) fn missing_columns(&self, columns: Vec<&'static str>, grants: String) -> Error {
+        Error::MissingColumns(self.login(), self.layout, columns, grants)
     }
 
     /// Returns the error for a table that the server shows without columns.
-    pub(super) fn no_columns(&self, account: &str) -> Error {
-        self.missing_columns(self.layout.services.column_names().collect(), account)
+    pub(super) fn no_columns(&self, grants: String) -> Error {
+        self.missing_columns(self.layout.services.column_names().collect(), grants)
     }
 
+    /// Returns the error for a table that does not exist.
     pub(super) fn missing_table(&self) -> Error {
-        // PostgreSQL hides the tables of a schema without USAGE; MySQL reports another error.
-        let grant = match self.url.engine {
-            Engine::Postgres => self.grants(&self.account()),
-            Engine::MySql | Engine::Sqlite => String::new(),
-        };
-        Error::MissingTable(self.login(), self.layout, grant)
+        Error::MissingTable(self.login(), self.layout, String::new())
     }
 
     /// Returns the error for a name without an address.
@@ -159,6 +161,11 @@ impl Target {
 pub(super) fn closed() -> sqlx::Error {
     let closed = "the server closed the connection";
     sqlx::Error::Io(io::Error::new(ErrorKind::UnexpectedEof, closed))
+}
+
+/// Returns whether a search path is the name of one schema that needs no quotation marks.
+fn is_schema(path: &str) -> bool {
+    !path.is_empty() && path.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(crate) struct Reader {
     /// The database to read; only [`set_target`](Self::set_target) may change it.
     pub(crate) target: Target,
     kept: Option<Kept>,
-    /// Unreadable names and grants of the last warning.
+    /// Unreadable names, and the command for grants, of the last warning.
     left_out: Option<(String, String)>,
     /// Why the last connection is not encrypted although the server offers it.
     unencrypted: Option<String>,
@@ -108,14 +108,15 @@ impl Reader {
     /// Connects. Warns when the unreadable columns change, or the reason to go without TLS.
     async fn open(&mut self) -> Result<Kept, database::Error> {
         let connection = Connection::open(&self.target).await?;
-        let left_out = connection.left_out(&self.target);
-        if let Some((names, grant)) = &left_out
+        let left_out = connection.left_out();
+        if let Some((names, grants)) = &left_out
             && left_out != self.left_out
         {
             warn!(
                 names,
-                grant,
-                "some columns or tables are not readable: the release is old and lacks them, or a grant is missing"
+                grants,
+                "some columns or tables are not readable: the release is old and lacks them, or a grant is missing, which \
+                 the output of this command adds"
             );
         }
         self.left_out = left_out;

@@ -93,29 +93,83 @@ fn a_wrong_password_names_the_user_and_not_the_password() {
 }
 
 #[test]
-fn a_missing_grant_prints_statements_that_fix_it() {
+fn a_missing_grant_names_the_command_that_prints_it() {
     for product in Product::servers() {
         let database = Database::new(product);
         database.insert(&[]);
         let (user, url) = database.user("p");
         if database.engine == Engine::MySql {
             // MySQL refuses access to a database without any privilege in it.
-            check(&url, "permission", &["GRANT SELECT"]);
+            check(&url, "permission", &["print grants"]);
             let other = format!("GRANT CREATE ON {}.other TO '{user}'@'%'", database.name);
             database.execute(&[&other]);
         }
-        check(&url, "permission", &["GRANT SELECT"]);
+        check(&url, "permission", &["print grants"]);
         let exporter = Exporter::start(&url, &[]);
         exporter.wait_for_failure("permission");
         let (_, message) = refusal(&url);
-        let (_, statements) = message.split_once("run: ").unwrap();
-        for statement in statements
-            .split_inclusive(';')
-            .filter(|text| text.contains("GRANT"))
-        {
-            database.execute(&[statement]);
-        }
+        database.run_grants(&message);
         exporter.wait_for_services();
+    }
+}
+
+#[test]
+fn a_schema_other_than_public_is_read_and_named_in_grants() {
+    let database = Database::new(Product::Postgres);
+    database.insert(&[]);
+    database.execute(&[
+        "CREATE SCHEMA \"Volume's\"",
+        "ALTER TABLE services SET SCHEMA \"Volume's\"",
+        "ALTER TABLE clusters SET SCHEMA \"Volume's\"",
+    ]);
+    let (user, url) = database.user("p");
+    let found = format!(
+        "table `services` is in schema `Volume's`, which is not in the search path of user `{user}`"
+    );
+    check(&url, "schema", &[&found]);
+
+    // The option names the schema; the user may not use it yet.
+    let (_, message) = refusal(&url);
+    let (_, option) = message.split_once("add ").unwrap();
+    let (option, _) = option.split_once(" to the database URL").unwrap();
+    let option = format!("{url}?{option}");
+    check(&option, "schema", &["--schema 'Volume'\\''s'"]);
+    let exporter = Exporter::start(&option, &[]);
+    exporter.wait_for_failure("schema");
+    let grants = database.run_grants(&refusal(&option).1);
+    assert!(
+        grants.contains("GRANT USAGE ON SCHEMA \"Volume's\""),
+        "{grants}"
+    );
+    exporter.wait_for_services();
+
+    // So does the role, by the statement that the message names.
+    let (_, message) = refusal(&url);
+    let (_, statement) = message.split_once("run: ").unwrap();
+    database.execute(&[statement]);
+    Exporter::start(&url, &[]).wait_for_services();
+
+    // Without a grant on the tables, the schema is named as well.
+    database.execute(&[&format!(
+        "REVOKE SELECT ON ALL TABLES IN SCHEMA \"Volume's\" FROM {user}"
+    )]);
+    check(&url, "permission", &["--schema 'Volume'\\''s'"]);
+    database.run_grants(&refusal(&url).1);
+    exporter.wait_for_services();
+}
+
+#[test]
+fn an_error_of_postgresql_does_not_name_a_line_of_its_source() {
+    let database = Database::new(Product::Postgres);
+    let (user, url) = database.user("p");
+    database.execute(&["ALTER TABLE services RENAME report_count TO reports"]);
+    let messages = [
+        refusal(&url).1,
+        refusal(&with(&url, &user, "nobody")).1,
+        refusal(&with(&url, &database.name, "missing")).1,
+    ];
+    for message in messages {
+        assert!(!message.contains(" at line "), "{message}");
     }
 }
 
@@ -248,7 +302,7 @@ fn unix_sockets_work() {
     );
     Exporter::start(&with(&url, "127.0.0.1:", "no.such.host.invalid:"), &[]).wait_for_services();
 
-    let database = Database::new(Engine::Postgres);
+    let database = Database::new(Product::Postgres);
     database.insert(&[]);
     let url = database.url();
     let (address, _) = url.split_once('@').unwrap();

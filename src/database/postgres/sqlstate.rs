@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use sqlx::error::DatabaseError;
 
+use super::server_error;
 use crate::database::error::Error;
 use crate::database::target::{self, Target};
 
@@ -26,17 +27,18 @@ pub(super) fn connecting(target: &Target, error: sqlx::Error) -> Error {
         sqlx::Error::Protocol(ref message) if message.contains("SSLRequest: 0x00") => {
             Error::Connect(target.login(), target::closed())
         }
-        error => match translate(target, error) {
+        error => match translate(target, error, &target.grants(&target.account())) {
             Error::Lost(login, error) => Error::Connect(login, error),
             error => error,
         },
     }
 }
 
-/// Translates an error of the server by its SQLSTATE.
+/// Translates an error of the server by its SQLSTATE; `grants` is the command that prints them.
 ///
 /// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-pub(in crate::database) fn translate(target: &Target, error: sqlx::Error) -> Error {
+pub(in crate::database) fn translate(target: &Target, error: sqlx::Error, grants: &str) -> Error {
+    let error = server_error::without_place(error);
     let login = target.login();
     let state = error.as_database_error().and_then(DatabaseError::code);
     match state.as_deref().unwrap_or_default() {
@@ -46,7 +48,7 @@ pub(in crate::database) fn translate(target: &Target, error: sqlx::Error) -> Err
         // Shutting down, crashed, idle for too long; from PgBouncer: server lost or not reachable, idle for too long.
         "57P01" | "57P02" | "57P05" | "08006" | "08003" | "08P01" => Error::Lost(login, error),
         "28000" | "28P01" => Error::Auth(login, "", error),
-        "42501" => Error::Permission(login, target.grants(&target.account()), error),
+        "42501" => Error::Permission(login, grants.to_owned(), error),
         "3D000" => Error::MissingDatabase(login, error),
         "42P01" => target.missing_table(),
         // Cancelled by statement_timeout or lock_timeout.

@@ -1,6 +1,7 @@
 //! Databases with Cinder's own schema, one a test, and users with exactly the printed grants.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 use openstack_heartbeat_exporter::database::grant;
@@ -297,7 +298,26 @@ impl Database {
             Engine::MySql => grant::mysql_account(user, "%"),
             _ => grant::postgres_role(user),
         };
-        grant::statements(self.engine, &cinder::LAYOUT, &self.name, &account).unwrap_or_default()
+        grant::statements(self.engine, &cinder::LAYOUT, &self.name, "public", &account)
+            .unwrap_or_default()
+    }
+
+    /// Runs the command for grants that a message names, and its output on the database. Returns the output.
+    pub(crate) fn run_grants(&self, message: &str) -> String {
+        let (_, rest) = message
+            .split_once("`openstack-heartbeat-exporter ")
+            .unwrap_or_else(|| panic!("no command in: {message}"));
+        let (arguments, _) = rest.split_once('`').unwrap();
+        // A shell reads the words, as it would for an administrator.
+        let output = Command::new("sh")
+            .args(["-c", &format!("exec \"$0\" {arguments}")])
+            .arg(env!("CARGO_BIN_EXE_openstack-heartbeat-exporter"))
+            .output()
+            .unwrap();
+        let statements = String::from_utf8(output.stdout).unwrap();
+        assert!(statements.contains("GRANT"), "{arguments}: {statements}");
+        self.execute(&statements.lines().collect::<Vec<_>>());
+        statements
     }
 
     /// Creates a user with exactly the grants that the exporter prints, and returns its URL.
