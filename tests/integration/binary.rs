@@ -440,8 +440,11 @@ fn demo_shows_six_services_and_prints_its_address() {
             host,
         )
     };
-    let metrics = exporter.wait_for("a proven skew", |metrics| skew(metrics, "block1").is_some());
-    for (host, truth) in [("block1", -75.0), ("network@lvmdriver-network", 3.0)] {
+    let truths = [("block1", -75.0), ("network@lvmdriver-network", 3.0)];
+    let metrics = exporter.wait_for("proven skews", |metrics| {
+        truths.iter().all(|(host, _)| skew(metrics, host).is_some())
+    });
+    for (host, truth) in truths {
         let estimate = skew(&metrics, host).unwrap();
         assert!((estimate - truth).abs() < 1.5, "{host}: {estimate}");
     }
