@@ -10,7 +10,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 use crate::support::alertmanager::{Alertmanager, Inbox, Notification};
 use crate::support::database::Database;
 use crate::support::exporter::Exporter;
-use crate::support::prometheus::Prometheus;
+use crate::support::prometheus::{Prometheus, Release};
 use crate::support::server::Server;
 use crate::support::writer::{BINARY, Clock, Writer};
 use crate::support::{folder, wait_for};
@@ -69,7 +69,8 @@ struct Chain {
 }
 
 impl Chain {
-    fn start(database: &Database) -> Self {
+    /// `release` is the Prometheus, or the newest Alertmanager with it.
+    fn start(database: &Database, release: Release) -> Self {
         let exporter = Exporter::start(
             &database.url(),
             &[
@@ -80,17 +81,20 @@ impl Chain {
             ],
         );
         let inbox = Inbox::start();
-        let alertmanager = Alertmanager::start(&faster(&example(&inbox)));
+        let example = faster(&example(&inbox));
+        let alertmanager = match release {
+            Release::Oldest => Alertmanager::start(&example),
+            _ => Alertmanager::start_newest(&example),
+        };
         let rules = folder("rules").join("openstack-heartbeat.rules.yml");
         std::fs::write(&rules, faster(embedded::RULES)).unwrap();
         let sections = format!(
-            "rule_files: ['{}']\n\
-             alerting:\n  alertmanagers:\n  - static_configs:\n    - targets: ['{}']\n",
-            rules.display(),
+            "alerting:\n  alertmanagers:\n  - static_configs:\n    - targets: ['{}']\n",
             alertmanager.address()
         );
+        let targets = [exporter.address().to_string()];
         let prometheus =
-            Prometheus::with_configuration(&[exporter.address().to_string()], &sections);
+            Prometheus::of_release(release, &targets, &sections, "", Some(rules.as_path()));
         Self {
             inbox,
             _exporter: exporter,
@@ -145,9 +149,9 @@ fn page(notification: &Notification, status: &str, name: &str, host: Option<&str
 }
 
 /// Starts five services, each on its own host, and everything behind them; returns when their clocks are known.
-fn cloud(database: &Database) -> (Vec<Writer>, Chain) {
+fn cloud(database: &Database, release: Release) -> (Vec<Writer>, Chain) {
     let writers: Vec<Writer> = (0..5).map(|number| service(database, number)).collect();
-    let chain = Chain::start(database);
+    let chain = Chain::start(database, release);
     let known = "openstack_service_clock_skew_upper_bound_seconds";
     chain
         .prometheus
@@ -182,7 +186,7 @@ fn service(database: &Database, number: usize) -> Writer {
 fn a_stopped_service_and_a_hanging_database_page_once_each() {
     let server = Server::start(Engine::MySql);
     let database = Database::on(Engine::MySql, &server.url());
-    let (writers, chain) = cloud(&database);
+    let (writers, chain) = cloud(&database, Release::Oldest);
 
     writers[0].stop();
     let told = chain.wait_for_notification(1);
@@ -229,7 +233,7 @@ fn a_stopped_service_and_a_hanging_database_page_once_each() {
 #[test]
 fn a_clock_step_and_services_that_stop_together_page_once_each() {
     let database = Database::new(Engine::MySql);
-    let (writers, chain) = cloud(&database);
+    let (writers, chain) = cloud(&database, Release::Labelling.or_oldest());
 
     // The service is down too, and no notification blames the service.
     writers[1].set_clock(40);
@@ -273,7 +277,6 @@ fn a_clock_step_and_services_that_stop_together_page_once_each() {
 
 #[test]
 fn warnings_are_muted_by_their_cause_and_pages_are_not() {
-    const SERVICE: &str = "binary=cinder-volume host=block1";
     let cases = [
         (
             "HeartbeatDatabaseUnreachable critical",
@@ -319,7 +322,14 @@ fn warnings_are_muted_by_their_cause_and_pages_are_not() {
         ),
     ];
     let inbox = Inbox::start();
-    let alertmanager = Alertmanager::start(&example(&inbox));
+    for alertmanager in [Alertmanager::start, Alertmanager::start_newest] {
+        mutes(&alertmanager(&example(&inbox)), &cases);
+    }
+}
+
+/// Checks which alerts mute which.
+fn mutes(alertmanager: &Alertmanager, cases: &[(&str, &str, bool)]) {
+    const SERVICE: &str = "binary=cinder-volume host=block1";
     alertmanager.wait_until_ready();
     let labels = |alert: &str, region: &str| {
         let (name, severity) = alert.split_once(' ').unwrap();
@@ -330,14 +340,14 @@ fn warnings_are_muted_by_their_cause_and_pages_are_not() {
         };
         format!("alertname=OpenStack{name} severity={severity} region={region} {service}")
     };
-    for (number, (source, target, _)) in cases.into_iter().enumerate() {
+    for (number, (source, target, _)) in cases.iter().enumerate() {
         alertmanager.add(&labels(source, &number.to_string()));
         alertmanager.add(&labels(target, &number.to_string()));
         // The same fault in another cloud mutes nothing here.
         alertmanager.add(&labels(target, &format!("not-{number}")));
     }
     let expected: BTreeSet<(String, String)> = cases
-        .into_iter()
+        .iter()
         .enumerate()
         .filter(|(_, (_, _, muted))| *muted)
         .map(|(number, (_, target, _))| {

@@ -13,7 +13,7 @@ use openstack_heartbeat_exporter::publish::table;
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program};
 use crate::support::http;
-use crate::support::prometheus::Prometheus;
+use crate::support::prometheus::{Prometheus, Release};
 use crate::support::server::Server;
 
 /// A proxy between Prometheus and the exporter that records headers, and can change the request.
@@ -137,8 +137,17 @@ fn full_database() -> Database {
     database
 }
 
-/// Checks that everything that the exporter serves arrives.
+/// Checks that everything that the exporter serves arrives, with each Prometheus.
 fn everything_arrives(accept: Option<&'static str>, content_type: &str) {
+    for release in [Release::Oldest, Release::Newest, Release::Labelling] {
+        if Release::all().contains(&release) {
+            eprintln!("with {release:?}");
+            everything_arrives_with(release, accept, content_type);
+        }
+    }
+}
+
+fn everything_arrives_with(release: Release, accept: Option<&'static str>, content_type: &str) {
     let database = full_database();
     let hosts = hostile_hosts();
     for (sql, _) in &hosts {
@@ -147,7 +156,7 @@ fn everything_arrives(accept: Option<&'static str>, content_type: &str) {
     let exporter = Exporter::start(&database.url(), &[]);
     let page = exporter.wait_for_services();
     let proxy = Proxy::start(exporter.address(), accept);
-    let prometheus = Prometheus::start(proxy.address);
+    let prometheus = Prometheus::start_release(release, proxy.address);
 
     prometheus.wait_for("every sample arrives", |prometheus| {
         let page = exporter.metrics().0;

@@ -600,7 +600,7 @@ fn prometheus_scrapes_over_mutual_tls_with_a_password() {
             "  scheme: https\n  basic_auth: {{username: prometheus, password: {password}}}\n  tls_config:\n    \
              ca_file: {ca}\n    cert_file: {certificate}\n    key_file: {key}\n"
         );
-        Prometheus::with_job(&[site.exporter.address().to_string()], "", &job)
+        Prometheus::with_job(&[site.exporter.address().to_string()], &job)
     };
     let (right, wrong) = (scrape("right"), scrape("wrong"));
     right.wait_for("scrapes succeed", |prometheus| {

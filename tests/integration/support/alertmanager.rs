@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::process::Process;
-use super::{folder, free_port, wait_for};
+use super::{folder, free_port, newer, wait_for};
 
 /// An Alertmanager; killed when dropped.
 pub(crate) struct Alertmanager {
@@ -19,13 +20,24 @@ pub(crate) struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts an Alertmanager with this text as its `alertmanager.yml`.
+    /// Starts Debian 12's Alertmanager with this text as its `alertmanager.yml`.
     pub(crate) fn start(text: &str) -> Self {
+        Self::start_program(Path::new("prometheus-alertmanager"), text)
+    }
+
+    /// Starts the newest Alertmanager that `tests/run` has.
+    pub(crate) fn start_newest(text: &str) -> Self {
+        let program = newer("prometheus-alertmanager");
+        let program = program.unwrap_or_else(|| "prometheus-alertmanager".into());
+        Self::start_program(&program, text)
+    }
+
+    fn start_program(program: &Path, text: &str) -> Self {
         let folder = folder("alertmanager");
         let config = folder.join("alertmanager.yml");
         std::fs::write(&config, text).unwrap();
         let port = free_port();
-        let mut command = Command::new("prometheus-alertmanager");
+        let mut command = Command::new(program);
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", folder.join("data").display()))

@@ -30,6 +30,16 @@ pub(crate) fn env(name: &str) -> String {
     })
 }
 
+/// Returns a program of Prometheus, Alertmanager or `VictoriaMetrics` that is newer than Debian 12's, if `tests/run` has
+/// unpacked them.
+pub(crate) fn newer(program: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("HEARTBEAT_TEST_MONITORING");
+    if folder.is_none() {
+        eprintln!("NOT CHECKED: a newer {program}, since HEARTBEAT_TEST_MONITORING is not set");
+    }
+    Some(PathBuf::from(folder?).join(program))
+}
+
 /// Returns a name that no other test of this run uses.
 pub(crate) fn unique(prefix: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
