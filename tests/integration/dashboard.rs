@@ -9,7 +9,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
 use crate::support::exporter::Exporter;
-use crate::support::prometheus::Prometheus;
+use crate::support::prometheus::{Prometheus, Release};
 use crate::support::server::Server;
 use crate::support::writer::{BINARY, Clock, Writer};
 use crate::support::{folder, free_port};
@@ -127,13 +127,12 @@ fn exporter(url: &str, address: &str) -> Exporter {
 }
 
 /// Starts a Prometheus with one alert; another test has the rules.
-fn prometheus(targets: &[String]) -> Prometheus {
+fn prometheus(release: Release, targets: &[String]) -> Prometheus {
     let rules = folder("rules").join("rules.yml");
     let alert = "groups:\n- name: test\n  rules:\n  - alert: OpenStackServiceDown\n    \
                  expr: openstack_service_up == 0\n    labels: {severity: critical}\n";
     std::fs::write(&rules, alert).unwrap();
-    let sections = format!("rule_files: ['{}']\n", rules.display());
-    Prometheus::with_configuration(targets, &sections)
+    Prometheus::of_release(release, targets, "", "", Some(&rules))
 }
 
 /// Starts services with a heartbeat every second, and one that an operator disabled, which is not counted.
@@ -211,13 +210,24 @@ fn shows_the_trouble(dashboard: &Dashboard) {
 
 #[test]
 fn every_query_returns_the_data_of_its_panel() {
+    every_query_returns_data(Release::Oldest);
+}
+
+#[test]
+fn every_query_returns_the_data_of_its_panel_with_type_and_unit_labels() {
+    if Release::all().contains(&Release::Labelling) {
+        every_query_returns_data(Release::Labelling);
+    }
+}
+
+fn every_query_returns_data(release: Release) {
     let mut server = Server::start(Engine::Postgres);
     let database = Database::on(Engine::Postgres, &server.url());
     let [_steady, skewed, stopped, ahead, _behind, _disabled] = services(&database);
     let addresses = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
     let url = database.url();
     let [first, _second] = [0, 1].map(|index: usize| exporter(&url, &addresses[index]));
-    let prometheus = prometheus(&addresses);
+    let prometheus = prometheus(release, &addresses);
     let dashboard = Dashboard::new(&prometheus, &addresses);
 
     prometheus.wait_for("both exporters know all clocks", |prometheus| {

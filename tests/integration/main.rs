@@ -24,6 +24,7 @@ mod oslo;
 mod page;
 mod prometheus;
 mod reload;
+mod rules;
 mod secrets;
 mod skew;
 mod soak;
