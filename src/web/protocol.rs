@@ -115,6 +115,9 @@ where
         let connection = http1::Builder::new()
             // The connection's own timeout covers the head.
             .header_read_timeout(None)
+            // Some clients, such as `nc -N`, close their side after the request. One that has left looks the same: writing
+            // to it fails, or the connection's timeout ends it.
+            .half_close(true)
             .max_buf_size(MAX_HEADER_BYTES)
             .serve_connection(stream, service);
         watcher.watch(connection).await

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
@@ -302,6 +302,18 @@ async fn pipeline(address: SocketAddr) {
     }
 }
 
+/// Requests a hundred pages at once, closes its side, and reads none.
+async fn half_closed(address: SocketAddr) {
+    let requests = SCRAPE.repeat(100);
+    loop {
+        let mut stream = connect(address).await;
+        let _ = stream.write_all(requests.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        // Ready once the exporter closes the connection.
+        let _ = stream.ready(Interest::ERROR).await;
+    }
+}
+
 /// Begins a TLS handshake, and abandons it.
 async fn half_handshake(address: SocketAddr, config: Arc<ClientConfig>) {
     loop {
@@ -364,6 +376,7 @@ fn prometheus_is_served_during_attacks() {
     check(&exporter, &client, "idle connections", 10_000, idle);
     check(&exporter, &client, "oversized heads", 100, oversized_head);
     check(&exporter, &client, "pipelines", 200, pipeline);
+    check(&exporter, &client, "half-closed", 1000, half_closed);
     assert_eq!(exporter.terminate().code(), Some(0));
 }
 
