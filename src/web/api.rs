@@ -4,20 +4,17 @@ use hyper::{Request, Response, StatusCode};
 
 use super::response::{Body, JSON, compressed, encoded, error};
 use super::site::Site;
-use super::{negotiation, query};
-use crate::publish::rendered::Selection;
+use super::{negotiation, parameters};
 use crate::report::json;
 
 /// Returns all services; `?down` selects those that the API lists as down, disabled ones included.
 pub(super) async fn services(site: &Site, request: &Request<()>) -> Response<Body> {
+    let selection = match parameters::selection(request.uri().query()) {
+        Ok(selection) => selection,
+        Err(message) => return error(StatusCode::BAD_REQUEST, &message),
+    };
     let Some(rendered) = site.latest.rendered() else {
         return no_snapshot();
-    };
-    let down = query::pairs(request.uri().query()).any(|(name, _)| name == "down");
-    let selection = if down {
-        Selection::Down
-    } else {
-        Selection::All
     };
     let encoding = negotiation::request_encoding(request);
     let ready = rendered.ready_json(selection, encoding).cloned();
@@ -44,6 +41,9 @@ pub(super) fn service(
     binary: &str,
     host: &str,
 ) -> Response<Body> {
+    if let Err(message) = parameters::none(request.uri().query()) {
+        return error(StatusCode::BAD_REQUEST, &message);
+    }
     let Some(rendered) = site.latest.rendered() else {
         return no_snapshot();
     };

@@ -10,6 +10,7 @@ pub mod handshake;
 pub(crate) mod login;
 pub mod negotiation;
 pub(crate) mod page;
+mod parameters;
 mod protocol;
 pub(crate) mod query;
 pub(crate) mod rate_limit;

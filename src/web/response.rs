@@ -90,9 +90,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 pub(super) const JSON: &str = "application/json";
 
-/// Returns an error as JSON. `message` must need no escaping.
-pub(super) fn error(status: StatusCode, message: &'static str) -> Response<Body> {
-    let body = format!("{{\"error\":\"{message}\"}}\n");
+/// Returns an error as JSON.
+pub(super) fn error(status: StatusCode, message: &str) -> Response<Body> {
+    let body = format!("{{\"error\":{}}}\n", serde_json::Value::from(message));
     in_pieces(status, JSON, Arc::new([body.into()]))
 }
 

@@ -81,7 +81,8 @@ impl<'a> Route<'a> {
 pub async fn answer(site: &Site, request: &Request<()>) -> Response<Body> {
     let path = request.uri().path();
     let (route, name) = Route::of(path, site).unzip();
-    let refuse = if path.starts_with(API) { error } else { plain };
+    let refuse: fn(StatusCode, &'static str) -> Response<Body> =
+        if path.starts_with(API) { error } else { plain };
     let rules = site.access.rules();
     let checked = if route.as_ref().is_some_and(Route::is_open) {
         Ok(())

@@ -180,11 +180,22 @@ fn errors_below_api_are_json() {
         ("GET", "/api/v1/services/cinder-volume", 404),
         ("GET", "/api/v2/services", 404),
         ("POST", "/api/v1/services", 405),
+        ("GET", "/api/v1/services?dwn", 400),
+        ("GET", "/api/v1/services?down&down", 400),
+        ("GET", "/api/v1/services?down=no", 400),
+        ("GET", "/api/v1/services?%22%5C%00%3Cb%3E=%22", 400),
+        ("GET", "/api/v1/services/cinder-volume/block1?down", 400),
+        ("GET", "/api/v1/services/cinder-volume/nobody?x=y", 400),
     ] {
         let answer = exporter.request(method, path, &[]);
         assert_eq!(answer.status, status, "{path}");
         assert!(json(&answer)["error"].is_string(), "{path}");
     }
+    let answer = json(&exporter.get("/api/v1/services?%22%5C%00%3Cb%3E=%22"));
+    let message = answer["error"].as_str().unwrap();
+    assert!(message.contains(
+        "unknown parameter `\"\\\0<b>` in the query of /api/v1/services: it accepts `down`"
+    ));
     let elsewhere = exporter.get("/nowhere").headers;
     assert!(elsewhere["content-type"].starts_with("text/plain"));
 }
@@ -228,8 +239,19 @@ fn abandoned_rows_do_not_hide_an_outage() {
             .contains("runbooks/OpenStackServiceAbandoned.md")
     );
     // Cinder's verdict does not change.
-    let down = json(&exporter.get("/api/v1/services?down"));
-    assert_eq!(down["services"].as_array().unwrap().len(), 15);
+    for (query, count) in [
+        ("?down", 15),
+        ("?down=true", 15),
+        ("?down=false", 16),
+        ("", 16),
+    ] {
+        let listed = json(&exporter.get(&format!("/api/v1/services{query}")));
+        assert_eq!(
+            listed["services"].as_array().unwrap().len(),
+            count,
+            "{query}"
+        );
+    }
 }
 
 #[test]
