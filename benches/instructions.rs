@@ -163,6 +163,8 @@ fn observe(tracker: &mut Tracker, rows: &mut [Service], poll: i64) -> Snapshot {
     let reading = Reading {
         now: DatabaseTime(now),
         server: None,
+        read_only: false,
+        replayed: None,
         quantum: Quantum::TRUNCATED,
         services: rows.to_vec(),
         clusters: Vec::new(),

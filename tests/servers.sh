@@ -170,6 +170,9 @@ default_time_zone = '+05:45'
 ssl_ca = $HEARTBEAT_TEST_DIR/tls/ca.pem
 ssl_cert = $HEARTBEAT_TEST_DIR/tls/server.pem
 ssl_key = $HEARTBEAT_TEST_DIR/tls/server.key
+# Nodes of Galera that copy this folder to one another would need stunnel for TLS.
+[sst]
+ssl_mode = DISABLED
 CNF
 }
 

@@ -146,6 +146,8 @@ fn reading(heartbeats: &[Heartbeat], at: f64) -> Reading {
     Reading {
         now: DatabaseTime(time(at)),
         server: None,
+        read_only: false,
+        replayed: None,
         quantum: Quantum::TRUNCATED,
         rows: services.len(),
         services,

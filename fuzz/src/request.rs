@@ -56,6 +56,8 @@ fn site() -> Site {
     let reading = Reading {
         now: DatabaseTime(now),
         server: None,
+        read_only: false,
+        replayed: None,
         quantum: Quantum::TRUNCATED,
         rows: services.len(),
         services,

@@ -113,6 +113,8 @@ impl Poll {
         Reading {
             now: DatabaseTime(now),
             server: None,
+            read_only: false,
+            replayed: None,
             quantum,
             rows: services.len() + usize::from(self.rejected),
             clusters: self

@@ -82,6 +82,12 @@ pub enum Error {
     /// The statement took longer than the limit.
     #[error("{} did not answer within {}: check its load and locks, or raise database.query-timeout", .0.address, humantime::format_duration(*.1))]
     QueryTimeout(Login, Duration),
+    /// The server answers, but is known not to be current. The strings are the evidence and the remedy.
+    #[error("{} is not current: {}: {}", .0.address, .1, .2)]
+    Stale(Login, String, &'static str),
+    /// A node without its cluster refuses to read.
+    #[error("{} is cut off from its Galera cluster, or not ready: check wsrep_cluster_status and wsrep_ready on this node, and the network between the nodes", .0.address)]
+    NotReady(Login, #[source] sqlx::Error),
     /// Any other error of the server.
     #[error("{} reported an error: check the server's log", .0.address)]
     Query(Login, #[source] sqlx::Error),
@@ -115,6 +121,7 @@ impl Error {
             | Self::MissingColumns(..) => Class::Schema,
             Self::ConnectTimeout(..) | Self::QueryTimeout(..) => Class::Timeout,
             Self::Query(..) => Class::Query,
+            Self::Stale(..) | Self::NotReady(..) => Class::Stale,
             Self::Protocol(..) | Self::Driver(_) | Self::Clock(_) => Class::Decode,
         }
     }
@@ -334,6 +341,12 @@ mod tests {
             &Error::Query(login(), source()),
             Class::Query,
             "db:3306 reported an error: check the server's log",
+        );
+        check(
+            &Error::NotReady(login(), source()),
+            Class::Stale,
+            "db:3306 is cut off from its Galera cluster, or not ready: check wsrep_cluster_status and wsrep_ready on \
+             this node, and the network between the nodes",
         );
         check(
             &Error::Protocol(login(), source()),

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Decode, MySql, Row, ValueRef as _};
 
 use super::error::Error;
 use super::row::EngineRow;
-use super::statement::{Dialect, Readable, Schema};
+use super::statement::{Answerer, Dialect, Readable, Schema};
 use super::target::Target;
 use super::tls::{self, Route};
 use super::{grant, quantum};
@@ -58,7 +58,16 @@ pub(super) async fn open(
         .await
         .map_err(|error| translate(target, error, &target.account()))?;
     limit_statements(target, &mut connection).await;
+    session::lift_limit(&mut connection)
+        .await
+        .map_err(|error| translate(target, error, &target.account()))?;
     let variables = session::variables(&mut connection).await;
+    if let Some(statement) = session::corrections(&variables) {
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await
+            .map_err(|error| translate(target, error, &target.account()))?;
+    }
     let readable = columns(target, &mut connection).await?;
     let account = account(&mut connection).await;
     let account = account.unwrap_or_else(|| target.account());
@@ -70,7 +79,11 @@ pub(super) async fn open(
         quantum: column_quantum(target, &mut connection).await?,
         grants: target.grants(&account),
         account,
-        server: session::server(&variables),
+        answerer: Answerer {
+            server: session::server(&variables),
+            read_only: session::read_only(&variables),
+            replayed: None,
+        },
     };
     Ok((connection, schema))
 }

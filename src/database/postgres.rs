@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, FromRow};
 use super::error::Error;
 use super::quantum::{self, Rounding};
 use super::row::EngineRow;
-use super::statement::{Dialect, Readable, Schema};
+use super::statement::{Answerer, Dialect, Readable, Schema};
 use super::target::Target;
 use super::tls::{self, Route};
 use crate::config::tls::TlsMode;
@@ -77,7 +77,11 @@ pub(super) async fn open(target: &Target, route: &Route) -> Result<(PgConnection
         quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
         account,
         grants,
-        server: Some(SERVER.to_owned()),
+        answerer: Answerer {
+            server: Some(SERVER.to_owned()),
+            read_only: Some("pg_is_in_recovery()".to_owned()),
+            replayed: Some("pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC'".to_owned()),
+        },
     };
     Ok((connection, schema))
 }

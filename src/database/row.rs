@@ -97,7 +97,7 @@ where
     R: Decodable,
     S: Stream<Item = Result<R, sqlx::Error>> + Unpin,
 {
-    let (mut now, mut server) = (None, None);
+    let (mut now, mut server, mut read_only, mut replayed) = (None, None, false, None);
     let mut services = Vec::with_capacity(cache.len());
     let mut clusters = Vec::new();
     let mut rejected = Vec::new();
@@ -116,6 +116,8 @@ where
             Ok(Some(CLOCK_ROW)) => {
                 now = row.time(CLOCK).map_err(Error::Clock)?;
                 server = optional(row.text(HOST)).map(|text| cache.shared(text));
+                read_only = optional(row.boolean(DISABLED)).unwrap_or_default();
+                replayed = optional(row.time(CREATED_AT)).filter(|_| read_only);
             }
             Ok(Some(SERVICE_ROW)) => {
                 count += 1;
@@ -137,6 +139,8 @@ where
     Ok(Reading {
         now: DatabaseTime(now),
         server,
+        read_only,
+        replayed: replayed.map(DatabaseTime),
         quantum,
         services,
         clusters,

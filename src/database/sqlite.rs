@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 
 use super::error::Error;
 use super::row::EngineRow;
-use super::statement::{Dialect, Readable, Schema};
+use super::statement::{Answerer, Dialect, Readable, Schema};
 use super::target::Target;
 use crate::heartbeat::skew::Quantum;
 
@@ -48,7 +48,7 @@ pub(super) async fn open(target: &Target) -> Result<(SqliteConnection, Schema), 
         quantum: Quantum::MICROSECOND,
         account: target.account(),
         grants: String::new(),
-        server: None,
+        answerer: Answerer::default(),
     };
     Ok((connection, schema))
 }

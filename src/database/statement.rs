@@ -20,8 +20,18 @@ pub(super) struct Schema {
     pub account: String,
     /// The command that prints the grants for the account.
     pub grants: String,
-    /// An expression for the server that answers, see [`Reading::server`](crate::heartbeat::service::Reading::server).
+    pub answerer: Answerer,
+}
+
+/// Expressions for what is known of the server that answers; `None` is NULL.
+#[derive(Debug, Default)]
+pub(super) struct Answerer {
+    /// See [`Reading::server`](crate::heartbeat::service::Reading::server).
     pub server: Option<String>,
+    /// See [`Reading::read_only`](crate::heartbeat::service::Reading::read_only).
+    pub read_only: Option<String>,
+    /// See [`Reading::replayed`](crate::heartbeat::service::Reading::replayed).
+    pub replayed: Option<String>,
 }
 
 /// The columns that exist and are granted, read once a connection.
@@ -100,8 +110,8 @@ impl Layout {
     ///
     /// Columns of the result: the kind of the row, the clock, then those of [`Layout::services`] in order. A row of
     /// `clusters` has id, binary, name and disabled of the cluster in the columns `id`, `binary`, `host` and
-    /// `disabled`. The row of the clock has the server in the column `host`: a column of its own would be sent with
-    /// each service. Unreadable columns are [left out](Self::left_out).
+    /// `disabled`. The row of the clock has the [`Answerer`] in the columns `host`, `disabled` and `created_at`: columns
+    /// of its own would be sent with each service. Unreadable columns are [left out](Self::left_out).
     ///
     /// # Errors
     /// The required columns of `services` that are missing or not granted.
@@ -126,11 +136,16 @@ impl Layout {
         dialect.from(&mut sql, &self.services);
 
         sql.push_str(" UNION ALL ");
-        let server = columns.clone().map(|column| {
-            let server = schema.server.as_deref().filter(|_| column.name == "host");
-            (server.unwrap_or("NULL").to_owned(), column.kind)
+        let answerer = columns.clone().map(|column| {
+            let value = match column.name {
+                "host" => schema.answerer.server.as_deref(),
+                "disabled" => schema.answerer.read_only.as_deref(),
+                "created_at" => schema.answerer.replayed.as_deref(),
+                _ => None,
+            };
+            (value.unwrap_or("NULL").to_owned(), column.kind)
         });
-        dialect.select(&mut sql, CLOCK_ROW, dialect.clock, server);
+        dialect.select(&mut sql, CLOCK_ROW, dialect.clock, answerer);
 
         if let Some(clusters) = self.readable_clusters(readable) {
             sql.push_str(" UNION ALL ");
@@ -210,7 +225,11 @@ mod tests {
             quantum: Quantum::TRUNCATED,
             account: String::new(),
             grants: String::new(),
-            server: Some("@@hostname".to_owned()),
+            answerer: Answerer {
+                server: Some("@@hostname".to_owned()),
+                read_only: Some("@@read_only".to_owned()),
+                replayed: None,
+            },
         };
         LAYOUT.statement(&PLAIN, &schema)
     }
@@ -225,11 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn the_row_of_the_clock_names_the_server_once() {
+    fn the_row_of_the_clock_tells_who_answers() {
         let sql = statement(&[&LAYOUT.services], &[]).unwrap();
         let (_, clock) = sql.split_once(" UNION ALL ").unwrap();
-        assert!(clock.starts_with("SELECT 0, UTC_TIMESTAMP(6), NULL, NULL, @@hostname, NULL, "));
-        assert_eq!(sql.matches("@@hostname").count(), 1);
+        let expected = "SELECT 0, UTC_TIMESTAMP(6), NULL, NULL, @@hostname, NULL, NULL, NULL, @@read_only, NULL, ";
+        assert!(clock.starts_with(expected), "{clock}");
+        assert_eq!(sql.matches("@@").count(), 2);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{grant, handshake};
 use crate::config::database_url::{DatabaseUrl, Engine};
 use crate::config::settings::Settings;
 use crate::config::tls::TlsMode;
+use crate::heartbeat::standstill::Stale;
 use crate::project::cinder;
 use crate::project::layout::Layout;
 
@@ -25,6 +26,9 @@ pub struct Target {
 }
 
 impl Target {
+    /// Age at which a connection is replaced. Columns and grants are looked up once a connection.
+    pub(crate) const RENEW_AFTER: Duration = Duration::from_mins(10);
+
     /// Returns the target that the settings name, with Cinder's tables.
     pub(crate) fn of(settings: &Settings) -> Self {
         Self {
@@ -131,6 +135,35 @@ impl Target {
         Error::Connect(self.login(), error.into())
     }
 
+    /// Returns the error for a server that is known not to be current. It does not change while the cause is the same.
+    pub(crate) fn stale(&self, server: Option<&str>, stale: Stale) -> Error {
+        let (evidence, remedy) = match stale {
+            Stale::ReadOnly(silence) => {
+                let silence = humantime::format_duration(silence.to_std().unwrap_or_default());
+                let evidence = format!(
+                    "it accepts no writes, and no service has sent a heartbeat for {silence}"
+                );
+                (
+                    evidence,
+                    "check its replication, and whether services run at all",
+                )
+            }
+            Stale::Outdated => (
+                "another server behind this address has newer heartbeats".to_owned(),
+                "check the replication of this one, or take it out of the load balancer",
+            ),
+            Stale::CatchingUp => (
+                "it is still replaying what it missed".to_owned(),
+                "wait, or check the load of its replication",
+            ),
+        };
+        let evidence = match server {
+            Some(server) => format!("{evidence} ({server})"),
+            None => evidence,
+        };
+        Error::Stale(self.login(), evidence, remedy)
+    }
+
     pub(super) fn query_timed_out(&self) -> Error {
         Error::QueryTimeout(self.login(), self.query_timeout)
     }
@@ -170,6 +203,8 @@ fn is_schema(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::heartbeat::failure::Class;
 
@@ -194,6 +229,34 @@ mod tests {
             let target = target(url);
             assert_eq!(target.address(), expected, "{url}");
             assert_eq!(target.server_timeout(), Duration::from_secs(9));
+        }
+    }
+
+    #[test]
+    fn an_error_for_a_server_that_is_not_current_names_it_and_the_evidence() {
+        for (server, stale, expected) in [
+            (
+                Some("hostname=db2"),
+                Stale::ReadOnly(TimeDelta::seconds(30)),
+                "db:3306 is not current: it accepts no writes, and no service has sent a heartbeat for 30s \
+                 (hostname=db2): check its replication, and whether services run at all",
+            ),
+            (
+                Some("hostname=db2"),
+                Stale::Outdated,
+                "db:3306 is not current: another server behind this address has newer heartbeats (hostname=db2): check \
+                 the replication of this one, or take it out of the load balancer",
+            ),
+            (
+                None,
+                Stale::CatchingUp,
+                "db:3306 is not current: it is still replaying what it missed: wait, or check the load of its \
+                 replication",
+            ),
+        ] {
+            let error = target("mysql://u:p@db/cinder").stale(server, stale);
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(error.class(), Class::Stale);
         }
     }
 

@@ -20,5 +20,7 @@ named! {
         Query = "query",
         /// A response that does not fit the statement.
         Decode = "decode",
+        /// A server that is known not to be current: a replica that stands still, or a node without its cluster.
+        Stale = "stale",
     }
 }

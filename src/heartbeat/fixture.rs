@@ -103,6 +103,8 @@ pub(crate) fn reading(services: Vec<Service>) -> Reading {
     Reading {
         now: now("2026-03-30 00:54:14"),
         server: None,
+        read_only: false,
+        replayed: None,
         quantum: Quantum::MICROSECOND,
         rows: services.len(),
         services,

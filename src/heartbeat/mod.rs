@@ -37,6 +37,7 @@ pub(crate) mod reference;
 pub mod service;
 pub mod skew;
 pub mod snapshot;
+pub(crate) mod standstill;
 pub(crate) mod state;
 pub mod status;
 pub mod time;

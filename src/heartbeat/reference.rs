@@ -65,16 +65,11 @@ pub(super) fn is_confirmed(services: &[(Service, Observed)], limit: TimeDelta) -
     for (service, observed) in services {
         if observed.silence_least.is_some_and(|least| least <= limit) {
             let agrees = observed.clock_skew.is_some_and(|skew| agrees(skew.bounds));
-            *hosts.entry(host(service)).or_default() |= agrees;
+            *hosts.entry(service.facts.machine()).or_default() |= agrees;
         }
     }
     let agreeing = hosts.values().filter(|agrees| **agrees).count();
     agreeing * 2 > hosts.len()
-}
-
-/// Returns the host of a service, without its backend.
-fn host(service: &Service) -> &str {
-    service.facts.host.split('@').next().unwrap_or_default()
 }
 
 /// Returns whose clock is suspect: `None` unless more than half of at least three hosts share a skew proven to be beyond
@@ -102,7 +97,9 @@ pub(crate) fn suspect(services: &[ServiceStatus], clock: ClockOffset) -> Option<
         else {
             continue;
         };
-        let agreed = hosts.entry(host(&status.service)).or_insert((lower, upper));
+        let agreed = hosts
+            .entry(status.service.facts.machine())
+            .or_insert((lower, upper));
         *agreed = (agreed.0.max(lower), agreed.1.min(upper));
     }
     let ahead = hosts.values().filter(|(lower, _)| *lower > BEYOND);

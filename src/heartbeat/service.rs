@@ -202,6 +202,11 @@ pub struct Reading {
     /// The server that answered: a text that differs between the servers behind one address, and is the same in each
     /// answer of one server. `None` for SQLite, and where a server does not know its name.
     pub server: Option<Arc<str>>,
+    /// Whether that server accepts no writes from services: it shows what another server replicates to it.
+    pub read_only: bool,
+    /// When the last transaction that the server replayed was committed, by the clock of the server that committed it.
+    /// `None` on a server that replays none, and on MySQL and MariaDB, which do not tell without a further grant.
+    pub replayed: Option<DatabaseTime>,
     /// The precision of the column `updated_at`.
     pub quantum: Quantum,
     /// Services that are not deleted, in the database's order.

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub clock_jump: Option<TimeDelta>,
     /// Jump of the database's clock since hosts last confirmed it, see [`Reference`].
     pub unconfirmed_jump: Option<TimeDelta>,
+    /// Time since any service sent a heartbeat, if the table stands still; `None` while heartbeats arrive.
+    pub standstill: Option<TimeDelta>,
 }
 
 /// The rows of one reading, with the observations of each service.
@@ -58,6 +60,7 @@ impl Snapshot {
             suspect: reference::suspect(&services, reference.offset),
             clock_jump: reference.jump,
             unconfirmed_jump: reference.unconfirmed_jump,
+            standstill: None,
             clusters,
             services,
             rejected: rows.rejected,

@@ -94,6 +94,14 @@ impl Tracker {
         }
     }
 
+    /// Returns the services whose report interval was observed, with its mean.
+    pub(crate) fn beating(&self) -> impl Iterator<Item = (&Facts, TimeDelta)> {
+        self.rows.iter().filter_map(|row| {
+            let interval = row.skew.as_ref()?.interval()?;
+            Some((&*row.service.facts, interval.mean))
+        })
+    }
+
     /// Learns from a reading, which must not be older than the last, and returns the resulting snapshot.
     ///
     /// `clock` compares the database's clock with the exporter's in that reading.
@@ -139,7 +147,9 @@ impl Tracker {
         Snapshot::new(rows, reference, self.intervals)
     }
 
-    fn suspect_axis(&mut self, answered: Monotonic) {
+    /// Notes that the axis may have stood still until a read that was answered at `answered`, or that heartbeats were
+    /// invisible for longer than the visibility delay, which has the same consequences.
+    pub(crate) fn suspect_axis(&mut self, answered: Monotonic) {
         self.skews().for_each(|skew| skew.suspect_axis(answered));
     }
 

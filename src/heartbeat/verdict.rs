@@ -7,14 +7,15 @@ use super::status::{Observed, ServiceStatus};
 /// Returns whether every enabled service is up.
 ///
 /// `None` when no enabled service is known to be down and one of these holds: an enabled service has no verdict, the
-/// row of a service is unreadable, or there are no services.
+/// row of a service is unreadable, there are no services, or none of them sends heartbeats any more.
 pub(crate) fn all_up(snapshot: &Snapshot) -> Option<bool> {
     if enabled(snapshot).any(is_down) {
         return Some(false);
     }
     let unknown = enabled(snapshot).any(|status| status.up.is_none())
         || snapshot.services.is_empty()
-        || snapshot.hidden() > 0;
+        || snapshot.hidden() > 0
+        || snapshot.standstill.is_some();
     (!unknown).then_some(true)
 }
 

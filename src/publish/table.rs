@@ -277,6 +277,11 @@ pub(crate) const REFERENCE_SUSPECT: Metric = gauge(
     "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side, and so does \
      the exporter (1): the database's clock is probably off.",
 );
+pub(crate) const STANDSTILL: Metric = gauge(
+    "openstack_heartbeat_standstill",
+    "Whether no service sends heartbeats (1), though at least three services on two machines did: the server that \
+     answers may not be current, or all services stopped.",
+);
 pub(crate) const CLOCK_JUMPS: Metric = Metric {
     name: "openstack_heartbeat_database_clock_jumps_total",
     kind: Kind::Counter,
@@ -348,6 +353,7 @@ pub(crate) const TELEMETRY: &[Metric] = &[
     ROWS,
     ROWS_REJECTED,
     REFERENCE_SUSPECT,
+    STANDSTILL,
     CLOCK_JUMPS,
     SERVICE_DOWN_TIME,
     SCHEDULER_DOWN_TIME,

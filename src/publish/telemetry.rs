@@ -38,6 +38,7 @@ pub struct Telemetry {
     rows: IntGaugeVec,
     rows_rejected: IntGaugeVec,
     reference_suspect: IntGaugeVec,
+    standstill: IntGaugeVec,
     clock_jumps: IntCounterVec,
     http_requests: IntCounterVec,
     http_closed: IntCounterVec,
@@ -92,6 +93,7 @@ impl Telemetry {
             rows: whole(&table::ROWS)?,
             rows_rejected: whole(&table::ROWS_REJECTED)?,
             reference_suspect: whole(&table::REFERENCE_SUSPECT)?,
+            standstill: whole(&table::STANDSTILL)?,
             clock_jumps: counter(&table::CLOCK_JUMPS)?,
             http_requests: counter(&table::HTTP_REQUESTS)?,
             http_closed: counter(&table::HTTP_CLOSED)?,
@@ -170,6 +172,7 @@ impl Telemetry {
         self.set(&self.rows, count(snapshot.rows));
         let is_suspect = snapshot.suspect == Some(Suspect::Database);
         self.set(&self.reference_suspect, is_suspect.into());
+        self.set(&self.standstill, snapshot.standstill.is_some().into());
         if snapshot.clock_jump.is_some() {
             self.clock_jumps.with_label_values(&[self.database]).inc();
         }

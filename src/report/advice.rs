@@ -2,6 +2,7 @@
 
 use chrono::{NaiveDateTime, TimeDelta};
 
+use super::words::span_of;
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::snapshot::Snapshot;
@@ -54,6 +55,10 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
     let host = status.service.facts.machine();
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
+        // No service is blamed while none beats.
+        Reason::Stopped | Reason::Undetermined if let Some(silence) = snapshot.standstill => {
+            format!("{} {STANDSTILL}", nobody_beats(silence))
+        }
         Reason::Stopped => stopped(status, snapshot.now.0, host),
         Reason::SlowReports => slow(status, snapshot),
         Reason::NeverReported => format!(
@@ -74,6 +79,15 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
     }
     text
 }
+
+/// Returns the condition that the table stands still, in words.
+pub(crate) fn nobody_beats(silence: TimeDelta) -> String {
+    format!("No service has sent a heartbeat for {}.", span_of(silence))
+}
+
+/// What to check when the table stands still.
+pub(crate) const STANDSTILL: &str = "Check first whether the database accepts writes, and whether the server that \
+                                     answers is current: it may be a replica that stands still, or a restored copy.";
 
 fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
     let age = status.heartbeat_age.unwrap_or_default();
@@ -274,6 +288,24 @@ mod tests {
             of(Reason::Undetermined, 80),
             "Reason not known yet. Its row has no heartbeat so far. Read its log on block1."
         );
+    }
+
+    #[test]
+    fn no_service_is_blamed_while_none_beats() {
+        let snapshot = Snapshot {
+            standstill: Some(TimeDelta::seconds(95)),
+            ..fixture::snapshot(fixture::reading(vec![]))
+        };
+        let nobody = "No service has sent a heartbeat for 95 s. Check first whether the database accepts writes, \
+                      and whether the server that answers is current: it may be a replica that stands still, or a \
+                      restored copy.";
+        for reason in [Reason::Stopped, Reason::Undetermined] {
+            let status = ServiceStatus {
+                observed: because(reason),
+                ..fixture::status(fixture::service("cinder-volume", "block1"), Some(false))
+            };
+            assert_eq!(advice(&status, &snapshot).unwrap(), nobody);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The condition of all services, and of the database they are read from, in words.
 
-use super::words::span;
+use super::words::{span, span_of};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::urgency::Urgency;
@@ -123,7 +123,20 @@ impl Condition {
         } else {
             "unknown"
         };
+        let standstill = view.snapshot.as_ref().and_then(|shown| shown.standstill);
+        let kind = if standstill.is_some() && kind == "up" {
+            "unknown"
+        } else {
+            kind
+        };
         let headline = counts.headline();
+        let headline = match standstill {
+            Some(silence) => format!(
+                "no service has sent a heartbeat for {} · {headline}",
+                span_of(silence)
+            ),
+            None => headline,
+        };
         let headline = match view.outage.and(view.age) {
             Some(age) => format!("{headline}, as of {} ago", span(age)),
             None => headline,
@@ -215,6 +228,10 @@ fn explain(class: Class) -> (&'static str, &'static str) {
         Class::Decode => (
             "unexpected answer",
             "Check that the database URL names the right server.",
+        ),
+        Class::Stale => (
+            "the server that answers is not current",
+            "Check the replication of that server, or its membership in the cluster. The exporter’s log names it.",
         ),
     }
 }
@@ -372,6 +389,29 @@ mod tests {
             assert_eq!(verdict::all_up(&snapshot), up, "{ages:?}");
             let condition = Condition::of(Some(&Counts::of(&snapshot)), &VIEW);
             assert_eq!(condition.kind == "up", up == Some(true), "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn a_standstill_comes_before_any_service() {
+        for (ages, kind, counts) in [
+            (&[Some(5), Some(5)][..], "unknown", "all 2 up"),
+            (&[Some(5), Some(500)], "down", "1 down of 2"),
+        ] {
+            let snapshot = Snapshot {
+                standstill: Some(TimeDelta::milliseconds(35_200)),
+                ..snapshot(ages, 0)
+            };
+            let all_up = verdict::all_up(&snapshot);
+            assert_eq!(all_up.is_none(), kind == "unknown");
+            let counted = Counts::of(&snapshot);
+            let view = View {
+                snapshot: Some(snapshot.into()),
+                ..VIEW
+            };
+            let condition = Condition::of(Some(&counted), &view);
+            let expected = format!("no service has sent a heartbeat for 35 s · {counts}");
+            assert_eq!((condition.kind, condition.headline), (kind, expected));
         }
     }
 

@@ -14,6 +14,9 @@ pub const DOCUMENTATION: &str =
 /// The runbook for a clock skew shared by most hosts.
 pub(crate) const SUSPECT: &str = "OpenStackHeartbeatReferenceClockSuspect";
 
+/// The runbook for a table that stands still.
+pub(crate) const STANDSTILL: &str = "OpenStackHeartbeatStandstill";
+
 /// Returns the name of the runbook for a service, equal to the name of the alert; `None` if it needs no action.
 pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static str> {
     match Urgency::of(status) {
@@ -102,6 +105,7 @@ mod tests {
         };
         check(Some(true), 500, shared, Some("OpenStackServiceSharedRow"));
         check_exists(SUSPECT);
+        check_exists(STANDSTILL);
     }
 
     #[test]

@@ -15,6 +15,8 @@ struct ServicesDocument<'a> {
     now: String,
     reference_clock_suspect: bool,
     most_hosts_skewed: bool,
+    /// Seconds without a heartbeat of any service, while the table stands still.
+    standstill_seconds: Option<i64>,
     services: Vec<Record<'a>>,
 }
 
@@ -24,6 +26,8 @@ struct ServiceDocument<'a> {
     now: String,
     reference_clock_suspect: bool,
     most_hosts_skewed: bool,
+    /// Seconds without a heartbeat of any service, while the table stands still.
+    standstill_seconds: Option<i64>,
     service: Record<'a>,
     /// When the state began, by the database's clock; null without history.
     since: Option<String>,
@@ -57,6 +61,7 @@ fn list(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Services
         now: utc(snapshot.now.0),
         reference_clock_suspect: snapshot.suspect == Some(Suspect::Database),
         most_hosts_skewed: snapshot.suspect == Some(Suspect::Hosts),
+        standstill_seconds: snapshot.standstill.map(|silence| silence.num_seconds()),
         services: records.collect(),
     }
 }
@@ -82,6 +87,7 @@ pub fn service(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot)
         now: utc(snapshot.now.0),
         reference_clock_suspect: snapshot.suspect == Some(Suspect::Database),
         most_hosts_skewed: snapshot.suspect == Some(Suspect::Hosts),
+        standstill_seconds: snapshot.standstill.map(|silence| silence.num_seconds()),
         service: Record::new(status, snapshot),
         since,
         since_is_exact,

@@ -55,6 +55,14 @@ pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Str
             let _ = writeln!(notes, "\n{}: {}", printable(&name), printable(&advice));
         }
     }
+    if let Some(silence) = snapshot.standstill {
+        let _ = writeln!(
+            notes,
+            "\n{} {}",
+            advice::nobody_beats(silence),
+            advice::STANDSTILL
+        );
+    }
     if let Some(suspect) = snapshot.suspect {
         let _ = writeln!(
             notes,

@@ -11,6 +11,11 @@ use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
+/// Returns a time that is not negative, like [`span`].
+pub(crate) fn span_of(time: TimeDelta) -> String {
+    span(time.to_std().unwrap_or_default())
+}
+
 /// Returns `enabled` or `disabled`.
 pub(crate) fn enabled(status: &ServiceStatus) -> &'static str {
     if status.service.disabled {

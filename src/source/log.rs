@@ -18,8 +18,8 @@ const MOST_ROWS: usize = 20;
 pub(crate) enum PollLog {
     #[default]
     Starting,
-    /// The last poll was successful, with these rejections.
-    Reading(Vec<Rejection>),
+    /// The last poll was successful, with these rejections; whether the table stood still.
+    Reading(Vec<Rejection>, bool),
     Failing {
         since: Instant,
         failures: u32,
@@ -39,9 +39,19 @@ impl PollLog {
                 "the database's clock jumped: it was set, another server answered, or this machine was suspended"
             );
         }
-        let is_first = !matches!(self, Self::Reading(_));
+        let is_first = !matches!(self, Self::Reading(..));
+        let stands_still = snapshot.standstill.is_some();
+        let was_still = matches!(self, Self::Reading(_, true));
+        if stands_still && !was_still {
+            warn!(
+                address,
+                "no service sends heartbeats any more: check whether the database accepts writes, and whether the server that answers is current"
+            );
+        } else if was_still && !stands_still {
+            info!(address, "services send heartbeats again");
+        }
         let known = match std::mem::take(self) {
-            Self::Reading(rejected) => rejected,
+            Self::Reading(rejected, _) => rejected,
             Self::Starting => {
                 info!(address, services, "reading heartbeats");
                 Vec::new()
@@ -64,7 +74,7 @@ impl PollLog {
         if snapshot.rejected != known {
             log_rejected(&snapshot.rejected);
         }
-        *self = Self::Reading(snapshot.rejected.clone());
+        *self = Self::Reading(snapshot.rejected.clone(), stands_still);
     }
 
     /// Logs a failure if it is new. Returns the number of failures in a row.

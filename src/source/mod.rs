@@ -14,8 +14,10 @@ use self::reader::Reader;
 use crate::config::settings::Settings;
 use crate::database::{self, Target};
 use crate::heartbeat::liveness::Intervals;
-use crate::heartbeat::skew::Monotonic;
+use crate::heartbeat::service::Reading;
+use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::standstill::{Motion, Stale, Standstill};
 use crate::heartbeat::time::ClockOffset;
 use crate::heartbeat::tracker::{Tolerances, Tracker};
 
@@ -63,7 +65,16 @@ impl PollSettings {
 pub(crate) struct Source {
     reader: Reader,
     /// Shared with the thread that evaluates a reading.
-    tracker: Arc<Mutex<Tracker>>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// What is known from earlier readings.
+#[derive(Debug)]
+struct Memory {
+    standstill: Standstill,
+    tracker: Tracker,
+    intervals: Intervals,
+    tolerances: Tolerances,
 }
 
 /// Result of a successful poll.
@@ -97,7 +108,12 @@ impl Source {
     pub(crate) fn new(target: Target, intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
             reader: Reader::new(target),
-            tracker: Arc::new(Mutex::new(Tracker::new(intervals, tolerances))),
+            memory: Arc::new(Mutex::new(Memory {
+                standstill: Standstill::default(),
+                tracker: Tracker::new(intervals, tolerances),
+                intervals,
+                tolerances,
+            })),
         }
     }
 
@@ -114,16 +130,25 @@ impl Source {
         let started = Instant::now();
         let answer = self.reader.read().await?;
         let took = started.elapsed();
-        let tracker = self.tracker.clone();
+        let memory = self.memory.clone();
+        let server = answer.reading.server.clone();
         // On another thread, because evaluating 100,000 rows must not delay scrapes.
-        let evaluate = move || lock(&tracker).observe(answer.reading, answer.read, answer.clock);
+        let evaluate = move || lock(&memory).evaluate(answer.reading, answer.read, answer.clock);
         let evaluating = tokio::task::spawn_blocking(evaluate);
-        let snapshot = evaluating.await.map_err(|error| {
+        let evaluated = evaluating.await.map_err(|error| {
             // The tracker may have learnt from half of the rows, so its bounds are no longer proven.
-            lock(&self.tracker).reset();
-            self.tracker.clear_poison();
+            lock(&self.memory).tracker.reset();
+            self.memory.clear_poison();
             Error::Evaluation(error)
         })?;
+        let snapshot = match evaluated {
+            Ok(snapshot) => snapshot,
+            Err(stale) => {
+                // A proxy may then choose another server.
+                self.reader.disconnect().await;
+                return Err(self.reader.target.stale(server.as_deref(), stale).into());
+            }
+        };
         Ok(Poll {
             snapshot,
             sent: answer.read.sent,
@@ -140,7 +165,7 @@ impl Source {
         tolerances: Tolerances,
     ) {
         self.reader.set_target(target).await;
-        lock(&self.tracker).reconfigure(intervals, tolerances);
+        lock(&self.memory).reconfigure(intervals, tolerances);
     }
 
     /// Closes the connection.
@@ -149,6 +174,121 @@ impl Source {
     }
 }
 
-fn lock(tracker: &Mutex<Tracker>) -> MutexGuard<'_, Tracker> {
-    tracker.lock().unwrap_or_else(PoisonError::into_inner)
+impl Memory {
+    /// Learns from a reading. A server that is not current proves nothing about services: the tracker does not see it.
+    fn evaluate(
+        &mut self,
+        reading: Reading,
+        read: Read,
+        clock: ClockOffset,
+    ) -> Result<Snapshot, Stale> {
+        let beating = || self.tracker.beating();
+        let delay = self.tolerances.visibility_delay;
+        let motion = self
+            .standstill
+            .observe(&reading, read, &self.intervals, delay, beating);
+        let standstill = match motion {
+            Motion::Stale(stale) => return Err(stale),
+            Motion::Still(lasted) => Some(lasted),
+            Motion::Resumes => {
+                self.tracker.suspect_axis(read.answered);
+                None
+            }
+            Motion::Moves => None,
+        };
+        let snapshot = self.tracker.observe(reading, read, clock);
+        Ok(Snapshot {
+            standstill,
+            ..snapshot
+        })
+    }
+
+    fn reconfigure(&mut self, intervals: Intervals, tolerances: Tolerances) {
+        self.intervals = intervals;
+        self.tolerances = tolerances;
+        self.tracker.reconfigure(intervals, tolerances);
+    }
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::heartbeat::fixture::{self, INTERVALS, at};
+    use crate::heartbeat::service::{Service, Stamp};
+    use crate::heartbeat::time::{DatabaseTime, HostTime};
+
+    /// Reads at this second a replica that shows the table of another second. Three services report every ten seconds.
+    fn read(memory: &mut Memory, second: i64, shown: i64) -> Result<Snapshot, Stale> {
+        let time = |second| fixture::now("2026-03-30 00:00:00").0 + TimeDelta::seconds(second);
+        let hosts = [("block1", 1), ("block2", 4), ("block3", 7)];
+        let row = |(id, (host, first)): (i64, (&str, i64))| {
+            let beats = (shown - first).div_euclid(10);
+            Service {
+                id,
+                report_count: 100 + beats,
+                updated_at: Stamp::At(HostTime(time(first + beats * 10))),
+                ..fixture::service("cinder-volume", host)
+            }
+        };
+        let reading = Reading {
+            now: DatabaseTime(time(second)),
+            read_only: true,
+            ..fixture::reading((1..).zip(hosts).map(row).collect())
+        };
+        let read = Read {
+            sent: at(second),
+            answered: at(second),
+        };
+        memory.evaluate(reading, read, ClockOffset::default())
+    }
+
+    #[test]
+    fn a_replica_that_stands_still_blames_no_service_and_moves_no_bound() {
+        let tolerances = Tolerances {
+            visibility_delay: TimeDelta::seconds(2),
+            max_drift_ppm: 500,
+            poll_interval: TimeDelta::seconds(5),
+        };
+        let mut memory = Memory {
+            standstill: Standstill::default(),
+            tracker: Tracker::new(INTERVALS, tolerances),
+            intervals: INTERVALS,
+            tolerances,
+        };
+        let mut stale = 0;
+        for second in (0..1_200).step_by(5) {
+            // It stands still for ten minutes, and then replays within two.
+            let shown = match second {
+                300..900 => 300,
+                900.. => (300 + (second - 900) * 6).min(second),
+                _ => second,
+            };
+            match read(&mut memory, second, shown) {
+                Ok(snapshot) => {
+                    assert_eq!(snapshot.standstill, None);
+                    for status in &snapshot.services {
+                        assert_eq!(status.up, Some(true), "{second}");
+                        assert_eq!(status.observed.reason, None, "{second}");
+                        assert_eq!(status.observed.clock_steps, Some(0));
+                        if let Some(skew) = status.observed.clock_skew {
+                            let truth = TimeDelta::zero();
+                            assert!(skew.bounds.lower <= truth, "{second}: {skew:?}");
+                            assert!(
+                                skew.bounds.upper.is_none_or(|upper| upper >= truth),
+                                "{second}: {skew:?}"
+                            );
+                        }
+                    }
+                }
+                Err(_) => stale += 1,
+            }
+        }
+        assert!((115..145).contains(&stale), "{stale}");
+    }
 }

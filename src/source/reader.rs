@@ -12,9 +12,6 @@ use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Read;
 use crate::heartbeat::time::{ClockOffset, DatabaseTime};
 
-/// Maximum age of a connection. Columns and grants are looked up once a connection.
-const RENEW_AFTER: Duration = Duration::from_mins(10);
-
 /// Maximum time between two statements on one connection. Firewalls and proxies forget idle connections, many of them
 /// silently and none within half a minute, and the driver offers no TCP keepalive.
 const IDLE_AFTER: Duration = Duration::from_secs(30);
@@ -42,7 +39,7 @@ struct Kept {
 
 impl Kept {
     fn is_fresh(&self) -> bool {
-        self.opened.elapsed() < RENEW_AFTER && self.used.elapsed() < IDLE_AFTER
+        self.opened.elapsed() < Target::RENEW_AFTER && self.used.elapsed() < IDLE_AFTER
     }
 }
 
@@ -145,6 +142,11 @@ impl Reader {
             return;
         }
         self.target = target;
+        self.disconnect().await;
+    }
+
+    /// Closes the connection; the next read opens another.
+    pub(crate) async fn disconnect(&mut self) {
         close(self.kept.take()).await;
     }
 

@@ -18,7 +18,7 @@ use crate::heartbeat::urgency::Urgency;
 use crate::publish::latest::Latest;
 use crate::report::advice;
 use crate::report::condition::{self, Condition, Counts, Trouble};
-use crate::report::documentation::{self, DOCUMENTATION, SUSPECT};
+use crate::report::documentation::{self, DOCUMENTATION, STANDSTILL, SUSPECT};
 use crate::report::words;
 
 /// Maximum number of rows in the table.
@@ -65,6 +65,8 @@ struct Services<'a> {
     read_at: String,
     /// What to check where most hosts share one clock skew.
     suspect: Option<&'static str>,
+    /// Whether nobody beats.
+    standstill: bool,
     /// Number of rows that can't be read, or only in part.
     rejected: usize,
 }
@@ -181,6 +183,7 @@ fn services<'a>(
         ahead: words::span(budget.ahead.to_std().unwrap_or_default()),
         read_at: snapshot.now.0.format("%H:%M:%S").to_string(),
         suspect: snapshot.suspect.map(advice::suspect),
+        standstill: snapshot.standstill.is_some(),
         rejected: snapshot.rejected.len(),
     }
 }

@@ -8,8 +8,20 @@ use openstack_heartbeat_exporter::database::{Connection, Target};
 use openstack_heartbeat_exporter::project::cinder;
 
 use crate::support::block_on;
-use crate::support::database::{Database, ENGINES};
+use crate::support::database::{Database, Product};
+use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::replication::Pair;
 use crate::support::server::Server;
+use crate::support::writer::{Clock, Writer};
+
+/// Services with a heartbeat each second. A table without one for three seconds stands still.
+const QUICK: &[&str] = &[
+    "--cinder.report-interval=1",
+    "--cinder.service-down-time=10",
+    "--database.connect-timeout=2s",
+    "--database.query-timeout=2s",
+    "--poll.stale-after=3s",
+];
 
 /// Returns the server that answers a user who may read nothing but the columns of the tables.
 fn server(database: &Database) -> Option<Arc<str>> {
@@ -24,20 +36,110 @@ fn server(database: &Database) -> Option<Arc<str>> {
         let first = connection.read(&target).await.unwrap();
         let second = connection.read(&target).await.unwrap();
         assert_eq!(first.server, second.server);
+        assert!(!first.read_only);
+        assert_eq!(first.replayed, None);
         first.server
     })
 }
 
+/// Starts services on four machines.
+fn services(database: &Database) -> Vec<Writer> {
+    let start = |(host, phase)| {
+        let interval = Duration::from_secs(1);
+        let phase = Duration::from_millis(phase);
+        Writer::every(interval, database, host, Clock::new(0, 0), phase)
+    };
+    let hosts = [
+        ("block1@lvm", 100),
+        ("block2@lvm", 350),
+        ("controller", 600),
+        ("network", 850),
+    ];
+    hosts.map(start).into()
+}
+
+fn heartbeats(metrics: &Metrics) -> Option<f64> {
+    let name = "openstack_service_heartbeats_total";
+    metrics.service(name, "cinder-volume", "controller")
+}
+
+fn stale_polls(metrics: &Metrics) -> f64 {
+    let name = "openstack_heartbeat_poll_failures_total";
+    metrics.value(name, &[("class", "stale")]).unwrap()
+}
+
+fn standstill(metrics: &Metrics) -> Option<f64> {
+    metrics.value("openstack_heartbeat_standstill", &[])
+}
+
+/// Waits for a condition. Until then, no service may be shown as down, or with a reason.
+fn wait_without_blame(
+    exporter: &Exporter,
+    what: &str,
+    condition: impl Fn(&Metrics) -> bool,
+) -> Metrics {
+    exporter.wait_for(what, |metrics| {
+        let blames = |line: &&str| {
+            line.starts_with("openstack_service_up{") && line.ends_with(" 0")
+                || line.starts_with("openstack_service_down_reason{") && line.ends_with(" 1")
+        };
+        let blame = metrics.0.lines().find(blames);
+        assert_eq!(blame, None, "{what}: {}", exporter.log());
+        condition(metrics)
+    })
+}
+
+/// Cuts the second server off, and checks that its rows are a failed poll until they are current again.
+fn check_stale(pair: &Pair, cut_off: &str, rejoin: &str, message: &str) {
+    let engine = if pair.first.url().starts_with("mysql") {
+        Engine::MySql
+    } else {
+        Engine::Postgres
+    };
+    let database = Database::on(engine, &pair.first.url());
+    let writers = services(&database);
+    let exporter = Exporter::start(&pair.on_second(&database.url()), QUICK);
+    let metrics = wait_without_blame(&exporter, "four services", |metrics| {
+        metrics.count("openstack_service_clock_skew_upper_bound_seconds") == 4
+    });
+    let before = stale_polls(&metrics);
+
+    pair.second.execute(cut_off);
+    wait_without_blame(&exporter, "the services are withheld", |metrics| {
+        stale_polls(metrics) > before && metrics.count("openstack_service_up") == 0
+    });
+    let log = exporter.log();
+    assert!(log.contains(message), "{log}");
+    assert!(log.contains("class=stale"), "{log}");
+    let page = exporter.get("/");
+    let page = page.text();
+    assert!(
+        page.contains("the server that answers is not current"),
+        "{page}"
+    );
+
+    pair.second.execute(rejoin);
+    let metrics = wait_without_blame(&exporter, "it is current again", |metrics| {
+        metrics.database_up() == Some(1.0)
+    });
+    let again = heartbeats(&metrics);
+    wait_without_blame(&exporter, "a later heartbeat", |metrics| {
+        heartbeats(metrics) > again
+    });
+    assert!(writers.iter().all(Writer::is_running));
+}
+
 #[test]
 fn every_answer_names_its_server() {
-    for engine in ENGINES {
-        let database = Database::new(engine);
+    for product in Product::all() {
+        let database = Database::new(product);
+        let engine = database.engine;
         database.insert(&[]);
         let name = server(&database);
         assert_eq!(name, server(&database), "on another connection");
         assert_eq!(name.is_none(), engine == Engine::Sqlite);
         if engine != Engine::Sqlite {
-            let other = Server::start(engine);
+            let other = Server::start(product);
             let on_other = server(&Database::on(engine, &other.url()));
             assert_ne!(name, on_other);
             let port = other.address().port().to_string();
@@ -45,4 +147,131 @@ fn every_answer_names_its_server() {
             assert!(on_other.contains(&port), "{on_other}");
         }
     }
+}
+
+#[test]
+fn a_node_of_galera_that_was_cut_off_is_stale() {
+    let pair = Pair::galera();
+    for dirty_reads in ["OFF", "ON"] {
+        pair.second
+            .execute(&format!("SET GLOBAL wsrep_dirty_reads = {dirty_reads}"));
+        check_stale(
+            &pair,
+            "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=1'",
+            "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=0'",
+            "is cut off from its Galera cluster",
+        );
+        pair.wait_until_ready();
+    }
+}
+
+#[test]
+fn a_replica_of_mariadb_that_stands_still_is_stale() {
+    let pair = Pair::mariadb();
+    let message = "it accepts no writes, and no service has sent a heartbeat for 3s (hostname=";
+    check_stale(
+        &pair,
+        "STOP SLAVE SQL_THREAD",
+        "START SLAVE SQL_THREAD",
+        message,
+    );
+}
+
+#[test]
+fn a_standby_of_postgresql_that_stands_still_is_stale_unless_it_replays_other_writes() {
+    let pair = Pair::postgres();
+    let message = "it accepts no writes, and no service has sent a heartbeat for 3s (127.0.0.1 ";
+    check_stale(
+        &pair,
+        "SELECT pg_wal_replay_pause()",
+        "SELECT pg_wal_replay_resume()",
+        message,
+    );
+
+    let database = Database::on(Engine::Postgres, &pair.first.url());
+    let writers = services(&database);
+    let exporter = Exporter::start(&pair.on_second(&database.url()), QUICK);
+    exporter.wait_for("heartbeats", |metrics| heartbeats(metrics) > Some(2.0));
+    writers.iter().for_each(Writer::stop);
+    let metrics = exporter.wait_for("nobody beats", |metrics| {
+        // A transaction that concerns no service.
+        pair.first.execute("SELECT txid_current()");
+        standstill(metrics) == Some(1.0)
+    });
+    assert_eq!(metrics.database_up(), Some(1.0));
+    assert!(stale_polls(&metrics) < 1.0, "{}", exporter.log());
+}
+
+#[test]
+fn where_nothing_proves_it_the_standstill_is_named_before_any_service_is_blamed() {
+    for product in Product::all() {
+        let database = Database::new(product);
+        let writers = services(&database);
+        let exporter = Exporter::start(&database.url(), QUICK);
+        exporter.wait_for("heartbeats", |metrics| heartbeats(metrics) > Some(2.0));
+        assert_eq!(standstill(&exporter.metrics()), Some(0.0));
+        writers.iter().for_each(Writer::stop);
+        wait_without_blame(&exporter, "nobody beats", |metrics| {
+            standstill(metrics) == Some(1.0)
+        });
+        let page = exporter.get("/");
+        let page = page.text();
+        assert!(
+            page.contains("no service has sent a heartbeat for "),
+            "{page}"
+        );
+        assert!(page.contains("No service sends heartbeats."), "{page}");
+        exporter.wait_for("services are down", |metrics| {
+            metrics
+                .0
+                .contains("openstack_service_down_reason{binary=\"cinder-volume\",host=\"controller\",reason=\"stopped\"} 1")
+        });
+        let services = exporter.get("/api/v1/services");
+        let services = services.text();
+        assert!(services.contains("\"standstill_seconds\": 1"), "{services}");
+        let advice = "Check first whether the database accepts writes";
+        assert!(services.contains(advice), "{services}");
+        assert!(
+            !services.contains("Check whether the process is running"),
+            "{services}"
+        );
+        let log = exporter.log();
+        assert_eq!(
+            log.matches("no service sends heartbeats").count(),
+            1,
+            "{log}"
+        );
+
+        let _again = self::services(&database);
+        exporter.wait_for("it is over", |metrics| standstill(metrics) == Some(0.0));
+        assert!(
+            exporter
+                .terminate_for_log()
+                .contains("services send heartbeats again")
+        );
+    }
+}
+
+#[test]
+fn settings_of_a_server_that_hide_rows_or_end_sessions_are_corrected() {
+    let server = Server::start(Product::MariaDb);
+    server.execute("SET GLOBAL sql_select_limit = 1");
+    server.execute("SET GLOBAL wait_timeout = 2");
+    let database = Database::on(Engine::MySql, &server.url());
+    let _writers = services(&database);
+    let mut command = program(&["serve", "--poll.interval=3s", "--cinder.report-interval=1"]);
+    command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", database.url());
+    let exporter = Exporter::spawn(&mut command);
+    let polls =
+        |metrics: &Metrics| metrics.value("openstack_heartbeat_poll_duration_seconds_count", &[]);
+    let metrics = exporter.wait_for_services();
+    assert_eq!(metrics.count("openstack_service_up"), 4);
+    let session = || {
+        server.ask("SELECT CAST(GROUP_CONCAT(ID) AS CHAR) FROM information_schema.PROCESSLIST WHERE USER LIKE 'hb%'")
+    };
+    let before = session();
+    assert!(!before.is_empty());
+    let first = polls(&metrics).unwrap();
+    exporter.wait_for("more polls", |metrics| polls(metrics) > Some(first + 1.0));
+    assert_eq!(session(), before);
 }

@@ -431,6 +431,8 @@ pub(crate) fn simulate(
             now,
             quantum: reader.column,
             server: Some(format!("server{server}").into()),
+            read_only: false,
+            replayed: None,
             services: vec![service(version, reader.column)],
             clusters: vec![],
             rejected: vec![],

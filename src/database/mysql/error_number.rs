@@ -109,6 +109,8 @@ pub(in crate::database) fn translate(target: &Target, error: sqlx::Error, accoun
         Some(1142 | 1143 | 1227) => Error::Permission(login, target.grants(account), error),
         Some(1049) => Error::MissingDatabase(login, error),
         Some(1146) => target.missing_table(),
+        // "WSREP has not yet prepared node for application use".
+        Some(1047) if error.to_string().contains("WSREP") => Error::NotReady(login, error),
         // Statement timeout of MariaDB, of MySQL, lock wait timeout.
         Some(1969 | 3024 | 1205) => target.query_timed_out(),
         _ => target.driver_error(error),

@@ -12,6 +12,7 @@ pub(crate) mod pgbouncer;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
+pub(crate) mod replication;
 pub(crate) mod server;
 pub(crate) mod terminal;
 pub(crate) mod writer;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -51,14 +51,20 @@ impl Server {
             Product::Postgres => env("HEARTBEAT_TEST_POSTGRES_DATA"),
             Product::Sqlite => unreachable!("SQLite has no server"),
         };
+        Self::of(product, Path::new(&fresh), arguments)
+    }
+
+    /// Starts a server on a copy of a data folder.
+    pub(crate) fn of(product: Product, fresh: &Path, arguments: &[&str]) -> Self {
         let folder = folder("server");
         let status = Command::new("cp")
-            .args(["-a", &fresh])
+            .arg("-a")
+            .arg(fresh)
             .arg(folder.join("data"))
             .status()
             .unwrap();
         assert!(status.success());
-        let owner = std::fs::metadata(&fresh).unwrap();
+        let owner = std::fs::metadata(fresh).unwrap();
         std::os::unix::fs::chown(&folder, Some(owner.uid()), Some(owner.gid())).unwrap();
         let mut server = Self {
             product,
@@ -145,8 +151,12 @@ impl Server {
                     }
                 })
             },
-            || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default(),
+            || self.log(),
         );
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Returns the URL of the superuser, without a database.
