@@ -164,6 +164,9 @@ impl Source {
         intervals: Intervals,
         tolerances: Tolerances,
     ) {
+        if target != self.reader.target {
+            lock(&self.memory).standstill = Standstill::default();
+        }
         self.reader.set_target(target).await;
         lock(&self.memory).reconfigure(intervals, tolerances);
     }
