@@ -257,10 +257,15 @@ impl Latest {
 
     /// Publishes a poll that has just found one service: `cinder-volume` on `block1`.
     pub(crate) fn show_one(&self) -> Arc<RenderedSnapshot> {
+        self.show_one_of(chrono::TimeDelta::zero())
+    }
+
+    /// Publishes the same poll, which began so long ago.
+    fn show_one_of(&self, age: chrono::TimeDelta) -> Arc<RenderedSnapshot> {
         let rendered = RenderedSnapshot::fixture();
         self.show(Poll {
             snapshot: (*rendered.snapshot).clone(),
-            sent: rendered.taken,
+            sent: rendered.taken - age,
             took: Duration::ZERO,
             clock: crate::heartbeat::time::ClockOffset::default(),
         })
