@@ -217,9 +217,9 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     }
     // The shipped alert with a shorter `for`.
     let (_, rule) = embedded::RULES
-        .split_once("- alert: OpenStackHeartbeatConfigReloadFailed\n    expr: ")
+        .split_once("- alert: OpenStackHeartbeatConfigReloadFailed\n    expr: >-\n")
         .unwrap();
-    let expression = rule.lines().next().unwrap();
+    let (expression, _) = rule.split_once("    for:").unwrap();
     prometheus.wait_for("the alert holds", |prometheus| {
         !prometheus.query(expression).is_empty()
     });
