@@ -139,8 +139,9 @@ fn full_database() -> Database {
 
 /// Checks that everything that the exporter serves arrives, with each Prometheus.
 fn everything_arrives(accept: Option<&'static str>, content_type: &str) {
-    for release in [Release::Oldest, Release::Newest, Release::Labelling] {
-        if Release::all().contains(&release) {
+    for release in Release::all() {
+        // VictoriaMetrics does not read OpenMetrics.
+        if release != Release::Victoria || content_type.starts_with("text/plain") {
             eprintln!("with {release:?}");
             everything_arrives_with(release, accept, content_type);
         }
@@ -210,6 +211,11 @@ fn everything_arrives_with(release: Release, accept: Option<&'static str>, conte
     let info = &prometheus.query("openstack_service_info{host='block1@lvm'}")[0];
     assert_eq!(info.labels["uuid"], "a1b2");
 
+    assert_eq!(prometheus.value("up"), Some(1.0));
+    // VictoriaMetrics keeps no descriptions by default.
+    if release == Release::Victoria {
+        return;
+    }
     let format_is_openmetrics = content_type.starts_with("application/openmetrics-text");
     let described = prometheus.ask("metadata", "limit=1000").unwrap();
     for metric in table::all().filter(|metric| !needs_heartbeats(metric)) {
@@ -226,7 +232,6 @@ fn everything_arrives_with(release: Release, accept: Option<&'static str>, conte
         let expected = serde_json::json!([{"type": kind, "unit": unit, "help": metric.help}]);
         assert_eq!(described[name], expected, "{name}");
     }
-    assert_eq!(prometheus.value("up"), Some(1.0));
 }
 
 #[test]
