@@ -14,7 +14,7 @@ unpack_newer() {
     mkdir -p "$newer"
     mirror=$(debian_mirror)
     if [ -z "$mirror" ]; then
-        echo "apt has no mirror of Debian"
+        echo "apt knows no mirror of Debian (after apt-get update)"
         return 1
     fi
     rm -rf "$folder"
@@ -36,14 +36,15 @@ debian_mirror() {
         sed -n 's, Debian/Debian$,,p' | head -n 1
 }
 
-# Writes a command $1 that runs the server of the unpacked MySQL in $2: that needs newer libraries than the machine's.
-wrap_mysqld() {
-    local loader libraries
-    loader=$(find "$2"/usr/lib* -maxdepth 1 -name 'ld-linux*.so.*' | head -n 1)
-    libraries=$(dirname "$(find "$2/usr/lib" -name libc.so.6)")
-    cat >"$1" <<SH
-#!/bin/sh
-exec '$loader' --library-path '$libraries' '$2/usr/sbin/mysqld' "\$@" --basedir='$2/usr'
-SH
-    chmod 755 "$1"
+# Makes an unpacked program runnable, which needs newer libraries than the machine's: a script in its place runs it with
+# its own loader. $1 is the folder of unpack_newer, $2 the program in it; further arguments are added to the program's.
+wrap_newer() {
+    local folder=$newer/$1 program=$newer/$1/$2 loader libraries
+    loader=$(find "$folder"/usr/lib* -maxdepth 1 -name 'ld-linux*.so.*' | head -n 1)
+    libraries=$(dirname "$(find "$folder/usr/lib" -name libc.so.6)")
+    [ -e "$program.real" ] || mv "$program" "$program.real"
+    shift 2
+    printf '#!/bin/sh\nexec %s --library-path %s %s "$@" %s\n' \
+        "${loader@Q}" "${libraries@Q}" "${program@Q}.real" "${*@Q}" >"$program"
+    chmod 755 "$program"
 }
