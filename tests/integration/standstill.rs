@@ -10,6 +10,7 @@ use openstack_heartbeat_exporter::project::cinder;
 use crate::support::block_on;
 use crate::support::database::{Database, Product};
 use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::proxy::Proxy;
 use crate::support::replication::Pair;
 use crate::support::server::Server;
 use crate::support::writer::{Clock, Writer};
@@ -175,6 +176,56 @@ fn a_replica_of_mariadb_that_stands_still_is_stale() {
         "START SLAVE SQL_THREAD",
         message,
     );
+}
+
+#[test]
+fn a_replica_that_lacks_what_another_server_shows_is_stale() {
+    let pair = Pair::mariadb();
+    // Nothing else tells that it stands still.
+    pair.second.execute("SET GLOBAL read_only = OFF");
+    let database = Database::on(Engine::MySql, &pair.first.url());
+    let _writers = services(&database);
+    let url = database.url();
+    let address = pair.first.address();
+    let proxy = Proxy::in_turn(vec![pair.second.address(), address]);
+    let through = format!("127.0.0.1:{}", proxy.port);
+    let exporter = Exporter::start(&url.replace(&address.to_string(), &through), QUICK);
+    wait_without_blame(&exporter, "four services", |metrics| {
+        metrics.count("openstack_service_clock_skew_upper_bound_seconds") == 4
+    });
+    pair.second.execute("STOP SLAVE SQL_THREAD");
+    wait_without_blame(&exporter, "nobody beats", |metrics| {
+        standstill(metrics) == Some(1.0)
+    });
+    // The other server answers, and then this one again.
+    end_sessions(&pair.second);
+    let metrics = wait_without_blame(&exporter, "the other answers", |metrics| {
+        metrics.database_up() == Some(1.0) && standstill(metrics) == Some(0.0)
+    });
+    let before = heartbeats(&metrics);
+    wait_without_blame(&exporter, "later heartbeats", |metrics| {
+        heartbeats(metrics) > before.map(|before| before + 3.0)
+    });
+    end_sessions(&pair.first);
+    wait_without_blame(&exporter, "a stale answer", |metrics| {
+        stale_polls(metrics) > 0.0
+    });
+    wait_without_blame(&exporter, "the other again", |metrics| {
+        metrics.database_up() == Some(1.0)
+    });
+    let log = exporter.log();
+    let message = "another server behind this address has newer heartbeats (hostname=";
+    assert!(log.contains(message), "{log}");
+}
+
+/// Ends the exporter's sessions at a server.
+fn end_sessions(server: &Server) {
+    let ids = "SELECT CAST(GROUP_CONCAT(ID) AS CHAR) FROM information_schema.PROCESSLIST WHERE USER LIKE 'hb%'";
+    let ids = server.ask(ids);
+    assert!(!ids.is_empty());
+    for id in ids.split(',') {
+        server.execute(&format!("KILL {id}"));
+    }
 }
 
 #[test]

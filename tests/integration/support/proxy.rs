@@ -33,10 +33,15 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn start(target: SocketAddr) -> Self {
+        Self::in_turn(vec![target])
+    }
+
+    /// Starts a proxy that passes each connection to the next of these servers.
+    pub(crate) fn in_turn(targets: Vec<SocketAddr>) -> Self {
         let port = free_port();
         let (way, seen) = watch::channel(Way::Open);
         block_on(async {
-            let task = tokio::spawn(serve(port, target, seen));
+            let task = tokio::spawn(serve(port, targets, seen));
             Self { port, way, task }
         })
     }
@@ -52,14 +57,16 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(port: u16, target: SocketAddr, mut way: watch::Receiver<Way>) {
+async fn serve(port: u16, targets: Vec<SocketAddr>, mut way: watch::Receiver<Way>) {
     let seen = way.clone();
+    let mut targets = targets.into_iter().cycle();
     loop {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
                     let (client, _) = accepted.unwrap();
+                    let target = targets.next().unwrap();
                     tokio::spawn(pass(client, target, seen.clone()));
                 }
                 _ = way.wait_for(|way| *way == Way::Refusing) => break,
