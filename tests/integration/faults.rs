@@ -16,7 +16,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::Instant;
 
-use crate::support::database::Database;
+use crate::support::database::{Database, Product};
 use crate::support::exporter::{Exporter, Metrics, program};
 use crate::support::proxy::{Proxy, Way};
 use crate::support::server::Server;
@@ -73,11 +73,32 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Ends the sessions of a user.
+    fn end_those_of(&mut self, user: &str) {
+        let Self::MySql(session) = self else {
+            let end = format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"
+            );
+            return self.execute(&end).unwrap();
+        };
+        // MySQL has no KILL USER.
+        let numbers =
+            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = ?";
+        let numbers = sqlx::query_scalar(numbers).bind(user);
+        let numbers: Vec<i64> = block_on(numbers.fetch_all(session)).unwrap();
+        for number in numbers {
+            // It may have ended by itself.
+            let _ = self.execute(&format!("KILL {number}"));
+        }
+    }
+}
+
 impl World {
     /// Starts everything, and an exporter.
-    fn start(engine: Engine) -> (Self, Exporter) {
-        let server = Server::start(engine);
-        let database = Database::on(engine, &server.url());
+    fn start(product: Product) -> (Self, Exporter) {
+        let server = Server::start(product);
+        let database = Database::on(product.engine(), &server.url());
         for host in BEATING {
             let frozen = database.boolean(false);
             database.insert(&[("host", &format!("'{host}'")), ("frozen", frozen)]);
@@ -118,7 +139,7 @@ impl World {
             .args(serve.get_args())
             .env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
         let world = Self {
-            engine,
+            engine: product.engine(),
             server,
             database,
             proxy,
@@ -137,15 +158,8 @@ impl World {
 
     /// Ends the exporter's session at the server.
     fn end_session(&self) {
-        let user = &self.user;
-        let statement = if self.is_mysql() {
-            format!("KILL USER '{user}'")
-        } else {
-            format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"
-            )
-        };
-        self.database.execute(&[&statement]);
+        let mut session = Session::open(&self.database).unwrap();
+        session.end_those_of(&self.user);
     }
 }
 
@@ -339,8 +353,7 @@ const FAULTS: &[Fault] = &[
                     while let Some(session) = Session::open(&world.database) {
                         world.sessions.push(session);
                     }
-                    let end = format!("KILL USER '{}'", world.user);
-                    world.sessions[0].execute(&end).unwrap();
+                    world.sessions[0].end_those_of(&world.user);
                 }
             } else {
                 let limit = format!("ALTER ROLE {} CONNECTION LIMIT 0", world.user);
@@ -477,8 +490,8 @@ fn failures(metrics: &Metrics, class: &str) -> f64 {
     metrics.value(name, &labels).unwrap()
 }
 
-fn check(engine: Engine) {
-    let (mut world, exporter) = World::start(engine);
+fn check(product: Product) {
+    let (mut world, exporter) = World::start(product);
     let (ended, seen) = (AtomicBool::new(false), Mutex::new(Seen::default()));
     let writers = world.database.clone();
     let port = world.proxy.port;
@@ -520,7 +533,7 @@ fn check(engine: Engine) {
             assert!(!observing.is_finished(), "{}", fault.name);
             let seen = seen.lock().unwrap();
             eprintln!(
-                "{engine:?}: {}: {:.1} s, shown again {:.1} s later; longest without a verdict {:.1} s, longest as of \
+                "{product:?}: {}: {:.1} s, shown again {:.1} s later; longest without a verdict {:.1} s, longest as of \
                  one poll {:.1} s; {} looks",
                 fault.name,
                 (mended - struck).as_secs_f64(),
@@ -548,10 +561,17 @@ impl Drop for Ending<'_> {
 
 #[test]
 fn an_exporter_on_mariadb_recovers_from_every_fault() {
-    check(Engine::MySql);
+    check(Product::MariaDb);
 }
 
 #[test]
 fn an_exporter_on_postgresql_recovers_from_every_fault() {
-    check(Engine::Postgres);
+    check(Product::Postgres);
+}
+
+#[test]
+fn an_exporter_on_mysql_recovers_from_every_fault() {
+    if Product::servers().contains(&Product::MySql) {
+        check(Product::MySql);
+    }
 }
