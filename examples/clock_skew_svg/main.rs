@@ -108,7 +108,7 @@ impl Story {
                 "",
                 "← no upper bound before a heartbeat is seen",
             ),
-            (ageing, CLOSE.y(6.4), "middle", "age 0.5 ms/s"),
+            (ageing, CLOSE.y(6.4), "middle", "age 1 ms/s"),
             (end, CLOSE.y(6.4), "end", "withdrawn"),
         ]
         .map(|(x, y, class, what)| text(class, x, y, what))
