@@ -1,4 +1,5 @@
-//! A database URL; no text behind a password makes an output show that password.
+//! A database URL; no text behind a password makes an output show that password, and no text before an option that asks for
+//! verification hides it.
 
 use super::{PASSWORD, assert_hidden};
 use openstack_heartbeat_exporter::config::database_url::DatabaseUrl;
@@ -10,6 +11,7 @@ pub fn run(text: &str) {
         assert!(!url.database.is_empty());
         assert!(url.port != Some(0));
     }
+    verify(text);
     if text.contains(PASSWORD) {
         return;
     }
@@ -22,6 +24,24 @@ pub fn run(text: &str) {
             Err(error) => {
                 assert_hidden(&error.to_string());
                 assert_hidden(&format!("{error:?}"));
+            }
+        }
+    }
+}
+
+/// Asserts that `ssl_ca` behind any text and any separator is used, or the URL is refused.
+fn verify(text: &str) {
+    // A password may contain anything.
+    let letters = text.to_lowercase().replace(['-', '_'], "");
+    if letters.contains("pass") || text.contains('%') {
+        return;
+    }
+    for separator in ["&", "?", ";", ",", "#", "+", " ", "&amp;", "%26", "%3B"] {
+        for start in ["", "?", "?charset="] {
+            let url = format!("mysql://u:p@h/d{start}{text}{separator}ssl_ca=/ca");
+            if let Ok(url) = DatabaseUrl::parse(&url) {
+                let ca = url.tls.ca.is_some_and(|ca| ca.ends_with("ca"));
+                assert!(ca, "{start}{text}{separator}");
             }
         }
     }

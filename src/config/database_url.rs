@@ -312,6 +312,7 @@ mod tests {
             "charset=utf8#ssl-ca =/x",
             "charset=ssl_ca=/x",
             "?charset=utf8",
+            "=x;ssl_ca=/x",
             "plugin=x;sslmode=verify-full",
             "application_name=x;host=other",
             "read_default_group=client;ssl_ca=/x",

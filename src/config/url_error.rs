@@ -45,8 +45,8 @@ pub enum UrlError {
     #[error("an SQLite database in memory cannot be read by another process; name a file")]
     SqliteMemory,
     #[error(
-        "the name of an option contains a special character; separate options by a plain '&', not by '&amp;', ';' or \
-         another '?'"
+        "the name of an option is empty or contains a special character; separate options by a plain '&', not by \
+         '&amp;', ';' or another '?'"
     )]
     OptionName,
     #[error(

@@ -95,7 +95,10 @@ impl Options {
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let Some(name) = decoded(name) else {
-                continue;
+                if value.is_empty() {
+                    continue;
+                }
+                return Err(UrlError::OptionName);
             };
             if !name.chars().all(|c| is_of_name(c) || c == '.') {
                 return Err(UrlError::OptionName);
