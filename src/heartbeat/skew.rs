@@ -11,8 +11,8 @@
 //! that clock therefore shifts the published skew, and leaves the remembered bounds unchanged.
 //!
 //! Limits: a constant delay is indistinguishable from an offset, so bounds are never narrower than the
-//! [visibility delay](Assumptions::visibility_delay). A step smaller than the [slack](Assumptions::slack) can stay
-//! undetected for a while.
+//! [visibility delay](Assumptions::visibility_delay). A step smaller than the [slack](Assumptions::slack), a pause of
+//! the host and a slew of its clock can stay undetected, and the bounds wrong for as long as a heartbeat [counts](window).
 
 mod assumptions;
 mod axis;
@@ -231,6 +231,7 @@ impl Skew {
         self.pace.learn(beat, advance, slack);
         observation
     }
+
     /// Replaces the old bounds by those of a heartbeat, or by the intersection of both.
     fn replace(
         &mut self,

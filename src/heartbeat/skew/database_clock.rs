@@ -71,21 +71,14 @@ impl DatabaseClock {
             .servers
             .get(&self.latest)
             .map(|known| known.aged(read.answered, assumptions));
-        let stood_still = match known {
-            Some(known) => shown.lower > known.upper + limit,
-            None => !is_first,
-        };
-        let lower = match known {
-            Some(known) if !stood_still => known.lower.min(shown.lower),
-            _ => shown.lower,
-        };
-        if stood_still && known.is_some() {
-            // The other clocks jumped as well, by an amount that is not known exactly.
-            self.servers.clear();
-        }
-        let learnt = match known {
-            Some(known) if !stood_still => known.updated(shown),
-            _ => shown,
+        let (learnt, lower, stood_still) = match known {
+            None => (shown, shown.lower, !is_first),
+            Some(known) if shown.lower > known.upper + limit => {
+                // The other clocks jumped as well, by an amount that is not known exactly.
+                self.servers.clear();
+                (shown, shown.lower, true)
+            }
+            Some(known) => (known.updated(shown), known.lower.min(shown.lower), false),
         };
         self.servers.insert(self.latest.clone(), learnt);
         let offset = DatabaseOffset {
