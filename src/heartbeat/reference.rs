@@ -36,9 +36,10 @@ pub(crate) struct Reference {
 /// Whose clock is off where most hosts share a skew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspect {
-    /// The database's: the exporter's clock proves the same skew. Or its reads lag.
+    /// The database's: the exporter's clock agrees with the hosts.
     Database,
-    /// The hosts', which probably follow one time server: the exporter's clock does not support them.
+    /// The hosts', which may follow one time server that is off: the exporter's clock does not agree with them. Or the
+    /// reads lag.
     Hosts,
 }
 

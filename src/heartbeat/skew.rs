@@ -120,8 +120,8 @@ impl Skew {
 
     /// Changes the assumptions.
     ///
-    /// A longer visibility delay widens the bounds at once. Nothing is forgotten. Where a bound rests on the old
-    /// assumptions, the next heartbeat replaces the bounds, so they do not outlive these assumptions.
+    /// A longer visibility delay widens the bounds at once. They stay until the next heartbeat replaces them, so they do
+    /// not outlive the old assumptions.
     pub(crate) fn set_assumptions(&mut self, assumptions: impl Into<Arc<Assumptions>>) {
         let old = std::mem::replace(&mut self.assumptions, assumptions.into());
         let assumptions = *self.assumptions;

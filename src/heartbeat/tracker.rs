@@ -600,7 +600,7 @@ mod tests {
     }
 
     #[test]
-    fn new_settings_forget_nothing_and_a_longer_delay_widens_the_bounds() {
+    fn new_settings_keep_the_bounds_and_a_longer_delay_widens_them() {
         for (delay, report_interval, wider) in [(2, 10, 0.0), (2, 20, 0.0), (7, 10, 5.0)] {
             let mut reads = Reads::new();
             let (_, upper) = bounds(&reads.minute(1, 0));

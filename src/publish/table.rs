@@ -131,7 +131,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_writers",
-        "Number of processes that write the service's row, at least; present only above 1.",
+        "Least number of processes that write the service's row; present only above 1.",
         |status| status.observed.writers.map(count),
     ),
     service_gauge(
@@ -274,8 +274,8 @@ pub(crate) const POLL_INTERVAL: Metric = gauge(
 );
 pub(crate) const REFERENCE_SUSPECT: Metric = gauge(
     "openstack_heartbeat_reference_clock_suspect",
-    "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side, and so does \
-     the exporter (1): the database's clock is probably off.",
+    "Whether more than half of at least three hosts share a clock skew proven to be beyond 2 s on one side, and the \
+     exporter's clock agrees (1): the database's clock is probably off.",
 );
 pub(crate) const STANDSTILL: Metric = gauge(
     "openstack_heartbeat_standstill",

@@ -37,7 +37,6 @@ const HEADINGS: [&str; COLUMNS] = [
     "Reason",
 ];
 
-/// The note below the table if most hosts share a skew.
 /// Returns a table and, below it, advice. It is coloured; strip the colours where they are unwanted. On a narrow
 /// terminal it lacks the zone and the time.
 #[must_use]

@@ -6,7 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::heartbeat::skew::Monotonic;
 
 /// The clock behind the axis. `CLOCK_BOOTTIME` goes on while the machine is suspended, and is the same for the next
-/// process. `CLOCK_MONOTONIC`, which the standard library reads, stands still meanwhile.
+/// process. `CLOCK_MONOTONIC`, which the standard library reads, stands still during a suspension.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const CLOCK: ClockId = ClockId::Boottime;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
