@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use crate::cli::outcome::{NO_ANSWER, warning};
+use crate::cli::outcome::{NO_ANSWER, NO_SERVICES, warning};
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
@@ -48,8 +48,7 @@ pub(super) fn table_warnings(snapshot: &Snapshot) -> Vec<String> {
         let (table, reason) = (row.table, row.defect.as_str());
         format!("row {id} of table {table} has an unreadable value: {reason}")
     });
-    let empty = "the table has no services; check that this is the right database".to_owned();
-    let empty = snapshot.services.is_empty().then_some(empty);
+    let empty = snapshot.services.is_empty().then(|| NO_SERVICES.to_owned());
     rejected.chain(empty).map(warning).collect()
 }
 
