@@ -54,15 +54,15 @@ pub(super) fn command(engine: Engine, database: &str, schema: &str, user: &str) 
     };
     let mut names = names.into_iter();
     let mut command = concat!(env!("CARGO_PKG_NAME"), " print grants").to_owned();
-    // In the order of the help, without what is the default.
+    // In the order of the help, without what is the default. The user is never left out: an empty name is not the default.
     for (flag, value, default) in [
-        ("engine", Some(engine.to_owned()), "mysql"),
-        ("database", Some(database.to_owned()), "cinder"),
-        ("schema", Some(schema.to_owned()), DEFAULT_SCHEMA),
-        ("user", names.next(), ""),
-        ("host", names.next(), "%"),
+        ("engine", Some(engine.to_owned()), Some("mysql")),
+        ("database", Some(database.to_owned()), Some("cinder")),
+        ("schema", Some(schema.to_owned()), Some(DEFAULT_SCHEMA)),
+        ("user", names.next(), None),
+        ("host", names.next(), Some("%")),
     ] {
-        if let Some(value) = value.filter(|value| value != default) {
+        if let Some(value) = value.filter(|value| Some(value.as_str()) != default) {
             let _ = write!(command, " --{flag} {}", shell_word(&value));
         }
     }
@@ -158,7 +158,7 @@ mod tests {
                 "cinder",
                 "public",
                 mysql_account("", "h"),
-                "--host h",
+                "--user '' --host h",
             ),
             (
                 Engine::Postgres,

@@ -94,7 +94,7 @@ async fn options(target: &Target, route: &Route) -> Result<MySqlConnectOptions, 
     let mut options = MySqlConnectOptions::new()
         .host(&route.host)
         .port(target.port())
-        .username(target.user())
+        .username(&target.user())
         .database(&url.database)
         // ProxySQL and Vitess can't parse the statement that sets these two.
         .pipes_as_concat(false)

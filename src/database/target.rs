@@ -1,7 +1,10 @@
 //! The database to read: address, credentials, tables and time limits.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
 
 use super::error::{Error, Login};
 use super::{grant, handshake};
@@ -74,15 +77,24 @@ impl Target {
         }
     }
 
-    pub(super) fn user(&self) -> &str {
-        self.url.user.as_deref().unwrap_or_default()
+    /// Returns the user that logs in. Without one in the URL, it is empty in MySQL; in PostgreSQL, the driver takes it from
+    /// `PGUSER` or the system's user, as libpq does.
+    pub(super) fn user(&self) -> Cow<'_, str> {
+        match (&self.url.user, self.url.engine) {
+            (Some(user), _) => user.into(),
+            (None, Engine::Postgres) => {
+                let options = PgConnectOptions::new_without_pgpass();
+                options.get_username().to_owned().into()
+            }
+            (None, Engine::MySql | Engine::Sqlite) => "".into(),
+        }
     }
 
     /// Returns the account as a grant names it. The host part of a MySQL account is known only to the server: `%`.
     pub(super) fn account(&self) -> String {
         match self.url.engine {
-            Engine::MySql => grant::mysql_account(self.user(), "%"),
-            Engine::Postgres | Engine::Sqlite => grant::postgres_role(self.user()),
+            Engine::MySql => grant::mysql_account(&self.user(), "%"),
+            Engine::Postgres | Engine::Sqlite => grant::postgres_role(&self.user()),
         }
     }
 
