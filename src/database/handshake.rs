@@ -56,7 +56,7 @@ pub(super) fn remedy(engine: Engine, host: &str, error: &sqlx::Error) -> String 
         return "the server offers no TLS, but the database URL requires it; enable TLS on the server"
             .to_owned();
     }
-    // The driver has no other fault of its configuration, and the parser of URLs knows pairs only.
+    // The engines have translated the driver's other faults of its configuration, and the parser of URLs knows pairs only.
     if matches!(error, sqlx::Error::Configuration(_)) {
         return format!(
             "{} and {} must be given together; where the database URL lacks one, PGSSLCERT or PGSSLKEY of the \
@@ -134,8 +134,7 @@ fn fault(engine: Engine, host: &str, cause: &CertificateError) -> String {
             words.ca
         ),
         other if other.to_string().contains("CaUsedAsEndEntity") => {
-            "is that of an authority (CA:TRUE), which can't be verified as a server's: issue one with \
-             basicConstraints=CA:FALSE"
+            "is a CA certificate (CA:TRUE) and can't be used for a server: issue one with basicConstraints=CA:FALSE"
                 .to_owned()
         }
         _ => format!(

@@ -93,6 +93,37 @@ fn a_wrong_password_names_the_user_and_not_the_password() {
 }
 
 #[test]
+fn a_password_that_scram_does_not_allow_is_no_fault_of_tls() {
+    let (_, url) = Database::new(Product::Postgres).user("right");
+    // A control character, which SASLprep prohibits.
+    let prohibited = with(&url, ":right@", ":a%01b@");
+    for options in ["", "?sslmode=require", "?sslmode=disable"] {
+        let remedy = "the password contains a character that SCRAM does not allow";
+        check(&format!("{prohibited}{options}"), "auth", &[remedy]);
+    }
+}
+
+#[test]
+fn a_role_that_the_url_does_not_name_is_in_the_command_for_grants() {
+    let database = Database::new(Product::Postgres);
+    database.insert(&[]);
+    let (user, url) = database.user("p");
+    let url = with(&url, &format!("{user}:p@"), "");
+    let environment = [
+        ("OPENSTACK_HEARTBEAT_DATABASE_URL", url.as_str()),
+        ("PGUSER", &user),
+        ("PGPASSWORD", "p"),
+    ];
+    let connect = || run(&["check-config", "--connect"], &environment);
+    let refused = connect();
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{message}");
+    assert!(message.contains(&format!("user `{user}`")), "{message}");
+    database.run_grants(&message);
+    assert_eq!(connect().status.code(), Some(0));
+}
+
+#[test]
 fn a_missing_grant_names_the_command_that_prints_it() {
     for product in Product::servers() {
         let database = Database::new(product);

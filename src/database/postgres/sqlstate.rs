@@ -23,6 +23,14 @@ pub(super) fn connecting(target: &Target, error: sqlx::Error) -> Error {
             );
             Error::AuthPlugin(target.login(), remedy, error)
         }
+        sqlx::Error::Configuration(ref reason) if reason.to_string().contains("saslprep") => {
+            let remedy = if reason.to_string().contains("saslprep username") {
+                "; the user's name contains a character that SCRAM does not allow"
+            } else {
+                "; the password contains a character that SCRAM does not allow"
+            };
+            Error::Auth(target.login(), remedy, error)
+        }
         // The end of the stream, which a proxy without a server sends instead of an answer about TLS.
         sqlx::Error::Protocol(ref message) if message.contains("SSLRequest: 0x00") => {
             Error::Connect(target.login(), target::closed())
@@ -54,5 +62,37 @@ pub(in crate::database) fn translate(target: &Target, error: sqlx::Error, grants
         // Cancelled by statement_timeout or lock_timeout.
         "57014" | "55P03" => target.query_timed_out(),
         _ => target.driver_error(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::database_url::DatabaseUrl;
+    use crate::database::tls::is_refused;
+    use crate::heartbeat::failure::Class;
+    use crate::project::cinder;
+
+    #[test]
+    fn a_name_or_password_that_scram_can_not_prepare_is_no_fault_of_tls() {
+        let target = Target {
+            url: DatabaseUrl::parse("postgresql://u@db/cinder").unwrap(),
+            layout: &cinder::LAYOUT,
+            connect_timeout: Duration::from_secs(1),
+            query_timeout: Duration::from_secs(1),
+        };
+        for (part, expected) in [
+            ("password", "the password"),
+            ("username", "the user's name"),
+        ] {
+            let reason = format!("Failed to saslprep {part}: ProhibitedCharacter('\u{1}')");
+            let error = connecting(&target, sqlx::Error::Configuration(reason.into()));
+            assert_eq!(error.class(), Class::Auth);
+            assert!(!is_refused(&error), "no second attempt without TLS");
+            let expected = format!("; {expected} contains a character that SCRAM does not allow");
+            assert!(error.to_string().ends_with(&expected), "{error}");
+        }
     }
 }
