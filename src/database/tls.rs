@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use sqlx::error::DatabaseError;
 use tokio::net::lookup_host;
@@ -78,7 +78,7 @@ async fn certificates(
 ) -> Result<Vec<u8>, Error> {
     let content = read(option, path).await?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
-    let found = found.unwrap_or_default();
+    let found = found.map_err(|error| unusable(option, path, malformed(&error)))?;
     if found.is_empty() {
         let expected = "holds no certificate in PEM, which starts with -----BEGIN CERTIFICATE-----";
         return Err(unusable(option, path, expected));
@@ -87,6 +87,21 @@ async fn certificates(
         check(certificate).map_err(|fault| unusable(option, path, fault))?;
     }
     Ok(content)
+}
+
+/// Returns what is wrong with a file that is not PEM. rustls shows lines as lists of bytes.
+fn malformed(error: &pem::Error) -> String {
+    let fault = match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            let label = String::from_utf8_lossy(end_marker);
+            format!("it lacks the line -----END {label}-----")
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            "a line starts with -----BEGIN but does not end with -----".to_owned()
+        }
+        other => other.to_string(),
+    };
+    format!("is not valid PEM: {fault}")
 }
 
 /// Reads the certificates of authorities.
@@ -209,5 +224,37 @@ mod tests {
             "mysql://u@[fe80::1%eth0]/d?ssl-mode=DISABLED",
             Ok(&["fe80::1%eth0"]),
         );
+    }
+
+    #[test]
+    fn a_file_that_is_not_pem_is_told_from_one_without_a_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+        for (content, expected) in [
+            (String::new(), "holds no certificate in PEM"),
+            (
+                format!("{begin}\nMIIB\n"),
+                "is not valid PEM: it lacks the line -----END CERTIFICATE-----",
+            ),
+            (
+                "-----BEGIN CERTIFICATE\nMIIB\n".to_owned(),
+                "is not valid PEM: a line starts with -----BEGIN but does not end with -----",
+            ),
+            (
+                format!("{begin}\nM!IB\n{end}\n"),
+                "is not valid PEM: base64 decode error",
+            ),
+            (
+                format!("{begin}\nMIIB\n{end}\n"),
+                "holds a certificate that can't be read",
+            ),
+        ] {
+            std::fs::write(&file, &content).unwrap();
+            let error = runtime.block_on(authorities("ssl_ca", &file)).unwrap_err();
+            let expected = format!("ssl_ca {} {expected}", file.display());
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
     }
 }
