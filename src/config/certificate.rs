@@ -8,7 +8,7 @@ use tokio_rustls::rustls::Error;
 use tokio_rustls::rustls::server::ParsedCertificate;
 
 /// What is wrong with a certificate of version 1, and the remedy; follows the certificate's owner.
-pub(crate) const VERSION_1: &str = "is of X.509 version 1, which this program can't read: issue one of version 3, for example with openssl x509 \
+pub(crate) const VERSION_1: &str = "has X.509 version 1, which this program can't read: issue one of version 3, for example with openssl x509 \
      -req -extfile FILE, where FILE has a line such as subjectAltName=DNS:HOST";
 
 /// Returns whether an error is about a certificate of version 1, of either side.

@@ -2,9 +2,10 @@
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
+use crate::support::check_config::{connect, connects, refuses};
 use crate::support::database::{Database, Product};
 use crate::support::env;
-use crate::support::exporter::{Exporter, run};
+use crate::support::exporter::Exporter;
 use crate::support::server::Server;
 
 /// Returns whether the tests have a server of MySQL, which not every machine can run.
@@ -12,27 +13,9 @@ fn has_mysql() -> bool {
     Product::servers().contains(&Product::MySql)
 }
 
-/// Returns exit code and standard error of `check-config --connect`.
-fn connect(url: &str) -> (i32, String) {
-    let environment = [("OPENSTACK_HEARTBEAT_DATABASE_URL", url)];
-    let output = run(&["check-config", "--connect"], &environment);
-    let error = String::from_utf8(output.stderr).unwrap();
-    (output.status.code().unwrap(), error)
-}
-
-fn connects(url: &str) {
-    let (code, message) = connect(url);
-    assert_eq!(code, 0, "{url}: {message}");
-    assert!(!message.contains("not encrypted"), "{url}: {message}");
-}
-
 /// Asserts the class of the failure, and that the message contains each part.
-fn refuses(url: &str, class: &str, parts: &[&str]) {
-    let (code, message) = connect(url);
-    assert_eq!(code, 2, "{url}: {message}");
-    for part in parts {
-        assert!(message.contains(part), "`{part}` is not in: {message}");
-    }
+fn fails(url: &str, class: &str, parts: &[&str]) {
+    refuses(url, parts);
     Exporter::start(url, &[]).wait_for_failure(class);
 }
 
@@ -53,14 +36,14 @@ fn caching_sha2_password_needs_tls_unless_the_server_has_cached_it() {
         "TLS",
         "ssl-mode=REQUIRED",
     ];
-    refuses(&plain, "auth", &remedy);
-    refuses(&by_socket, "auth", &remedy);
+    fails(&plain, "auth", &remedy);
+    fails(&by_socket, "auth", &remedy);
     // A login over TLS fills the server's cache.
     connects(&format!("{url}?unix_socket={socket}"));
     connects(&plain);
     connects(&by_socket);
     database.execute(&["FLUSH PRIVILEGES"]);
-    refuses(&plain, "auth", &remedy);
+    fails(&plain, "auth", &remedy);
     connects(&url);
     connects(&plain);
 }
@@ -83,7 +66,7 @@ fn the_certificates_that_mysql_makes_are_verified_without_a_name() {
     let database = Database::on(Engine::MySql, &server.url());
     database.insert(&[]);
     let url = format!("{}?ssl_ca={data}/ca.pem", database.url());
-    refuses(
+    fails(
         &url,
         "tls",
         &["ssl-mode=VERIFY_CA", "ssl_check_hostname=false"],

@@ -194,7 +194,7 @@ fn a_wrong_file_exits_with_1_and_names_file_line_and_remedy() {
         ),
         (
             "tls_server_config:\n  cert_file: old.pem\n  key_file: old.key\n",
-            "2: the server's certificate is of X.509 version 1",
+            "2: the server's certificate has X.509 version 1",
         ),
         ("basic_auth_users:\n  a: c4nary\n", "2: this user's value"),
     ] {
