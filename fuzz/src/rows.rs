@@ -12,8 +12,7 @@ use openstack_heartbeat_exporter::heartbeat::service::{
 };
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
-use openstack_heartbeat_exporter::heartbeat::time::ClockOffset;
-use openstack_heartbeat_exporter::heartbeat::time::{DatabaseTime, HostTime};
+use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::latest::Latest;

@@ -125,9 +125,7 @@ impl Error {
             Self::Protocol(..) | Self::Driver(_) | Self::Clock(_) => Class::Decode,
         }
     }
-}
 
-impl Error {
     /// Adds that the server also refuses the login without TLS, where the database URL only prefers TLS.
     ///
     /// Any other failure, such as a server that has stopped since, replaces this one.

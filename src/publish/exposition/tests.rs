@@ -9,8 +9,7 @@ use crate::heartbeat::failure::Class;
 use crate::heartbeat::fixture;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::status::Observed;
-use crate::heartbeat::time::ClockOffset;
-use crate::heartbeat::time::HostTime;
+use crate::heartbeat::time::{ClockOffset, HostTime};
 use crate::publish::telemetry::{ConfigPart, Telemetry};
 
 /// A snapshot with a sample in every family.
