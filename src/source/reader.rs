@@ -3,17 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::axis;
 use crate::database::{self, Connection, Target};
 use crate::heartbeat::service::Reading;
-use crate::heartbeat::skew::Read;
+use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::time::{ClockOffset, DatabaseTime};
 
-/// Maximum time between two statements on one connection. Firewalls and proxies forget idle connections, many of them
-/// silently and none within half a minute, and the driver offers no TCP keepalive.
+/// Maximum time between two statements on one connection. Firewalls and proxies drop idle connections, many of them
+/// silently, and the driver offers no TCP keepalive. Few drop one within half a minute.
 const IDLE_AFTER: Duration = Duration::from_secs(30);
 
 /// Reads one database, over one connection.
@@ -32,14 +31,18 @@ pub(crate) struct Reader {
 #[derive(Debug)]
 struct Kept {
     connection: Connection,
-    opened: Instant,
+    opened: Monotonic,
     /// When it was opened, or when its last statement was answered.
-    used: Instant,
+    used: Monotonic,
 }
 
 impl Kept {
-    fn is_fresh(&self) -> bool {
-        self.opened.elapsed() < Target::RENEW_AFTER && self.used.elapsed() < IDLE_AFTER
+    /// Returns whether it may serve again. Its times go on while the machine is suspended, unlike those of tokio.
+    fn is_fresh(&self, now: Monotonic) -> bool {
+        let is_within = |since: Monotonic, limit: Duration| {
+            (now - since).to_std().is_ok_and(|time| time < limit)
+        };
+        is_within(self.opened, Target::RENEW_AFTER) && is_within(self.used, IDLE_AFTER)
     }
 }
 
@@ -74,7 +77,7 @@ impl Reader {
     /// Any class of failure.
     pub(crate) async fn read(&mut self) -> Result<Answer, database::Error> {
         match self.kept.take() {
-            Some(kept) if kept.is_fresh() => match self.read_over(kept).await {
+            Some(kept) if kept.is_fresh(axis::now()) => match self.read_over(kept).await {
                 Err(database::Error::Lost(_, error)) => {
                     debug!(%error, "the kept connection was closed; connecting again");
                 }
@@ -93,7 +96,7 @@ impl Reader {
         let wall = wall_clock();
         let reading = kept.connection.read(&self.target).await?;
         let answered = axis::now();
-        kept.used = Instant::now();
+        kept.used = answered;
         self.kept = Some(kept);
         Ok(Answer {
             clock: clock_offset(reading.now, wall, answered - sent),
@@ -112,8 +115,8 @@ impl Reader {
             warn!(
                 names,
                 grants,
-                "some columns or tables are not readable: the release is old and lacks them, or a grant is missing, which \
-                 the output of this command adds"
+                "some columns or tables can't be read: this release of Cinder lacks them, or a grant is missing; for the \
+                 grants, run the output of the command as the database administrator"
             );
         }
         self.left_out = left_out;
@@ -127,7 +130,7 @@ impl Reader {
             );
         }
         self.unencrypted = unencrypted;
-        let opened = Instant::now();
+        let opened = axis::now();
         Ok(Kept {
             connection,
             opened,
@@ -218,20 +221,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_was_idle_for_half_a_minute_is_replaced_before_its_use() {
+    async fn a_connection_that_is_old_or_was_idle_is_replaced_before_its_use() {
         let folder = tempfile::tempdir().unwrap();
         let mut reader = Reader::new(table(&folder).await);
-        let mut opened = Vec::new();
-        for idle in [Duration::ZERO, IDLE_AFTER / 3, IDLE_AFTER] {
-            // SQLite answers from a thread that knows no paused time.
-            tokio::time::pause();
-            tokio::time::advance(idle).await;
-            tokio::time::resume();
+        reader.read().await.unwrap();
+        for (age, idle, is_kept) in [
+            (Target::RENEW_AFTER / 2, IDLE_AFTER / 3, true),
+            (Target::RENEW_AFTER / 2, IDLE_AFTER, false),
+            (Target::RENEW_AFTER, IDLE_AFTER / 3, false),
+        ] {
+            let now = axis::now();
+            let [age, idle] = [age, idle].map(|time| TimeDelta::from_std(time).unwrap());
+            let kept = reader.kept.as_mut().unwrap();
+            (kept.opened, kept.used) = (now - age, now - idle);
             reader.read().await.unwrap();
-            opened.push(reader.kept.as_ref().map(|kept| kept.opened));
+            let kept = reader.kept.as_ref().unwrap();
+            assert_eq!(kept.opened == now - age, is_kept, "{age}, {idle}");
+            assert!(kept.used >= now && kept.is_fresh(axis::now()));
         }
-        assert_eq!(opened[0], opened[1]);
-        assert_ne!(opened[1], opened[2]);
     }
 
     #[test]
