@@ -97,8 +97,8 @@ async fn connect(target: &Target) -> Result<Reading, Failure> {
     let mut connection = Connection::open(target).await.map_err(failure(NO_ANSWER))?;
     if let Some((names, grants)) = connection.left_out() {
         write_stderr(&warning(format!(
-            "cannot read {names}; this release lacks them, or a grant is missing; as the database administrator, run the \
-             output of `{grants}`"
+            "cannot read {names}: this release of Cinder lacks them, or a grant is missing; for the grants, run the \
+             output of `{grants}` as the database administrator"
         )));
     }
     if let Some(error) = connection.unencrypted() {
