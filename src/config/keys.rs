@@ -69,7 +69,7 @@ pub static KEYS: &[Key] = &[
         .help("Timeout for connecting and logging in"),
     key(DATABASE, "database.query-timeout", PERIOD)
         .by_default("5s")
-        .help("Timeout for a poll's statement; must be less than poll.stale-after"),
+        .help("Timeout for a poll's statement; must be less than poll.stale-after; at most nine tenths of service_down_time - report_interval is used"),
     key(POLLING, "poll.interval", PERIOD)
         .by_default("5s")
         .help("Time between two polls; should exceed neither report_interval nor the scrape interval, so that no heartbeat is missed and each scrape gets a new snapshot"),
@@ -83,7 +83,7 @@ pub static KEYS: &[Key] = &[
         .help("Longest time between the timestamp of a heartbeat and its visibility to a poll; include the lag of a read replica"),
     key(SKEW, "skew.max-drift", PPM)
         .by_default("1000")
-        .help("Largest drift of a host's clock and the exporter's clock against each other, in parts per million"),
+        .help("Largest drift between a host's clock and the exporter's clock, in parts per million"),
     key(WEB, "web.listen-address", ADDRESS)
         .by_default(":10390")
         .list()

@@ -85,10 +85,14 @@ impl Settings {
         let slack = self.intervals.service_down_time - self.intervals.report_interval;
         let slack = slack.to_std().ok().filter(|slack| !slack.is_zero())?;
         let longest = slack * 9 / 10;
-        let configured = std::mem::replace(&mut self.query_timeout, longest);
-        if configured <= longest {
-            self.query_timeout = configured;
+        if self.query_timeout <= longest {
             return None;
+        }
+        let configured = std::mem::replace(&mut self.query_timeout, longest);
+        let mut shown = self.effective.iter_mut();
+        if let Some(shown) = shown.find(|it| it.name == "database.query-timeout") {
+            shown.value = span(longest).to_string();
+            "limited by service_down_time - report_interval".clone_into(&mut shown.origin);
         }
         Some(format!(
             "`database.query-timeout` is {}, but service_down_time - report_interval is {}: rows from so long a read \
