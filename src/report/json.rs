@@ -9,25 +9,41 @@ use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 
+/// What is said about the snapshot as a whole.
 #[derive(Debug, Serialize)]
-struct ServicesDocument<'a> {
+struct Head {
     /// The database's clock when the rows were read, UTC.
     now: String,
+    /// Most hosts share one skew, and the exporter's clock agrees with them: the database's clock is probably off.
     reference_clock_suspect: bool,
+    /// Most hosts share one skew, and the exporter's clock does not agree with them.
     most_hosts_skewed: bool,
     /// Seconds without a heartbeat of any service, while the table stands still.
     standstill_seconds: Option<i64>,
+}
+
+impl Head {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            now: utc(snapshot.now.0),
+            reference_clock_suspect: snapshot.suspect == Some(Suspect::Database),
+            most_hosts_skewed: snapshot.suspect == Some(Suspect::Hosts),
+            standstill_seconds: snapshot.standstill.map(|silence| silence.num_seconds()),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ServicesDocument<'a> {
+    #[serde(flatten)]
+    head: Head,
     services: Vec<Record<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct ServiceDocument<'a> {
-    /// The database's clock when the rows were read, UTC.
-    now: String,
-    reference_clock_suspect: bool,
-    most_hosts_skewed: bool,
-    /// Seconds without a heartbeat of any service, while the table stands still.
-    standstill_seconds: Option<i64>,
+    #[serde(flatten)]
+    head: Head,
     service: Record<'a>,
     /// When the state began, by the database's clock; null without history.
     since: Option<String>,
@@ -58,10 +74,7 @@ fn list(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Services
     let services = snapshot.services.iter().filter(|status| shown(status));
     let records = services.map(|status| Record::new(status, snapshot));
     ServicesDocument {
-        now: utc(snapshot.now.0),
-        reference_clock_suspect: snapshot.suspect == Some(Suspect::Database),
-        most_hosts_skewed: snapshot.suspect == Some(Suspect::Hosts),
-        standstill_seconds: snapshot.standstill.map(|silence| silence.num_seconds()),
+        head: Head::of(snapshot),
         services: records.collect(),
     }
 }
@@ -84,10 +97,7 @@ pub fn service(status: &ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot)
     });
     let (since, since_is_exact) = since.unzip();
     let page = ServiceDocument {
-        now: utc(snapshot.now.0),
-        reference_clock_suspect: snapshot.suspect == Some(Suspect::Database),
-        most_hosts_skewed: snapshot.suspect == Some(Suspect::Hosts),
-        standstill_seconds: snapshot.standstill.map(|silence| silence.num_seconds()),
+        head: Head::of(snapshot),
         service: Record::new(status, snapshot),
         since,
         since_is_exact,
