@@ -1,6 +1,6 @@
 //! The parameters in the API's query strings.
 //!
-//! A script can't see a complaint, so that everything that is not understood is an error, unlike on the status page.
+//! A script does not notice an ignored parameter, so the API refuses what it does not know. The status page ignores it.
 
 use super::query;
 use crate::publish::rendered::Selection;
