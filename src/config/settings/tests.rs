@@ -289,15 +289,16 @@ fn a_query_timeout_is_capped_below_the_time_that_a_live_service_may_be_silent() 
         let mut warnings = settings.warnings.iter();
         let is_warned = warnings.any(|text| text.contains("so the limit is 13s 500ms"));
         assert_eq!(is_warned, warned, "{service_down_time}, {query_timeout}");
-        let shown = match warned {
-            true => {
-                "database.query-timeout = 13s 500ms (limited by service_down_time - report_interval)".to_owned()
-            }
-            false => format!(
-                "database.query-timeout = {query_timeout} (environment variable \
-                 OPENSTACK_HEARTBEAT_DATABASE_QUERY_TIMEOUT)"
-            ),
+        let (value, origin) = if warned {
+            (
+                "13s 500ms",
+                "limited by service_down_time - report_interval",
+            )
+        } else {
+            let variable = "environment variable OPENSTACK_HEARTBEAT_DATABASE_QUERY_TIMEOUT";
+            (query_timeout, variable)
         };
+        let shown = format!("database.query-timeout = {value} ({origin})");
         check(&settings, &[&shown]);
     }
 }
