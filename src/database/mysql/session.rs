@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::database::target::Target;
-
 /// Variables that together differ between servers. Every user may read them. Galera needs no `server_id` of its own for
 /// each node, and containers may share a name.
 const NAMES: [&str; 4] = ["hostname", "port", "server_id", "wsrep_node_name"];
@@ -16,7 +14,7 @@ const NAMES: [&str; 4] = ["hostname", "port", "server_id", "wsrep_node_name"];
 const READ_ONLY: [&str; 2] = ["read_only", "innodb_read_only"];
 
 /// Variables of a session that [`corrections`] knows.
-const SETTINGS: [&str; 3] = ["wsrep_dirty_reads", "wsrep_sync_wait", "wait_timeout"];
+const SETTINGS: [&str; 2] = ["wsrep_dirty_reads", "wsrep_sync_wait"];
 
 /// The session's variables that we ask for and the server knows, by name.
 pub(super) type Variables = HashMap<String, String>;
@@ -63,17 +61,12 @@ pub(super) fn corrections(variables: &Variables) -> Option<String> {
     let is = |name: &str, wrong: &dyn Fn(&str) -> bool| {
         variables.get(name).is_some_and(|value| wrong(value))
     };
-    // A connection is never idle for longer, whatever the poll interval.
-    let idle = Target::RENEW_AFTER.as_secs() + 60;
-    let is_short = |value: &str| value.parse().is_ok_and(|value: u64| value < idle);
     let corrections = [
         // A node of Galera that was cut off would answer with old rows, instead of an error.
         is("wsrep_dirty_reads", &|value| value == "ON")
             .then(|| "wsrep_dirty_reads = OFF".to_owned()),
         // A busy node would answer late, or with a timeout.
         is("wsrep_sync_wait", &|value| value != "0").then(|| "wsrep_sync_wait = 0".to_owned()),
-        // The server would close the connection between two polls.
-        is("wait_timeout", &is_short).then(|| format!("wait_timeout = {idle}")),
     ];
     let corrections: Vec<String> = corrections.into_iter().flatten().collect();
     (!corrections.is_empty()).then(|| format!("SET {}", corrections.join(", ")))
@@ -112,18 +105,10 @@ mod tests {
     #[test]
     fn only_wrong_settings_that_the_server_knows_are_corrected() {
         check(&[], None);
-        let right = [
-            ("wsrep_dirty_reads", "OFF"),
-            ("wsrep_sync_wait", "0"),
-            ("wait_timeout", "28800"),
-        ];
+        let right = [("wsrep_dirty_reads", "OFF"), ("wsrep_sync_wait", "0")];
         check(&right, None);
-        let wrong = [
-            ("wsrep_dirty_reads", "ON"),
-            ("wsrep_sync_wait", "7"),
-            ("wait_timeout", "30"),
-        ];
-        let expected = "SET wsrep_dirty_reads = OFF, wsrep_sync_wait = 0, wait_timeout = 660";
+        let wrong = [("wsrep_dirty_reads", "ON"), ("wsrep_sync_wait", "7")];
+        let expected = "SET wsrep_dirty_reads = OFF, wsrep_sync_wait = 0";
         check(&wrong, Some(expected));
     }
 }
