@@ -75,11 +75,6 @@ impl Tracker {
         }
     }
 
-    /// Forgets everything except the settings.
-    pub(crate) fn reset(&mut self) {
-        *self = Self::new(self.intervals, self.tolerances);
-    }
-
     /// Changes the settings. Observations are kept where they do not depend on the old settings, see
     /// [`Skew::set_assumptions`].
     pub(crate) fn reconfigure(&mut self, intervals: Intervals, tolerances: Tolerances) {
@@ -94,12 +89,20 @@ impl Tracker {
         }
     }
 
-    /// Returns the services whose report interval was observed, with its mean.
+    /// Returns the services whose report interval was observed, with its mean. Left out are those whose heartbeats
+    /// stopped more than three intervals before the latest heartbeat of all.
     pub(crate) fn beating(&self) -> impl Iterator<Item = (&Facts, TimeDelta)> {
-        self.rows.iter().filter_map(|row| {
-            let interval = row.skew.as_ref()?.interval()?;
-            Some((&*row.service.facts, interval.mean))
+        let answered = self.last.map(|(read, ..)| read.answered);
+        let rows = self.rows.iter().filter_map(move |row| {
+            let skew = row.skew.as_ref()?;
+            let (silence, _) = skew.silence(answered?);
+            Some((&*row.service.facts, skew.interval()?.mean, silence))
+        });
+        let least = rows.clone().map(|(.., silence)| silence).min();
+        rows.filter(move |&(_, mean, silence)| {
+            least.is_none_or(|least| silence - least <= mean * 3)
         })
+        .map(|(facts, mean, _)| (facts, mean))
     }
 
     /// Learns from a reading, which must not be older than the last, and returns the resulting snapshot.
@@ -365,6 +368,14 @@ mod tests {
         /// Reads this row only.
         fn read_one(&mut self, service: Service) -> ServiceStatus {
             self.read(vec![service]).services.remove(0)
+        }
+
+        /// Reads a minute of these services.
+        fn minute_of(&mut self, ids: &[i64], others: &[Service]) {
+            for _ in 0..12 {
+                let beating = ids.iter().map(|id| self.service(*id, 0));
+                self.read(beating.chain(others.iter().cloned()).collect());
+            }
         }
 
         /// Reads a minute of a service with this clock.
@@ -647,5 +658,26 @@ mod tests {
         assert_eq!(reasons[0], None);
         assert_eq!(reasons[15], Some(Reason::Stopped));
         assert!(!reasons.contains(&Some(Reason::ClockSkew)), "{reasons:?}");
+    }
+
+    #[test]
+    fn a_service_that_stopped_before_the_others_does_not_beat() {
+        let mut reads = Reads::new();
+        let beating = |reads: &Reads| {
+            let hosts = reads
+                .tracker
+                .beating()
+                .map(|(facts, _)| facts.host.to_string());
+            hosts.collect::<Vec<String>>()
+        };
+        reads.minute_of(&[1, 2, 3], &[]);
+        assert_eq!(beating(&reads), ["host1", "host2", "host3"]);
+        let dead = reads.service(3, 0);
+        reads.minute_of(&[1, 2], std::slice::from_ref(&dead));
+        assert_eq!(beating(&reads), ["host1", "host2"]);
+        // The others stop together.
+        let all = [reads.service(1, 0), reads.service(2, 0), dead];
+        reads.minute_of(&[], &all);
+        assert_eq!(beating(&reads), ["host1", "host2"]);
     }
 }

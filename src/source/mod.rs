@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::reader::Reader;
+use crate::config::database_url::DatabaseUrl;
 use crate::config::settings::Settings;
 use crate::database::{self, Target};
 use crate::heartbeat::liveness::Intervals;
@@ -108,12 +109,7 @@ impl Source {
     pub(crate) fn new(target: Target, intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
             reader: Reader::new(target),
-            memory: Arc::new(Mutex::new(Memory {
-                standstill: Standstill::default(),
-                tracker: Tracker::new(intervals, tolerances),
-                intervals,
-                tolerances,
-            })),
+            memory: Arc::new(Mutex::new(Memory::new(intervals, tolerances))),
         }
     }
 
@@ -136,8 +132,8 @@ impl Source {
         let evaluate = move || lock(&memory).evaluate(answer.reading, answer.read, answer.clock);
         let evaluating = tokio::task::spawn_blocking(evaluate);
         let evaluated = evaluating.await.map_err(|error| {
-            // The tracker may have learnt from half of the rows, so its bounds are no longer proven.
-            lock(&self.memory).tracker.reset();
+            // It may have learnt from half of the rows, so the bounds are no longer proven.
+            lock(&self.memory).reset();
             self.memory.clear_poison();
             Error::Evaluation(error)
         })?;
@@ -157,14 +153,15 @@ impl Source {
         })
     }
 
-    /// Changes the target and the options. Keeps the observations, and the connection if the target is unchanged.
+    /// Changes the target and the options. Keeps the observations, but for standstills of another database, and the
+    /// connection if the target is unchanged.
     pub(crate) async fn reconfigure(
         &mut self,
         target: Target,
         intervals: Intervals,
         tolerances: Tolerances,
     ) {
-        if target != self.reader.target {
+        if !is_same_database(&target.url, &self.reader.target.url) {
             lock(&self.memory).standstill = Standstill::default();
         }
         self.reader.set_target(target).await;
@@ -178,6 +175,20 @@ impl Source {
 }
 
 impl Memory {
+    fn new(intervals: Intervals, tolerances: Tolerances) -> Self {
+        Self {
+            standstill: Standstill::default(),
+            tracker: Tracker::new(intervals, tolerances),
+            intervals,
+            tolerances,
+        }
+    }
+
+    /// Forgets everything except the settings.
+    fn reset(&mut self) {
+        *self = Self::new(self.intervals, self.tolerances);
+    }
+
     /// Learns from a reading. A server that is not current proves nothing about services: the tracker does not see it.
     fn evaluate(
         &mut self,
@@ -186,10 +197,9 @@ impl Memory {
         clock: ClockOffset,
     ) -> Result<Snapshot, Stale> {
         let beating = || self.tracker.beating();
-        let delay = self.tolerances.visibility_delay;
-        let motion = self
-            .standstill
-            .observe(&reading, read, &self.intervals, delay, beating);
+        let motion =
+            self.standstill
+                .observe(&reading, read, &self.intervals, &self.tolerances, beating);
         let standstill = match motion {
             Motion::Stale(stale) => return Err(stale),
             Motion::Still(lasted) => Some(lasted),
@@ -211,6 +221,22 @@ impl Memory {
         self.tolerances = tolerances;
         self.tracker.reconfigure(intervals, tolerances);
     }
+}
+
+/// Returns whether both URLs name the same rows. Credentials, TLS and unknown options may differ.
+fn is_same_database(url: &DatabaseUrl, other: &DatabaseUrl) -> bool {
+    let parts = |url: &DatabaseUrl| {
+        let url = url.clone();
+        (
+            url.engine,
+            url.host,
+            url.port,
+            url.socket,
+            url.database,
+            url.search_path,
+        )
+    };
+    parts(url) == parts(other)
 }
 
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
@@ -258,12 +284,7 @@ mod tests {
             max_drift_ppm: 500,
             poll_interval: TimeDelta::seconds(5),
         };
-        let mut memory = Memory {
-            standstill: Standstill::default(),
-            tracker: Tracker::new(INTERVALS, tolerances),
-            intervals: INTERVALS,
-            tolerances,
-        };
+        let mut memory = Memory::new(INTERVALS, tolerances);
         let mut stale = 0;
         for second in (0..1_200).step_by(5) {
             // It stands still for ten minutes, and then replays within two.
@@ -293,5 +314,47 @@ mod tests {
             }
         }
         assert!((115..145).contains(&stale), "{stale}");
+    }
+
+    #[test]
+    fn a_database_is_the_same_with_other_credentials() {
+        let url = |text| DatabaseUrl::parse(text).unwrap();
+        let first = url("postgresql://u:p@db:5433/cinder");
+        for same in [
+            "postgresql://u:new@db:5433/cinder",
+            "postgresql://other:p@db:5433/cinder?sslmode=require",
+        ] {
+            assert!(is_same_database(&first, &url(same)), "{same}");
+        }
+        for other in [
+            "mysql://u:p@db:5433/cinder",
+            "postgresql://u:p@db2:5433/cinder",
+            "postgresql://u:p@db/cinder",
+            "postgresql://u:p@db:5433/cinder?host=/run/postgresql",
+            "postgresql://u:p@db:5433/other",
+            "postgresql://u:p@db:5433/cinder?options=-csearch_path=other",
+        ] {
+            assert!(!is_same_database(&first, &url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_reset_forgets_the_servers_too() {
+        let tolerances = Tolerances {
+            visibility_delay: TimeDelta::seconds(2),
+            max_drift_ppm: 500,
+            poll_interval: TimeDelta::seconds(5),
+        };
+        let mut memory = Memory::new(INTERVALS, tolerances);
+        for second in (0..100).step_by(5) {
+            read(&mut memory, second, second).unwrap();
+        }
+        for second in (100..200).step_by(5) {
+            let _ = read(&mut memory, second, 97);
+        }
+        assert!(read(&mut memory, 200, 97).is_err());
+        memory.reset();
+        // This is the first table that is known, and it is current.
+        assert!(read(&mut memory, 205, 205).is_ok());
     }
 }
