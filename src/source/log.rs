@@ -18,13 +18,18 @@ const MOST_ROWS: usize = 20;
 pub(crate) enum PollLog {
     #[default]
     Starting,
-    /// The last poll was successful, with these rejections; whether the table stood still.
-    Reading(Vec<Rejection>, bool),
+    /// The last poll was successful.
+    Reading {
+        rejected: Vec<Rejection>,
+        stands_still: bool,
+    },
     Failing {
         since: Instant,
         failures: u32,
         /// The messages of this outage so far, so that causes that alternate are not logged at each poll.
         messages: Vec<String>,
+        /// Whether the table stood still at the last successful poll.
+        stood_still: bool,
     },
 }
 
@@ -36,12 +41,12 @@ impl PollLog {
             warn!(
                 address,
                 seconds = jump.as_seconds_f64(),
-                "the database's clock jumped: it was set, another server answered, or this machine was suspended"
+                "the database's clock jumped: it was set, or another server answered"
             );
         }
-        let is_first = !matches!(self, Self::Reading(..));
+        let is_first = !matches!(self, Self::Reading { .. });
         let stands_still = snapshot.standstill.is_some();
-        let was_still = matches!(self, Self::Reading(_, true));
+        let was_still = self.stands_still();
         if stands_still && !was_still {
             warn!(
                 address,
@@ -51,7 +56,7 @@ impl PollLog {
             info!(address, "services send heartbeats again");
         }
         let known = match std::mem::take(self) {
-            Self::Reading(rejected, _) => rejected,
+            Self::Reading { rejected, .. } => rejected,
             Self::Starting => {
                 info!(address, services, "reading heartbeats");
                 Vec::new()
@@ -74,11 +79,15 @@ impl PollLog {
         if snapshot.rejected != known {
             log_rejected(&snapshot.rejected);
         }
-        *self = Self::Reading(snapshot.rejected.clone(), stands_still);
+        *self = Self::Reading {
+            rejected: snapshot.rejected.clone(),
+            stands_still,
+        };
     }
 
     /// Logs a failure if it is new. Returns the number of failures in a row.
     pub(crate) fn failed(&mut self, error: &database::Error) -> u32 {
+        let stood_still = self.stands_still();
         let class = error.class().as_str();
         let message = error.to_string();
         let error = chain(error);
@@ -91,6 +100,7 @@ impl PollLog {
                 since: Instant::now(),
                 failures: 1,
                 messages: vec![message],
+                stood_still,
             };
             return 1;
         };
@@ -102,6 +112,15 @@ impl PollLog {
             messages.push(message);
         }
         *failures
+    }
+
+    /// Returns whether the table stood still when it was last read.
+    fn stands_still(&self) -> bool {
+        match self {
+            Self::Starting => false,
+            Self::Reading { stands_still, .. } => *stands_still,
+            Self::Failing { stood_still, .. } => *stood_still,
+        }
     }
 }
 
@@ -121,5 +140,43 @@ fn log_rejected(rejected: &[Rejection]) {
     }
     if rejected.len() > MOST_ROWS {
         warn!(rows = rejected.len(), "more rows can't be read in full");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::config::database_url::DatabaseUrl;
+    use crate::database::Target;
+    use crate::heartbeat::fixture;
+    use crate::heartbeat::standstill::Stale;
+    use crate::project::cinder::LAYOUT;
+
+    #[test]
+    fn a_standstill_before_an_outage_is_remembered_until_it_ends() {
+        let mut log = PollLog::default();
+        let moving = fixture::snapshot(fixture::reading(vec![]));
+        let still = Snapshot {
+            standstill: Some(TimeDelta::seconds(35)),
+            ..fixture::snapshot(fixture::reading(vec![]))
+        };
+        log.succeeded("db:3306", &moving);
+        assert!(!log.stands_still());
+        log.succeeded("db:3306", &still);
+        assert!(log.stands_still());
+        let target = Target {
+            url: DatabaseUrl::parse("mysql://u:p@db/cinder").unwrap(),
+            layout: &LAYOUT,
+            connect_timeout: Duration::from_secs(10),
+            query_timeout: Duration::from_secs(10),
+        };
+        let error = target.stale(None, Stale::Outdated);
+        assert_eq!(log.failed(&error), 1);
+        assert_eq!(log.failed(&error), 2);
+        assert!(log.stands_still());
+        log.succeeded("db:3306", &moving);
+        assert!(!log.stands_still());
     }
 }
