@@ -55,9 +55,9 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
     let host = status.service.facts.machine();
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
-        // No service is blamed while none beats.
+        // No service is blamed while none sends heartbeats.
         Reason::Stopped | Reason::Undetermined if let Some(silence) = snapshot.standstill => {
-            format!("{} {STANDSTILL}", nobody_beats(silence))
+            format!("{} {STANDSTILL}", no_heartbeats(silence))
         }
         Reason::Stopped => stopped(status, snapshot.now.0, host),
         Reason::SlowReports => slow(status, snapshot),
@@ -81,7 +81,7 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
 }
 
 /// Returns the condition that the table stands still, in words.
-pub(crate) fn nobody_beats(silence: TimeDelta) -> String {
+pub(crate) fn no_heartbeats(silence: TimeDelta) -> String {
     format!("No service has sent a heartbeat for {}.", span_of(silence))
 }
 
@@ -291,12 +291,12 @@ mod tests {
     }
 
     #[test]
-    fn no_service_is_blamed_while_none_beats() {
+    fn no_service_is_blamed_while_none_sends_heartbeats() {
         let snapshot = Snapshot {
             standstill: Some(TimeDelta::seconds(95)),
             ..fixture::snapshot(fixture::reading(vec![]))
         };
-        let nobody = "No service has sent a heartbeat for 95 s. Check first whether the database accepts writes, \
+        let expected = "No service has sent a heartbeat for 95 s. Check first whether the database accepts writes, \
                       and whether the server that answers is current: it may be a replica that stands still, or a \
                       restored copy.";
         for reason in [Reason::Stopped, Reason::Undetermined] {
@@ -304,7 +304,7 @@ mod tests {
                 observed: because(reason),
                 ..fixture::status(fixture::service("cinder-volume", "block1"), Some(false))
             };
-            assert_eq!(advice(&status, &snapshot).unwrap(), nobody);
+            assert_eq!(advice(&status, &snapshot).unwrap(), expected);
         }
     }
 

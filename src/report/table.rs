@@ -58,7 +58,7 @@ pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> Str
         let _ = writeln!(
             notes,
             "\n{} {}",
-            advice::nobody_beats(silence),
+            advice::no_heartbeats(silence),
             advice::STANDSTILL
         );
     }

@@ -65,7 +65,7 @@ struct Services<'a> {
     read_at: String,
     /// What to check where most hosts share one clock skew.
     suspect: Option<&'static str>,
-    /// Whether nobody beats.
+    /// Whether no service sends heartbeats.
     standstill: bool,
     /// Number of rows that can't be read, or only in part.
     rejected: usize,
