@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::option_file::OptionFile;
 use super::postgres_options;
-use super::tls::{self, Tls};
+use super::tls::{self, Environment, Tls};
 use super::url_error::UrlError;
 use super::url_parts::{Address, Options};
 
@@ -80,7 +80,17 @@ impl PartialEq for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Parses a URL as [`parse_in`](Self::parse_in) does, in an empty environment.
+    ///
+    /// # Errors
+    /// Those of [`parse_in`](Self::parse_in).
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        Self::parse_in(text, &|_| None)
+    }
+
     /// Parses a URL, ignoring white space around it.
+    ///
+    /// For PostgreSQL, `environment` has the variables that libpq takes for TLS options that the URL lacks.
     ///
     /// Reads the file of `read_default_file` as `PyMySQL` does (group `read_default_group`, by default `client`).
     /// The URL wins over that file. The last one of repeated options wins.
@@ -88,7 +98,7 @@ impl DatabaseUrl {
     /// # Errors
     ///
     /// A part that cannot be parsed, or an option file that cannot be read (`PyMySQL` ignores the latter).
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse_in(text: &str, environment: Environment<'_>) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.contains(char::is_control) {
             return Err(UrlError::ControlCharacter);
@@ -109,7 +119,7 @@ impl DatabaseUrl {
         let (address, options) = Address::split(rest)?;
         match engine {
             Engine::Sqlite => sqlite(address, options),
-            _ => server(engine, address, options),
+            _ => server(engine, address, options, environment),
         }
     }
 
@@ -160,7 +170,12 @@ fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, UrlError> {
     })
 }
 
-fn server(engine: Engine, address: Address, mut options: Options) -> Result<DatabaseUrl, UrlError> {
+fn server(
+    engine: Engine,
+    address: Address,
+    mut options: Options,
+    environment: Environment<'_>,
+) -> Result<DatabaseUrl, UrlError> {
     let file = match engine {
         Engine::MySql => option_file(&mut options)?,
         _ => OptionFile::default(),
@@ -209,7 +224,7 @@ fn server(engine: Engine, address: Address, mut options: Options) -> Result<Data
         // By default, libpq takes the user name as the database name.
         Engine::Postgres => (
             database.or_else(|| user.clone()),
-            tls::postgres(&mut options)?,
+            tls::postgres(&mut options, environment)?,
         ),
         _ => (database, tls::mysql(&mut options, &file)?),
     };
@@ -288,6 +303,49 @@ mod tests {
             assert_eq!(url.tls.mode, expected, "{scheme} {options}");
             assert_eq!(url.ignored, [""; 0], "{scheme} {options}");
         }
+    }
+
+    #[test]
+    fn the_environment_counts_where_the_url_lacks_an_option_of_postgresql() {
+        use TlsMode::{Disabled, Preferred, Required, VerifyCa, VerifyFull};
+        let ca = [("PGSSLROOTCERT", "/e")];
+        let system = [("PGSSLROOTCERT", "system")];
+        let mode = |mode| [("PGSSLMODE", mode)];
+        let cases: [(&str, &[(&str, &str)], TlsMode, Option<&str>); 15] = [
+            ("sslmode=require", &ca, VerifyCa, Some("/e")),
+            ("sslmode=require&sslrootcert=/u", &ca, VerifyCa, Some("/u")),
+            ("sslmode=verify-full", &ca, VerifyFull, Some("/e")),
+            ("sslmode=require", &[("PGSSLROOTCERT", "")], Required, None),
+            ("sslmode=require", &system, VerifyFull, None),
+            ("sslrootcert=system", &ca, VerifyFull, None),
+            ("sslmode=disable", &ca, Disabled, None),
+            ("", &system, VerifyFull, None),
+            ("", &mode("verify-full"), VerifyFull, None),
+            ("", &mode("disable"), Disabled, None),
+            ("sslmode=prefer", &mode("require"), Preferred, None),
+            ("", &[("PGREQUIRESSL", "1")], Required, None),
+            ("", &[("PGREQUIRESSL", "0")], Preferred, None),
+            ("sslmode=prefer", &[("PGREQUIRESSL", "1")], Preferred, None),
+            ("", &[], Preferred, None),
+        ];
+        for (options, environment, mode, ca) in cases {
+            let variable = |name: &str| {
+                let mut found = environment.iter().filter(|(known, _)| *known == name);
+                found.next().map(|(_, value)| (*value).to_owned())
+            };
+            let parse = |url: &str| DatabaseUrl::parse_in(&format!("{url}?{options}"), &variable);
+            let tls = parse("postgresql://u:p@h/d").unwrap().tls;
+            assert_eq!(tls.mode, mode, "{options} {environment:?}");
+            assert_eq!(tls.ca, ca.map(PathBuf::from), "{options} {environment:?}");
+        }
+        let variable = |_: &str| Some("/e".to_owned());
+        let parse = |url: &str| DatabaseUrl::parse_in(url, &variable);
+        let error = parse("postgresql://u:p@h/d").unwrap_err().to_string();
+        assert!(error.starts_with("variable PGSSLMODE"), "{error}");
+        let tls = parse("postgresql://u:p@h/d?sslmode=prefer").unwrap().tls;
+        assert_eq!((tls.cert, tls.key), (Some("/e".into()), Some("/e".into())));
+        let tls = parse("mysql://u:p@h/d").unwrap().tls;
+        assert_eq!((tls.mode, tls.ca), (Preferred, None));
     }
 
     #[test]
@@ -415,7 +473,7 @@ mod tests {
         let flag = "mysql://u:secret@h/d?ssl_verify_cert=secret";
         for (url, expected) in [
             (" ", "empty"),
-            ("postgresql://h/d?sslcert=secret", pair),
+            ("postgresql://h/d?sslcert=secret", "PGSSLKEY"),
             ("mysql://h/d?ssl_key=secret", pair),
             ("secret", "unknown scheme"),
             ("\"mysql://secret@secret/secret\"", "quotation mark"),

@@ -221,7 +221,8 @@ fn load(
     }
     let unknown = unknown_variables(variables);
     warnings.extend(unknown.iter().map(ToString::to_string));
-    let mut url = url_source::parse(&mut values, url, &places, other_sources.as_ref());
+    let sources = other_sources.as_ref();
+    let mut url = url_source::parse(&mut values, url, &places, sources, &variable);
     if let Some(url) = &mut url {
         let password = url_source::password(&mut values, url, variable, &mut warnings);
         url.password = password.or(url.password.take());

@@ -33,7 +33,12 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// File of the client's private key.
     pub key: Option<PathBuf>,
+    /// The environment variables that gave a value.
+    pub(crate) variables: Vec<&'static str>,
 }
+
+/// Returns the value of an environment variable.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Returns the TLS settings of a MySQL URL.
 ///
@@ -67,7 +72,7 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Url
         Some("VERIFY_IDENTITY") => TlsMode::VerifyFull,
         Some(_) => {
             let known = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
-            return Err(UrlError::TlsMode("ssl-mode", known));
+            return Err(UrlError::TlsMode("option ssl-mode", known));
         }
         None if disabled == Some(true) => TlsMode::Disabled,
         None if identity == Some(true) => TlsMode::VerifyFull,
@@ -80,17 +85,41 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Url
             None => TlsMode::Preferred,
         },
     };
-    tls(mode, [ca, cert, key])
+    tls(mode, [ca, cert, key], Vec::new())
 }
 
 /// Returns the TLS settings of a PostgreSQL URL.
 ///
-/// Mirrors libpq, with two differences: files in `~/.postgresql` are ignored, and `allow` means `prefer`, which tries
+/// Mirrors libpq, also in the environment variables that stand in for missing options, with two differences: files in `~/.postgresql` are ignored, and `allow` means `prefer`, which tries
 /// encryption first.
-pub(super) fn postgres(options: &mut Options) -> Result<Tls, UrlError> {
-    let [ca, cert, key] = ["sslrootcert", "sslcert", "sslkey"].map(|name| options.path(name));
+pub(super) fn postgres(
+    options: &mut Options,
+    environment: Environment<'_>,
+) -> Result<Tls, UrlError> {
+    let mut variables = Vec::new();
+    let files = [
+        ("sslrootcert", "PGSSLROOTCERT"),
+        ("sslcert", "PGSSLCERT"),
+        ("sslkey", "PGSSLKEY"),
+    ];
+    let [ca, cert, key] = files.map(|(option, variable)| {
+        options.path(option).or_else(|| {
+            let path = environment(variable).filter(|path| !path.is_empty())?;
+            variables.push(variable);
+            Some(path.into())
+        })
+    });
+    let (written, place) = match (options.take(&["sslmode"]), environment("PGSSLMODE")) {
+        (Some(mode), _) => (Some(mode), "option sslmode"),
+        (None, Some(mode)) => (Some(mode), "variable PGSSLMODE"),
+        // The old variable counts only where the new one is missing.
+        (None, None) => {
+            let required = environment("PGREQUIRESSL").filter(|text| text.starts_with('1'));
+            (required.map(|_| "require".to_owned()), "PGREQUIRESSL")
+        }
+    };
     let system = ca.as_ref().is_some_and(|ca| ca.as_os_str() == "system");
-    let mode = match options.take(&["sslmode"]).as_deref() {
+    let mode = match written.as_deref() {
         // With the system's authorities, libpq accepts only modes that verify the host name.
         None | Some("require" | "verify-ca" | "verify-full") if system => TlsMode::VerifyFull,
         None | Some("prefer" | "allow") => TlsMode::Preferred,
@@ -100,13 +129,21 @@ pub(super) fn postgres(options: &mut Options) -> Result<Tls, UrlError> {
         Some("verify-full") => TlsMode::VerifyFull,
         Some(_) => {
             let known = "disable, allow, prefer, require, verify-ca or verify-full";
-            return Err(UrlError::TlsMode("sslmode", known));
+            return Err(UrlError::TlsMode(place, known));
         }
     };
-    tls(mode, [ca.filter(|_| !system), cert, key])
+    tls(mode, [ca.filter(|_| !system), cert, key], variables)
 }
 
-fn tls(mode: TlsMode, [ca, cert, key]: [Option<PathBuf>; 3]) -> Result<Tls, UrlError> {
+/// Returns the settings. Without encryption, no file is used, so none has to exist.
+fn tls(
+    mode: TlsMode,
+    [ca, cert, key]: [Option<PathBuf>; 3],
+    variables: Vec<&'static str>,
+) -> Result<Tls, UrlError> {
+    if mode == TlsMode::Disabled {
+        return Ok(Tls::default());
+    }
     if cert.is_some() != key.is_some() {
         return Err(UrlError::HalfCertificate);
     }
@@ -115,5 +152,6 @@ fn tls(mode: TlsMode, [ca, cert, key]: [Option<PathBuf>; 3]) -> Result<Tls, UrlE
         ca,
         cert,
         key,
+        variables,
     })
 }

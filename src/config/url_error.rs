@@ -11,7 +11,8 @@ pub enum UrlError {
     #[error("it starts with a quotation mark; remove the quotation marks")]
     Quoted,
     #[error(
-        "a client certificate and its key must be given together; add the missing one or remove both"
+        "a client certificate and its key must be given together; add the missing one or remove both (for PostgreSQL, \
+         PGSSLCERT and PGSSLKEY of the environment count where the URL lacks them)"
     )]
     HalfCertificate,
     #[error(
@@ -59,7 +60,7 @@ pub enum UrlError {
          lists it, or remove it"
     )]
     UnknownTls(String),
-    #[error("option {0} has an unknown mode; use {1}")]
+    #[error("{0} has an unknown mode; use {1}")]
     TlsMode(&'static str, &'static str),
     #[error("option {0} must be true or false")]
     Flag(&'static str),

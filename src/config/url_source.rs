@@ -12,6 +12,7 @@ use super::key::{PASSWORD_CREDENTIAL, URL_CREDENTIAL};
 use super::layer::{Item, Layer};
 use super::oslo_db::OtherSources;
 use super::place::Place;
+use super::tls::Environment;
 use super::values::Values;
 
 /// The URL to parse, and the setting `database.url-file` that names its file, if that is its place.
@@ -61,6 +62,7 @@ pub(super) fn parse(
     chosen: Option<Chosen>,
     places: &[(Place, String)],
     other_sources: Option<&OtherSources>,
+    variable: Environment<'_>,
 ) -> Option<DatabaseUrl> {
     let Some(Chosen { url, file }) = chosen else {
         // Earlier faults, such as an unreadable file, may be the reason why there is no URL.
@@ -84,7 +86,7 @@ pub(super) fn parse(
     if let Some(file) = file {
         values.note("database.url-file", file.text, file.origin);
     }
-    match DatabaseUrl::parse(&text) {
+    match DatabaseUrl::parse_in(&text, variable) {
         Ok(url) => {
             values.note("database.url", url.redacted(), origin);
             Some(url)

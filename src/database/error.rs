@@ -44,7 +44,7 @@ pub enum Error {
     #[error("{} refuses user `{}`, who has reached a limit: as the database administrator, run: {}", .0.address, .0.user, .1)]
     AccountLimit(Login, String, #[source] sqlx::Error),
     /// The file that this option of the URL names can't be read.
-    #[error("cannot read {} {}: make the file readable by the exporter's user, or correct the database URL", .0, .1.display())]
+    #[error("cannot read {} {}: make the file readable by the exporter's user, or correct the {}", .0, .1.display(), place_of(.0))]
     TlsFile(&'static str, PathBuf, #[source] std::io::Error),
     /// The TLS handshake failed.
     #[error("TLS with {} failed: {}", .0.address, .1)]
@@ -166,6 +166,14 @@ fn or_run(grant: &str) -> String {
     format!(", or as the database administrator, run the output of `{grant}`")
 }
 
+/// Returns where the name of a file is written: libpq's environment variables begin with `PG`.
+fn place_of(option: &str) -> &'static str {
+    match option.starts_with("PG") {
+        true => "variable",
+        false => "database URL",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::ErrorKind::NotFound;
@@ -236,6 +244,11 @@ mod tests {
             Class::Tls,
             "cannot read ssl_ca /ca.pem: make the file readable by the exporter's user, or correct the database \
              URL",
+        );
+        check(
+            &Error::TlsFile("PGSSLROOTCERT", "/ca.pem".into(), NotFound.into()),
+            Class::Tls,
+            "cannot read PGSSLROOTCERT /ca.pem: make the file readable by the exporter's user, or correct the variable",
         );
         check(
             &Error::TlsContent("ssl_ca", "/ca.pem".into(), "is empty".to_owned()),

@@ -95,8 +95,8 @@ pub(super) fn in_transaction(target: &Target, statement: &str) -> String {
     format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}; {statement}; COMMIT")
 }
 
-/// Sets every option that the URL can contain. Defaults come from `PGUSER` or the system's user, `PGPASSWORD`,
-/// `PGOPTIONS`, `PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY`, as in libpq and therefore in Cinder.
+/// Sets every option that the URL can contain. Defaults come from `PGUSER` or the system's user, `PGPASSWORD` and
+/// `PGOPTIONS`, as in libpq and therefore in Cinder. The settings of TLS already contain those of the environment.
 async fn options(target: &Target, route: &Route) -> Result<PgConnectOptions, Error> {
     let url = &target.url;
     let mut options = PgConnectOptions::new_without_pgpass()
@@ -126,14 +126,26 @@ async fn options(target: &Target, route: &Route) -> Result<PgConnectOptions, Err
     if let Some(path) = &url.search_path {
         options = options.options([("search_path", path)]);
     }
-    if let Some(ca) = &url.tls.ca {
-        options = options.ssl_root_cert_from_pem(tls::authorities("sslrootcert", ca).await?);
+    if route.mode == TlsMode::Disabled {
+        return Ok(options);
     }
+    let name = |option: &'static str, variable: &'static str| {
+        let is_given = url.tls.variables.contains(&variable);
+        if is_given { variable } else { option }
+    };
+    // The driver takes its own default from the environment: no file, such as for `system`, must replace it too.
+    let authorities = match &url.tls.ca {
+        Some(ca) => tls::authorities(name("sslrootcert", "PGSSLROOTCERT"), ca).await?,
+        None => Vec::new(),
+    };
+    options = options.ssl_root_cert_from_pem(authorities);
     if let Some(cert) = &url.tls.cert {
-        options = options.ssl_client_cert_from_pem(tls::client_certificate("sslcert", cert).await?);
+        let certificate = tls::client_certificate(name("sslcert", "PGSSLCERT"), cert).await?;
+        options = options.ssl_client_cert_from_pem(certificate);
     }
     if let Some(key) = &url.tls.key {
-        options = options.ssl_client_key_from_pem(tls::key("sslkey", key).await?);
+        let key = tls::key(name("sslkey", "PGSSLKEY"), key).await?;
+        options = options.ssl_client_key_from_pem(key);
     }
     Ok(options)
 }

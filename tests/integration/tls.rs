@@ -303,12 +303,38 @@ fn a_certificate_without_its_key_in_the_environment_is_named() {
     ];
     let output = run(&["check-config", "--connect"], &environment);
     let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{message}");
-    assert!(
-        message.contains("sslcert and sslkey must be given together"),
-        "{message}"
-    );
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("must be given together"), "{message}");
     assert!(message.contains("PGSSLKEY"), "{message}");
+}
+
+#[test]
+fn authorities_of_the_environment_verify_a_server_of_postgresql() {
+    let (other, _) = issue(&folder("other"), "other", "basicConstraints=CA:TRUE");
+    let url = Database::new(Engine::Postgres).url();
+    for (options, file, expected) in [
+        ("sslmode=require", other.as_str(), "unknown authority"),
+        (
+            "sslmode=require",
+            "/missing",
+            "cannot read PGSSLROOTCERT /missing: make the file readable by the exporter's user, or correct the variable",
+        ),
+        (
+            "sslmode=verify-full",
+            "/missing",
+            "cannot read PGSSLROOTCERT /missing",
+        ),
+    ] {
+        let url = format!("{url}?{options}");
+        let environment = [
+            ("OPENSTACK_HEARTBEAT_DATABASE_URL", url.as_str()),
+            ("PGSSLROOTCERT", file),
+        ];
+        let output = run(&["check-config", "--connect"], &environment);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options} {file}: {message}");
+        assert!(message.contains(expected), "{options} {file}: {message}");
+    }
 }
 
 #[test]
