@@ -73,6 +73,9 @@ pub enum Error {
     /// The table is in another schema of PostgreSQL. The last string is the quoted role.
     #[error("table `{}` is in schema `{}`, which is not in the search path of user `{}`: add options=-csearch_path={} to the database URL, or as the database administrator, run: ALTER ROLE {} SET search_path = {};", .1.services.name, .2, .0.user, in_url(.2), .3, postgres_role(.2))]
     OtherSchema(Login, &'static Layout, String, String),
+    /// The table is in another schema of PostgreSQL than the URL's own search path, which wins over that of the role.
+    #[error("table `{}` is in schema `{}`, but the database URL sets search_path to `{}`; change it to `{}`", .0.services.name, .1, .2, .1)]
+    SearchPath(&'static Layout, String, String),
     /// Required columns are missing or not granted. The grants are empty for SQLite.
     #[error("table `{}` has no column `{}` readable by user `{}`: check that it is {}'s table{}", .1.services.name, .2.join("`, `"), .0.user, .1.project, or_run(.3))]
     MissingColumns(Login, &'static Layout, Vec<&'static str>, String),
@@ -118,6 +121,7 @@ impl Error {
             Self::MissingDatabase(..)
             | Self::MissingTable(..)
             | Self::OtherSchema(..)
+            | Self::SearchPath(..)
             | Self::MissingColumns(..) => Class::Schema,
             Self::ConnectTimeout(..) | Self::QueryTimeout(..) => Class::Timeout,
             Self::Query(..) => Class::Query,
@@ -319,6 +323,12 @@ mod tests {
             Class::Schema,
             "database `cinder` has no table `services`: check that it is cinder's database, and that \
              `cinder-manage db sync` was run, or as the database administrator, run the output of `print grants`",
+        );
+        check(
+            &Error::SearchPath(&LAYOUT, "public".to_owned(), "cinder".to_owned()),
+            Class::Schema,
+            "table `services` is in schema `public`, but the database URL sets search_path to `cinder`; change it to \
+             `public`",
         );
         check(
             &Error::OtherSchema(login(), &LAYOUT, "s".to_owned(), "\"exporter\"".to_owned()),

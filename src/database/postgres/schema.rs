@@ -24,9 +24,10 @@ pub(super) async fn missing(target: &Target, connection: &mut PgConnection) -> E
             let grants = target.grants_in(&schema, &target.account());
             Error::MissingTable(target.login(), target.layout, grants)
         }
-        Ok(Some((schema, false))) => {
-            Error::OtherSchema(target.login(), target.layout, schema, target.account())
-        }
+        Ok(Some((schema, false))) => match target.url.search_path.clone() {
+            Some(path) => Error::SearchPath(target.layout, schema, path),
+            None => Error::OtherSchema(target.login(), target.layout, schema, target.account()),
+        },
     }
 }
 
