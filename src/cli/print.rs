@@ -1,10 +1,11 @@
 //! `print`: the embedded files, the grants and the references.
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 use super::embedded;
 use super::entry::{Entry, option};
-use super::outcome::{Outcome, WRONG, write};
+use super::outcome::{Failure, Outcome, WRONG, write};
 use crate::config::database_url::Engine;
 use crate::config::reference;
 use crate::database::grant;
@@ -72,7 +73,7 @@ fn rules_command() -> Command {
 
 fn run(matches: &ArgMatches) -> Outcome {
     let text = match matches.subcommand() {
-        Some(("grants", matches)) => grants(matches),
+        Some(("grants", matches)) => grants(matches)?,
         Some(("rules", matches)) => match matches.get_one::<String>("format").map(String::as_str) {
             Some("kubernetes") => embedded::prometheus_rule(),
             _ => embedded::RULES.to_owned(),
@@ -85,14 +86,23 @@ fn run(matches: &ArgMatches) -> Outcome {
     write(&text, WRONG)
 }
 
-fn grants(matches: &ArgMatches) -> String {
+fn grants(matches: &ArgMatches) -> Result<String, Failure> {
     let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
     let user = text("user");
+    let is_given = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let (foreign, engine) = match text("engine") {
+        "postgresql" => ("host", "mysql or mariadb"),
+        _ => ("schema", "postgresql"),
+    };
+    if is_given(foreign) {
+        let message = format!("--{foreign} needs --engine {engine}");
+        return Err(Failure::of(message, WRONG));
+    }
     let (engine, account) = match text("engine") {
         "postgresql" => (Engine::Postgres, grant::postgres_role(user)),
         _ => (Engine::MySql, grant::mysql_account(user, text("host"))),
     };
     let (database, schema) = (text("database"), text("schema"));
     let statements = grant::statements(engine, &cinder::LAYOUT, database, schema, &account);
-    statements.unwrap_or_default().join("\n") + "\n"
+    Ok(statements.unwrap_or_default().join("\n") + "\n")
 }

@@ -74,6 +74,28 @@ fn help_fits_a_terminal_and_a_summary_is_shorter() {
     }
 }
 
+#[test]
+fn a_flag_of_grants_that_has_no_effect_on_the_engine_is_refused() {
+    for (arguments, expected) in [
+        ("--schema cin", "--schema needs --engine postgresql"),
+        (
+            "--engine postgresql --host 10.%",
+            "--host needs --engine mysql or mariadb",
+        ),
+    ] {
+        let arguments: Vec<&str> = ["print", "grants"]
+            .into_iter()
+            .chain(arguments.split(' '))
+            .collect();
+        let refused = outcome(&arguments, &[]);
+        assert_eq!(refused.code, 1, "{}", refused.stderr);
+        assert!(refused.stderr.contains(expected), "{}", refused.stderr);
+        assert_eq!(refused.stdout, "");
+    }
+    let allowed = ["print", "grants", "--engine", "postgresql", "--schema", "s"];
+    assert_eq!(outcome(&allowed, &[]).code, 0);
+}
+
 /// The answer to each mistake has its place and the probable intention.
 #[test]
 fn a_mistake_is_reported_with_its_place_and_the_nearest_word() {
