@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::option_file::OptionFile;
 use super::postgres_options;
-use super::tls::{self, Environment, Tls};
+use super::tls::{self, Environment, Tls, TlsMode};
 use super::url_error::UrlError;
 use super::url_parts::{Address, Options};
 
@@ -51,7 +51,7 @@ pub struct DatabaseUrl {
     pub search_path: Option<String>,
     /// Disabled for SQLite.
     pub tls: Tls,
-    /// Names of unknown options that could matter, as written and in order.
+    /// A warning about each option that could matter and is not supported, in order.
     pub ignored: Vec<String>,
 }
 
@@ -166,7 +166,7 @@ fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, UrlError> {
         database,
         search_path: None,
         tls: Tls::default(),
-        ignored: options.ignored()?,
+        ignored: options.warnings(Engine::Sqlite, TlsMode::Disabled)?,
     })
 }
 
@@ -181,7 +181,7 @@ fn server(
         _ => OptionFile::default(),
     };
     if engine == Engine::Postgres && options.count("host") > 1 {
-        return Err(UrlError::Host);
+        return Err(UrlError::SeveralHosts);
     }
     // Only SQLAlchemy splits the option `host`, and only without an option `port`.
     let splits_host = engine == Engine::Postgres && !options.has("port");
@@ -208,6 +208,9 @@ fn server(
         }
         host => (host, socket),
     };
+    if host.as_deref().is_some_and(|host| host.contains(',')) {
+        return Err(UrlError::SeveralHosts);
+    }
     if host.as_deref().is_some_and(|host| !is_host(host)) {
         return Err(UrlError::Host);
     }
@@ -218,8 +221,7 @@ fn server(
         Engine::Postgres => options.take(&["options"]),
         _ => None,
     };
-    let (search_path, has_other_arguments) =
-        postgres_options::search_path(&arguments.unwrap_or_default());
+    let (search_path, others) = postgres_options::search_path(&arguments.unwrap_or_default());
     let (database, tls) = match engine {
         // By default, libpq takes the user name as the database name.
         Engine::Postgres => (
@@ -228,8 +230,11 @@ fn server(
         ),
         _ => (database, tls::mysql(&mut options, &file)?),
     };
-    let mut ignored = options.ignored()?;
-    ignored.extend(has_other_arguments.then(|| "options".to_owned()));
+    let mut ignored = options.warnings(engine, tls.mode)?;
+    ignored.extend(others.into_iter().map(|name| match name {
+        Some(name) => format!("`{name}` in option `options` is ignored"),
+        None => "an argument in option `options` is ignored".to_owned(),
+    }));
     Ok(DatabaseUrl {
         engine,
         user,
@@ -283,7 +288,6 @@ fn option_file(options: &mut Options) -> Result<OptionFile, UrlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tls::TlsMode;
 
     #[test]
     fn native_options_are_understood_and_the_last_of_repeated_ones_wins() {
@@ -338,7 +342,7 @@ mod tests {
             assert_eq!(tls.mode, mode, "{options} {environment:?}");
             assert_eq!(tls.ca, ca.map(PathBuf::from), "{options} {environment:?}");
         }
-        let variable = |_: &str| Some("/e".to_owned());
+        let variable = |name: &str| name.starts_with("PGSSL").then(|| "/e".to_owned());
         let parse = |url: &str| DatabaseUrl::parse_in(url, &variable);
         let error = parse("postgresql://u:p@h/d").unwrap_err().to_string();
         assert!(error.starts_with("variable PGSSLMODE"), "{error}");
@@ -353,7 +357,11 @@ mod tests {
         let url =
             "mysql://u:p@h/d?charset=utf8&Init_Command=secret&plugin=x&ssl_cipher=secret&bare";
         let url = DatabaseUrl::parse(url).unwrap();
-        assert_eq!(url.ignored, ["Init_Command", "ssl_cipher"]);
+        let expected = [
+            "option `Init_Command` is unknown and ignored",
+            "option `ssl_cipher` is not supported, but still requires an encrypted connection",
+        ];
+        assert_eq!(url.ignored, expected);
     }
 
     #[test]
@@ -376,13 +384,16 @@ mod tests {
             "read_default_group=client;ssl_ca=/x",
             "user=u;ssl_ca=/x",
             "unknown=x;sslrootcert=/x",
+            "charset=utf8;foo=1",
+            "charset=utf8;ssl_disabled",
+            "charset=utf8%3Bfoo=1",
         ];
         let queries = values.map(|value| format!("?{value}"));
         let typos = ["&ssl_ca=/x", ";ssl_ca=/x", "%3Fssl_ca=/x", "/ssl_ca=/x"];
         for rest in queries.into_iter().chain(typos.map(str::to_owned)) {
             for scheme in ["mysql", "postgresql"] {
                 let error = DatabaseUrl::parse(&format!("{scheme}://u:p@h/d{rest}")).unwrap_err();
-                let is_named = matches!(error, UrlError::OptionName | UrlError::HiddenOption);
+                let is_named = matches!(error, UrlError::OptionName | UrlError::HiddenOption(_));
                 assert!(is_named, "{scheme} {rest}: {error}");
             }
         }
@@ -407,6 +418,18 @@ mod tests {
             ("mysql", "ssl_cafile=/x", "ssl_cafile"),
             ("mysql", "tls=true", "tls"),
             ("mysql", "useSSL=true", "useSSL"),
+            ("mysql", "requireSSL=true", "requireSSL"),
+            ("mysql", "require_tls=1", "require_tls"),
+            (
+                "mysql",
+                "verifyServerCertificate=true",
+                "verifyServerCertificate",
+            ),
+            ("mysql", "Verify-Cert=true", "Verify-Cert"),
+            ("postgresql", "requiressl=1", "requiressl"),
+            ("postgresql", "ssl_capath=/x", "ssl_capath"),
+            ("mysql", "sslnegotiation=direct", "sslnegotiation"),
+            ("mysql", "tlsfoo=1", "tlsfoo"),
             ("mysql", "sslrootcert=/x", "sslrootcert"),
             ("postgresql", "ssl_ca=/x", "ssl_ca"),
             ("postgresql", "sslmode=require&SSL=1", "SSL"),
@@ -415,12 +438,90 @@ mod tests {
             let expected = format!("option {name} is unknown");
             assert!(error.to_string().starts_with(&expected), "{error}");
         }
-        let known = "mysql://u:p@h/d?ssl_cipher=x&ssl_verify_cert&tls_version=x&ssl_ca=";
-        let ignored = DatabaseUrl::parse(known).unwrap().ignored;
+    }
+
+    #[test]
+    fn an_unknown_option_of_tls_is_reported_with_the_nearest_name() {
+        for (url, expected) in [
+            ("mysql://u:p@h/d?ssl_mdoe=x", "did you mean `ssl_mode`?"),
+            ("mysql://u:p@h/d?ssl_cafile=x", "did you mean `ssl_ca`?"),
+            ("mysql://u:p@h/d?sslrootcert=x", "did you mean `ssl_ca`?"),
+            ("postgres://u:p@h/d?ssl_ca=x", "did you mean `sslrootcert`?"),
+            ("postgres://u:p@h/d?sslmdoe=x", "did you mean `sslmode`?"),
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_demand_that_the_exporter_cannot_meet_is_an_error() {
+        for option in [
+            "channel_binding=require",
+            "require_auth=scram-sha-256",
+            "gssencmode=require",
+        ] {
+            let url = format!("postgresql://u:p@h/d?sslmode=require&{option}");
+            let error = DatabaseUrl::parse(&url).unwrap_err().to_string();
+            assert!(error.contains("asks for a safer connection"), "{error}");
+        }
+        let url = "postgresql://u:p@h/d?channel_binding=prefer";
+        let ignored = DatabaseUrl::parse(url).unwrap().ignored;
         assert_eq!(
             ignored,
-            ["ssl_cipher", "tls_version", "ssl_verify_cert", "ssl_ca"]
+            ["option `channel_binding` is not supported and ignored"]
         );
+        let variable = |name: &str| (name == "PGCHANNELBINDING").then(|| "require".to_owned());
+        let parse = |url: &str| DatabaseUrl::parse_in(url, &variable);
+        let error = parse("postgresql://u:p@h/d").unwrap_err().to_string();
+        assert!(
+            error.starts_with("variable PGCHANNELBINDING asks"),
+            "{error}"
+        );
+        parse(url).unwrap();
+    }
+
+    #[test]
+    fn an_option_of_tls_without_a_value_is_an_error() {
+        for option in ["ssl-mode=", "ssl_ca=", "ssl_verify_cert", "tls_version="] {
+            let url = format!("mysql://u:p@h/d?{option}");
+            let error = DatabaseUrl::parse(&url).unwrap_err().to_string();
+            assert!(error.contains("has no value"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_warning_says_what_an_unsupported_option_does() {
+        for (options, expected) in [
+            (
+                "ssl_capath=/x",
+                "option `ssl_capath` is not supported, but still requires a verified connection: put the authorities into \
+                 one file and set ssl_ca",
+            ),
+            (
+                "ssl_capath=/x&ssl-mode=DISABLED",
+                "option `ssl_capath` is not supported and ignored",
+            ),
+            (
+                "tls_version=x",
+                "option `tls_version` is not supported and ignored",
+            ),
+            ("foo=x", "option `foo` is unknown and ignored"),
+        ] {
+            let url = DatabaseUrl::parse(&format!("mysql://u:p@h/d?{options}")).unwrap();
+            assert_eq!(url.ignored, [expected]);
+        }
+    }
+
+    #[test]
+    fn files_of_tls_do_not_count_without_encryption() {
+        for url in [
+            "mysql://u:p@h/d?ssl_disabled=true&ssl_ca=/missing",
+            "mysql://u:p@h/d?ssl-mode=DISABLED&ssl_cert=/missing",
+            "postgresql://u:p@h/d?sslmode=disable&sslrootcert=/missing",
+        ] {
+            assert_eq!(DatabaseUrl::parse(url).unwrap().tls, Tls::default());
+        }
     }
 
     #[test]
@@ -428,7 +529,7 @@ mod tests {
         let parse = |text| DatabaseUrl::parse(text).unwrap();
         let url = parse("postgresql://u:p@h/d?options=-csearch_path=a%20-c%20geqo=off");
         assert_eq!(url.search_path.as_deref(), Some("a"));
-        assert_eq!(url.ignored, ["options"]);
+        assert_eq!(url.ignored, ["`geqo` in option `options` is ignored"]);
         let url = parse("postgresql://u:p@h/d?options=-csearch_path%3Da");
         assert_eq!(
             (url.search_path.as_deref(), url.ignored.len()),
@@ -437,7 +538,10 @@ mod tests {
         let url = parse("mysql://u:p@h/d?options=-csearch_path=a");
         assert_eq!(
             (url.search_path, &*url.ignored),
-            (None, &["options".to_owned()][..])
+            (
+                None,
+                &["option `options` is not supported and ignored".to_owned()][..]
+            )
         );
     }
 
@@ -486,6 +590,33 @@ mod tests {
             ("mysql://u:a@h:secret/d", "the port is not"),
             ("mysql://u:a@[secret/d", "the host is not"),
             ("mysql://u:a@sec#secret/d", "the host is not"),
+            (
+                "mysql://u:a@h1:3306,h2:3306/secret",
+                "several hosts are not supported; name one",
+            ),
+            ("mysql://u:a@[::1]:1,h2/secret", "several hosts"),
+            ("mysql://u:a,secret/d", "the port is not"),
+            ("postgres://u:secret@/d?host=a,b", "several hosts"),
+            (
+                "mysql://u:secret@h/cinder # main db",
+                "write comments on separate lines",
+            ),
+            (
+                "mysql://u:secret@h/d?charset=utf8 ; x",
+                "write comments on separate lines",
+            ),
+            (
+                "mysql://u:p@h/d?charset=a;foo=secret",
+                "the value of option `charset` contains another option",
+            ),
+            (
+                "mysql://u:p@h/d?secret=a;foo=b",
+                "the value of an option contains another option",
+            ),
+            (
+                "mysql://u:p@h/d;ssl_ca=/x",
+                "the database name contains another option",
+            ),
             ("mysql://u:secret@h", "no database"),
             ("mysql://u:secret@h/d?ssl-mode=secret", "option ssl-mode"),
             (flag, "option ssl_verify_cert"),

@@ -9,7 +9,7 @@ use config::{ConfigError, Map, Source, Value, ValueKind};
 
 use super::key::Key;
 use super::keys::KEYS;
-use super::oslo::{Origin, OsloConfig, OsloError, ValueFault};
+use super::oslo::{OsloConfig, OsloError, ValueFault};
 use super::oslo_db;
 use super::place::Place;
 
@@ -114,7 +114,7 @@ impl Layer {
                 false => seconds(config, group, option),
             };
             match read {
-                Ok(Some((text, origin))) => layer.add(key, text, origin.to_string()),
+                Ok(Some((text, origin))) => layer.add(key, text, origin),
                 Ok(None) => {}
                 Err(error) => errors.push(error),
             }
@@ -139,13 +139,13 @@ fn seconds(
     config: &OsloConfig,
     group: &str,
     option: &str,
-) -> Result<Option<(String, Origin)>, OsloError> {
+) -> Result<Option<(String, String)>, OsloError> {
     match config.get_integer(group, option)? {
         Some((seconds, origin)) if seconds < 0 => {
             let name = (group.to_owned(), option.to_owned());
             Err(OsloError::value(origin, name, ValueFault::Negative))
         }
-        Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin))),
+        Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin.to_string()))),
         None => Ok(None),
     }
 }

@@ -38,7 +38,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages document variants and fields")]
 pub enum OsloError {
-    #[error("cannot read {}; {}", path.display(), read_remedy(source))]
+    #[error("cannot read {}; {}", path.display(), file_remedy(source))]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot list the folder {}; {}", path.display(), read_remedy(source))]
     List { path: PathBuf, source: io::Error },
@@ -246,6 +246,13 @@ fn files(places: &[Place], errors: &mut Vec<OsloError>) -> Vec<PathBuf> {
     files
 }
 
+fn file_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::IsADirectory => "it is a folder; use --cinder.config-dir",
+        _ => read_remedy(error),
+    }
+}
+
 /// Returns what to do about a file that cannot be read.
 pub(super) fn read_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
@@ -334,6 +341,18 @@ mod tests {
         let expected = "environment variable OS_G__X: [g] x is not an integer";
         assert!(error.starts_with(expected), "{error}");
         assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_in_place_of_a_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let error = OsloConfig::load(&[Place::File(path.clone())], |_| None).unwrap_err();
+        let expected = format!(
+            "cannot read {}; it is a folder; use --cinder.config-dir",
+            path.display()
+        );
+        assert_eq!(error[0].to_string(), expected);
     }
 
     #[test]

@@ -14,7 +14,7 @@ const OLD_NAMES: [(&str, &str); 3] = [
     ("sql", "connection"),
 ];
 
-/// Returns the URL with `connection_parameters`, its origin that of `connection`; `None` if it is not set.
+/// Returns the URL with `connection_parameters`, and the origins of both; `None` if it is not set.
 ///
 /// An old name counts only where `connection` is not set, and adds a warning.
 ///
@@ -23,17 +23,23 @@ const OLD_NAMES: [(&str, &str); 3] = [
 pub(super) fn url(
     config: &OsloConfig,
     warnings: &mut Vec<String>,
-) -> Result<Option<(String, Origin)>, OsloError> {
+) -> Result<Option<(String, String)>, OsloError> {
     let Some((url, origin)) = connection(config, warnings)? else {
         return Ok(None);
     };
     let parameters = config.get(PARAMETERS.0, PARAMETERS.1)?;
-    let parameters = parameters.map_or(String::new(), |(parameters, _)| parameters);
-    let text = match parameters.trim() {
-        "" => url,
-        parameters => with_parameters(url.trim(), parameters),
-    };
-    Ok(Some((text, origin)))
+    let parameters = parameters.filter(|(text, _)| !text.trim().is_empty());
+    Ok(Some(match parameters {
+        None => (url, origin.to_string()),
+        Some((parameters, place)) => {
+            let preposition = match place {
+                Origin::File { .. } => "at",
+                Origin::Environment(_) => "from",
+            };
+            let origins = format!("{origin} with connection_parameters {preposition} {place}");
+            (with_parameters(url.trim(), parameters.trim()), origins)
+        }
+    }))
 }
 
 fn connection(
@@ -106,12 +112,34 @@ impl OtherSources {
         let differ = self.unset.iter().filter(|option| options.contains(option));
         let differ: Vec<&str> = differ.copied().collect();
         (!differ.is_empty()).then(|| {
+            let options: Vec<String> = differ.iter().map(|it| format!("`{it}`")).collect();
+            let settings: Vec<&str> = differ.iter().map(|it| setting(it)).collect();
             format!(
-                "{}, which the exporter does not read: Cinder's {} may differ from the exporter's; give the exporter its own \
-                 settings for them",
+                "{}, which the exporter does not read: Cinder may read {} from there: set {}",
                 self.text,
-                differ.join(", ")
+                list(&options.iter().map(String::as_str).collect::<Vec<_>>()),
+                list(&settings)
             )
         })
+    }
+}
+
+/// Returns the exporter's setting for an option of Cinder.
+fn setting(option: &str) -> &'static str {
+    match option {
+        "service_down_time" => "cinder.service-down-time",
+        "report_interval" => "cinder.report-interval",
+        _ => "database.url with these options",
+    }
+}
+
+/// Joins the items of a sentence.
+fn list(items: &[&str]) -> String {
+    match items {
+        [first @ .., before, last] => {
+            let first: String = first.iter().map(|item| format!("{item}, ")).collect();
+            format!("{first}{before} and {last}")
+        }
+        items => items.concat(),
     }
 }

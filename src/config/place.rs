@@ -19,6 +19,11 @@ impl Place {
         path
     }
 
+    /// Returns whether it is a folder without files to read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files().is_ok_and(|files| files.is_empty())
+    }
+
     /// Returns the files to read, in order.
     ///
     /// # Errors

@@ -3,9 +3,11 @@
 //! Mirrors `pg_split_opts` and `process_postgres_switches` of PostgreSQL: white space separates the arguments, and a
 //! backslash makes the next character literal. `-c name=value`, `-cname=value` and `--name=value` are equivalent.
 
-/// Returns the value of `search_path`, and whether there are other arguments, which are ignored. The last value wins.
-pub(super) fn search_path(options: &str) -> (Option<String>, bool) {
-    let (mut path, mut has_others) = (None, false);
+/// Returns the value of `search_path`, of which the last one wins, and the names of other settings, which are ignored.
+///
+/// `None` stands for an argument that is not a setting.
+pub(super) fn search_path(options: &str) -> (Option<String>, Vec<Option<String>>) {
+    let (mut path, mut others) = (None, Vec::new());
     let mut arguments = split(options).into_iter();
     while let Some(argument) = arguments.next() {
         let setting = match argument.strip_prefix("-c") {
@@ -15,10 +17,18 @@ pub(super) fn search_path(options: &str) -> (Option<String>, bool) {
         };
         match setting.split_once('=') {
             Some((name, value)) if is_search_path(name) => path = Some(value.to_owned()),
-            _ => has_others = true,
+            Some((name, _)) if is_name(name) => others.push(Some(name.to_owned())),
+            _ => others.push(None),
         }
     }
-    (path, has_others)
+    (path, others)
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 /// The server ignores the case of names, and takes `-` in them as `_`.
@@ -56,26 +66,32 @@ mod tests {
 
     #[test]
     fn the_search_path_is_found_in_each_form() {
-        for (options, path, has_others) in [
-            ("-csearch_path=cinder", Some("cinder"), false),
-            ("-c search_path=cinder", Some("cinder"), false),
-            ("  --search-path=cinder ", Some("cinder"), false),
-            ("-c Search_Path=a,b", Some("a,b"), false),
+        let cases: [(&str, Option<&str>, &[Option<&str>]); 13] = [
+            ("-csearch_path=cinder", Some("cinder"), &[]),
+            ("-c search_path=cinder", Some("cinder"), &[]),
+            ("  --search-path=cinder ", Some("cinder"), &[]),
+            ("-c Search_Path=a,b", Some("a,b"), &[]),
             (
                 r#"-csearch_path="$user",\ public"#,
                 Some(r#""$user", public"#),
-                false,
+                &[],
             ),
-            ("-csearch_path=a -c search_path=b", Some("b"), false),
-            ("-c statement_timeout=5s -csearch_path=a", Some("a"), true),
-            ("-csearch_path=", Some(""), false),
-            ("-csearch_path", None, true),
-            ("-c", None, true),
-            ("-d 5", None, true),
-            ("\\", None, true),
-            ("", None, false),
-        ] {
-            let expected = (path.map(str::to_owned), has_others);
+            ("-csearch_path=a -c search_path=b", Some("b"), &[]),
+            (
+                "-c statement_timeout=5s -csearch_path=a",
+                Some("a"),
+                &[Some("statement_timeout")],
+            ),
+            ("-csearch_path=", Some(""), &[]),
+            ("-csearch_path", None, &[None]),
+            ("-c", None, &[None]),
+            ("-d 5", None, &[None, None]),
+            ("\\", None, &[None]),
+            ("", None, &[]),
+        ];
+        for (options, path, others) in cases {
+            let others = others.iter().map(|name| name.map(str::to_owned));
+            let expected = (path.map(str::to_owned), others.collect());
             assert_eq!(search_path(options), expected, "{options}");
         }
     }

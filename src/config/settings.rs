@@ -219,6 +219,11 @@ fn load(
         };
         values.note(name, place.path().display().to_string(), origin.clone());
     }
+    let empty = places.iter().filter(|(place, _)| place.is_empty());
+    warnings.extend(empty.map(|(place, origin)| {
+        let folder = place.path().display();
+        format!("{origin}: the folder {folder} contains no *.conf file")
+    }));
     let unknown = unknown_variables(variables);
     warnings.extend(unknown.iter().map(ToString::to_string));
     let sources = other_sources.as_ref();
@@ -226,9 +231,8 @@ fn load(
     if let Some(url) = &mut url {
         let password = url_source::password(&mut values, url, variable, &mut warnings);
         url.password = password.or(url.password.take());
-        warnings.extend(url.ignored.iter().map(|option| {
-            format!("the option `{option}` of the database URL is ignored: it is unknown or has no value")
-        }));
+        let ignored = url.ignored.iter();
+        warnings.extend(ignored.map(|warning| format!("database URL: {warning}")));
     }
     match Settings::read(&mut values, url, warnings) {
         Some(mut settings) if values.faults.is_empty() => {

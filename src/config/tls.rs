@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::option_file::OptionFile;
 use super::url_error::UrlError;
-use super::url_parts::Options;
+use super::url_parts::{Options, demands};
 
 /// Whether the connection is encrypted, and how the server is verified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,6 +39,21 @@ pub struct Tls {
 
 /// Returns the value of an environment variable.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The names of the options of a MySQL URL.
+pub(super) const MYSQL: [&str; 8] = [
+    "ssl_mode",
+    "ssl_ca",
+    "ssl_cert",
+    "ssl_key",
+    "ssl_check_hostname",
+    "ssl_verify_cert",
+    "ssl_verify_identity",
+    "ssl_disabled",
+];
+
+/// The names of the options of a PostgreSQL URL.
+pub(super) const POSTGRES: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 /// Returns the TLS settings of a MySQL URL.
 ///
@@ -96,6 +111,16 @@ pub(super) fn postgres(
     options: &mut Options,
     environment: Environment<'_>,
 ) -> Result<Tls, UrlError> {
+    for (variable, option) in [
+        ("PGCHANNELBINDING", "channelbinding"),
+        ("PGGSSENCMODE", "gssencmode"),
+        ("PGREQUIREAUTH", "requireauth"),
+    ] {
+        let value = environment(variable).filter(|value| !value.is_empty());
+        if !options.has(option) && value.is_some_and(|value| demands(option, &value)) {
+            return Err(UrlError::Demand(format!("variable {variable}")));
+        }
+    }
     let mut variables = Vec::new();
     let files = [
         ("sslrootcert", "PGSSLROOTCERT"),

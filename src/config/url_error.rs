@@ -6,7 +6,9 @@ use std::path::PathBuf;
 /// Why a database URL cannot be used. No message contains any part of the URL: it could be part of the password.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
-    #[error("the URL is empty")]
+    #[error(
+        "the URL is empty; write one such as mysql://user:password@host/cinder, or remove the setting"
+    )]
     Empty,
     #[error("it starts with a quotation mark; remove the quotation marks")]
     Quoted,
@@ -34,6 +36,10 @@ pub enum UrlError {
          address in brackets"
     )]
     Host,
+    #[error("several hosts are not supported; name one, such as the virtual address")]
+    SeveralHosts,
+    #[error("it contains a comment; write comments on separate lines")]
+    Comment,
     #[error(
         "the port is not a number from 1 to 65535; write '@' in the password as %40, and ':' in the \
          user name as %3A"
@@ -51,15 +57,16 @@ pub enum UrlError {
     )]
     OptionName,
     #[error(
-        "the database name or the value of an option contains another option, which would be ignored; write '?' before \
-         the first option and a plain '&' before each further one"
+        "{0} contains another option, which would be ignored; write '?' before the first option and a plain '&' before \
+         each further one"
     )]
-    HiddenOption,
-    #[error(
-        "option {0} is unknown, and could ask for a verified connection; correct its name as docs/configuration.md \
-         lists it, or remove it"
-    )]
-    UnknownTls(String),
+    HiddenOption(String),
+    #[error("option {0} has no value; set one or remove the option")]
+    NoValue(String),
+    #[error("{0} asks for a safer connection, which the exporter does not support; remove it")]
+    Demand(String),
+    #[error("option {0} is unknown, and could ask for a verified connection; {1}")]
+    UnknownTls(String, String),
     #[error("{0} has an unknown mode; use {1}")]
     TlsMode(&'static str, &'static str),
     #[error("option {0} must be true or false")]

@@ -69,6 +69,14 @@ pub(super) fn parse(
         if values.faults.is_empty() {
             values.faults.push(match places.first() {
                 None => Fault::NoDatabase,
+                Some((place, origin)) if places.len() == 1 && place.is_empty() => {
+                    let folder = place.path().display();
+                    let what = format!(
+                        "the folder {folder} contains no *.conf file, and no other database URL is set; correct the path, \
+                         or set --database.url-file"
+                    );
+                    Fault::syntax(origin, what)
+                }
                 Some((place, _)) => Fault::NoConnection {
                     place: place.path().display().to_string(),
                     other_sources: other_sources.map_or(String::new(), |it| {

@@ -311,7 +311,7 @@ fn oddities_are_warned_about_by_name() {
     for part in [
         "OPENSTACK_HEARTBEAT_POLL_INTERVALL does not match any setting",
         "did you mean `OPENSTACK_HEARTBEAT_POLL_INTERVAL`?",
-        "`ssl_cipher` of the database URL",
+        "database URL: option `ssl_cipher` is not supported",
     ] {
         assert!(warnings.contains(part), "{warnings}");
     }
@@ -384,9 +384,32 @@ fn the_url_of_cinder_conf_has_its_connection_parameters() {
         "[database]\nconnection = mysql://u:p@h/d\nconnection_parameters = charset=utf8;ssl_ca=/x";
     let faults = case(&[], &[]).cinder_conf(text).load().unwrap_err();
     assert!(
-        faults[0].starts_with("DIR/cinder.conf:2: database URL: "),
+        faults[0].starts_with(
+            "DIR/cinder.conf:2 with connection_parameters at DIR/cinder.conf:3: database URL: "
+        ),
         "{faults:?}"
     );
+    let text = "[database]\nconnection = mysql://u:p@h/d";
+    let variable = "OS_DATABASE__CONNECTION_PARAMETERS";
+    let case = case(&[(variable, "ssl-mode=x")], &[]).cinder_conf(text);
+    let faults = case.load().unwrap_err();
+    let expected = format!(
+        "DIR/cinder.conf:2 with connection_parameters from environment variable {variable}: database URL: "
+    );
+    assert!(faults[0].starts_with(&expected), "{faults:?}");
+}
+
+#[test]
+fn a_folder_without_files_is_named() {
+    let folder = ("cinder.config-dir", "DIR/");
+    let warnings = case(&[URL], &[folder]).settings().warnings;
+    assert!(
+        warnings[0].contains("contains no *.conf file"),
+        "{warnings:?}"
+    );
+    let fault = "--cinder.config-dir: the folder DIR/ contains no *.conf file, and no other database URL is set; correct \
+                 the path, or set --database.url-file";
+    case(&[], &[folder]).check_faults(&[fault]);
 }
 
 #[test]
@@ -423,9 +446,9 @@ fn sources_that_cannot_be_read_are_named_with_the_values_that_may_differ() {
     let sources = "[DEFAULT]\nconfig_source = remote, secrets\n[remote]\ndriver = remote_file\nuri = http://x/\n";
     let named = "DIR/cinder.conf:2: config_source names [remote] (driver remote_file), [secrets] (no driver), which the \
                  exporter does not read";
-    let differ = |options: &str| {
+    let differ = |options: &str, settings: &str| {
         vec![format!(
-            "{named}: Cinder's {options} may differ from the exporter's; give the exporter its own settings for them"
+            "{named}: Cinder may read {options} from there: set {settings}"
         )]
     };
     let url = "[database]\nconnection = mysql://u:p@h/d\n";
@@ -436,12 +459,18 @@ fn sources_that_cannot_be_read_are_named_with_the_values_that_may_differ() {
         (
             url.to_owned(),
             &[][..],
-            differ("service_down_time, report_interval, connection_parameters"),
+            differ(
+                "`service_down_time`, `report_interval` and `connection_parameters`",
+                "cinder.service-down-time, cinder.report-interval and database.url with these options",
+            ),
         ),
         (
             url.to_owned(),
             &[down_time],
-            differ("report_interval, connection_parameters"),
+            differ(
+                "`report_interval` and `connection_parameters`",
+                "cinder.report-interval and database.url with these options",
+            ),
         ),
         (
             format!("{url}connection_parameters =\n{intervals}"),
