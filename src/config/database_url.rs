@@ -311,11 +311,12 @@ mod tests {
 
     #[test]
     fn the_environment_counts_where_the_url_lacks_an_option_of_postgresql() {
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], TlsMode, Option<&'a str>);
         use TlsMode::{Disabled, Preferred, Required, VerifyCa, VerifyFull};
         let ca = [("PGSSLROOTCERT", "/e")];
         let system = [("PGSSLROOTCERT", "system")];
         let mode = |mode| [("PGSSLMODE", mode)];
-        let cases: [(&str, &[(&str, &str)], TlsMode, Option<&str>); 15] = [
+        let cases: [Case; 15] = [
             ("sslmode=require", &ca, VerifyCa, Some("/e")),
             ("sslmode=require&sslrootcert=/u", &ca, VerifyCa, Some("/u")),
             ("sslmode=verify-full", &ca, VerifyFull, Some("/e")),

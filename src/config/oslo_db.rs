@@ -136,10 +136,7 @@ fn setting(option: &str) -> &'static str {
 /// Joins the items of a sentence.
 fn list(items: &[&str]) -> String {
     match items {
-        [first @ .., before, last] => {
-            let first: String = first.iter().map(|item| format!("{item}, ")).collect();
-            format!("{first}{before} and {last}")
-        }
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         items => items.concat(),
     }
 }

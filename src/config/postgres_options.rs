@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn the_search_path_is_found_in_each_form() {
-        let cases: [(&str, Option<&str>, &[Option<&str>]); 13] = [
+        type Case<'a> = (&'a str, Option<&'a str>, &'a [Option<&'a str>]);
+        let cases: [Case; 13] = [
             ("-csearch_path=cinder", Some("cinder"), &[]),
             ("-c search_path=cinder", Some("cinder"), &[]),
             ("  --search-path=cinder ", Some("cinder"), &[]),

@@ -172,9 +172,10 @@ fn or_run(grant: &str) -> String {
 
 /// Returns where the name of a file is written: libpq's environment variables begin with `PG`.
 fn place_of(option: &str) -> &'static str {
-    match option.starts_with("PG") {
-        true => "variable",
-        false => "database URL",
+    if option.starts_with("PG") {
+        "variable"
+    } else {
+        "database URL"
     }
 }
 
