@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::option_file::OptionFile;
-use super::postgres_options;
 use super::tls::{self, Environment, Tls, TlsMode};
 use super::url_error::UrlError;
 use super::url_parts::{Address, Options};
+use super::{option_names, postgres_options, unused_options};
 
 /// The database management system, by the scheme without its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +166,7 @@ fn sqlite(address: Address, options: Options) -> Result<DatabaseUrl, UrlError> {
         database,
         search_path: None,
         tls: Tls::default(),
-        ignored: options.warnings(Engine::Sqlite, TlsMode::Disabled)?,
+        ignored: unused_options::warnings(options, &option_names::SQLITE, TlsMode::Disabled)?,
     })
 }
 
@@ -222,15 +222,16 @@ fn server(
         _ => None,
     };
     let (search_path, others) = postgres_options::search_path(&arguments.unwrap_or_default());
-    let (database, tls) = match engine {
+    let (database, tls, known) = if engine == Engine::Postgres {
+        let tls = tls::postgres(&mut options, environment)?;
         // By default, libpq takes the user name as the database name.
-        Engine::Postgres => (
-            database.or_else(|| user.clone()),
-            tls::postgres(&mut options, environment)?,
-        ),
-        _ => (database, tls::mysql(&mut options, &file)?),
+        let database = database.or_else(|| user.clone());
+        (database, tls, &option_names::POSTGRES)
+    } else {
+        let tls = tls::mysql(&mut options, &file)?;
+        (database, tls, &option_names::MYSQL)
     };
-    let mut ignored = options.warnings(engine, tls.mode)?;
+    let mut ignored = unused_options::warnings(options, known, tls.mode)?;
     ignored.extend(others.into_iter().map(|name| match name {
         Some(name) => format!("`{name}` in option `options` is ignored"),
         None => "an argument in option `options` is ignored".to_owned(),

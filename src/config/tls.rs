@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::option_file::OptionFile;
+use super::option_names::demands;
 use super::url_error::UrlError;
-use super::url_parts::{Options, demands};
+use super::url_parts::Options;
 
 /// Whether the connection is encrypted, and how the server is verified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,21 +40,6 @@ pub struct Tls {
 
 /// Returns the value of an environment variable.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// The names of the options of a MySQL URL.
-pub(super) const MYSQL: [&str; 8] = [
-    "ssl_mode",
-    "ssl_ca",
-    "ssl_cert",
-    "ssl_key",
-    "ssl_check_hostname",
-    "ssl_verify_cert",
-    "ssl_verify_identity",
-    "ssl_disabled",
-];
-
-/// The names of the options of a PostgreSQL URL.
-pub(super) const POSTGRES: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 /// Returns the TLS settings of a MySQL URL.
 ///
@@ -105,8 +91,8 @@ pub(super) fn mysql(options: &mut Options, file: &OptionFile) -> Result<Tls, Url
 
 /// Returns the TLS settings of a PostgreSQL URL.
 ///
-/// Mirrors libpq, also in the environment variables that stand in for missing options, with two differences: files in `~/.postgresql` are ignored, and `allow` means `prefer`, which tries
-/// encryption first.
+/// Mirrors libpq, also in the environment variables that stand in for missing options, with two differences: files in
+/// `~/.postgresql` are ignored, and `allow` means `prefer`, which tries encryption first.
 pub(super) fn postgres(
     options: &mut Options,
     environment: Environment<'_>,

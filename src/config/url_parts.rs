@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 
-use super::database_url::Engine;
-use super::tls::TlsMode;
+use super::option_names::{
+    contains_option, is_about_tls, is_of_name, is_password, plain, value_of,
+};
 use super::url_error::UrlError;
-use super::{spelling, tls};
 
 /// The parts of a URL before its options, decoded; `None` for an empty part.
 pub(super) struct Address {
@@ -91,7 +91,7 @@ fn is_several_hosts(text: &str) -> bool {
 }
 
 /// The options of a URL's query that are not taken yet: names and values in order.
-pub(super) struct Options(Vec<(String, String)>);
+pub(super) struct Options(pub(super) Vec<(String, String)>);
 
 impl Options {
     /// Parses a query as Python's `parse_qsl` does: only `&` separates options.
@@ -160,154 +160,6 @@ impl Options {
         let keys = self.0.iter().map(|(key, _)| plain(key));
         keys.filter(|key| key == name).count()
     }
-
-    /// Returns a warning about each remaining option, except the harmless ones.
-    ///
-    /// # Errors
-    /// An option that asks for a safer connection than the exporter would make, or may do so by its name.
-    pub(super) fn warnings(self, engine: Engine, mode: TlsMode) -> Result<Vec<String>, UrlError> {
-        let details = match engine {
-            Engine::MySql => MYSQL_DETAILS,
-            Engine::Postgres => POSTGRES_DETAILS,
-            Engine::Sqlite => "",
-        };
-        let mut warnings = Vec::new();
-        for (name, value) in self.0 {
-            let plain = plain(&name);
-            if is_in(HARMLESS, &plain) {
-                continue;
-            }
-            if demands(&plain, &value) {
-                return Err(UrlError::Demand(format!("option {name}")));
-            }
-            if is_about_tls(&plain) && !is_in(details, &plain) {
-                let advice = tls_advice(engine, &plain);
-                return Err(UrlError::UnknownTls(name, advice));
-            }
-            let effect = match (plain.as_str(), mode) {
-                ("sslcapath", TlsMode::VerifyCa | TlsMode::VerifyFull) => {
-                    "not supported, but still requires a verified connection: put the authorities into one file and set ssl_ca"
-                }
-                ("sslcipher", TlsMode::Required | TlsMode::VerifyCa | TlsMode::VerifyFull) => {
-                    "not supported, but still requires an encrypted connection"
-                }
-                (known, _) if is_in(details, known) || is_in(ADDRESS, known) => {
-                    "not supported and ignored"
-                }
-                _ => "unknown and ignored",
-            };
-            warnings.push(format!("option `{name}` is {effect}"));
-        }
-        Ok(warnings)
-    }
-}
-
-/// Returns whether an option of libpq, as [`plain`] leaves it, asks for more than TLS options can express.
-pub(super) fn demands(name: &str, value: &str) -> bool {
-    match name {
-        "channelbinding" | "gssencmode" => value == "require",
-        "requireauth" => true,
-        _ => false,
-    }
-}
-
-/// Returns the known option that is meant by an unknown one of TLS, or another remedy.
-fn tls_advice(engine: Engine, name: &str) -> String {
-    let nearest = match (engine, name) {
-        (Engine::MySql, "sslrootcert") => Some("ssl_ca"),
-        (Engine::Postgres, "sslca" | "sslcafile" | "sslcapath") => Some("sslrootcert"),
-        (Engine::MySql, name) => spelling::nearest(name, tls::MYSQL),
-        (Engine::Postgres, name) => spelling::nearest(name, tls::POSTGRES),
-        (Engine::Sqlite, _) => return "remove it, since SQLite has no connection".to_owned(),
-    };
-    let otherwise = "correct its name as docs/configuration.md lists it, or remove it";
-    spelling::advice(nearest, otherwise)
-}
-
-fn is_in(list: &str, name: &str) -> bool {
-    list.split(' ').any(|known| known == name)
-}
-
-/// Names the value of an option. An unknown name could be a part of a password.
-fn value_of(name: &str) -> String {
-    let plain = plain(name);
-    let lists = [HARMLESS, MYSQL_DETAILS, POSTGRES_DETAILS, ADDRESS];
-    let mut known = tls::MYSQL.into_iter().chain(tls::POSTGRES);
-    if lists.iter().any(|list| is_in(list, &plain))
-        || known.any(|known| known.replace('_', "") == plain)
-    {
-        format!("the value of option `{name}`")
-    } else {
-        "the value of an option".to_owned()
-    }
-}
-
-/// Options that change neither the database that is read nor the security of the connection.
-const HARMLESS: &str = "applicationname autocommit binaryprefix charset clientencoding clientflag collation compress \
-                        connecttimeout fallbackapplicationname keepalives keepalivescount keepalivesidle \
-                        keepalivesinterval localinfile maxallowedpacket plugin programname readtimeout sqlmode \
-                        useunicode writetimeout";
-
-/// Options of TLS of MySQL's drivers that the exporter ignores with a warning. Without them, the connection is no less
-/// verified, but for revoked certificates, and TLS is 1.2 at least.
-const MYSQL_DETAILS: &str = "sslcapath sslcipher sslciphersuites sslcrl sslcrlpath sslkeypassword tlsciphersuites tlssni \
-                             tlsversion tlsversions";
-
-/// Those of libpq.
-const POSTGRES_DETAILS: &str = "sslcertmode sslcompression sslcrl sslcrldir sslkeylogfile sslmaxprotocolversion \
-                                sslminprotocolversion sslnegotiation sslpassword sslsni";
-
-/// Other options whose loss changes who is connected, and where to.
-const ADDRESS: &str = "channelbinding database db dbname gssencmode host hostaddr options passfile passwd password port \
-                       readdefaultfile readdefaultgroup requireauth service socket unixsocket user username";
-
-/// Returns whether a text contains an assignment to an option that matters, such as `utf8;ssl_ca=/ca.pem`, also one that
-/// is percent-encoded twice; or any option right behind another separator, such as `utf8;foo=1`.
-fn contains_option(text: &str) -> bool {
-    let text = percent_decode_str(text).decode_utf8_lossy();
-    let matters = |name: &str| is_about_tls(name) || is_in(ADDRESS, name);
-    let parts: Vec<&str> = text.split('=').collect();
-    let assigned = parts.iter().rev().skip(1).filter_map(|before| {
-        let mut words = before.trim_end().rsplit(|c| !is_of_name(c));
-        words.next().map(plain)
-    });
-    let is_assigned = assigned
-        .filter(|name| !name.is_empty())
-        .any(|name| matters(&name));
-    let is_separated = text.split([';', '&', '?']).skip(1).any(|part| {
-        let (name, is_option) = match part.split_once('=') {
-            Some((name, _)) => (name, !name.is_empty()),
-            None => (part, is_about_tls(&plain(part))),
-        };
-        is_option && name.chars().all(is_of_name)
-    });
-    is_assigned || is_separated
-}
-
-/// Returns whether the name of an option, as [`plain`] leaves it, may be one of TLS, such as `sslmode`, `useSSL` or
-/// `verifyServerCertificate`.
-fn is_about_tls(name: &str) -> bool {
-    let asks = [
-        "use", "require", "verify", "enable", "disable", "trust", "server",
-    ];
-    let objects = ["ssl", "tls", "cert", "identity", "hostname"];
-    ["ssl", "tls"].iter().any(|start| name.starts_with(start))
-        || asks.iter().any(|ask| {
-            let object = name.strip_prefix(ask).unwrap_or_default();
-            objects.iter().any(|word| object.contains(word))
-        })
-}
-
-fn is_password(name: &str) -> bool {
-    ["password", "passwd"].contains(&plain(name).as_str())
-}
-
-fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '-' || c == '_'
-}
-
-fn plain(key: &str) -> String {
-    key.to_lowercase().replace(['-', '_'], "")
 }
 
 /// Decodes a part of a URL; `None` if it is empty.

@@ -242,18 +242,24 @@ impl Skew {
         interval: Option<Interval>,
     ) {
         let assumptions = &self.assumptions;
-        let mut new = new;
-        if observation == Observation::Conflict && new.below(&old) {
+        let mut added = new;
+        self.bounds = if observation == Observation::Heartbeat {
+            old.and(new)
+        } else if observation == Observation::Conflict && new.below(&old) {
             // The clock was set back or paused, or the heartbeat was visible too late: the old upper bounds still hold.
             self.window.lower_to(new.lower, at, assumptions);
-            new.upper = None;
-        } else if observation != Observation::Heartbeat {
+            added.upper = None;
+            Bounds {
+                lower: new.lower,
+                ..old
+            }
+        } else {
             // After a conflict, causality wins: the clock was set forward.
             self.window.clear();
-        }
+            new
+        };
         let interval = interval.map(|interval| interval.mean);
-        self.window.add(new, at, interval, assumptions);
-        self.bounds = self.window.bounds(at, assumptions).unwrap_or(new);
+        self.window.add(added, at, interval, assumptions);
         self.at = at;
     }
 
