@@ -151,14 +151,13 @@ impl Target {
     pub(crate) fn stale(&self, server: Option<&str>, stale: Stale) -> Error {
         let (evidence, remedy) = match stale {
             Stale::ReadOnly(silence) => {
-                let silence = humantime::format_duration(silence.to_std().unwrap_or_default());
                 let evidence = format!(
-                    "it accepts no writes, and no service has sent a heartbeat for {silence}"
+                    "it accepts no writes, and no service has sent a heartbeat for more than {} s",
+                    silence.num_seconds()
                 );
-                (
-                    evidence,
-                    "check its replication, and whether services run at all",
-                )
+                let remedy = "connect to the primary, or repair the replication of this server; if it is the primary, turn \
+                              off read_only; otherwise check whether the services run";
+                (evidence, remedy)
             }
             Stale::Outdated => (
                 "another server behind this address has newer heartbeats".to_owned(),
@@ -250,8 +249,9 @@ mod tests {
             (
                 Some("hostname=db2"),
                 Stale::ReadOnly(TimeDelta::seconds(30)),
-                "db:3306 is not current: it accepts no writes, and no service has sent a heartbeat for 30s \
-                 (hostname=db2): check its replication, and whether services run at all",
+                "db:3306 is not current: it accepts no writes, and no service has sent a heartbeat for more \
+                 than 30 s (hostname=db2): connect to the primary, or repair the replication of this server; if it is \
+                 the primary, turn off read_only; otherwise check whether the services run",
             ),
             (
                 Some("hostname=db2"),
