@@ -169,7 +169,8 @@ fn a_node_of_galera_that_was_cut_off_is_stale() {
 #[test]
 fn a_replica_of_mariadb_that_stands_still_is_stale() {
     let pair = Pair::mariadb();
-    let message = "it accepts no writes, and no service has sent a heartbeat for more than 3 s (hostname=";
+    let message =
+        "it accepts no writes, and no service has sent a heartbeat for more than 3 s (hostname=";
     check_stale(
         &pair,
         "STOP SLAVE SQL_THREAD",
@@ -231,7 +232,8 @@ fn end_sessions(server: &Server) {
 #[test]
 fn a_standby_of_postgresql_that_stands_still_is_stale_unless_it_replays_other_writes() {
     let pair = Pair::postgres();
-    let message = "it accepts no writes, and no service has sent a heartbeat for more than 3 s (127.0.0.1 ";
+    let message =
+        "it accepts no writes, and no service has sent a heartbeat for more than 3 s (127.0.0.1 ";
     check_stale(
         &pair,
         "SELECT pg_wal_replay_pause()",
