@@ -1,6 +1,6 @@
 //! The memory between polls: one [`Skew`] for each row, and the last reading of the database's clock.
 //!
-//! The memory is on the [`Monotonic`](super::skew::Monotonic) axis; published skews are against the database's clock. A
+//! The memory is on the [`Monotonic`] axis; published skews are against the database's clock. A
 //! step of that clock shifts the published skews and leaves the memory unchanged. A step forward is indistinguishable
 //! from a suspension of this machine, so after one no skew is published until two later reads enclose a heartbeat.
 

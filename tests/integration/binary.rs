@@ -282,7 +282,9 @@ fn check_config_prints_values_with_their_origins_and_no_secret() {
         );
     }
     assert!(
-        checked.stderr.contains("database URL: option `ssl_cipher` is not supported"),
+        checked
+            .stderr
+            .contains("database URL: option `ssl_cipher` is not supported"),
         "{}",
         checked.stderr
     );

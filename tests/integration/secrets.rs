@@ -58,7 +58,7 @@ fn places(scheme: &str, address: &str) -> Vec<Place> {
     let bare = format!("{scheme}://hb@{address}/cinder");
     let mut places = vec![
         variable(url.clone()),
-        variable(format!("{url}?ssl_cipher={ENCODED}&x={ENCODED}")),
+        variable(format!("{url}?sslcrl={ENCODED}&x={ENCODED}")),
         variable(format!("{bare}?password={ENCODED}")),
         file("--database.url-file=url", "url", format!("{url}\n")),
         cinder_conf(format!("[database]\nconnection = {url}\n")),

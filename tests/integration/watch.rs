@@ -89,7 +89,7 @@ fn a_terminal_shows_the_latest_report_until_ctrl_c() {
         all.rsplit(CLEAR).next().unwrap().to_owned()
     };
     terminal.shows("(database clock); read every 300ms until Ctrl-C");
-    terminal.shows("cinder-volume on ahead: It reports");
+    terminal.shows("cinder-volume on ahead: Its last stamp is ");
     // The tracker remembers earlier polls.
     let beat = || {
         let now = database.now(600);
