@@ -181,7 +181,8 @@ impl Database {
     /// Returns the database time plus seconds, as SQL.
     pub(crate) fn now(&self, seconds: i64) -> String {
         match self.engine {
-            Engine::MySql => format!("UTC_TIMESTAMP(6) + INTERVAL {seconds} SECOND"),
+            // Of whole seconds, as MariaDB's column truncates it: MySQL's would round it, and perhaps up.
+            Engine::MySql => format!("UTC_TIMESTAMP() + INTERVAL {seconds} SECOND"),
             Engine::Postgres => {
                 format!("(statement_timestamp() AT TIME ZONE 'UTC' + INTERVAL '{seconds} seconds')")
             }
