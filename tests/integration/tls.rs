@@ -8,7 +8,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 use crate::support::check_config::{connect, connects, refuses};
 use crate::support::database::{Database, Product};
 use crate::support::exporter::{Exporter, run};
-use crate::support::openssl::{issue, openssl, succeed};
+use crate::support::openssl::{NEW_KEY, issue, openssl, succeed};
 use crate::support::server::Server;
 use crate::support::{env, folder};
 
@@ -165,13 +165,6 @@ fn each_fault_of_a_server_certificate_has_its_remedy() {
     let path = |name: &str| certified.folder.join(name).display().to_string();
     let (certificate, key) = (path("server.pem"), path("server.key"));
     let self_signed = [
-        "req",
-        "-x509",
-        "-config",
-        "/dev/null",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
         "-subj",
         "/CN=x",
         "-addext",
@@ -181,6 +174,7 @@ fn each_fault_of_a_server_certificate_has_its_remedy() {
         "-out",
         &certificate,
     ];
+    let self_signed = [&["req", "-x509"], &NEW_KEY[..], &self_signed].concat();
     openssl(
         &[
             &self_signed[..],
@@ -196,7 +190,7 @@ fn each_fault_of_a_server_certificate_has_its_remedy() {
     );
     // Made three days ago, for one.
     let mut before = Command::new("faketime");
-    before.args(["-f", "-3d", "openssl"]).args(self_signed);
+    before.args(["-f", "-3d", "openssl"]).args(&self_signed);
     succeed(before.args(["-addext", "basicConstraints=CA:FALSE", "-days", "1"]));
     give(&key);
     certified.reload();

@@ -17,26 +17,18 @@ pub(crate) fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {error}");
 }
 
+/// Arguments of `openssl req` for a new key without a passphrase.
+pub(crate) const NEW_KEY: [&str; 5] = ["-config", "/dev/null", "-newkey", "rsa:2048", "-nodes"];
+
 /// Creates `name.pem` and `name.key` in a folder, signed by the tests' authority. Without extensions, the certificate
 /// is of version 1.
 pub(crate) fn issue(folder: &Path, name: &str, extensions: &str) -> (String, String) {
     let authority = format!("{}/tls/ca", env("HEARTBEAT_TEST_DIR"));
     let path = |end: &str| folder.join(format!("{name}.{end}")).display().to_string();
     let (certificate, key, request, file) = (path("pem"), path("key"), path("csr"), path("ext"));
-    openssl(&[
-        "req",
-        "-config",
-        "/dev/null",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        &format!("/CN={name}"),
-        "-keyout",
-        &key,
-        "-out",
-        &request,
-    ]);
+    let subject = format!("/CN={name}");
+    let files = ["-subj", &subject, "-keyout", &key, "-out", &request];
+    openssl(&[&["req"], &NEW_KEY[..], &files].concat());
     let (ca, ca_key) = (format!("{authority}.pem"), format!("{authority}.key"));
     let mut sign = vec![
         "x509",
