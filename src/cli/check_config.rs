@@ -73,15 +73,10 @@ fn run(matches: &ArgMatches) -> Outcome {
 /// Returns what a single reading leaves in doubt.
 fn doubts(reading: &Reading, intervals: &Intervals) -> impl Iterator<Item = String> {
     let empty = reading.services.is_empty().then(|| NO_SERVICES.to_owned());
-    let ages = reading
-        .services
-        .iter()
-        .filter_map(|service| match service.updated_at {
-            Stamp::At(stamp) => Some(apparent_age(reading.now, stamp)),
-            Stamp::Never | Stamp::Unreadable => None,
-        });
-    let youngest = ages.min();
-    let outdated = youngest.filter(|age| reading.read_only && *age > intervals.report_interval * 3);
+    let stamps = reading.services.iter().map(|service| service.updated_at);
+    let newest = stamps.filter_map(Stamp::time).max();
+    let age = newest.map(|stamp| apparent_age(reading.now, stamp));
+    let outdated = age.filter(|age| reading.read_only && *age > intervals.report_interval * 3);
     let outdated = outdated.map(|age| {
         format!(
             "the server accepts no writes, and the newest heartbeat is {} s old: it may be a replica that stands still, \

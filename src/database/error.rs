@@ -130,6 +130,14 @@ impl Error {
         }
     }
 
+    /// Returns the error of connecting: a session that ends then has never begun.
+    pub(super) fn while_connecting(self) -> Self {
+        match self {
+            Self::Lost(login, source) => Self::Connect(login, source),
+            error => error,
+        }
+    }
+
     /// Adds that the server also refuses the login without TLS, where the database URL only prefers TLS.
     ///
     /// Any other failure, such as a server that has stopped since, replaces this one.

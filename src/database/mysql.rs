@@ -52,21 +52,22 @@ pub(super) async fn open(
         .connect()
         .await
         .map_err(|error| connecting(target, error))?;
+    let translate = |error| translate(target, error, &target.account());
     // Servers may default to 0. All polls would then be one transaction, in which every service looks stopped.
     sqlx::raw_sql("SET autocommit = 1")
         .execute(&mut connection)
         .await
-        .map_err(|error| translate(target, error, &target.account()))?;
+        .map_err(translate)?;
     limit_statements(target, &mut connection).await;
     session::lift_limit(&mut connection)
         .await
-        .map_err(|error| translate(target, error, &target.account()))?;
+        .map_err(translate)?;
     let variables = session::variables(&mut connection).await;
     if let Some(statement) = session::corrections(&variables) {
         sqlx::raw_sql(AssertSqlSafe(statement))
             .execute(&mut connection)
             .await
-            .map_err(|error| translate(target, error, &target.account()))?;
+            .map_err(translate)?;
     }
     let readable = columns(target, &mut connection).await?;
     let account = account(&mut connection).await;

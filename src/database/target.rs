@@ -29,9 +29,6 @@ pub struct Target {
 }
 
 impl Target {
-    /// Age at which a connection is replaced. Columns and grants are looked up once a connection.
-    pub(crate) const RENEW_AFTER: Duration = Duration::from_mins(10);
-
     /// Returns the target that the settings name, with Cinder's tables.
     pub(crate) fn of(settings: &Settings) -> Self {
         Self {
@@ -213,20 +210,24 @@ fn is_schema(path: &str) -> bool {
 }
 
 #[cfg(test)]
+impl Target {
+    /// Returns a target with Cinder's layout, and ten seconds to connect and to read.
+    pub(crate) fn fixture(url: &str) -> Self {
+        Self {
+            url: DatabaseUrl::parse(url).unwrap(),
+            layout: &cinder::LAYOUT,
+            connect_timeout: Duration::from_secs(10),
+            query_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
 
     use super::*;
     use crate::heartbeat::failure::Class;
-
-    fn target(url: &str) -> Target {
-        Target {
-            url: DatabaseUrl::parse(url).unwrap(),
-            layout: &cinder::LAYOUT,
-            connect_timeout: Duration::from_secs(1),
-            query_timeout: Duration::from_secs(10),
-        }
-    }
 
     #[test]
     fn an_address_is_a_host_with_its_port_a_socket_or_a_file() {
@@ -237,7 +238,7 @@ mod tests {
             ("postgresql://u:p@db/cinder", "db:5432"),
             ("sqlite:////var/lib/cinder.sqlite", "/var/lib/cinder.sqlite"),
         ] {
-            let target = target(url);
+            let target = Target::fixture(url);
             assert_eq!(target.address(), expected, "{url}");
             assert_eq!(target.server_timeout(), Duration::from_secs(9));
         }
@@ -266,7 +267,7 @@ mod tests {
                  replication",
             ),
         ] {
-            let error = target("mysql://u:p@db/cinder").stale(server, stale);
+            let error = Target::fixture("mysql://u:p@db/cinder").stale(server, stale);
             assert_eq!(error.to_string(), expected);
             assert_eq!(error.class(), Class::Stale);
         }
@@ -283,7 +284,7 @@ mod tests {
             (sqlx::Error::Protocol("garbled".into()), Class::Decode),
             (sqlx::Error::RowNotFound, Class::Query),
         ] {
-            let error = target("mysql://u:p@db/cinder").driver_error(error);
+            let error = Target::fixture("mysql://u:p@db/cinder").driver_error(error);
             assert_eq!(error.class(), expected, "{error}");
         }
     }

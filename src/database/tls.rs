@@ -149,20 +149,12 @@ pub(super) fn is_refused(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
-    use crate::config::database_url::DatabaseUrl;
-    use crate::project::cinder;
 
     /// Checks the hosts of the routes, or a part of the message.
     fn check(url: &str, expected: Result<&[&str], &str>) {
-        let target = Target {
-            url: DatabaseUrl::parse(url).unwrap(),
-            layout: &cinder::LAYOUT,
-            connect_timeout: Duration::from_secs(1),
-            query_timeout: Duration::from_secs(1),
-        };
+        let target = Target::fixture(url);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         match (
             runtime.block_on(routes(&target, target.tls_mode())),

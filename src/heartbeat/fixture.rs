@@ -11,10 +11,17 @@ use super::skew::{Bounds, ClockSkew, Monotonic, Quantum};
 use super::snapshot::{Rows, Snapshot};
 use super::status::{Observed, ServiceStatus};
 use super::time::{ClockOffset, DatabaseTime};
+use super::tracker::Tolerances;
 
 pub(crate) const INTERVALS: Intervals = Intervals {
     service_down_time: TimeDelta::seconds(60),
     report_interval: TimeDelta::seconds(10),
+};
+
+pub(crate) const TOLERANCES: Tolerances = Tolerances {
+    visibility_delay: TimeDelta::seconds(2),
+    max_drift_ppm: 500,
+    poll_interval: TimeDelta::seconds(5),
 };
 
 /// A time such as `2026-03-30 00:54:14` or `2026-03-30 00:54:14.25`.

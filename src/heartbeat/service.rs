@@ -20,6 +20,14 @@ pub enum Stamp {
 }
 
 impl Stamp {
+    /// Returns the time; `None` if there is none that can be read.
+    pub(crate) fn time(self) -> Option<HostTime> {
+        match self {
+            Self::At(stamp) => Some(stamp),
+            Self::Never | Self::Unreadable => None,
+        }
+    }
+
     /// Returns whether the time passes a test: a time that is NULL does not, and of an unreadable one it is unknown.
     pub(super) fn passes(self, test: impl FnOnce(HostTime) -> bool) -> Option<bool> {
         match self {

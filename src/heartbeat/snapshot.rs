@@ -120,10 +120,7 @@ fn service_status(
     reference: Reference,
     intervals: &Intervals,
 ) -> ServiceStatus {
-    let last_heartbeat = match service.last_heartbeat() {
-        Stamp::At(stamp) => Some(stamp),
-        Stamp::Never | Stamp::Unreadable => None,
-    };
+    let last_heartbeat = service.last_heartbeat().time();
     let up = reference.verdict(|now| liveness::is_up(&service, now, intervals));
     let up_for_scheduler =
         reference.verdict(|now| liveness::is_up_for_scheduler(&service, now, intervals));

@@ -15,7 +15,7 @@ use chrono::TimeDelta;
 pub(crate) use self::server::Stale;
 use self::server::{Server, State, Table};
 use super::liveness::Intervals;
-use super::service::{Facts, Reading, Service, Stamp};
+use super::service::{Facts, Reading, Service};
 use super::skew::{Monotonic, Read};
 use super::time::{DatabaseTime, apparent_age};
 use super::tracker::Tolerances;
@@ -218,10 +218,7 @@ fn used_to_beat(services: &[Service], span: TimeDelta) -> bool {
     let stamps = services
         .iter()
         .filter(|service| service.report_count > 0)
-        .filter_map(|service| match service.updated_at {
-            Stamp::At(stamp) => Some((stamp, service.facts.machine())),
-            Stamp::Never | Stamp::Unreadable => None,
-        });
+        .filter_map(|service| Some((service.updated_at.time()?, service.facts.machine())));
     let Some((newest, _)) = stamps.clone().max() else {
         return false;
     };

@@ -36,8 +36,10 @@ pub struct Tolerances {
 /// The memory of one source.
 #[derive(Debug)]
 pub struct Tracker {
-    intervals: Intervals,
-    tolerances: Tolerances,
+    /// Changed by [`reconfigure`](Self::reconfigure) only.
+    pub(crate) intervals: Intervals,
+    /// See [`intervals`](Self::intervals).
+    pub(crate) tolerances: Tolerances,
     quantum: Option<Quantum>,
     /// The rows of the last reading, sorted by primary key.
     rows: Vec<Tracked>,
@@ -320,13 +322,8 @@ mod tests {
 
     impl Reads {
         fn new() -> Self {
-            let tolerances = Tolerances {
-                visibility_delay: TimeDelta::seconds(2),
-                max_drift_ppm: 500,
-                poll_interval: TimeDelta::seconds(5),
-            };
             Self {
-                tracker: Tracker::new(fixture::INTERVALS, tolerances),
+                tracker: Tracker::new(fixture::INTERVALS, fixture::TOLERANCES),
                 at: TimeDelta::zero(),
                 database: fixture::now("2026-03-30 00:00:00"),
                 quantum: Quantum::MICROSECOND,

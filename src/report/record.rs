@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::advice;
 use super::words::{enabled, verdict};
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::service::Stamp;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 
@@ -54,10 +53,7 @@ impl<'a> Record<'a> {
             status: enabled(status),
             state: verdict(status.up),
             state_for_scheduler: verdict(status.up_for_scheduler),
-            updated_at: match service.updated_at {
-                Stamp::At(stamp) => Some(utc(stamp.0)),
-                Stamp::Never | Stamp::Unreadable => None,
-            },
+            updated_at: service.updated_at.time().map(|stamp| utc(stamp.0)),
             heartbeat_age_seconds: status.heartbeat_age.map(seconds),
             clock_skew_seconds: skew.and_then(|skew| skew.estimate).map(seconds),
             clock_skew_lower_bound_seconds: skew.map(|skew| seconds(skew.bounds.lower)),

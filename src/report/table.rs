@@ -8,7 +8,6 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, Table, presets};
 use super::advice;
 use super::words::{age, enabled, verdict};
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::service::Stamp;
 use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
@@ -115,17 +114,15 @@ fn row(status: &ServiceStatus) -> [String; COLUMNS] {
     let facts = &service.facts;
     let observed = &status.observed;
     let zone = facts.availability_zone.as_deref();
-    let updated_at = match service.updated_at {
-        Stamp::At(stamp) => stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string(),
-        Stamp::Never | Stamp::Unreadable => String::new(),
-    };
+    let updated_at = service.updated_at.time();
+    let updated_at = updated_at.map(|stamp| stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string());
     [
         facts.binary.to_string(),
         facts.host.to_string(),
         zone.unwrap_or_default().to_owned(),
         enabled(status).to_owned(),
         verdict(status.up).unwrap_or("unknown").to_owned(),
-        updated_at,
+        updated_at.unwrap_or_default(),
         status.heartbeat_age.map(age).unwrap_or_default(),
         observed.clock_skew.map(skew).unwrap_or_default(),
         observed.reason.map_or("", Reason::as_str).replace('_', " "),

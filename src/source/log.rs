@@ -148,11 +148,9 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::config::database_url::DatabaseUrl;
     use crate::database::Target;
     use crate::heartbeat::fixture;
     use crate::heartbeat::standstill::Stale;
-    use crate::project::cinder::LAYOUT;
 
     #[test]
     fn a_standstill_before_an_outage_is_remembered_until_it_ends() {
@@ -166,12 +164,7 @@ mod tests {
         assert!(!log.stands_still());
         log.succeeded("db:3306", &still);
         assert!(log.stands_still());
-        let target = Target {
-            url: DatabaseUrl::parse("mysql://u:p@db/cinder").unwrap(),
-            layout: &LAYOUT,
-            connect_timeout: Duration::from_secs(10),
-            query_timeout: Duration::from_secs(10),
-        };
+        let target = Target::fixture("mysql://u:p@db/cinder");
         let error = target.stale(None, Stale::Outdated);
         assert_eq!(log.failed(&error), 1);
         assert_eq!(log.failed(&error), 2);

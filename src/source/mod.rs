@@ -74,8 +74,6 @@ pub(crate) struct Source {
 struct Memory {
     standstill: Standstill,
     tracker: Tracker,
-    intervals: Intervals,
-    tolerances: Tolerances,
 }
 
 /// Result of a successful poll.
@@ -165,7 +163,9 @@ impl Source {
             lock(&self.memory).standstill = Standstill::default();
         }
         self.reader.set_target(target).await;
-        lock(&self.memory).reconfigure(intervals, tolerances);
+        lock(&self.memory)
+            .tracker
+            .reconfigure(intervals, tolerances);
     }
 
     /// Closes the connection.
@@ -179,14 +179,12 @@ impl Memory {
         Self {
             standstill: Standstill::default(),
             tracker: Tracker::new(intervals, tolerances),
-            intervals,
-            tolerances,
         }
     }
 
     /// Forgets everything except the settings.
     fn reset(&mut self) {
-        *self = Self::new(self.intervals, self.tolerances);
+        *self = Self::new(self.tracker.intervals, self.tracker.tolerances);
     }
 
     /// Learns from a reading. A server that is not current proves nothing about services: the tracker does not see it.
@@ -196,47 +194,35 @@ impl Memory {
         read: Read,
         clock: ClockOffset,
     ) -> Result<Snapshot, Stale> {
-        let beating = || self.tracker.beating();
-        let motion =
-            self.standstill
-                .observe(&reading, read, &self.intervals, &self.tolerances, beating);
+        let Self {
+            standstill,
+            tracker,
+        } = self;
+        let (intervals, tolerances) = (&tracker.intervals, &tracker.tolerances);
+        let beating = || tracker.beating();
+        let motion = standstill.observe(&reading, read, intervals, tolerances, beating);
         let standstill = match motion {
             Motion::Stale(stale) => return Err(stale),
             Motion::Still(lasted) => Some(lasted),
             Motion::Resumes => {
-                self.tracker.suspect_axis(read.answered);
+                tracker.suspect_axis(read.answered);
                 None
             }
             Motion::Moves => None,
         };
-        let snapshot = self.tracker.observe(reading, read, clock);
+        let snapshot = tracker.observe(reading, read, clock);
         Ok(Snapshot {
             standstill,
             ..snapshot
         })
     }
-
-    fn reconfigure(&mut self, intervals: Intervals, tolerances: Tolerances) {
-        self.intervals = intervals;
-        self.tolerances = tolerances;
-        self.tracker.reconfigure(intervals, tolerances);
-    }
 }
 
 /// Returns whether both URLs name the same rows. Credentials, TLS and unknown options may differ.
 fn is_same_database(url: &DatabaseUrl, other: &DatabaseUrl) -> bool {
-    let parts = |url: &DatabaseUrl| {
-        let url = url.clone();
-        (
-            url.engine,
-            url.host,
-            url.port,
-            url.socket,
-            url.database,
-            url.search_path,
-        )
-    };
-    parts(url) == parts(other)
+    url.engine == other.engine
+        && (&url.host, url.port, &url.socket) == (&other.host, other.port, &other.socket)
+        && (&url.database, &url.search_path) == (&other.database, &other.search_path)
 }
 
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
@@ -248,7 +234,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::heartbeat::fixture::{self, INTERVALS, at};
+    use crate::heartbeat::fixture::{self, INTERVALS, TOLERANCES, at};
     use crate::heartbeat::service::{Service, Stamp};
     use crate::heartbeat::time::{DatabaseTime, HostTime};
 
@@ -279,12 +265,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_stands_still_blames_no_service_and_moves_no_bound() {
-        let tolerances = Tolerances {
-            visibility_delay: TimeDelta::seconds(2),
-            max_drift_ppm: 500,
-            poll_interval: TimeDelta::seconds(5),
-        };
-        let mut memory = Memory::new(INTERVALS, tolerances);
+        let mut memory = Memory::new(INTERVALS, TOLERANCES);
         let mut stale = 0;
         for second in (0..1_200).step_by(5) {
             // It stands still for ten minutes, and then replays within two.
@@ -340,12 +321,7 @@ mod tests {
 
     #[test]
     fn a_reset_forgets_the_servers_too() {
-        let tolerances = Tolerances {
-            visibility_delay: TimeDelta::seconds(2),
-            max_drift_ppm: 500,
-            poll_interval: TimeDelta::seconds(5),
-        };
-        let mut memory = Memory::new(INTERVALS, tolerances);
+        let mut memory = Memory::new(INTERVALS, TOLERANCES);
         for second in (0..100).step_by(5) {
             read(&mut memory, second, second).unwrap();
         }

@@ -11,6 +11,9 @@ use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::time::{ClockOffset, DatabaseTime};
 
+/// Age at which a connection is replaced. Columns and grants are looked up once a connection.
+const RENEW_AFTER: Duration = Duration::from_mins(10);
+
 /// Maximum time between two statements on one connection. Firewalls and proxies drop idle connections, many of them
 /// silently, and the driver offers no TCP keepalive. Few drop one within half a minute.
 const IDLE_AFTER: Duration = Duration::from_secs(30);
@@ -42,7 +45,7 @@ impl Kept {
         let is_within = |since: Monotonic, limit: Duration| {
             (now - since).to_std().is_ok_and(|time| time < limit)
         };
-        is_within(self.opened, Target::RENEW_AFTER) && is_within(self.used, IDLE_AFTER)
+        is_within(self.opened, RENEW_AFTER) && is_within(self.used, IDLE_AFTER)
     }
 }
 
@@ -190,7 +193,6 @@ mod tests {
     use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
     use super::*;
-    use crate::config::database_url::DatabaseUrl;
     use crate::heartbeat::fixture;
     use crate::project::cinder::LAYOUT;
 
@@ -212,12 +214,7 @@ mod tests {
             .await
             .unwrap();
         connection.close().await.unwrap();
-        Target {
-            url: DatabaseUrl::parse(&format!("sqlite:///{}", file.display())).unwrap(),
-            layout: &LAYOUT,
-            connect_timeout: Duration::from_secs(10),
-            query_timeout: Duration::from_secs(10),
-        }
+        Target::fixture(&format!("sqlite:///{}", file.display()))
     }
 
     #[tokio::test]
@@ -226,9 +223,9 @@ mod tests {
         let mut reader = Reader::new(table(&folder).await);
         reader.read().await.unwrap();
         for (age, idle, is_kept) in [
-            (Target::RENEW_AFTER / 2, IDLE_AFTER / 3, true),
-            (Target::RENEW_AFTER / 2, IDLE_AFTER, false),
-            (Target::RENEW_AFTER, IDLE_AFTER / 3, false),
+            (RENEW_AFTER / 2, IDLE_AFTER / 3, true),
+            (RENEW_AFTER / 2, IDLE_AFTER, false),
+            (RENEW_AFTER, IDLE_AFTER / 3, false),
         ] {
             let now = axis::now();
             let [age, idle] = [age, idle].map(|time| TimeDelta::from_std(time).unwrap());

@@ -30,10 +30,7 @@ pub(super) fn connecting(target: &Target, error: sqlx::Error) -> Error {
         sqlx::Error::Io(ref io) if io.kind() != ErrorKind::InvalidData => {
             Error::Connect(target.login(), error)
         }
-        error => match translate(target, error, &target.account()) {
-            Error::Lost(login, error) => Error::Connect(login, error),
-            error => error,
-        },
+        error => translate(target, error, &target.account()).while_connecting(),
     }
 }
 

@@ -13,8 +13,13 @@ const NAMES: [&str; 4] = ["hostname", "port", "server_id", "wsrep_node_name"];
 /// Aurora have only the second.
 const READ_ONLY: [&str; 2] = ["read_only", "innodb_read_only"];
 
-/// Variables of a session that [`corrections`] knows.
-const SETTINGS: [&str; 2] = ["wsrep_dirty_reads", "wsrep_sync_wait"];
+/// Variables of a session, and their right values.
+const SETTINGS: [(&str, &str); 2] = [
+    // A node of Galera that was cut off would answer with old rows, instead of an error.
+    ("wsrep_dirty_reads", "OFF"),
+    // A busy node would answer late, or with a timeout.
+    ("wsrep_sync_wait", "0"),
+];
 
 /// The session's variables that we ask for and the server knows, by name.
 pub(super) type Variables = HashMap<String, String>;
@@ -23,7 +28,8 @@ pub(super) type Variables = HashMap<String, String>;
 ///
 /// Empty if a proxy does not let us see them.
 pub(super) async fn variables(connection: &mut MySqlConnection) -> Variables {
-    let names = NAMES.iter().chain(&READ_ONLY).chain(&SETTINGS);
+    let settings = SETTINGS.iter().map(|(name, _)| name);
+    let names = NAMES.iter().chain(&READ_ONLY).chain(settings);
     let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
     let names = names.join(", ");
     let statement = format!("SHOW VARIABLES WHERE Variable_name IN ({names})");
@@ -58,17 +64,13 @@ pub(super) async fn lift_limit(connection: &mut MySqlConnection) -> Result<(), s
 /// Usually they are. Nothing is sent then: ProxySQL ties a client to one group of servers after a `SET` that it can't
 /// parse.
 pub(super) fn corrections(variables: &Variables) -> Option<String> {
-    let is = |name: &str, wrong: &dyn Fn(&str) -> bool| {
-        variables.get(name).is_some_and(|value| wrong(value))
-    };
-    let corrections = [
-        // A node of Galera that was cut off would answer with old rows, instead of an error.
-        is("wsrep_dirty_reads", &|value| value == "ON")
-            .then(|| "wsrep_dirty_reads = OFF".to_owned()),
-        // A busy node would answer late, or with a timeout.
-        is("wsrep_sync_wait", &|value| value != "0").then(|| "wsrep_sync_wait = 0".to_owned()),
-    ];
-    let corrections: Vec<String> = corrections.into_iter().flatten().collect();
+    let wrong = SETTINGS.iter().filter(|(name, right)| {
+        let value = variables.get(*name);
+        value.is_some_and(|value| value != right)
+    });
+    let corrections: Vec<String> = wrong
+        .map(|(name, right)| format!("{name} = {right}"))
+        .collect();
     (!corrections.is_empty()).then(|| format!("SET {}", corrections.join(", ")))
 }
 

@@ -35,10 +35,10 @@ pub(super) fn connecting(target: &Target, error: sqlx::Error) -> Error {
         sqlx::Error::Protocol(ref message) if message.contains("SSLRequest: 0x00") => {
             Error::Connect(target.login(), target::closed())
         }
-        error => match translate(target, error, &target.grants(&target.account())) {
-            Error::Lost(login, error) => Error::Connect(login, error),
-            error => error,
-        },
+        error => {
+            let grants = target.grants(&target.account());
+            translate(target, error, &grants).while_connecting()
+        }
     }
 }
 
@@ -67,22 +67,14 @@ pub(in crate::database) fn translate(target: &Target, error: sqlx::Error, grants
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
-    use crate::config::database_url::DatabaseUrl;
     use crate::database::tls::is_refused;
     use crate::heartbeat::failure::Class;
-    use crate::project::cinder;
 
     #[test]
     fn a_name_or_password_that_scram_can_not_prepare_is_no_fault_of_tls() {
-        let target = Target {
-            url: DatabaseUrl::parse("postgresql://u@db/cinder").unwrap(),
-            layout: &cinder::LAYOUT,
-            connect_timeout: Duration::from_secs(1),
-            query_timeout: Duration::from_secs(1),
-        };
+        let target = Target::fixture("postgresql://u@db/cinder");
         for (part, expected) in [
             ("password", "the password"),
             ("username", "the user's name"),

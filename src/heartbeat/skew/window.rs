@@ -33,6 +33,13 @@ struct Block {
     at: Monotonic,
 }
 
+impl Block {
+    /// Returns the bounds at a time not before `at`.
+    fn aged(&self, at: Monotonic, assumptions: &Assumptions) -> Bounds {
+        self.bounds.widened(assumptions.drift(at - self.at))
+    }
+}
+
 impl Window {
     /// Forgets all heartbeats.
     pub(super) fn clear(&mut self) {
@@ -51,17 +58,14 @@ impl Window {
 
     /// Returns the intersection of all bounds, aged to a time; `None` without heartbeats.
     pub(super) fn bounds(&self, at: Monotonic, assumptions: &Assumptions) -> Option<Bounds> {
-        let aged = self
-            .blocks
-            .iter()
-            .map(|block| block.bounds.widened(assumptions.drift(at - block.at)));
+        let aged = self.blocks.iter().map(|block| block.aged(at, assumptions));
         aged.reduce(Bounds::and)
     }
 
     /// Replaces all lower bounds by a lower one, and keeps the upper bounds.
     pub(super) fn lower_to(&mut self, lower: TimeDelta, at: Monotonic, assumptions: &Assumptions) {
         for block in &mut self.blocks {
-            let aged = block.bounds.widened(assumptions.drift(at - block.at));
+            let aged = block.aged(at, assumptions);
             block.bounds = Bounds { lower, ..aged };
             block.at = at;
         }
@@ -80,8 +84,7 @@ impl Window {
         });
         match self.blocks.back_mut() {
             Some(block) if at - block.begun < length => {
-                let aged = block.bounds.widened(assumptions.drift(at - block.at));
-                block.bounds = aged.and(bounds);
+                block.bounds = block.aged(at, assumptions).and(bounds);
                 block.at = at;
             }
             _ => self.blocks.push_back(Block {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::heartbeat::fixture::{self, INTERVALS, at};
+use crate::heartbeat::service::Stamp;
 use crate::heartbeat::time::HostTime;
 
 /// Services with correct clocks, read behind one address.
@@ -30,11 +31,7 @@ impl World {
             ahead: 0,
             read_only,
             replayed: None,
-            tolerances: Tolerances {
-                visibility_delay: TimeDelta::seconds(2),
-                max_drift_ppm: 500,
-                poll_interval: TimeDelta::seconds(5),
-            },
+            tolerances: fixture::TOLERANCES,
         }
     }
 
