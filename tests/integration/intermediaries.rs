@@ -159,7 +159,7 @@ fn check_impostor(kind: Impostor, mysql: Class, postgres: Class) {
         for path in ["/-/healthy", "/-/ready"] {
             assert_eq!(exporter.get(path).status, 200);
         }
-        let log = exporter.log();
+        let log = exporter.wait_for_log("the database can't be read");
         let said = log.matches("the database can't be read").count();
         assert_eq!(said, 1, "{log}");
         assert!(!log.contains("please report it"), "{log}");

@@ -163,9 +163,8 @@ fn a_lost_connection_is_replaced_once_a_poll_and_only_if_it_was_kept() {
     exporter.wait_for("the table is read", |metrics| {
         metrics.database_up() == Some(1.0)
     });
-    let log = exporter.log();
+    let log = exporter.wait_for_log("lost the connection to");
     assert_eq!(replaced(&exporter), 1, "{log}");
-    assert!(log.contains("lost the connection to"), "{log}");
     assert!(!log.contains("cannot connect to"), "{log}");
     let failed = failures(&exporter.metrics());
     let count = format!(

@@ -94,10 +94,9 @@ fn a_limit_of_the_account_is_named_with_its_remedy() {
         let exporter = Exporter::start(&url, &[]);
         let metrics = exporter.wait_for_failure("connect");
         assert_eq!(metrics.database_up(), Some(0.0));
-        let log = exporter.log();
+        exporter.wait_for_log("has reached a limit");
         let remedy = format!("ALTER USER '{user}'@'%' WITH MAX_QUERIES_PER_HOUR 0;");
-        assert!(log.contains("has reached a limit"), "{log}");
-        assert!(log.contains(&remedy), "{log}");
+        exporter.wait_for_log(&remedy);
         database.execute(&[&remedy]);
         exporter.wait_for("the limit is gone", |metrics| {
             metrics.database_up() == Some(1.0)

@@ -10,7 +10,7 @@ use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program};
 use crate::support::prometheus::Prometheus;
 use crate::support::writer::{BINARY, Clock, Writer};
-use crate::support::{folder, wait_for};
+use crate::support::folder;
 
 const SUCCESSFUL: &str = "openstack_heartbeat_config_last_reload_successful";
 const TIMESTAMP: &str = "openstack_heartbeat_config_last_reload_success_timestamp_seconds";
@@ -81,11 +81,7 @@ fn a_signal_applies_another_cinder_conf_and_keeps_the_connection() {
     let polls = "openstack_heartbeat_poll_duration_seconds_count";
     assert!(value(&after, polls) > value(&before, polls));
     assert_eq!(connections(&database, &user), connection);
-    assert!(
-        exporter.log().contains("changed=cinder.service-down-time"),
-        "{}",
-        exporter.log()
-    );
+    exporter.wait_for_log("changed=cinder.service-down-time");
 }
 
 /// Returns the ids of a user's connections.
@@ -189,19 +185,10 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     );
     let (status, text) = case.reload(&wrong);
     assert_eq!(status, 500);
-    wait_for(
-        "the log says so",
-        Duration::from_secs(10),
-        || case.exporter.log().contains("reload failed"),
-        || case.exporter.log(),
-    );
+    case.exporter.wait_for_log("reload failed");
     for fault in ["often", "loud", "database.passwort"] {
         assert!(text.contains(fault), "{text}");
-        assert!(
-            case.exporter.log().contains(fault),
-            "{}",
-            case.exporter.log()
-        );
+        case.exporter.wait_for_log(fault);
     }
     assert!(!text.contains(CANARY), "{text}");
     assert!(
@@ -280,13 +267,8 @@ fn settings_that_need_a_restart_are_named_and_the_rest_is_applied() {
 
     let (status, _) = case.reload("web.telemetry-path: /other\n");
     assert_eq!(status, 200);
-    wait_for(
-        "the log says so, since it has its old level again",
-        Duration::from_secs(10),
-        || case.exporter.log().contains("after a restart"),
-        || case.exporter.log(),
-    );
-    let log = case.exporter.log();
+    // The log has its old level again.
+    let log = case.exporter.wait_for_log("after a restart");
     assert_eq!(log.matches("configuration reloaded").count(), 1, "{log}");
 }
 

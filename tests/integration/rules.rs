@@ -17,13 +17,14 @@ use crate::support::writer::{Clock, Writer};
 use crate::support::{folder, free_port};
 
 /// What is wrong in the cloud, as alert and host; with a cluster, its name.
-const FAULTS: [(&str, &str); 15] = [
+const FAULTS: [(&str, &str); 16] = [
     ("OpenStackClusterDegraded", "half@lvm"),
     ("OpenStackClusterDown", "gone@lvm"),
     ("OpenStackHeartbeatDatabaseUnreachable", ""),
     ("OpenStackHeartbeatIntervalsMisconfigured", ""),
     ("OpenStackHeartbeatReferenceClockSuspect", ""),
     ("OpenStackHeartbeatRowsRejected", ""),
+    ("OpenStackHeartbeatStandstill", ""),
     ("OpenStackSchedulerUsesDownService", "ahead"),
     ("OpenStackServiceAbandoned", "abandoned"),
     ("OpenStackServiceClockSkewed", "ahead"),
@@ -89,6 +90,14 @@ fn insert(database: &Database) {
     database.execute(&["UPDATE services SET cluster_name = 'half@lvm' WHERE host = 'other-half'"]);
 }
 
+/// Adds the services of a cloud in which none sends heartbeats any more.
+fn insert_stopped(database: &Database) {
+    for (host, seconds) in [("still1", -12), ("still1@lvm", -11), ("still2", -10)] {
+        let (host, stamp) = (format!("'{host}'"), database.now(seconds));
+        database.insert(&[("host", &host), ("updated_at", &stamp)]);
+    }
+}
+
 /// Returns the alerts whose expression holds, each with all its labels, but for the state and the external one.
 fn alerts(prometheus: &Prometheus) -> BTreeSet<BTreeMap<String, String>> {
     let alerts = prometheus.query("ALERTS").into_iter();
@@ -130,13 +139,16 @@ fn the_rules_find_the_same_faults_everywhere() {
     server.restart_ahead(60);
     let ahead = Database::on(Engine::MySql, &server.url());
     let unreachable = format!("mysql://u:p@127.0.0.1:{}/cinder", free_port());
-    let exporters = [&database.url(), &ahead.url(), &unreachable].map(|url| exporter(url));
+    let still = Database::new(Engine::MySql);
+    insert_stopped(&still);
+    let urls = [&database.url(), &ahead.url(), &unreachable, &still.url()];
+    let exporters = urls.map(|url| exporter(url));
 
     let targets = exporters
         .iter()
         .map(|exporter| exporter.address().to_string());
     let targets: Vec<String> = targets.collect();
-    // Three clouds, not three exporters of one.
+    // Four clouds, not four exporters of one.
     let job = "  relabel_configs:\n  - {source_labels: [__address__], target_label: region}\n";
     let rules = folder("rules").join("openstack-heartbeat.rules.yml");
     std::fs::write(&rules, embedded::RULES).unwrap();

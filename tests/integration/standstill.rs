@@ -28,7 +28,7 @@ const QUICK: &[&str] = &[
 fn server(database: &Database) -> Option<Arc<str>> {
     let target = Target {
         url: DatabaseUrl::parse(&database.url()).unwrap(),
-        layout: &cinder::LAYOUT,
+        project: &cinder::PROJECT,
         connect_timeout: Duration::from_secs(10),
         query_timeout: Duration::from_secs(10),
     };
@@ -109,9 +109,8 @@ fn check_stale(pair: &Pair, cut_off: &str, rejoin: &str, message: &str) {
     wait_without_blame(&exporter, "the services are withheld", |metrics| {
         stale_polls(metrics) > before && metrics.count("openstack_service_up") == 0
     });
-    let log = exporter.log();
-    assert!(log.contains(message), "{log}");
-    assert!(log.contains("class=stale"), "{log}");
+    exporter.wait_for_log(message);
+    exporter.wait_for_log("class=stale");
     let page = exporter.get("/");
     let page = page.text();
     assert!(
@@ -214,9 +213,7 @@ fn a_replica_that_lacks_what_another_server_shows_is_stale() {
     wait_without_blame(&exporter, "the other again", |metrics| {
         metrics.database_up() == Some(1.0)
     });
-    let log = exporter.log();
-    let message = "another server behind this address has newer heartbeats (hostname=";
-    assert!(log.contains(message), "{log}");
+    exporter.wait_for_log("another server behind this address has newer heartbeats (hostname=");
 }
 
 /// Ends the exporter's sessions at a server.
@@ -288,7 +285,7 @@ fn where_nothing_proves_it_the_standstill_is_named_before_any_service_is_blamed(
             !services.contains("Check whether the process is running"),
             "{services}"
         );
-        let log = exporter.log();
+        let log = exporter.wait_for_log("no service sends heartbeats");
         assert_eq!(
             log.matches("no service sends heartbeats").count(),
             1,

@@ -95,7 +95,7 @@ fn a_server_certificate_of_version_1_is_named_and_only_preferred_tls_goes_withou
         let exporter = Exporter::start(&url, &[]);
         let metrics = exporter.wait_for_services();
         assert_eq!(metrics.database_up(), Some(1.0));
-        let log = exporter.log();
+        let log = exporter.wait_for_log("not encrypted");
         let warnings = log.lines().filter(|line| line.contains("level=WARN"));
         let warnings: Vec<&str> = warnings
             .filter(|line| line.contains("not encrypted"))

@@ -299,8 +299,14 @@ impl Database {
             Engine::MySql => grant::mysql_account(user, "%"),
             _ => grant::postgres_role(user),
         };
-        grant::statements(self.engine, &cinder::LAYOUT, &self.name, "public", &account)
-            .unwrap_or_default()
+        grant::statements(
+            self.engine,
+            &cinder::PROJECT,
+            &self.name,
+            "public",
+            &account,
+        )
+        .unwrap_or_default()
     }
 
     /// Runs the command for grants that a message names, and its output on the database. Returns the output.

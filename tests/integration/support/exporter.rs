@@ -165,6 +165,14 @@ impl Exporter {
         })
     }
 
+    /// Waits until the log contains a text and returns the log. A line may come after the metrics it belongs to.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        let wait = Duration::from_secs(10);
+        let what = format!("the log contains `{text}`");
+        wait_for(&what, wait, || self.log().contains(text), || self.log());
+        self.log()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         assert!(
             super::server::signal(self.child.id(), signal),
