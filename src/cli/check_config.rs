@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use chrono::TimeDelta;
 use clap::{ArgMatches, Command};
 
 use super::entry::{Entry, switch};
@@ -12,11 +13,12 @@ use super::outcome::{
 };
 use super::startup::{access, block_on, settings, warn};
 use crate::config::keys::KEYS;
+use crate::config::settings::Settings;
 use crate::daemon::logging;
 use crate::database::{Connection, Target};
-use crate::heartbeat::liveness::Intervals;
-use crate::heartbeat::service::{Reading, Stamp};
-use crate::heartbeat::time::apparent_age;
+use crate::heartbeat::service::Reading;
+use crate::heartbeat::skew::{Monotonic, Read};
+use crate::heartbeat::standstill::{Motion, Standstill};
 
 pub(super) const ENTRY: Entry = Entry {
     exit_codes: &[
@@ -63,28 +65,29 @@ fn run(matches: &ArgMatches) -> Outcome {
             reading.rejected.len()
         );
         write(&text, NO_ANSWER)?;
-        for doubt in doubts(&reading, &settings.intervals) {
-            write_stderr(&warning(doubt));
+        if reading.services.is_empty() {
+            write_stderr(&warning(NO_SERVICES));
         }
+        check_current(&reading, &target, &settings)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns what a single reading leaves in doubt.
-fn doubts(reading: &Reading, intervals: &Intervals) -> impl Iterator<Item = String> {
-    let empty = reading.services.is_empty().then(|| NO_SERVICES.to_owned());
-    let stamps = reading.services.iter().map(|service| service.updated_at);
-    let newest = stamps.filter_map(Stamp::time).max();
-    let age = newest.map(|stamp| apparent_age(reading.now, stamp));
-    let outdated = age.filter(|age| reading.read_only && *age > intervals.report_interval * 3);
-    let outdated = outdated.map(|age| {
-        format!(
-            "the server accepts no writes, and the newest heartbeat is {} s old: it may be a replica that stands still, \
-             and polls then fail with class `stale`; connect to the primary, or repair its replication",
-            age.num_seconds()
-        )
-    });
-    empty.into_iter().chain(outdated)
+/// Fails as a poll does if the server is known not to be current.
+fn check_current(reading: &Reading, target: &Target, settings: &Settings) -> Result<(), Failure> {
+    let read = Read {
+        sent: Monotonic(TimeDelta::zero()),
+        answered: Monotonic(TimeDelta::zero()),
+    };
+    let (intervals, tolerances) = (&settings.intervals, &settings.tolerances);
+    let mut standstill = Standstill::default();
+    match standstill.observe(reading, read, intervals, tolerances, std::iter::empty) {
+        Motion::Stale(stale) => {
+            let error = target.stale(reading.server.as_deref(), stale);
+            Err(failure(NO_ANSWER)(error))
+        }
+        Motion::Moves | Motion::Resumes | Motion::Still(_) => Ok(()),
+    }
 }
 
 /// Reads once, and warns on standard error of columns that can't be read and of a connection that goes without TLS.
@@ -104,37 +107,4 @@ async fn connect(target: &Target) -> Result<Reading, Failure> {
     let reading = connection.read(target).await.map_err(failure(NO_ANSWER))?;
     connection.close().await;
     Ok(reading)
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-
-    use super::*;
-    use crate::heartbeat::fixture::{self, INTERVALS};
-    use crate::heartbeat::time::HostTime;
-
-    #[test]
-    fn an_empty_table_and_a_replica_without_new_heartbeats_are_in_doubt() {
-        let of = |ages: &[i64], read_only| {
-            let now = fixture::reading(vec![]).now;
-            let stamp = |age: &i64| Stamp::At(HostTime(now.0 - TimeDelta::seconds(*age)));
-            let services = ages
-                .iter()
-                .map(|age| fixture::stamped(stamp(age)))
-                .collect();
-            let reading = Reading {
-                read_only,
-                ..fixture::reading(services)
-            };
-            doubts(&reading, &INTERVALS)
-                .collect::<Vec<String>>()
-                .join("\n")
-        };
-        assert_eq!(of(&[], false), NO_SERVICES);
-        for (ages, read_only) in [(&[5, 500], true), (&[31, 500], false), (&[30, 500], true)] {
-            assert_eq!(of(ages, read_only), "", "{ages:?}");
-        }
-        assert!(of(&[31, 500], true).contains("the newest heartbeat is 31 s old"));
-    }
 }
