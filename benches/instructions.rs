@@ -57,7 +57,7 @@ fn decode(services: usize, polls: usize) -> Result<(), Box<dyn Error>> {
         fill(&file, services).await?;
         let target = Target {
             url: DatabaseUrl::parse(&format!("sqlite:///{}", file.display()))?,
-            layout: &cinder::LAYOUT,
+            project: &cinder::PROJECT,
             connect_timeout: FOR_LONG,
             query_timeout: FOR_LONG,
         };

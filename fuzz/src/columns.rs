@@ -46,7 +46,7 @@ static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| {
     let path = scratch("cinder.sqlite");
     let target = Target {
         url: DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).expect("it is a URL"),
-        layout: &cinder::LAYOUT,
+        project: &cinder::PROJECT,
         connect_timeout: Duration::from_secs(10),
         query_timeout: Duration::from_secs(3600),
     };

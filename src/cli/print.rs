@@ -103,6 +103,6 @@ fn grants(matches: &ArgMatches) -> Result<String, Failure> {
         _ => (Engine::MySql, grant::mysql_account(user, text("host"))),
     };
     let (database, schema) = (text("database"), text("schema"));
-    let statements = grant::statements(engine, &cinder::LAYOUT, database, schema, &account);
+    let statements = grant::statements(engine, &cinder::PROJECT, database, schema, &account);
     Ok(statements.unwrap_or_default().join("\n") + "\n")
 }

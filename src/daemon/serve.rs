@@ -151,7 +151,7 @@ pub(crate) async fn run(
 /// Returns the published state before the first poll.
 fn latest(settings: &PollSettings) -> Result<Latest, prometheus::Error> {
     let telemetry = Telemetry::new(
-        settings.target.layout.project,
+        settings.target.project.name,
         &settings.intervals,
         settings.poll_interval,
         configuration::now(),

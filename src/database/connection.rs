@@ -97,7 +97,7 @@ impl Connection {
                 (Driver::Sqlite(connection), schema, &sqlite::DIALECT)
             }
         };
-        let statement = target.layout.statement(dialect, &schema);
+        let statement = target.project.statement(dialect, &schema);
         let statement =
             statement.map_err(|missing| target.missing_columns(missing, schema.grants.clone()))?;
         let statement = match driver {
@@ -110,7 +110,7 @@ impl Connection {
             quantum: schema.quantum,
             account: schema.account,
             grants: schema.grants,
-            left_out: target.layout.left_out(&schema.readable),
+            left_out: target.project.left_out(&schema.readable),
             unencrypted: None,
             cache: FactsCache::default(),
         })

@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::grant::postgres_role;
 use crate::heartbeat::failure::Class;
-use crate::project::layout::Layout;
+use crate::project::Project;
 
 /// The login that a message names. Boxed strings keep errors small.
 #[derive(Debug)]
@@ -68,17 +68,17 @@ pub enum Error {
     #[error("{} has no database `{}`: correct the name in the database URL", .0.address, .0.database)]
     MissingDatabase(Login, #[source] sqlx::Error),
     /// The table does not exist, or PostgreSQL hides it. The grants are empty where they can't be the reason.
-    #[error("database `{}` has no table `{}`: check that it is {project}'s database, and that `{project}-manage db sync` was run{}", .0.database, .1.services.name, or_run(.2), project = .1.project)]
-    MissingTable(Login, &'static Layout, String),
+    #[error("database `{}` has no table `{}`: check that it is {project}'s database, and that `{project}-manage db sync` was run{}", .0.database, .1.services.name, or_run(.2), project = .1.name)]
+    MissingTable(Login, &'static Project, String),
     /// The table is in another schema of PostgreSQL. The last string is the quoted role.
     #[error("table `{}` is in schema `{}`, which is not in the search path of user `{}`: add options=-csearch_path={} to the database URL, or as the database administrator, run: ALTER ROLE {} SET search_path = {};", .1.services.name, .2, .0.user, in_url(.2), .3, postgres_role(.2))]
-    OtherSchema(Login, &'static Layout, String, String),
+    OtherSchema(Login, &'static Project, String, String),
     /// The table is in another schema of PostgreSQL than the URL's own search path, which wins over that of the role.
     #[error("table `{}` is in schema `{}`, but the database URL sets search_path to `{}`; change it to `{}`", .0.services.name, .1, .2, .1)]
-    SearchPath(&'static Layout, String, String),
+    SearchPath(&'static Project, String, String),
     /// Required columns are missing or not granted. The grants are empty for SQLite.
-    #[error("table `{}` has no column `{}` readable by user `{}`: check that it is {}'s table{}", .1.services.name, .2.join("`, `"), .0.user, .1.project, or_run(.3))]
-    MissingColumns(Login, &'static Layout, Vec<&'static str>, String),
+    #[error("table `{}` has no column `{}` readable by user `{}`: check that it is {}'s table{}", .1.services.name, .2.join("`, `"), .0.user, .1.name, or_run(.3))]
+    MissingColumns(Login, &'static Project, Vec<&'static str>, String),
     /// Connecting took longer than the limit.
     #[error("{} did not complete the login within {}: check the port and the network, and whether the server hangs", .0.address, humantime::format_duration(*.1))]
     ConnectTimeout(Login, Duration),
@@ -192,7 +192,7 @@ mod tests {
     use std::io::ErrorKind::NotFound;
 
     use super::*;
-    use crate::project::cinder::LAYOUT;
+    use crate::project::cinder::PROJECT;
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -322,38 +322,38 @@ mod tests {
             "db:3306 has no database `cinder`: correct the name in the database URL",
         );
         check(
-            &Error::MissingTable(login(), &LAYOUT, String::new()),
+            &Error::MissingTable(login(), &PROJECT, String::new()),
             Class::Schema,
             "database `cinder` has no table `services`: check that it is cinder's database, and that \
              `cinder-manage db sync` was run",
         );
         check(
-            &Error::MissingTable(login(), &LAYOUT, grant()),
+            &Error::MissingTable(login(), &PROJECT, grant()),
             Class::Schema,
             "database `cinder` has no table `services`: check that it is cinder's database, and that \
              `cinder-manage db sync` was run, or as the database administrator, run the output of `print grants`",
         );
         check(
-            &Error::SearchPath(&LAYOUT, "public".to_owned(), "cinder".to_owned()),
+            &Error::SearchPath(&PROJECT, "public".to_owned(), "cinder".to_owned()),
             Class::Schema,
             "table `services` is in schema `public`, but the database URL sets search_path to `cinder`; change it to \
              `public`",
         );
         check(
-            &Error::OtherSchema(login(), &LAYOUT, "s".to_owned(), "\"exporter\"".to_owned()),
+            &Error::OtherSchema(login(), &PROJECT, "s".to_owned(), "\"exporter\"".to_owned()),
             Class::Schema,
             "table `services` is in schema `s`, which is not in the search path of user `exporter`: add \
              options=-csearch_path=s to the database URL, or as the database administrator, run: ALTER ROLE \
              \"exporter\" SET search_path = \"s\";",
         );
         check(
-            &Error::MissingColumns(login(), &LAYOUT, vec!["id", "host"], String::new()),
+            &Error::MissingColumns(login(), &PROJECT, vec!["id", "host"], String::new()),
             Class::Schema,
             "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
              table",
         );
         check(
-            &Error::MissingColumns(login(), &LAYOUT, vec!["id", "host"], grant()),
+            &Error::MissingColumns(login(), &PROJECT, vec!["id", "host"], grant()),
             Class::Schema,
             "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
              table, or as the database administrator, run the output of `print grants`",

@@ -4,19 +4,19 @@
 use std::fmt::Write as _;
 
 use crate::config::database_url::Engine;
-use crate::project::layout::Layout;
+use crate::project::Project;
 
 /// PostgreSQL's schema of tables that are created without naming one.
 pub(crate) const DEFAULT_SCHEMA: &str = "public";
 
-/// Returns the statements that let `user` read the columns of the layout and nothing else.
+/// Returns the statements that let `user` read the columns of the project and nothing else.
 ///
 /// `user` is a quoted account: `'name'@'host'` in MySQL, a role in PostgreSQL. `schema` contains the tables in PostgreSQL;
 /// the other engines have none. `None` for SQLite, which has file permissions instead.
 #[must_use]
 pub fn statements(
     engine: Engine,
-    layout: &Layout,
+    project: &Project,
     database: &str,
     schema: &str,
     user: &str,
@@ -33,7 +33,7 @@ pub fn statements(
         }
         Engine::Sqlite => return None,
     };
-    let tables = [Some(&layout.services), layout.clusters.as_ref()];
+    let tables = [Some(&project.services), project.clusters.as_ref()];
     let grants = tables.into_iter().flatten().map(|table| {
         let columns = table.column_names().map(|name| quoted(name, quote));
         let columns = columns.collect::<Vec<_>>().join(", ");
@@ -117,12 +117,12 @@ fn quoted(name: &str, quote: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::cinder::LAYOUT;
+    use crate::project::cinder::PROJECT;
 
     #[test]
     fn grants_quote_names_by_the_rules_of_the_engine() {
         let of = |engine, database, schema, user: &str| {
-            statements(engine, &LAYOUT, database, schema, user)
+            statements(engine, &PROJECT, database, schema, user)
         };
         let account = mysql_account("o'brien", "%");
         let grants = of(Engine::MySql, "cin`der", "", &account).unwrap();

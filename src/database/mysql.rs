@@ -19,7 +19,7 @@ use super::{grant, quantum};
 use crate::config::tls::TlsMode;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;
-use crate::project::layout::ColumnKind;
+use crate::project::table::ColumnKind;
 use error_number::connecting;
 pub(super) use error_number::translate;
 
@@ -72,7 +72,7 @@ pub(super) async fn open(
     let readable = columns(target, &mut connection).await?;
     let account = account(&mut connection).await;
     let account = account.unwrap_or_else(|| target.account());
-    if !readable.has_table(target.layout.services.name) {
+    if !readable.has_table(target.project.services.name) {
         return Err(unreadable(target, &mut connection, &account).await);
     }
     let schema = Schema {
@@ -148,8 +148,8 @@ async fn columns(target: &Target, connection: &mut MySqlConnection) -> Result<Re
         "SELECT CAST(TABLE_NAME AS CHAR), CAST(COLUMN_NAME AS CHAR) FROM information_schema.COLUMNS \
          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?, ?)",
     )
-    .bind(target.layout.services.name)
-    .bind(target.layout.clusters.as_ref().map(|table| table.name))
+    .bind(target.project.services.name)
+    .bind(target.project.clusters.as_ref().map(|table| table.name))
     .fetch_all(connection)
     .await
     .map_err(|error| translate(target, error, &target.account()))?;
@@ -179,7 +179,7 @@ async fn column_quantum(
          FROM information_schema.COLUMNS \
          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = 'updated_at')",
     )
-    .bind(target.layout.services.name)
+    .bind(target.project.services.name)
     .fetch_one(connection)
     .await
     .map_err(|error| translate(target, error, &target.account()))?;
@@ -190,7 +190,7 @@ async fn column_quantum(
 
 /// Returns the server's own error for a table without visible columns: it is missing or not granted.
 async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: &str) -> Error {
-    let probe = format!("SELECT 1 FROM `{}` LIMIT 0", target.layout.services.name);
+    let probe = format!("SELECT 1 FROM `{}` LIMIT 0", target.project.services.name);
     match sqlx::query(AssertSqlSafe(probe)).execute(connection).await {
         Err(error) => translate(target, error, account),
         Ok(_) => target.no_columns(target.grants(account)),

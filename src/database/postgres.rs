@@ -15,7 +15,7 @@ use super::statement::{Answerer, Dialect, Readable, Schema};
 use super::target::Target;
 use super::tls::{self, Route};
 use crate::config::tls::TlsMode;
-use crate::project::layout::ColumnKind;
+use crate::project::table::ColumnKind;
 use sqlstate::connecting;
 pub(super) use sqlstate::translate;
 
@@ -52,7 +52,7 @@ pub(super) async fn open(target: &Target, route: &Route) -> Result<(PgConnection
     if columns.is_empty() {
         return Err(schema::missing(target, &mut connection).await);
     }
-    let services = target.layout.services.name;
+    let services = target.project.services.name;
     let updated_at = columns
         .iter()
         .find(|(table, name, ..)| table == services && name == "updated_at");
@@ -159,13 +159,13 @@ async fn columns(
     target: &Target,
     connection: &mut PgConnection,
 ) -> Result<Vec<SchemaColumn>, Error> {
-    let clusters = target.layout.clusters.as_ref();
+    let clusters = target.project.clusters.as_ref();
     let statement = format!(
         "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'SELECT'), a.atttypmod, \
          n.nspname::text \
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid IN (to_regclass('{}'), to_regclass('{}')) AND a.attnum > 0 AND NOT a.attisdropped",
-        target.layout.services.name,
+        target.project.services.name,
         clusters.map_or("", |table| table.name)
     );
     let translate = |error| translate(target, error, &target.grants(&target.account()));
@@ -179,7 +179,7 @@ async fn columns(
 
 /// Returns the server's own error for a table without readable columns.
 async fn unreadable(target: &Target, connection: &mut PgConnection, grants: String) -> Error {
-    let probe = format!("SELECT 1 FROM {} LIMIT 0", target.layout.services.name);
+    let probe = format!("SELECT 1 FROM {} LIMIT 0", target.project.services.name);
     let probe = sqlx::raw_sql(AssertSqlSafe(probe));
     match probe.execute(connection).await {
         Err(error) => translate(target, error, &grants),

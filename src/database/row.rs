@@ -13,7 +13,7 @@ use crate::heartbeat::service::{Cluster, Defect, Facts, Reading, Rejection, Serv
 use crate::heartbeat::skew::Quantum;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
 
-// Positions in the statement of `Layout::statement`, in the order of `cinder::LAYOUT`.
+// Positions in the statement of `Project::statement`, in the order of `cinder::PROJECT`.
 const KIND: usize = 0;
 const CLOCK: usize = 1;
 const ID: usize = 2;
@@ -230,10 +230,10 @@ fn stamp(row: &impl Decodable, column: usize) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::cinder::LAYOUT;
+    use crate::project::cinder::PROJECT;
 
     #[test]
-    fn positions_are_those_of_the_layout() {
+    fn positions_are_those_of_the_project() {
         macro_rules! named {
             ($($position:ident)*) => { [$((stringify!($position), $position)),*] };
         }
@@ -241,10 +241,10 @@ mod tests {
             ID BINARY HOST REPORT_COUNT UPDATED_AT CREATED_AT DISABLED TOPIC DISABLED_REASON FROZEN AVAILABILITY_ZONE
             CLUSTER_NAME UUID RPC_CURRENT_VERSION OBJECT_CURRENT_VERSION REPLICATION_STATUS ACTIVE_BACKEND_ID
         ];
-        assert_eq!(positions.len(), LAYOUT.services.columns.len());
+        assert_eq!(positions.len(), PROJECT.services.columns.len());
         for (name, position) in positions {
             // The kind of row and the clock come before the columns.
-            let column = &LAYOUT.services.columns[position - 2];
+            let column = &PROJECT.services.columns[position - 2];
             assert_eq!(column.name, name.to_lowercase());
         }
     }

@@ -33,13 +33,13 @@ pub(super) async fn open(target: &Target) -> Result<(SqliteConnection, Schema), 
         "SELECT m.name, lower(c.name) FROM sqlite_master m, pragma_table_info(m.name) c \
          WHERE m.type = 'table' AND m.name IN (?, ?)",
     )
-    .bind(target.layout.services.name)
-    .bind(target.layout.clusters.as_ref().map(|table| table.name))
+    .bind(target.project.services.name)
+    .bind(target.project.clusters.as_ref().map(|table| table.name))
     .fetch_all(&mut connection)
     .await
     .map_err(|error| translate(target, error))?;
     let readable: Readable = pairs.into_iter().collect();
-    if !readable.has_table(target.layout.services.name) {
+    if !readable.has_table(target.project.services.name) {
         return Err(target.missing_table());
     }
     let schema = Schema {

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::heartbeat::skew::Quantum;
-use crate::project::layout::{ColumnKind, Layout, Table};
+use crate::project::Project;
+use crate::project::table::{ColumnKind, Table};
 
 /// What a new connection found.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Table {
     }
 }
 
-impl Layout {
+impl Project {
     /// Returns the clusters' table if its required columns and `cluster_name` of the services are readable. Without
     /// either, clusters would lack members.
     fn readable_clusters(&self, readable: &Readable) -> Option<&Table> {
@@ -108,7 +109,7 @@ impl Layout {
 
     /// Returns the one statement of a poll.
     ///
-    /// Columns of the result: the kind of the row, the clock, then those of [`Layout::services`] in order. A row of
+    /// Columns of the result: the kind of the row, the clock, then those of [`Project::services`] in order. A row of
     /// `clusters` has id, binary, name and disabled of the cluster in the columns `id`, `binary`, `host` and
     /// `disabled`. The row of the clock has the [`Answerer`] in the columns `host`, `disabled` and `created_at`: columns
     /// of its own would be sent with each service. Unreadable columns are [left out](Self::left_out).
@@ -203,7 +204,7 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::cinder::LAYOUT;
+    use crate::project::cinder::PROJECT;
 
     const PLAIN: Dialect = Dialect {
         quote: '`',
@@ -231,21 +232,21 @@ mod tests {
                 replayed: None,
             },
         };
-        LAYOUT.statement(&PLAIN, &schema)
+        PROJECT.statement(&PLAIN, &schema)
     }
 
     #[test]
     fn every_branch_selects_as_many_columns() {
-        let clusters = LAYOUT.clusters.as_ref().unwrap();
-        let sql = statement(&[&LAYOUT.services, clusters], &[]).unwrap();
+        let clusters = PROJECT.clusters.as_ref().unwrap();
+        let sql = statement(&[&PROJECT.services, clusters], &[]).unwrap();
         let branches = sql.split(" UNION ALL ");
         let counts: Vec<usize> = branches.map(|sql| sql.split(", ").count()).collect();
-        assert_eq!(counts, [LAYOUT.services.columns.len() + 2; 3]);
+        assert_eq!(counts, [PROJECT.services.columns.len() + 2; 3]);
     }
 
     #[test]
     fn the_row_of_the_clock_tells_who_answers() {
-        let sql = statement(&[&LAYOUT.services], &[]).unwrap();
+        let sql = statement(&[&PROJECT.services], &[]).unwrap();
         let (_, clock) = sql.split_once(" UNION ALL ").unwrap();
         let expected = "SELECT 0, UTC_TIMESTAMP(6), NULL, NULL, @@hostname, NULL, NULL, NULL, @@read_only, NULL, ";
         assert!(clock.starts_with(expected), "{clock}");
@@ -254,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_missing_optional_column_reads_as_null() {
-        let sql = statement(&[&LAYOUT.services], &["frozen", "uuid"]).unwrap();
+        let sql = statement(&[&PROJECT.services], &["frozen", "uuid"]).unwrap();
         for name in ["frozen", "uuid", "clusters"] {
             assert!(!sql.contains(name), "{sql}");
         }
@@ -264,7 +265,7 @@ mod tests {
     #[test]
     fn missing_required_columns_are_named() {
         let without = ["report_count", "deleted", "topic"];
-        let missing = statement(&[&LAYOUT.services], &without).unwrap_err();
+        let missing = statement(&[&PROJECT.services], &without).unwrap_err();
         assert_eq!(missing, ["report_count", "deleted"]);
     }
 }

@@ -12,8 +12,8 @@ use crate::config::database_url::{DatabaseUrl, Engine};
 use crate::config::settings::Settings;
 use crate::config::tls::TlsMode;
 use crate::heartbeat::standstill::Stale;
+use crate::project::Project;
 use crate::project::cinder;
-use crate::project::layout::Layout;
 
 /// A database with the tables to read from it, and time limits.
 #[derive(Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Target {
     /// Address, credentials and TLS.
     pub url: DatabaseUrl,
     /// The tables to read.
-    pub layout: &'static Layout,
+    pub project: &'static Project,
     /// Limit on connecting, logging in and reading the schema.
     pub connect_timeout: Duration,
     /// Limit on one statement, including the whole answer.
@@ -33,7 +33,7 @@ impl Target {
     pub(crate) fn of(settings: &Settings) -> Self {
         Self {
             url: settings.url.clone(),
-            layout: &cinder::LAYOUT,
+            project: &cinder::PROJECT,
             connect_timeout: settings.connect_timeout,
             query_timeout: settings.query_timeout,
         }
@@ -125,17 +125,17 @@ impl Target {
     }
 
     pub(super) fn missing_columns(&self, columns: Vec<&'static str>, grants: String) -> Error {
-        Error::MissingColumns(self.login(), self.layout, columns, grants)
+        Error::MissingColumns(self.login(), self.project, columns, grants)
     }
 
     /// Returns the error for a table that the server shows without columns.
     pub(super) fn no_columns(&self, grants: String) -> Error {
-        self.missing_columns(self.layout.services.column_names().collect(), grants)
+        self.missing_columns(self.project.services.column_names().collect(), grants)
     }
 
     /// Returns the error for a table that does not exist.
     pub(super) fn missing_table(&self) -> Error {
-        Error::MissingTable(self.login(), self.layout, String::new())
+        Error::MissingTable(self.login(), self.project, String::new())
     }
 
     /// Returns the error for a name without an address.
@@ -211,11 +211,11 @@ fn is_schema(path: &str) -> bool {
 
 #[cfg(test)]
 impl Target {
-    /// Returns a target with Cinder's layout, and ten seconds to connect and to read.
+    /// Returns a target of Cinder, and ten seconds to connect and to read.
     pub(crate) fn fixture(url: &str) -> Self {
         Self {
             url: DatabaseUrl::parse(url).unwrap(),
-            layout: &cinder::LAYOUT,
+            project: &cinder::PROJECT,
             connect_timeout: Duration::from_secs(10),
             query_timeout: Duration::from_secs(10),
         }

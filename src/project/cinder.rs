@@ -3,11 +3,12 @@
 //! Mirrors `Service` and `Cluster` in cinder/db/models.py. Cinder's rules for up and down are in
 //! [`liveness`](crate::heartbeat::liveness).
 
-use super::layout::{Column, ColumnKind, Layout, Table};
+use super::Project;
+use super::table::{Column, ColumnKind, Table};
 
 /// Cinder's `services` and `clusters`.
-pub static LAYOUT: Layout = Layout {
-    project: "cinder",
+pub static PROJECT: Project = Project {
+    name: "cinder",
     services: Table {
         name: "services",
         deleted: "deleted",

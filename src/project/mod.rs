@@ -1,8 +1,21 @@
 //! The OpenStack projects whose services write heartbeats to a table, one file a project.
-//!
-//! A project's file is a [`layout::Layout`]: the project's name, the table of services, the table of clusters if the
-//! project has one, and for each table its columns, their kinds, and the column that marks deleted rows. Rows are
-//! decoded by position, so the columns of services keep the order of Cinder's.
 
 pub mod cinder;
-pub(crate) mod layout;
+pub(crate) mod table;
+
+use self::table::Table;
+
+/// Every project that the exporter knows.
+pub static ALL: &[&Project] = &[&cinder::PROJECT];
+
+/// An OpenStack project: what its services write, and where. Rows are decoded by position, so the columns of services
+/// keep the order of Cinder's.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Project {
+    /// The project's name in lower case, which is also the usual name of its database.
+    pub name: &'static str,
+    /// The table of services, which contains the heartbeats.
+    pub services: Table,
+    /// The table of clusters, if the project has one.
+    pub clusters: Option<Table>,
+}

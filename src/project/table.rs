@@ -1,15 +1,4 @@
-//! The layout of a project's tables: the columns that are read, and their kinds.
-
-/// The tables of one OpenStack project.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// The project's name, which is the value of the label `database`.
-    pub project: &'static str,
-    /// The table of services, which contains the heartbeats.
-    pub services: Table,
-    /// The table of clusters, if the project has one.
-    pub clusters: Option<Table>,
-}
+//! A project's tables: the columns that are read, and their kinds.
 
 /// A table and the columns read from it.
 #[derive(Debug, PartialEq, Eq)]

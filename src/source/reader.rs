@@ -194,12 +194,12 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::project::cinder::LAYOUT;
+    use crate::project::cinder::PROJECT;
 
     /// Returns an empty table in a file of SQLite.
     async fn table(folder: &tempfile::TempDir) -> Target {
         let file = folder.path().join("cinder.sqlite");
-        let columns: Vec<String> = LAYOUT
+        let columns: Vec<String> = PROJECT
             .services
             .column_names()
             .map(|name| format!("\"{name}\""))

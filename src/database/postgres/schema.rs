@@ -22,11 +22,11 @@ pub(super) async fn missing(target: &Target, connection: &mut PgConnection) -> E
         Ok(None) => target.missing_table(),
         Ok(Some((schema, true))) => {
             let grants = target.grants_in(&schema, &target.account());
-            Error::MissingTable(target.login(), target.layout, grants)
+            Error::MissingTable(target.login(), target.project, grants)
         }
         Ok(Some((schema, false))) => match target.url.search_path.clone() {
-            Some(path) => Error::SearchPath(target.layout, schema, path),
-            None => Error::OtherSchema(target.login(), target.layout, schema, target.account()),
+            Some(path) => Error::SearchPath(target.project, schema, path),
+            None => Error::OtherSchema(target.login(), target.project, schema, target.account()),
         },
     }
 }
@@ -36,7 +36,7 @@ async fn find(
     target: &Target,
     connection: &mut PgConnection,
 ) -> Result<Option<Found>, sqlx::Error> {
-    let table = &target.layout.services;
+    let table = &target.project.services;
     let required = table.columns.iter().filter(|column| column.required);
     let names: Vec<String> = required
         .map(|column| format!("'{}'", column.name))
