@@ -14,6 +14,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+use openstack_heartbeat_exporter::project::cinder;
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::latest::Latest;
 use openstack_heartbeat_exporter::publish::rendered::{Encoding, RenderedSnapshot};
@@ -94,6 +95,7 @@ impl Poll {
                 updated_at: row.updated_at.stamp(now),
                 disabled: row.disabled,
                 disabled_reason: row.disabled_reason.as_deref().map(Into::into),
+                shown: None,
                 facts: Arc::new(Facts {
                     binary: row.binary.as_str().into(),
                     host: row.host.as_str().into(),
@@ -163,7 +165,7 @@ pub fn run(story: &Story) {
         Quantum::UNKNOWN,
     ];
     let quantum = quanta[usize::from(story.quantum) % quanta.len()];
-    let mut tracker = Tracker::new(intervals, tolerances);
+    let mut tracker = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances);
     let day = Duration::from_secs(86_400);
     let telemetry = Telemetry::new("cinder", &intervals, day, Duration::ZERO)
         .expect("the metrics are registered");

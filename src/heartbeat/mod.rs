@@ -1,4 +1,4 @@
-//! What heartbeats prove: rows as values, Cinder's verdicts, and the snapshot published after each poll.
+//! What heartbeats prove: rows as values, each project's verdicts, and the snapshot published after each poll.
 //!
 //! Everything here is pure: no task, no socket, no clock read. Nothing returns a `Result`, because every operation
 //! that can fail belongs to [`database`](crate::database).
@@ -34,6 +34,7 @@ pub(crate) mod fixture;
 pub(crate) mod history;
 pub mod liveness;
 pub(crate) mod reference;
+pub mod rules;
 pub mod service;
 pub mod skew;
 pub mod snapshot;

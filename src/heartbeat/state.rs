@@ -38,7 +38,7 @@ impl State {
             (Some(false), Some(Reason::Stopped)) => Self::Stopped,
             (Some(false), Some(Reason::SlowReports)) => Self::SlowReports,
             (Some(false), Some(Reason::NeverReported)) => Self::NeverReported,
-            (Some(false), Some(Reason::Undetermined) | None) => Self::Undetermined,
+            (Some(false), _) => Self::Undetermined,
         }
     }
 

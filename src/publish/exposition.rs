@@ -192,6 +192,11 @@ impl Family {
                         lines.page.push(',');
                         label_pair(lines.page, name, fact(facts).unwrap_or_default());
                     }
+                    let own = crate::project::ALL[0].info_labels().zip(&facts.info);
+                    for (name, fact) in own {
+                        lines.page.push(',');
+                        label_pair(lines.page, name, fact.as_deref().unwrap_or_default());
+                    }
                     lines.end(Value::Integer(1));
                 }
             }

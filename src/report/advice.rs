@@ -68,7 +68,7 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
         Reason::Undetermined if !status.service.has_reported() => format!(
             "Reason not known yet. Its row has no heartbeat so far. Read its log on {host}."
         ),
-        Reason::Undetermined => format!(
+        _ => format!(
             "Reason not known yet. One heartbeat would prove a clock skew; {} without one would prove that the service \
              stopped.",
             seconds(snapshot.intervals.service_down_time)

@@ -63,7 +63,7 @@ impl<'a> Record<'a> {
             writers: observed.writers,
             report_count: service.report_count,
             cluster: facts.cluster_name.as_deref(),
-            frozen: facts.frozen_backend(),
+            frozen: facts.frozen,
             disabled_reason: service.disabled_reason.as_deref(),
             reason: observed.reason.map(Reason::as_str),
             advice: advice::advice(status, snapshot),

@@ -70,7 +70,7 @@ pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
         (Some(Reason::Stopped), _) => Some("stopped"),
         (Some(Reason::SlowReports), _) => Some("slow reports"),
         (Some(Reason::NeverReported), _) => Some("never reported"),
-        (Some(Reason::Undetermined), _) => Some("reason not known yet"),
+        (Some(_), _) => Some("reason not known yet"),
         (None, Urgency::Warning) => Doubt::of(status).map(|doubt| match doubt {
             Doubt::SharedRow => "several writers",
             Doubt::Clock => "clock is off",
