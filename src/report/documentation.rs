@@ -36,12 +36,13 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
     }
 }
 
-/// Returns whether the clock skew is proven to exceed what Cinder tolerates.
+/// Returns whether the clock skew is proven to exceed what the API tolerates.
 fn is_beyond(status: &ServiceStatus, budget: Budget) -> bool {
     status.observed.clock_skew.is_some_and(|skew| {
         // Like the alert rules, ignore a budget of zero: no clock could keep it.
         let behind = |upper| budget.behind > TimeDelta::zero() && upper < -budget.behind;
-        skew.bounds.lower > budget.ahead || skew.bounds.upper.is_some_and(behind)
+        let ahead = |ahead| skew.bounds.lower > ahead;
+        budget.ahead.is_some_and(ahead) || skew.bounds.upper.is_some_and(behind)
     })
 }
 

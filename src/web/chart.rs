@@ -21,10 +21,10 @@ pub(crate) struct Segment {
     pub width: i64,
 }
 
-/// A clock skew on an axis of ±1.5 times the budget ahead.
+/// A clock skew on an axis of ±1.5 times the budget ahead, or behind where it is not limited ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SkewChart {
-    /// Skews within which Cinder lists the service as up.
+    /// Skews within which the API lists the service as up.
     pub budget: Segment,
     /// The skew's bounds; to the end of the axis without an upper bound.
     pub bounds: Segment,
@@ -37,7 +37,8 @@ pub(crate) struct SkewChart {
 impl SkewChart {
     /// Computes the chart of a clock skew.
     pub(crate) fn new(skew: &ClockSkew, budget: Budget) -> Self {
-        let end = (budget.ahead * 3 / 2).max(TimeDelta::seconds(1));
+        let limit = budget.ahead.unwrap_or(budget.behind);
+        let end = (limit * 3 / 2).max(TimeDelta::seconds(1));
         let x = |span: TimeDelta| {
             let span = span.clamp(-end, end).num_milliseconds();
             span * HALF_WIDTH / end.num_milliseconds()
@@ -49,7 +50,7 @@ impl SkewChart {
         };
         let Bounds { lower, upper } = skew.bounds;
         Self {
-            budget: part(x(-budget.behind), x(budget.ahead)),
+            budget: part(x(-budget.behind), budget.ahead.map_or(HALF_WIDTH, x)),
             bounds: part(x(lower), upper.map_or(HALF_WIDTH, x)),
             mark: skew.estimate.map(x),
             beyond: skew.estimate.is_some_and(|estimate| estimate.abs() > end),
