@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::demand::Demand;
 use super::entry_settings::EntrySettings;
-use super::metrics_page::{MetricsPage, OwnMetrics};
+use super::metrics_page::{MetricsPage, OwnMetrics, Shown};
 use super::rendered::RenderedSnapshot;
 use super::telemetry::Telemetry;
 use crate::heartbeat::failure::Class;
@@ -51,19 +51,24 @@ impl Current {
         rendered.map(|rendered| (axis::now() - rendered.taken).to_std().unwrap_or_default())
     }
 
-    /// Returns the latest snapshot; `None` before the first, and while it is withheld.
+    /// Returns the latest snapshot, if there is one.
     ///
     /// The age is checked here, and not when a poll fails: a poller that hangs must not keep an old snapshot alive.
-    pub(super) fn shown(&self) -> Option<&Arc<RenderedSnapshot>> {
+    fn shown(&self) -> Option<Shown> {
+        let rendered = self.rendered.clone()?;
         let is_withheld = self.age() >= Some(self.settings.stale_after);
-        self.rendered.as_ref().filter(|_| !is_withheld)
+        Some(Shown {
+            rendered,
+            is_withheld,
+        })
     }
 
     /// Returns what is published of the source of this name.
     pub(super) fn view(&self, database: &Arc<str>) -> View {
+        let shown = self.shown().filter(|shown| !shown.is_withheld);
         View {
             database: database.clone(),
-            snapshot: self.shown().map(|rendered| rendered.snapshot.clone()),
+            snapshot: shown.map(|shown| shown.rendered.snapshot.clone()),
             age: self.age(),
             outage: self.outage.map(|(since, class)| Outage {
                 lasted: since.elapsed(),
@@ -95,10 +100,16 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Returns the latest snapshot of each source.
+    fn shown(&self) -> Vec<Shown> {
+        self.sources.values().filter_map(Current::shown).collect()
+    }
+
     /// Returns the snapshots that are not withheld.
-    pub(super) fn shown(&self) -> Vec<Arc<RenderedSnapshot>> {
-        let sources = self.sources.values();
-        sources.filter_map(Current::shown).cloned().collect()
+    pub(super) fn rendered(&self) -> Vec<Arc<RenderedSnapshot>> {
+        let shown = self.shown().into_iter();
+        let current = shown.filter(|shown| !shown.is_withheld);
+        current.map(|shown| shown.rendered).collect()
     }
 
     /// Returns what is published of each source.
@@ -198,6 +209,10 @@ impl Entry {
     /// Renders a snapshot in the encodings in demand, and publishes it in place of the last one.
     ///
     /// A scrape sees the services of a poll and the own metrics of the same poll, or neither.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "called to publish; the rendered snapshot is for the log and for tests"
+    )]
     pub fn show(&self, poll: Poll) -> Arc<RenderedSnapshot> {
         let rendered = RenderedSnapshot::new(self.database.clone(), poll.snapshot, poll.sent);
         let before = {

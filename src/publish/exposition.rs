@@ -141,6 +141,11 @@ impl Family {
         services.chain(facts).chain(clusters).chain(limits)
     }
 
+    /// Returns whether the samples are settings, which stay true when the states of the services are not known any more.
+    pub(crate) fn is_lasting(self) -> bool {
+        matches!(self, Self::Limit(_))
+    }
+
     /// Returns the description of the family.
     pub(crate) fn metric(self) -> &'static Metric {
         match self {

@@ -122,7 +122,7 @@ impl Latest {
         let state = self.shared.state();
         Published {
             views: state.views(),
-            rendered: state.shown(),
+            rendered: state.rendered(),
         }
     }
 

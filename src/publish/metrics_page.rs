@@ -14,7 +14,7 @@ use super::description::descriptions;
 use super::exposition::{self, Family, Format};
 use super::gzip::{self, Part};
 use super::metric::Metric;
-use super::pieces::{Pieces, joined, member};
+use super::pieces::{IsEmpty, Pieces, joined, member};
 use super::rendered::{Encoding, RenderedSnapshot};
 use super::telemetry::Telemetry;
 
@@ -66,11 +66,20 @@ impl OwnMetrics {
     }
 }
 
+/// The latest snapshot of a source.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// The snapshot.
+    pub rendered: Arc<RenderedSnapshot>,
+    /// Whether it is too old: of it, only [lasting](Family::is_lasting) families are shown.
+    pub is_withheld: bool,
+}
+
 /// Snapshots and own metrics that belong together, and the answers assembled from them so far.
 #[derive(Debug, Default)]
 pub(crate) struct MetricsPage {
-    /// The services of each source that has a snapshot which is not withheld.
-    rendered: Vec<Arc<RenderedSnapshot>>,
+    /// The services of each source that has a snapshot.
+    sources: Vec<Shown>,
     /// The exporter itself.
     pub own: Arc<OwnMetrics>,
     answers: [[OnceLock<Pieces>; Encoding::ALL.len()]; Format::ALL.len()],
@@ -78,18 +87,21 @@ pub(crate) struct MetricsPage {
 
 impl MetricsPage {
     /// Makes a page that is not rendered yet.
-    pub(crate) fn new(rendered: Vec<Arc<RenderedSnapshot>>, own: Arc<OwnMetrics>) -> Self {
+    pub(crate) fn new(sources: Vec<Shown>, own: Arc<OwnMetrics>) -> Self {
         Self {
-            rendered,
+            sources,
             own,
             ..Self::default()
         }
     }
 
-    /// Returns whether the page shows these snapshots.
-    pub(crate) fn shows(&self, rendered: &[Arc<RenderedSnapshot>]) -> bool {
-        let mut pairs = self.rendered.iter().zip(rendered);
-        self.rendered.len() == rendered.len() && pairs.all(|(a, b)| Arc::ptr_eq(a, b))
+    /// Returns whether the page shows the same of these sources.
+    pub(crate) fn shows(&self, sources: &[Shown]) -> bool {
+        let is_same = |(a, b): (&Shown, &Shown)| {
+            Arc::ptr_eq(&a.rendered, &b.rendered) && a.is_withheld == b.is_withheld
+        };
+        let mut pairs = self.sources.iter().zip(sources);
+        self.sources.len() == sources.len() && pairs.all(is_same)
     }
 
     /// Returns the whole page.
@@ -111,50 +123,43 @@ impl MetricsPage {
     }
 
     fn joined(&self, format: Format, takes: impl Fn(&Metric) -> bool, own: &Bytes) -> Pieces {
-        let of_source = self.rendered.iter().map(|rendered| rendered.text());
         let descriptions = descriptions(format).iter();
         let descriptions = descriptions.map(|description| &description.text);
-        let services = by_family(
-            descriptions,
-            &of_source.collect::<Vec<_>>(),
-            takes,
-            |text| !text.is_empty(),
-        );
-        joined(services.into_iter().chain([own]))
+        let samples = |rendered| RenderedSnapshot::text(rendered);
+        let families = self.by_family(descriptions, samples, takes);
+        joined(families.into_iter().chain([own]))
     }
 
     fn member(&self, format: Format, takes: impl Fn(&Metric) -> bool, own: &Part) -> Pieces {
-        let of_source = self.rendered.iter().map(|rendered| rendered.gzip());
         let descriptions = descriptions(format).iter();
         let descriptions = descriptions.map(|description| &description.gzip);
-        let services = by_family(
-            descriptions,
-            &of_source.collect::<Vec<_>>(),
-            takes,
-            |part| !part.bytes.is_empty(),
-        );
-        member(services.into_iter().chain([own]))
+        let samples = |rendered| RenderedSnapshot::gzip(rendered);
+        let families = self.by_family(descriptions, samples, takes);
+        member(families.into_iter().chain([own]))
     }
-}
 
-/// Returns the families one after the other: the description, then the samples of each source. Families without samples
-/// are left out.
-fn by_family<'a, T>(
-    descriptions: impl Iterator<Item = &'a T>,
-    of_source: &[&'a [T]],
-    takes: impl Fn(&Metric) -> bool,
-    has_samples: impl Fn(&T) -> bool,
-) -> Vec<&'a T> {
-    let mut pieces = Vec::new();
-    for (place, (family, description)) in Family::all().zip(descriptions).enumerate() {
-        if takes(family.metric()) {
-            let samples = of_source.iter().map(|families| &families[place]);
-            let mut samples = samples.filter(|samples| has_samples(samples)).peekable();
+    /// Returns the families one after the other: the description, then the samples of each source. Families without
+    /// samples are left out.
+    fn by_family<'a, T: IsEmpty>(
+        &'a self,
+        descriptions: impl Iterator<Item = &'a T>,
+        samples: impl Fn(&'a RenderedSnapshot) -> &'a [T],
+        takes: impl Fn(&Metric) -> bool,
+    ) -> Vec<&'a T> {
+        let mut pieces = Vec::new();
+        for (place, (family, description)) in Family::all().zip(descriptions).enumerate() {
+            if !takes(family.metric()) {
+                continue;
+            }
+            let sources = self.sources.iter();
+            let sources = sources.filter(|shown| !shown.is_withheld || family.is_lasting());
+            let samples = sources.map(|shown| &samples(&shown.rendered)[place]);
+            let mut samples = samples.filter(|samples| !samples.is_empty()).peekable();
             pieces.extend(samples.peek().map(|_| description));
             pieces.extend(samples);
         }
+        pieces
     }
-    pieces
 }
 
 #[cfg(test)]
@@ -172,7 +177,11 @@ mod tests {
     fn metrics_page() -> MetricsPage {
         let rendered = RenderedSnapshot::fixture().into();
         let own = OwnMetrics::gather(&Telemetry::fixture()).into();
-        MetricsPage::new(vec![rendered], own)
+        let shown = Shown {
+            rendered,
+            is_withheld: false,
+        };
+        MetricsPage::new(vec![shown], own)
     }
 
     fn text(pieces: &Pieces) -> String {

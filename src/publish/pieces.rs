@@ -9,6 +9,23 @@ use super::gzip::{self, Part};
 /// An answer, in pieces that are sent one after the other.
 pub(crate) type Pieces = Arc<[Bytes]>;
 
+/// Tells whether a part of an answer stands for nothing.
+pub(super) trait IsEmpty {
+    fn is_empty(&self) -> bool;
+}
+
+impl IsEmpty for Bytes {
+    fn is_empty(&self) -> bool {
+        self.as_ref().is_empty()
+    }
+}
+
+impl IsEmpty for Part {
+    fn is_empty(&self) -> bool {
+        self.bytes.as_ref().is_empty()
+    }
+}
+
 /// Joins texts.
 pub(crate) fn joined<'a>(texts: impl IntoIterator<Item = &'a Bytes>) -> Pieces {
     let texts = texts.into_iter();

@@ -321,6 +321,27 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_somebody_took_down_is_told_from_one_that_failed() {
+        for (reason, expected) in [
+            (
+                Reason::ShutDown,
+                "It said goodbye: somebody shut it down, or its node. If that was not intended, start it on block1.",
+            ),
+            (
+                Reason::MarkedDown,
+                "It sends heartbeats, but its stored state says down. If that lasts, read its log on block1, and check \
+                 the service that writes this state.",
+            ),
+            (
+                Reason::ForcedDown,
+                "An operator forced it down. It stays down until an operator undoes that.",
+            ),
+        ] {
+            check(80, because(reason), None, expected);
+        }
+    }
+
+    #[test]
     fn slow_reports_name_the_interval_and_both_options() {
         let slow = Observed {
             report_interval: Some(TimeDelta::seconds(90)),

@@ -171,14 +171,14 @@ fn headline(counts: &Counts, views: &[View]) -> String {
     let parts: Vec<String> = standstills.chain([counts.headline()]).collect();
     let mut headline = parts.join(" · ");
     for view in views {
-        headline += &match (&view.snapshot, view.outage, view.age) {
-            (None, ..) => format!(" · {}", named(view, "no current data")),
-            (_, Some(_), Some(age)) if views.len() == 1 => format!(", as of {} ago", span(age)),
-            (_, Some(_), Some(age)) => {
-                format!(" · {}", named(view, &format!("as of {} ago", span(age))))
-            }
+        let separator = if views.len() == 1 { ", " } else { " · " };
+        let note = match (&view.snapshot, view.outage, view.age) {
+            (None, ..) => "no current data".to_owned(),
+            (_, Some(_), Some(age)) => format!("as of {} ago", span(age)),
             _ => continue,
         };
+        headline += separator;
+        headline += &named(view, &note);
     }
     headline
 }
@@ -285,6 +285,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::heartbeat::cause::Reason;
     use crate::heartbeat::fixture;
     use crate::heartbeat::service::{Reading, Service, Stamp};
     use crate::heartbeat::time::HostTime;
@@ -404,7 +405,10 @@ mod tests {
                 services,
                 ..Counts::default()
             };
-            assert_eq!(Condition::of(Some(&counts), &[view.clone()]), expected);
+            assert_eq!(
+                Condition::of(Some(&counts), std::slice::from_ref(&view)),
+                expected
+            );
         }
     }
 
@@ -510,5 +514,70 @@ mod tests {
             assert_eq!(trouble, expected);
             assert_eq!(Condition::of(None, &[view]).headline, headline);
         }
+    }
+
+    #[test]
+    fn several_sources_are_counted_together_and_named() {
+        let of = |database: &str, ages: &[Option<i64>], outage| View {
+            database: database.into(),
+            snapshot: Some(snapshot(ages, 0).into()),
+            outage,
+            ..view()
+        };
+        let check = |views: &[View], kind: &str, headline: &str| {
+            let condition = Condition::of(Counts::shown(views).as_ref(), views);
+            assert_eq!((condition.kind, &*condition.headline), (kind, headline));
+        };
+        let up = of("c1", &[Some(5)], None);
+        check(
+            &[up.clone(), of("c2", &[Some(5), Some(5)], None)],
+            "up",
+            "all 3 up",
+        );
+        let down = of("c2", &[Some(500)], None);
+        check(&[up.clone(), down], "down", "1 down of 2");
+        let failing = of("c2", &[Some(5)], Some(outage(7, Class::Connect)));
+        let views = [up.clone(), failing];
+        check(&views, "unknown", "all 2 up · c2: as of 3 s ago");
+        let text = &troubles(&views)[0].text;
+        assert!(text.starts_with("c2: The database has been"), "{text}");
+        let withheld = View {
+            snapshot: None,
+            ..of("c2", &[], None)
+        };
+        check(
+            &[up.clone(), withheld],
+            "unknown",
+            "1 up · c2: no current data",
+        );
+        let still = Snapshot {
+            standstill: Some(TimeDelta::seconds(35)),
+            ..snapshot(&[Some(5)], 0)
+        };
+        let still = View {
+            snapshot: Some(still.into()),
+            ..of("c2", &[], None)
+        };
+        check(
+            &[up, still],
+            "unknown",
+            "c2: no service has sent a heartbeat for 35 s · all 2 up",
+        );
+    }
+
+    #[test]
+    fn services_that_somebody_took_down_are_counted_apart() {
+        let mut services = snapshot(&[Some(5), Some(500)], 0);
+        services.services[1].observed.reason = Some(Reason::ShutDown);
+        let counts = Counts::of([&services]);
+        let condition = Condition::of(Some(&counts), &[view()]);
+        let expected = Condition::new(
+            "warning",
+            "1 taken down".to_owned(),
+            "1 taken down of 2".to_owned(),
+        );
+        assert_eq!(condition, expected);
+        // The API lists it as down.
+        assert_eq!(verdict::all_up(&services), Some(false));
     }
 }

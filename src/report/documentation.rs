@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::cause::Reason;
+use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
@@ -25,6 +26,10 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
             _ => Some("OpenStackServiceDown"),
         },
         Urgency::ListedAsUp => Some("OpenStackServiceStoppedUnseen"),
+        Urgency::Warning if status.observed.reason == Some(Reason::MarkedDown) => {
+            Some("OpenStackServiceMarkedDown")
+        }
+        Urgency::Warning if State::of(status).is_taken_down() => Some("OpenStackServiceTakenDown"),
         Urgency::Warning => match Doubt::of(status)? {
             Doubt::SharedRow => Some("OpenStackServiceSharedRow"),
             Doubt::Clock if is_beyond(status, budget) => Some("OpenStackServiceClockSkewed"),

@@ -17,7 +17,8 @@ use crate::heartbeat::view::{Listed, ListedService};
 /// What is said about a source as a whole; null where its services are unknown.
 #[derive(Debug, Serialize)]
 struct Database<'a> {
-    database: &'a str,
+    #[serde(rename = "database")]
+    name: &'a str,
     /// Whether the last poll succeeded.
     up: bool,
     /// Class of its failure.
@@ -37,7 +38,7 @@ impl<'a> Database<'a> {
         let suspects = |suspect| source.snapshot.map(|shown| shown.suspect == Some(suspect));
         let standstill = source.snapshot.and_then(|shown| shown.standstill);
         Self {
-            database: source.database,
+            name: source.database,
             up: source.failure.is_none() && source.snapshot.is_some(),
             class: source.failure.map(Class::as_str),
             now: source.snapshot.map(|shown| utc(shown.now.0)),

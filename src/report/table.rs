@@ -194,6 +194,24 @@ mod tests {
     }
 
     #[test]
+    fn the_database_is_named_where_there_are_several() {
+        let service = fixture::service("cinder-volume", "block1");
+        let snapshot = fixture::snapshot(fixture::reading(vec![service]));
+        let snapshot = Snapshot {
+            standstill: Some(TimeDelta::seconds(95)),
+            ..snapshot
+        };
+        let [first, second] = ["c1", "c2"].map(|name| Listed::read(name, &snapshot));
+        let one = table(&[first], |_| true);
+        assert!(!one.contains("Database") && !one.contains("c1"), "{one}");
+        assert!(one.contains("\nNo service has sent a heartbeat for 95 s."));
+        let two = table(&[first, second], |_| true);
+        for part in ["Database", "c1: No service", "c2: No service"] {
+            assert!(two.contains(part), "{two}");
+        }
+    }
+
+    #[test]
     fn control_characters_are_escaped() {
         assert_eq!(printable("a\u{1b}[31m\nb ж"), "a\\u{1b}[31m\\nb ж");
     }

@@ -48,10 +48,9 @@ pub(crate) fn place(status: &ServiceStatus) -> String {
 /// Returns the state as shown on the page.
 pub(crate) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
     match (urgency, status.up) {
-        (Urgency::Down, _) => "down",
+        (Urgency::Down, _) | (Urgency::Warning, Some(false)) => "down",
         (Urgency::ListedAsUp, _) => "down, but listed as up",
         (Urgency::Unknown, _) => "unknown",
-        (Urgency::Warning, Some(false)) => "down",
         (Urgency::Warning | Urgency::Up, _) => "up",
         (Urgency::Abandoned, _) => "abandoned",
         (Urgency::Disabled, Some(true)) => "disabled, up",

@@ -12,11 +12,8 @@ use crate::heartbeat::view::Outage;
 
 /// Returns the view of the source `cinder`.
 fn view(latest: &Latest) -> View {
-    let views = latest.views().into_iter();
-    views
-        .filter(|view| &*view.database == "cinder")
-        .next_back()
-        .unwrap()
+    let mut views = latest.views().into_iter();
+    views.find(|view| &*view.database == "cinder").unwrap()
 }
 
 fn page(latest: &Latest) -> String {
@@ -32,6 +29,10 @@ fn a_snapshot_is_withheld_once_its_age_reaches_the_limit() {
         let is_listed = view(&latest).snapshot.is_some();
         assert_eq!(page(&latest).contains("block1"), is_listed);
         assert_eq!(!latest.published().rendered.is_empty(), is_listed);
+        // The limits are no states.
+        let limit = "openstack_heartbeat_service_down_time_seconds{";
+        let is_known = view(&latest).age.is_some();
+        assert_eq!(page(&latest).contains(limit), is_known);
         is_listed
     };
     assert!(!is_shown());
