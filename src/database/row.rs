@@ -9,13 +9,11 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use super::error::Error;
 use super::facts_cache::FactsCache;
 use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
-use crate::heartbeat::service::{
-    Cluster, Defect, Facts, MOST_FACTS, Reading, Rejection, Service, Stamp,
-};
+use crate::heartbeat::service::{Cluster, Defect, Facts, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::skew::Quantum;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
-use crate::project::Project;
 use crate::project::table::Role;
+use crate::project::{MOST_FACTS, Project};
 
 // Positions in the statement: `statement::ROLES` follow the kind of the row and the clock.
 const KIND: usize = 0;
@@ -168,6 +166,8 @@ struct Decoder {
     frozen_of: Option<&'static str>,
     /// Number of facts.
     facts: usize,
+    /// Whether services can be disabled.
+    has_disabled: bool,
 }
 
 impl Decoder {
@@ -180,6 +180,7 @@ impl Decoder {
                 _ => None,
             }),
             facts: project.info_labels().count(),
+            has_disabled: project.services.column(Role::Disabled).is_some(),
         }
     }
 
@@ -218,7 +219,7 @@ impl Decoder {
             id,
             report_count,
             updated_at,
-            disabled: disabled.unwrap_or(false),
+            disabled: self.has_disabled.then(|| disabled.unwrap_or(false)),
             disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| cache.shared(text)),
             shown: optional(row.text(SHOWN)).map(|text| cache.shared(text)),
             facts: cache.reuse(id, &facts),

@@ -7,10 +7,10 @@ use chrono::TimeDelta;
 
 use super::budget::Budget;
 use super::liveness::Intervals;
-use super::rules::{Rules, StampedBy};
 use super::service::{Service, Stamp};
 use super::skew::{Bounds, Monotonic, Skew};
 use super::time::{DatabaseTime, apparent_age};
+use crate::project::rules::{Rules, StampedBy};
 
 named! {
     /// Why a service is down. The names are label values, in display order.
@@ -20,14 +20,16 @@ named! {
         ClockSkew = "clock_skew",
         /// The heartbeats stopped: the process died, hangs or lost the database, or its driver is not initialised.
         Stopped = "stopped",
+        /// The service said goodbye: somebody shut it down.
+        ShutDown = "shut_down",
+        /// The stored state says down, though the service reports on time.
+        MarkedDown = "marked_down",
         /// The service reports less often than `service_down_time` requires.
         SlowReports = "slow_reports",
         /// The service has a row but never wrote a heartbeat.
         NeverReported = "never_reported",
-        /// The process said that it shuts down.
-        ShutDown = "shut_down",
-        /// The stored state says down, though the service sends heartbeats.
-        MarkedDown = "marked_down",
+        /// An operator forced it down.
+        ForcedDown = "forced_down",
         /// More reads are needed.
         Undetermined = "undetermined",
     }
@@ -35,15 +37,15 @@ named! {
 
 /// What a reason is judged by: the latest read of the row was answered at `answered`, with the database's clock at `now`.
 #[derive(Debug, Clone, Copy)]
-pub struct Judge<'a> {
+pub(crate) struct Judge<'a> {
     /// The rules of the project.
-    pub rules: &'a Rules,
+    pub(crate) rules: &'a Rules,
     /// The options behind the verdicts.
-    pub intervals: &'a Intervals,
+    pub(crate) intervals: &'a Intervals,
     /// The database's clock.
-    pub now: DatabaseTime,
+    pub(crate) now: DatabaseTime,
     /// The reader's axis.
-    pub answered: Monotonic,
+    pub(crate) answered: Monotonic,
 }
 
 impl Judge<'_> {
@@ -55,8 +57,7 @@ impl Judge<'_> {
     ///
     /// Up means up by both the API's and the scheduler's rule. [`Reason::Stopped`] can also hold for a service that is up:
     /// a clock that is ahead hides the stop, and so does a stored state.
-    #[must_use]
-    pub fn reason(
+    pub(crate) fn reason(
         &self,
         service: &Service,
         skew: Option<&Skew>,
@@ -123,8 +124,9 @@ impl Judge<'_> {
 
     /// Returns whether a clock skew is proven with which a service is down at times, though it beats.
     fn exceeds_budget(&self, bounds: Bounds) -> bool {
-        let budget = Budget::of(self.intervals);
-        bounds.lower > budget.ahead || bounds.upper.is_some_and(|upper| upper < -budget.behind)
+        let budget = Budget::of(self.rules, self.intervals);
+        budget.ahead.is_some_and(|ahead| bounds.lower > ahead)
+            || bounds.upper.is_some_and(|upper| upper < -budget.behind)
     }
 }
 
@@ -295,8 +297,7 @@ mod tests {
     #[test]
     fn every_reason_has_its_label() {
         let labels = Reason::ALL.map(Reason::as_str).join(" ");
-        let expected =
-            "clock_skew stopped slow_reports never_reported shut_down marked_down undetermined";
+        let expected = "clock_skew stopped shut_down marked_down slow_reports never_reported forced_down undetermined";
         assert_eq!(labels, expected);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::skew::Quantum;
 use super::time::{DatabaseTime, HostTime};
+use crate::project::MOST_FACTS;
 
 /// A nullable time column, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,9 +39,6 @@ impl Stamp {
     }
 }
 
-/// The largest number of facts without a role of their own.
-pub const MOST_FACTS: usize = 5;
-
 /// One row of `services` that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Service {
@@ -50,8 +48,8 @@ pub struct Service {
     pub report_count: i64,
     /// Time of the last write by a service, which is usually, but not always, a heartbeat.
     pub updated_at: Stamp,
-    /// Whether an operator disabled the service; NULL means no. It never affects a verdict.
-    pub disabled: bool,
+    /// Whether an operator disabled the service; `None` where services cannot be disabled. It never affects a verdict.
+    pub disabled: Option<bool>,
     /// The operator's reason for disabling the service.
     pub disabled_reason: Option<Arc<str>>,
     /// The state that the project stores and its API shows; `None` where the row has none. Heartbeats change it too.
@@ -94,6 +92,11 @@ impl Service {
             Stamp::Never => self.facts.created_at,
             stamp => stamp,
         }
+    }
+
+    /// Returns whether an operator disabled the service.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled == Some(true)
     }
 
     /// Returns whether the row shows a heartbeat: a start stamps it without one.

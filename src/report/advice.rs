@@ -1,9 +1,12 @@
 //! Advice for the operator who was paged: the fault of a service and its remedy.
 
-use chrono::{NaiveDateTime, TimeDelta};
+use std::fmt::Write as _;
+
+use chrono::TimeDelta;
 
 use super::words::span_of;
 use crate::heartbeat::cause::Reason;
+use crate::heartbeat::limits::Limits;
 use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
@@ -30,7 +33,8 @@ pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<Stri
         } else {
             "row"
         };
-        format!("Its {what} is more than a week old. If it was retired, remove its row (cinder-manage service remove).")
+        let remove = snapshot.project.words.remove;
+        format!("Its {what} is more than a week old. If it was retired, remove its row ({remove}).")
     });
     let sentences = [reason, abandoned, writers, duplicates].into_iter();
     let sentences: Vec<String> = sentences.flatten().collect();
@@ -53,14 +57,25 @@ pub(crate) fn suspect(suspect: Suspect) -> &'static str {
 
 fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {
     let host = status.service.facts.machine();
+    let limits = snapshot.limits_of(&status.service.facts.binary);
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
         // No service is blamed while none sends heartbeats.
         Reason::Stopped | Reason::Undetermined if let Some(silence) = snapshot.standstill => {
             format!("{} {STANDSTILL}", no_heartbeats(silence))
         }
-        Reason::Stopped => stopped(status, snapshot.now.0, host),
-        Reason::SlowReports => slow(status, snapshot),
+        Reason::Stopped => stopped(status, snapshot, host),
+        Reason::ShutDown => format!(
+            "It said goodbye: somebody shut it down, or its node. If that was not intended, start it on {host}."
+        ),
+        Reason::MarkedDown => format!(
+            "It sends heartbeats, but its stored state says down. {}",
+            snapshot.project.words.marked_down
+        ),
+        Reason::ForcedDown => {
+            "An operator forced it down. It stays down until an operator undoes that.".to_owned()
+        }
+        Reason::SlowReports => slow(status, &limits),
         Reason::NeverReported => format!(
             "It has a row but never sent a heartbeat. Its start may have failed, or its driver is not initialised. \
              Read its log on {host}."
@@ -68,14 +83,19 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
         Reason::Undetermined if !status.service.has_reported() => format!(
             "Reason not known yet. Its row has no heartbeat so far. Read its log on {host}."
         ),
-        _ => format!(
+        Reason::Undetermined => format!(
             "Reason not known yet. One heartbeat would prove a clock skew; {} without one would prove that the service \
              stopped.",
-            seconds(snapshot.intervals.service_down_time)
+            seconds(limits.service_down_time)
         ),
     };
     if reason == Reason::Stopped && status.up == Some(true) {
-        text.push_str(" Cinder still lists it as up because its host's clock is ahead.");
+        let because = match status.service.shown {
+            Some(_) => "its stored state is up",
+            None => "its host's clock is ahead",
+        };
+        let project = snapshot.project.words.title;
+        let _ = write!(text, " {project} still lists it as up because {because}.");
     }
     text
 }
@@ -129,8 +149,8 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
     format!("It reports, but its host's clock is {by} {side}. {check}")
 }
 
-fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
-    let at = |silence: TimeDelta| (now - silence).format("%Y-%m-%d %H:%M:%S");
+fn stopped(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
+    let at = |silence: TimeDelta| (snapshot.now.0 - silence).format("%Y-%m-%d %H:%M:%S");
     let since = match (status.observed.silence_least, status.observed.silence_most) {
         // The earlier end may precede the last stamp, which would contradict the row.
         (Some(least), Some(most)) if most - least < TimeDelta::seconds(60) => {
@@ -142,12 +162,13 @@ fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
     };
     format!(
         "Its heartbeats stopped {since}, by the database's clock. Check whether the process is running on {host}, \
-         then its log, the database and the driver."
+         then its log, {}.",
+        snapshot.project.words.stopped
     )
 }
 
-fn slow(status: &ServiceStatus, snapshot: &Snapshot) -> String {
-    let limit = seconds(snapshot.intervals.service_down_time);
+fn slow(status: &ServiceStatus, limits: &Limits) -> String {
+    let limit = seconds(limits.service_down_time);
     let interval = status.observed.report_interval;
     let interval = interval.map_or_else(|| format!("more than {limit}"), seconds);
     format!(
@@ -164,8 +185,9 @@ fn seconds(span: TimeDelta) -> String {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
-
+    use crate::heartbeat::service::Service;
     use crate::heartbeat::status::Observed;
+    use crate::project::manila;
 
     /// Checks the advice on a service with a heartbeat of this age in seconds.
     fn check(age: i64, observed: Observed, suspect: Option<Suspect>, expected: &str) {
@@ -279,7 +301,7 @@ mod tests {
                      Read its log on block1.";
         assert_eq!(of(Reason::NeverReported, 80), never);
         let week = 7 * 24 * 3_600;
-        let old = "Its row is more than a week old. If it was retired, remove its row (cinder-manage service remove).";
+        let old = "Its row is more than a week old. If it was retired, remove its row (cinder-manage service remove BINARY HOST).";
         assert_eq!(
             of(Reason::NeverReported, week + 1),
             format!("{never} {old}")
@@ -306,6 +328,51 @@ mod tests {
             };
             assert_eq!(advice(&status, &snapshot).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_service_that_somebody_took_down_is_told_from_one_that_failed() {
+        for (reason, expected) in [
+            (
+                Reason::ShutDown,
+                "It said goodbye: somebody shut it down, or its node. If that was not intended, start it on block1.",
+            ),
+            (
+                Reason::ForcedDown,
+                "An operator forced it down. It stays down until an operator undoes that.",
+            ),
+        ] {
+            check(80, because(reason), None, expected);
+        }
+    }
+
+    #[test]
+    fn each_project_has_its_own_words() {
+        let snapshot = Snapshot {
+            project: &manila::PROJECT,
+            ..fixture::snapshot(fixture::reading(vec![]))
+        };
+        let advice = |reason, up| {
+            let service = Service {
+                shown: Some("down".into()),
+                ..fixture::service("manila-share", "share1@nfs")
+            };
+            let status = ServiceStatus {
+                observed: because(reason),
+                ..fixture::status(service, Some(up))
+            };
+            advice(&status, &snapshot).unwrap()
+        };
+        let marked = advice(Reason::MarkedDown, false);
+        assert!(
+            marked.contains("a manila-scheduler marks the service"),
+            "{marked}"
+        );
+        let stopped = advice(Reason::Stopped, true);
+        assert!(
+            stopped.ends_with(" Manila still lists it as up because its stored state is up."),
+            "{stopped}"
+        );
     }
 
     #[test]
