@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 use openstack_heartbeat_exporter::config::flags::Flags;
 use openstack_heartbeat_exporter::config::settings::Settings;
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
-use openstack_heartbeat_exporter::heartbeat::view::{Listed, ListedService};
+use openstack_heartbeat_exporter::heartbeat::view::Listed;
 use openstack_heartbeat_exporter::publish::rendered::RenderedSnapshot;
 use openstack_heartbeat_exporter::report::{csv, json, table};
 use openstack_heartbeat_exporter::source::axis;
@@ -102,12 +102,7 @@ pub fn expose(snapshot: &Snapshot) {
 pub fn list(snapshot: &Snapshot) {
     let source = Listed::read("cinder", snapshot);
     for status in &snapshot.services {
-        let service = ListedService {
-            database: source.database,
-            status,
-            snapshot,
-        };
-        let detail = json::service(&source, service, None);
+        let detail = json::service(&source, snapshot, status, None);
         serde_json::from_str::<IgnoredAny>(&detail).expect("it is JSON");
     }
     let list = json::services(&[source], |_| true);

@@ -9,7 +9,7 @@ use super::liveness::Intervals;
 /// Ahead, a heartbeat may be in the future by the limit on its age, inclusive. Behind, the report interval is
 /// subtracted, because a heartbeat reaches that age before the next one arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// How far the clock may be behind; never negative.
     pub behind: TimeDelta,
     /// How far the clock may be ahead; `None` where the rule does not limit it.

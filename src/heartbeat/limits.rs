@@ -11,7 +11,7 @@ use super::status::ServiceStatus;
 
 /// What decides whether a service of one binary is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// How old a heartbeat may be before the API lists the service as down.
     pub service_down_time: TimeDelta,
     /// How old a heartbeat may be before the scheduler avoids the service; `None` where no scheduler has a rule of its

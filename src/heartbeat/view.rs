@@ -89,7 +89,7 @@ impl<'a> Listed<'a> {
 
 /// A service and where it is from.
 #[derive(Debug, Clone, Copy)]
-pub struct ListedService<'a> {
+pub(crate) struct ListedService<'a> {
     /// Name of the source.
     pub database: &'a str,
     /// The service.

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use super::entry::Entry;
 use super::entry::{Current, Shared, locked};
-pub use super::entry_settings::EntrySettings;
 use super::exposition::Format;
 use super::metrics_page::MetricsPage;
 use super::rendered::Encoding;
@@ -15,6 +13,7 @@ use super::rendered::Encoding;
 use super::rendered::RenderedSnapshot;
 use super::services::Published;
 use super::telemetry::{ConfigPart, Telemetry};
+pub use super::{entry::Entry, entry_settings::EntrySettings};
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::service::Service;
 use crate::heartbeat::view::View;
@@ -43,7 +42,7 @@ impl Latest {
     }
 
     /// Removes a source, its snapshot, and its own metrics. What its entry receives from now on is ignored.
-    pub fn remove(&self, database: &str) {
+    pub(crate) fn remove(&self, database: &str) {
         let mut state = self.shared.state();
         state.sources.remove(database);
         self.shared.telemetry.remove(database);

@@ -9,6 +9,7 @@ use crate::heartbeat::cause::Reason;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::{Hour, Since};
 use crate::heartbeat::reference::Suspect;
+use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
@@ -128,13 +129,23 @@ fn pretty(page: &impl Serialize) -> String {
     serde_json::to_string_pretty(page).expect(ALWAYS)
 }
 
-/// Returns a JSON object: the database, one service with the fields of [`services`], and its last hour.
+/// Returns a JSON object: the database, one service of its snapshot with the fields of [`services`], and its last hour.
 #[must_use]
-pub fn service(source: &Listed, service: ListedService, hour: Option<&Hour>) -> String {
+pub fn service(
+    source: &Listed,
+    snapshot: &Snapshot,
+    status: &ServiceStatus,
+    hour: Option<&Hour>,
+) -> String {
+    let service = ListedService {
+        database: source.database,
+        status,
+        snapshot,
+    };
     let since = hour.map(|hour| {
         let (Since::Exactly(lasted) | Since::AtLeast(lasted)) = hour.since;
         let is_exact = matches!(hour.since, Since::Exactly(_));
-        (utc(service.snapshot.now.0 - lasted), is_exact)
+        (utc(snapshot.now.0 - lasted), is_exact)
     });
     let (since, since_is_exact) = since.unzip();
     let state = |state| Urgency::of_state(state).as_str();
