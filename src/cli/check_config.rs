@@ -95,7 +95,7 @@ async fn connect(target: &Target) -> Result<Reading, Failure> {
     let mut connection = Connection::open(target).await.map_err(failure(NO_ANSWER))?;
     if let Some((names, grants)) = connection.left_out() {
         write_stderr(&warning(format!(
-            "cannot read {names}: this release of Cinder lacks them, or a grant is missing; for the grants, run the \
+            "cannot read {names}: this release lacks them, or a grant is missing; for the grants, run the \
              output of `{grants}` as the database administrator"
         )));
     }

@@ -16,7 +16,7 @@ use super::telemetry::{ConfigPart, Telemetry};
 pub use super::{entry::Entry, entry_settings::EntrySettings};
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::service::Service;
-use crate::heartbeat::view::View;
+use crate::report::view::View;
 use crate::source::axis;
 
 /// Holds what is published of all sources.
@@ -42,7 +42,7 @@ impl Latest {
     }
 
     /// Removes a source, its snapshot, and its own metrics. What its entry receives from now on is ignored.
-    pub(crate) fn remove(&self, database: &str) {
+    pub fn remove(&self, database: &str) {
         let mut state = self.shared.state();
         state.sources.remove(database);
         self.shared.telemetry.remove(database);

@@ -13,7 +13,7 @@ use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
-use crate::heartbeat::view::{Listed, ListedService};
+use crate::report::view::{Listed, ListedService};
 
 /// What is said about a source as a whole; null where its services are unknown.
 #[derive(Debug, Serialize)]
@@ -139,6 +139,7 @@ pub fn service(
 ) -> String {
     let service = ListedService {
         database: source.database,
+        project: source.project,
         status,
         snapshot,
     };
@@ -168,6 +169,7 @@ pub fn service(
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::project::cinder;
 
     #[test]
     fn a_document_in_parts_is_the_whole_document() {
@@ -180,11 +182,12 @@ mod tests {
         let (two, none) = (of(&["a]", "b["]), of(&[]));
         let failed = Listed {
             database: "failed",
+            project: &cinder::PROJECT,
             snapshot: None,
             failure: Some(Class::Auth),
         };
         let [first, empty, last] = [("c1", &two), ("c2", &none), ("c3", &two)]
-            .map(|(database, snapshot)| Listed::read(database, snapshot));
+            .map(|(database, snapshot)| Listed::read(database, &cinder::PROJECT, snapshot));
         for sources in [&[first][..], &[first, failed, empty, last]] {
             let records = sources.iter().map(|source| records(*source, |_| true));
             let records: Vec<String> = records.filter(|records| !records.is_empty()).collect();

@@ -15,6 +15,7 @@ use crate::config::database_url::DatabaseUrl;
 use crate::config::settings::Settings;
 use crate::database::{self, Target};
 use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::rules::Rules;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::snapshot::Snapshot;
@@ -105,9 +106,10 @@ pub(crate) enum Error {
 impl Source {
     /// Returns a source without observations; no connection is opened yet.
     pub(crate) fn new(target: Target, intervals: Intervals, tolerances: Tolerances) -> Self {
+        let memory = Memory::new(&target.project.rules, intervals, tolerances);
         Self {
             reader: Reader::new(target),
-            memory: Arc::new(Mutex::new(Memory::new(intervals, tolerances))),
+            memory: Arc::new(Mutex::new(memory)),
         }
     }
 
@@ -175,16 +177,22 @@ impl Source {
 }
 
 impl Memory {
-    fn new(intervals: Intervals, tolerances: Tolerances) -> Self {
+    fn new(rules: &'static Rules, intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
             standstill: Standstill::default(),
-            tracker: Tracker::new(intervals, tolerances),
+            tracker: Tracker::new(rules, intervals, tolerances),
         }
     }
 
     /// Forgets everything except the settings.
     fn reset(&mut self) {
-        *self = Self::new(self.tracker.intervals, self.tracker.tolerances);
+        let Tracker {
+            rules,
+            intervals,
+            tolerances,
+            ..
+        } = self.tracker;
+        *self = Self::new(rules, intervals, tolerances);
     }
 
     /// Learns from a reading. A server that is not current proves nothing about services: the tracker does not see it.
@@ -234,7 +242,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::heartbeat::fixture::{self, INTERVALS, TOLERANCES, at};
+    use crate::heartbeat::fixture::{self, INTERVALS, RULES, TOLERANCES, at};
     use crate::heartbeat::service::{Service, Stamp};
     use crate::heartbeat::time::{DatabaseTime, HostTime};
 
@@ -265,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_stands_still_blames_no_service_and_moves_no_bound() {
-        let mut memory = Memory::new(INTERVALS, TOLERANCES);
+        let mut memory = Memory::new(RULES, INTERVALS, TOLERANCES);
         let mut stale = 0;
         for second in (0..1_200).step_by(5) {
             // It stands still for ten minutes, and then replays within two.
@@ -321,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_reset_forgets_the_servers_too() {
-        let mut memory = Memory::new(INTERVALS, TOLERANCES);
+        let mut memory = Memory::new(RULES, INTERVALS, TOLERANCES);
         for second in (0..100).step_by(5) {
             read(&mut memory, second, second).unwrap();
         }
