@@ -106,7 +106,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
     let entry = latest.add(
         "cinder",
         EntrySettings {
-            project: "cinder",
+            project: &cinder::PROJECT,
             engine: "sqlite",
             poll_interval: FOR_LONG,
             stale_after: FOR_LONG,

@@ -86,7 +86,7 @@ fn site() -> Site {
     let entry = latest.add(
         "cinder",
         EntrySettings {
-            project: "cinder",
+            project: &cinder::PROJECT,
             engine: "sqlite",
             poll_interval,
             stale_after: 365 * day,

@@ -142,7 +142,7 @@ fn follow(entry: &Entry, snapshot: &Snapshot) {
         took: Duration::ZERO,
         clock: ClockOffset::default(),
     });
-    let alone = RenderedSnapshot::new("cinder".into(), snapshot.clone(), sent);
+    let alone = RenderedSnapshot::new("cinder".into(), &cinder::PROJECT, snapshot.clone(), sent);
     assert_eq!(shown.text(), alone.text());
 }
 
@@ -171,7 +171,7 @@ pub fn run(story: &Story) {
     let entry = latest.add(
         "cinder",
         EntrySettings {
-            project: "cinder",
+            project: &cinder::PROJECT,
             engine: "sqlite",
             poll_interval: day,
             stale_after: day,

@@ -21,7 +21,7 @@ use crate::database::Target;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
-use crate::heartbeat::view::Listed;
+use crate::report::view::Listed;
 use crate::report::{csv, json, table};
 use crate::source::poller;
 
@@ -94,7 +94,8 @@ fn run(matches: &ArgMatches) -> Outcome {
     let observing = observe(&settings, Duration::from_secs(wait));
     let snapshot = block_on(0, NO_ANSWER, observing)?;
     let shown = |status: &ServiceStatus| choice.shows(status);
-    let sources = [Listed::read(Target::of(&settings).project.name, &snapshot)];
+    let project = Target::of(&settings).project;
+    let sources = [Listed::read(project.name, project, &snapshot)];
     match choice.format {
         OutputFormat::Table => {
             let table = table::table(&sources, shown) + &hint(&snapshot);

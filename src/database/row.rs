@@ -164,10 +164,10 @@ struct Decoder {
     table: &'static str,
     /// The program whose services have a backend.
     frozen_of: Option<&'static str>,
+    /// Whether an operator can disable a service.
+    can_be_disabled: bool,
     /// Number of facts.
     facts: usize,
-    /// Whether services can be disabled.
-    has_disabled: bool,
 }
 
 impl Decoder {
@@ -179,8 +179,8 @@ impl Decoder {
                 Role::Frozen(binary) => Some(binary),
                 _ => None,
             }),
+            can_be_disabled: project.services.column(Role::Disabled).is_some(),
             facts: project.info_labels().count(),
-            has_disabled: project.services.column(Role::Disabled).is_some(),
         }
     }
 
@@ -219,7 +219,7 @@ impl Decoder {
             id,
             report_count,
             updated_at,
-            disabled: self.has_disabled.then(|| disabled.unwrap_or(false)),
+            disabled: self.can_be_disabled.then(|| disabled.unwrap_or(false)),
             disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| cache.shared(text)),
             shown: optional(row.text(SHOWN)).map(|text| cache.shared(text)),
             facts: cache.reuse(id, &facts),

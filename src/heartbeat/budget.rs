@@ -18,12 +18,13 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Returns the budget that results from the rules and the options.
+    /// Returns the budget that results from the rule of the API and the options.
     pub(crate) fn of(rules: &Rules, intervals: &Intervals) -> Self {
-        let behind = intervals.service_down_time - intervals.report_interval;
+        let limit = rules.api.limit(intervals);
+        let behind = limit - intervals.report_interval;
         Self {
             behind: behind.max(TimeDelta::zero()),
-            ahead: (rules.api.sides == Sides::Both).then_some(intervals.service_down_time),
+            ahead: (rules.api.sides == Sides::Both).then_some(limit),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::project::rules::Rules;
 
 /// What decides whether a service of one binary is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// How old a heartbeat may be before the API lists the service as down.
     pub(crate) service_down_time: TimeDelta,
     /// How old a heartbeat may be before the scheduler avoids the service; `None` where no scheduler has a rule of its
@@ -28,7 +28,7 @@ impl Limits {
     /// Returns the limits that result from the rules and the options.
     pub(crate) fn of(rules: &Rules, intervals: &Intervals) -> Self {
         Self {
-            service_down_time: intervals.service_down_time,
+            service_down_time: rules.api.limit(intervals),
             scheduler_service_down_time: rules.scheduler.map(|rule| rule.limit(intervals)),
             report_interval: intervals.report_interval,
             budget: Budget::of(rules, intervals),

@@ -46,4 +46,3 @@ pub mod time;
 pub mod tracker;
 pub(crate) mod urgency;
 pub(crate) mod verdict;
-pub mod view;

@@ -26,7 +26,7 @@ pub struct Snapshot {
     /// The options behind the verdicts.
     pub intervals: Intervals,
     /// The limits of each binary that has a service.
-    pub limits: BTreeMap<Arc<str>, Limits>,
+    pub(crate) limits: BTreeMap<Arc<str>, Limits>,
     /// One status for each binary and host, sorted by binary, then host.
     pub services: Vec<ServiceStatus>,
     /// One status for each cluster, sorted by binary, then name.
@@ -36,7 +36,7 @@ pub struct Snapshot {
     /// Rows that could not be read, or not in full; sorted.
     pub rejected: Vec<Rejection>,
     /// Whose clock is off where most hosts share a skew, see [`reference::suspect`].
-    pub suspect: Option<Suspect>,
+    pub(crate) suspect: Option<Suspect>,
     /// Jump of the database's clock since the last reading, if any; positive is forward.
     pub clock_jump: Option<TimeDelta>,
     /// Jump of the database's clock since hosts last confirmed it, see [`Reference`].

@@ -59,8 +59,9 @@ impl State {
     /// Returns the reason for the state.
     pub(crate) fn reason(self) -> Option<Reason> {
         let reason = match self {
-            Self::Up | Self::Unknown => return None,
-            Self::ListedAsUp | Self::Stopped => Reason::Stopped,
+            // A service can be listed as up for several reasons.
+            Self::Up | Self::Unknown | Self::ListedAsUp => return None,
+            Self::Stopped => Reason::Stopped,
             Self::ForcedDown => Reason::ForcedDown,
             Self::ShutDown => Reason::ShutDown,
             Self::MarkedDown => Reason::MarkedDown,

@@ -169,8 +169,15 @@ pub(crate) type InfoLabel = (&'static str, fn(&Facts) -> Option<&str>);
 pub(crate) const SERVICE_INFO: Metric = Metric {
     name: "openstack_service_info",
     kind: Kind::Info,
-    labels: SERVICE_LABELS,
-    help: "Facts about the service.",
+    labels: &[
+        "database",
+        "binary",
+        "host",
+        "availability_zone",
+        "cluster_name",
+        "uuid",
+    ],
+    help: "Facts about the service; further labels depend on the project.",
 };
 
 /// The labels of [`SERVICE_INFO`] that every project has beyond those of all metrics; its own facts follow. An unknown
@@ -434,5 +441,12 @@ mod tests {
         assert_eq!(PROCESS_RESIDENT_MEMORY.unit(), Some("bytes"));
         assert_eq!(ROWS.unit(), None);
         assert_eq!(LAST_POLL.unit(), Some("seconds"));
+    }
+
+    #[test]
+    fn the_info_metric_has_the_labels_of_the_table() {
+        let labels: Vec<&str> = SERVICE_INFO_LABELS.iter().map(|(name, _)| *name).collect();
+        let (first, others) = SERVICE_INFO.labels.split_at(SERVICE_LABELS.len());
+        assert_eq!((first, others), (SERVICE_LABELS, &labels[..]));
     }
 }

@@ -21,10 +21,12 @@ pub(crate) const STANDSTILL: &str = "OpenStackHeartbeatStandstill";
 /// Returns the name of the runbook for a service, equal to the name of the alert; `None` if it needs no action.
 pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static str> {
     match Urgency::of(status) {
-        Urgency::Down => match status.observed.reason {
-            Some(Reason::ClockSkew) => Some("OpenStackServiceClockSkewed"),
-            _ => Some("OpenStackServiceDown"),
-        },
+        Urgency::Down | Urgency::ListedAsUp
+            if status.observed.reason == Some(Reason::ClockSkew) =>
+        {
+            Some("OpenStackServiceClockSkewed")
+        }
+        Urgency::Down => Some("OpenStackServiceDown"),
         Urgency::ListedAsUp => Some("OpenStackServiceStoppedUnseen"),
         Urgency::Warning if status.observed.reason == Some(Reason::MarkedDown) => {
             Some("OpenStackServiceMarkedDown")

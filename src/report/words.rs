@@ -78,7 +78,7 @@ pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
         (Some(Reason::ForcedDown), _) => Some("forced down"),
         (Some(Reason::SlowReports), _) => Some("slow reports"),
         (Some(Reason::NeverReported), _) => Some("never reported"),
-        (Some(_), _) => Some("reason not known yet"),
+        (Some(Reason::Undetermined), _) => Some("reason not known yet"),
         (None, Urgency::Warning) => Doubt::of(status).map(|doubt| match doubt {
             Doubt::SharedRow => "several writers",
             Doubt::Clock => "clock is off",

@@ -18,7 +18,8 @@ use crate::database::Target;
 use crate::error::chain;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
-use crate::heartbeat::view::Listed;
+use crate::project::Project;
+use crate::report::view::Listed;
 use crate::report::{json, table};
 use crate::source::{self, poller};
 
@@ -72,7 +73,7 @@ struct Screen {
     /// Whether a report replaces the one before it.
     is_live: bool,
     interval: Duration,
-    database: &'static str,
+    project: &'static Project,
     /// Warnings about the settings, not printed yet.
     warnings: Vec<String>,
     /// The latest report, as text.
@@ -86,7 +87,7 @@ impl Screen {
         Self {
             is_live: choice.format == OutputFormat::Table && is_erasable(&io::stdout()),
             interval: settings.poll_interval,
-            database: Target::of(settings).project.name,
+            project: Target::of(settings).project,
             warnings: settings.warnings.iter().map(warning).collect(),
             report: String::new(),
             printed: Vec::new(),
@@ -95,7 +96,7 @@ impl Screen {
 
     fn show(&mut self, choice: &Choice, snapshot: &Snapshot) -> io::Result<()> {
         let shown = |status: &ServiceStatus| choice.shows(status);
-        let sources = [Listed::read(self.database, snapshot)];
+        let sources = [Listed::read(self.project.name, self.project, snapshot)];
         self.report = match choice.format {
             OutputFormat::Json => json::services_line(&sources, shown),
             OutputFormat::Table | OutputFormat::Csv => {
