@@ -40,7 +40,8 @@ const GIVES: [(u64, &str, &str); 70] = [
     (9, "A", "+++-"),
     (10, "A", "++++"),
     // Services over time: down at the end, down before, never down.
-    (12, "A", "-++-"),
+    // Without a state at the end, what was down before is in the second group.
+    (12, "A", "-??-"),
     (12, "B", "----"),
     (12, "C", "+++-"),
     // The table.
