@@ -9,6 +9,7 @@ pub(crate) mod exporter;
 pub(crate) mod haproxy;
 pub(crate) mod http;
 pub(crate) mod openssl;
+pub(crate) mod openstack;
 pub(crate) mod pgbouncer;
 pub(crate) mod process;
 pub(crate) mod prometheus;
