@@ -8,9 +8,9 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::folder;
 use crate::support::prometheus::Prometheus;
 use crate::support::writer::{BINARY, Clock, Writer};
-use crate::support::folder;
 
 const SUCCESSFUL: &str = "openstack_heartbeat_config_last_reload_successful";
 const TIMESTAMP: &str = "openstack_heartbeat_config_last_reload_success_timestamp_seconds";

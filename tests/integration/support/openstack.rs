@@ -31,6 +31,8 @@ pub(crate) struct Service {
     pub(crate) host: String,
     pub(crate) status: String,
     pub(crate) state: String,
+    /// As Manila's API shows it.
+    pub(crate) updated_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +144,7 @@ impl Project {
                     "XXX" => "down".to_owned(),
                     other => panic!("state {other} in {text}"),
                 },
+                updated_at: None,
             }
         })
         .collect()

@@ -32,6 +32,14 @@ impl Process {
         server::signal(self.child.id(), signal);
     }
 
+    /// Sends a signal to the process and to its workers.
+    pub(crate) fn signal_all(&self, signal: &str) {
+        self.signal(signal);
+        for worker in self.workers() {
+            server::signal(worker, signal);
+        }
+    }
+
     /// Returns the processes that the threads of this one have started.
     fn workers(&self) -> Vec<u32> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
