@@ -34,7 +34,7 @@ pub(super) const ENTRY: Entry = Entry {
     examples: &[
         (
             "List all services, with reasons for those that are down",
-            "services --cinder.config-file cinder.conf",
+            "services --project cinder=cinder.conf",
         ),
         (
             "Watch the services that are down",
@@ -67,7 +67,7 @@ fn describe(command: Command) -> Command {
         .arg(wait.value_parser(value_parser!(u64).range(..=3600)))
         .arg(watch.conflicts_with("wait"))
         .args(flags::used(&[
-            "cinder.",
+            "project",
             "database.",
             "poll.interval",
             "skew.",

@@ -8,8 +8,7 @@ use tokio::runtime::Builder;
 use super::flags;
 use super::outcome::{Failure, WRONG, failure, invalid, warning, write_stderr};
 use crate::config::settings::Settings;
-use crate::database::Target;
-use crate::source::Source;
+use crate::source::{PollSettings, Source};
 use crate::web::access::Access;
 
 /// Loads the settings from the flags and every other source.
@@ -31,8 +30,7 @@ pub(super) fn access(settings: &Settings) -> Result<Access, Failure> {
 
 /// Returns the database of the settings, not connected yet.
 pub(super) fn source(settings: &Settings) -> Source {
-    let target = Target::of(settings);
-    Source::new(target, settings.intervals, settings.tolerances)
+    Source::new(PollSettings::of(&settings.sources[0]))
 }
 
 /// Runs a future to completion on `threads` worker threads; on the current thread if 0.

@@ -53,7 +53,7 @@ impl Configuration {
             load,
             access,
             started: settings.clone(),
-            longest_poll: watch::Sender::new(PollSettings::of(&settings).longest_poll()),
+            longest_poll: watch::Sender::new(PollSettings::of(&settings.sources[0]).longest_poll()),
             current: settings,
             poller,
             latest,
@@ -113,7 +113,7 @@ impl Configuration {
         let Ok(Ok(settings)) = tokio::task::spawn_blocking(move || load()).await else {
             return false;
         };
-        Target::of(&settings) != Target::of(&self.current)
+        Target::of(&settings.sources[0]) != Target::of(&self.current.sources[0])
     }
 
     async fn reload(&mut self) -> ReloadOutcome {
@@ -157,8 +157,8 @@ impl Configuration {
             warn!("{warning}");
         }
         logging::set_level(settings.log.level);
-        let poll_settings = PollSettings::of(&settings);
-        if poll_settings != PollSettings::of(&self.current) {
+        let poll_settings = PollSettings::of(&settings.sources[0]);
+        if poll_settings != PollSettings::of(&self.current.sources[0]) {
             self.longest_poll.send_replace(poll_settings.longest_poll());
             let (done, is_done) = oneshot::channel();
             let request = Reconfigure {

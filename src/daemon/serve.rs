@@ -99,7 +99,7 @@ pub(crate) async fn run(
     let (stop, stopping) = watch::channel(false);
 
     announce(&settings, &listeners)?;
-    let poll_settings = PollSettings::of(&settings);
+    let poll_settings = PollSettings::of(&settings.sources[0]);
     let latest = Arc::new(latest(&poll_settings)?);
     let access = Arc::new(access);
     let shown = latest.clone();
@@ -168,7 +168,6 @@ fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error>
     for listener in listeners {
         info!(
             address = %listener.local_addr()?,
-            database = %settings.url.redacted(),
             version = env!("CARGO_PKG_VERSION"),
             "listening"
         );

@@ -4,11 +4,18 @@
 //! [`liveness`](crate::heartbeat::liveness).
 
 use super::Project;
+use super::options::{Options, Seconds};
 use super::table::{Column, ColumnKind, Table};
 
 /// Cinder's `services` and `clusters`.
 pub static PROJECT: Project = Project {
     name: "cinder",
+    options: Options {
+        file: "/etc/cinder/cinder.conf",
+        service_down_time: Seconds::new("service_down_time", 60),
+        report_interval: Seconds::new("report_interval", 10),
+        database: "database",
+    },
     services: Table {
         name: "services",
         deleted: "deleted",

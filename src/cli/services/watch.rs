@@ -37,7 +37,7 @@ pub(super) async fn run(settings: &Settings, choice: &Choice) -> Outcome {
     let mut screen = Screen::new(settings, choice);
     let mut code = ExitCode::from(NO_ANSWER);
     loop {
-        let next = Instant::now() + poller::dithered(settings.poll_interval);
+        let next = Instant::now() + poller::dithered(settings.sources[0].polls.interval);
         let polled = tokio::select! {
             polled = source.poll() => polled,
             () = &mut ended => break,
@@ -82,7 +82,7 @@ impl Screen {
     fn new(settings: &Settings, choice: &Choice) -> Self {
         Self {
             is_live: choice.format == OutputFormat::Table && is_erasable(&io::stdout()),
-            interval: settings.poll_interval,
+            interval: settings.sources[0].polls.interval,
             warnings: settings.warnings.iter().map(warning).collect(),
             report: String::new(),
             printed: Vec::new(),
