@@ -19,7 +19,7 @@ use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, H
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::project::cinder;
 use openstack_heartbeat_exporter::publish::exposition::Format;
-use openstack_heartbeat_exporter::publish::latest::Latest;
+use openstack_heartbeat_exporter::publish::latest::{EntrySettings, Latest};
 use openstack_heartbeat_exporter::publish::rendered::Encoding;
 use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
 use openstack_heartbeat_exporter::source::Poll;
@@ -101,9 +101,18 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
         service_down_time: TimeDelta::seconds(60),
         report_interval: TimeDelta::seconds(2 * POLL_INTERVAL),
     };
-    let telemetry = Telemetry::new("cinder", &intervals, FOR_LONG, Duration::ZERO)
-        .expect("the metrics are registered");
-    let latest = Latest::new(telemetry, FOR_LONG, FOR_LONG);
+    let telemetry = Telemetry::new(Duration::ZERO).expect("the metrics are registered");
+    let latest = Latest::new(telemetry);
+    let entry = latest.add(
+        "cinder",
+        EntrySettings {
+            project: "cinder",
+            engine: "sqlite",
+            poll_interval: FOR_LONG,
+            stale_after: FOR_LONG,
+            longest_poll: FOR_LONG,
+        },
+    );
     if let Some(encoding) = encoding {
         latest.ask(Format::OpenMetrics, encoding);
     }
@@ -118,7 +127,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
     for poll in 0..80 + i64::try_from(polls).unwrap_or_default() {
         let snapshot = observe(&mut tracker, &mut rows, poll);
         match encoding {
-            Some(_) => drop(latest.show(Poll {
+            Some(_) => drop(entry.show(Poll {
                 snapshot,
                 sent: axis::now(),
                 took: Duration::ZERO,

@@ -286,8 +286,9 @@ fn is_right(moment: &Moment, process: &Process) -> bool {
             !moment.up && (moment.truth > DOWN || !silent && moment.truth < -1.0)
         }
         Some(Reason::SlowReports) => !moment.up && slow && silent && !stopped,
-        Some(Reason::NeverReported) => false,
         Some(Reason::Undetermined) => !moment.up,
+        // Every process has reported, and nothing else says that it is down.
+        Some(_) => false,
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 use openstack_heartbeat_exporter::config::flags::Flags;
 use openstack_heartbeat_exporter::config::settings::Settings;
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
-use openstack_heartbeat_exporter::publish::exposition::Format;
+use openstack_heartbeat_exporter::heartbeat::view::{Listed, ListedService};
 use openstack_heartbeat_exporter::publish::rendered::RenderedSnapshot;
 use openstack_heartbeat_exporter::report::{csv, json, table};
 use openstack_heartbeat_exporter::source::axis;
@@ -76,17 +76,15 @@ pub fn assert_hidden(text: &str) {
     assert!(!text.contains(PASSWORD), "the password is shown: {text}");
 }
 
-/// Renders a snapshot in both metrics formats, and asserts the invariants of samples and skews.
+/// Renders a snapshot, and asserts the invariants of samples and skews.
 pub fn expose(snapshot: &Snapshot) {
-    let rendered = RenderedSnapshot::new(snapshot.clone(), axis::now());
-    for format in Format::ALL {
-        let page = rendered.text(format).concat();
-        let page = std::str::from_utf8(&page).expect("it is text");
-        for line in page.lines().filter(|line| !line.starts_with('#')) {
-            let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
-            assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
-            assert!(series.ends_with('}') || !series.contains('{'), "{line}");
-        }
+    let rendered = RenderedSnapshot::new("cinder".into(), snapshot.clone(), axis::now());
+    let page = rendered.text().concat();
+    let page = std::str::from_utf8(&page).expect("it is text");
+    for line in page.lines() {
+        let (series, value) = line.rsplit_once(' ').expect("a sample has a value");
+        assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
+        assert!(series.ends_with('}'), "{line}");
     }
     for status in &snapshot.services {
         if let Some(skew) = status.observed.clock_skew
@@ -104,12 +102,18 @@ pub fn expose(snapshot: &Snapshot) {
 
 /// Lists a snapshot's services in every format, and asserts that the JSON is valid.
 pub fn list(snapshot: &Snapshot) {
+    let source = Listed::read("cinder", snapshot);
     for status in &snapshot.services {
-        let detail = json::service(status, None, snapshot);
+        let service = ListedService {
+            database: source.database,
+            status,
+            snapshot,
+        };
+        let detail = json::service(&source, service, None);
         serde_json::from_str::<IgnoredAny>(&detail).expect("it is JSON");
     }
-    let list = json::services(snapshot, |_| true);
+    let list = json::services(&[source], |_| true);
     serde_json::from_str::<IgnoredAny>(&list).expect("it is JSON");
-    assert!(!csv::services(snapshot, |_| true).is_empty());
-    assert!(!table::table(snapshot, |_| true).is_empty());
+    assert!(!csv::services(&[source], |_| true).is_empty());
+    assert!(!table::table(&[source], |_| true).is_empty());
 }

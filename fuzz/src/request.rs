@@ -14,7 +14,7 @@ use openstack_heartbeat_exporter::heartbeat::service::{Facts, Reading, Service, 
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
-use openstack_heartbeat_exporter::publish::latest::Latest;
+use openstack_heartbeat_exporter::publish::latest::{EntrySettings, Latest};
 use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
 use openstack_heartbeat_exporter::source::Poll;
 use openstack_heartbeat_exporter::source::axis;
@@ -77,10 +77,19 @@ fn site() -> Site {
         Tracker::new(intervals, tolerances).observe(reading, read, ClockOffset::default());
     let poll_interval = Duration::from_secs(5);
     let day = Duration::from_secs(86_400);
-    let telemetry = Telemetry::new("cinder", &intervals, poll_interval, Duration::ZERO)
-        .expect("the metrics are registered");
-    let latest = Latest::new(telemetry, 365 * day, poll_interval);
-    latest.show(Poll {
+    let telemetry = Telemetry::new(Duration::ZERO).expect("the metrics are registered");
+    let latest = Latest::new(telemetry);
+    let entry = latest.add(
+        "cinder",
+        EntrySettings {
+            project: "cinder",
+            engine: "sqlite",
+            poll_interval,
+            stale_after: 365 * day,
+            longest_poll: day,
+        },
+    );
+    entry.show(Poll {
         snapshot,
         sent: axis::now(),
         took: Duration::ZERO,

@@ -15,7 +15,7 @@ use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::publish::exposition::Format;
-use openstack_heartbeat_exporter::publish::latest::Latest;
+use openstack_heartbeat_exporter::publish::latest::{Entry, EntrySettings, Latest};
 use openstack_heartbeat_exporter::publish::rendered::{Encoding, RenderedSnapshot};
 use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
 use openstack_heartbeat_exporter::source::axis;
@@ -92,7 +92,7 @@ impl Poll {
                 id: row.id.into(),
                 report_count: row.report_count,
                 updated_at: row.updated_at.stamp(now),
-                disabled: row.disabled,
+                disabled: Some(row.disabled),
                 disabled_reason: row.disabled_reason.as_deref().map(Into::into),
                 facts: Arc::new(Facts {
                     binary: row.binary.as_str().into(),
@@ -132,17 +132,16 @@ impl Poll {
 }
 
 /// Asserts that a snapshot renders the same after others as on its own.
-fn follow(latest: &Latest, snapshot: &Snapshot) {
+fn follow(entry: &Entry, snapshot: &Snapshot) {
     let sent = axis::now();
-    let shown = latest.show(openstack_heartbeat_exporter::source::Poll {
+    let shown = entry.show(openstack_heartbeat_exporter::source::Poll {
         snapshot: snapshot.clone(),
         sent,
         took: Duration::ZERO,
         clock: ClockOffset::default(),
     });
-    let format = Format::OpenMetrics;
-    let alone = RenderedSnapshot::new(snapshot.clone(), sent);
-    assert_eq!(shown.text(format), alone.text(format));
+    let alone = RenderedSnapshot::new("cinder".into(), snapshot.clone(), sent);
+    assert_eq!(shown.text(), alone.text());
 }
 
 /// Runs a sequence of polls.
@@ -165,9 +164,18 @@ pub fn run(story: &Story) {
     let quantum = quanta[usize::from(story.quantum) % quanta.len()];
     let mut tracker = Tracker::new(intervals, tolerances);
     let day = Duration::from_secs(86_400);
-    let telemetry = Telemetry::new("cinder", &intervals, day, Duration::ZERO)
-        .expect("the metrics are registered");
-    let latest = Latest::new(telemetry, day, day);
+    let telemetry = Telemetry::new(Duration::ZERO).expect("the metrics are registered");
+    let latest = Latest::new(telemetry);
+    let entry = latest.add(
+        "cinder",
+        EntrySettings {
+            project: "cinder",
+            engine: "sqlite",
+            poll_interval: day,
+            stale_after: day,
+            longest_poll: day,
+        },
+    );
     latest.ask(Format::OpenMetrics, Encoding::Identity);
     let mut last = None;
     let mut at = TimeDelta::zero();
@@ -186,7 +194,7 @@ pub fn run(story: &Story) {
         };
         let snapshot = tracker.observe(poll.reading(clock, quantum), read, ClockOffset::default());
         expose(&snapshot);
-        follow(&latest, &snapshot);
+        follow(&entry, &snapshot);
         last = Some(snapshot);
     }
     if let Some(last) = last {

@@ -20,6 +20,7 @@ use crate::daemon::logging;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
+use crate::heartbeat::view::Listed;
 use crate::report::{csv, json, table};
 use crate::source::poller;
 
@@ -92,13 +93,14 @@ fn run(matches: &ArgMatches) -> Outcome {
     let observing = observe(&settings, Duration::from_secs(wait));
     let snapshot = block_on(0, NO_ANSWER, observing)?;
     let shown = |status: &ServiceStatus| choice.shows(status);
+    let sources = [Listed::read(&settings.sources[0].name, &snapshot)];
     match choice.format {
         OutputFormat::Table => {
-            let table = table::table(&snapshot, shown) + &hint(&snapshot);
+            let table = table::table(&sources, shown) + &hint(&snapshot);
             write_coloured(&table, NO_ANSWER)
         }
-        OutputFormat::Json => write(json::services(&snapshot, shown), NO_ANSWER),
-        OutputFormat::Csv => write(csv::services(&snapshot, shown), NO_ANSWER),
+        OutputFormat::Json => write(json::services(&sources, shown), NO_ANSWER),
+        OutputFormat::Csv => write(csv::services(&sources, shown), NO_ANSWER),
     }?;
     for warning in table_warnings(&snapshot) {
         write_stderr(&warning);
@@ -136,6 +138,8 @@ fn hint(snapshot: &Snapshot) -> String {
     if verdict::unexplained(snapshot) == 0 {
         return String::new();
     }
-    let wait = snapshot.intervals.service_down_time.num_seconds() + 15;
+    let limits = snapshot.limits.values();
+    let limit = limits.map(|limits| limits.service_down_time).max();
+    let wait = limit.unwrap_or_default().num_seconds() + 15;
     format!("\nSome reasons are not known yet; wait longer with --wait {wait}.\n")
 }

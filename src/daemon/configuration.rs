@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::Signal;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::{logging, systemd};
@@ -35,8 +35,6 @@ pub(crate) struct Configuration {
     current: Arc<Settings>,
     poller: mpsc::Sender<Reconfigure>,
     latest: Arc<Latest>,
-    /// The longest time that the watchdog waits for a poll.
-    longest_poll: watch::Sender<Duration>,
 }
 
 impl Configuration {
@@ -53,16 +51,10 @@ impl Configuration {
             load,
             access,
             started: settings.clone(),
-            longest_poll: watch::Sender::new(PollSettings::of(&settings.sources[0]).longest_poll()),
             current: settings,
             poller,
             latest,
         }
-    }
-
-    /// Returns the longest time that a poll may take with the active configuration.
-    pub(crate) fn longest_poll(&self) -> watch::Receiver<Duration> {
-        self.longest_poll.subscribe()
     }
 
     /// Reloads on each signal and each request, until both sources are closed.
@@ -104,8 +96,12 @@ impl Configuration {
     ///
     /// A rotated password may reach this machine later than the database.
     async fn is_login_outdated(&self) -> bool {
-        let outage = self.latest.view().outage;
-        if outage.is_none_or(|outage| outage.class != Class::Auth) {
+        let mut outages = self
+            .latest
+            .views()
+            .into_iter()
+            .filter_map(|view| view.outage);
+        if !outages.any(|outage| outage.class == Class::Auth) {
             return false;
         }
         let load = self.load.clone();
@@ -159,7 +155,6 @@ impl Configuration {
         logging::set_level(settings.log.level);
         let poll_settings = PollSettings::of(&settings.sources[0]);
         if poll_settings != PollSettings::of(&self.current.sources[0]) {
-            self.longest_poll.send_replace(poll_settings.longest_poll());
             let (done, is_done) = oneshot::channel();
             let request = Reconfigure {
                 settings: poll_settings,

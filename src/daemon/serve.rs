@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::TcpListener;
@@ -15,12 +14,10 @@ use super::systemd::{self, socket};
 use super::watchdog;
 use crate::config::listen_address::{Listen, ListenAddress};
 use crate::config::settings::Settings;
-use crate::heartbeat::failure::Class;
-use crate::heartbeat::snapshot::Snapshot;
-use crate::publish::latest::Latest;
+use crate::publish::latest::{EntrySettings, Latest};
 use crate::publish::telemetry::{ConfigPart, Telemetry};
-use crate::source::poller::{Poller, Sink};
-use crate::source::{Poll, PollSettings};
+use crate::source::PollSettings;
+use crate::source::poller::Poller;
 use crate::web::access::Access;
 use crate::web::handshake::HandshakePool;
 use crate::web::reload::Reload;
@@ -100,7 +97,8 @@ pub(crate) async fn run(
 
     announce(&settings, &listeners)?;
     let poll_settings = PollSettings::of(&settings.sources[0]);
-    let latest = Arc::new(latest(&poll_settings)?);
+    let latest = Arc::new(Latest::new(Telemetry::new(configuration::now())?));
+    let entry = latest.add(&poll_settings.name, EntrySettings::of(&poll_settings));
     let access = Arc::new(access);
     let shown = latest.clone();
     let report = move |successful| {
@@ -122,12 +120,11 @@ pub(crate) async fn run(
     let (reconfigure, reconfigurations) = mpsc::channel(1);
     let configuration = Configuration::new(load, access, settings, reconfigure, latest.clone());
     let keep_alive = sd_notify::watchdog_enabled();
-    let longest_poll = configuration.longest_poll();
-    let poller = Poller::new(poll_settings, latest.clone());
+    let poller = Poller::new(poll_settings, entry);
     let mut polling = tokio::spawn(poller.run(reconfigurations, stopping.clone()));
     let mut serving = tokio::spawn(server::run(listeners, site, stopping));
     let mut reloading = tokio::spawn(configuration.run(hangup, requests));
-    let report = watchdog::report(latest, longest_poll, keep_alive, systemd::notify);
+    let report = watchdog::report(latest, keep_alive, systemd::notify);
     let reporting = tokio::spawn(report);
     systemd::ready();
 
@@ -148,18 +145,6 @@ pub(crate) async fn run(
     serving.await.map_err(|_| Error::Ended("serving"))
 }
 
-/// Returns the published state before the first poll.
-fn latest(settings: &PollSettings) -> Result<Latest, prometheus::Error> {
-    let telemetry = Telemetry::new(
-        settings.target.project.name,
-        &settings.intervals,
-        settings.poll_interval,
-        configuration::now(),
-    )?;
-    let (stale_after, interval) = (settings.stale_after, settings.poll_interval);
-    Ok(Latest::new(telemetry, stale_after, interval))
-}
-
 /// Logs the warnings about the settings, and the addresses.
 fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error> {
     for warning in &settings.warnings {
@@ -173,24 +158,4 @@ fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error>
         );
     }
     Ok(())
-}
-
-impl Sink for Latest {
-    fn succeeded(&self, poll: Poll) -> Arc<Snapshot> {
-        self.show(poll).snapshot.clone()
-    }
-
-    fn failed(&self, class: Class, took: Duration) {
-        self.fail(class, took);
-    }
-
-    fn lost(&self) {
-        Self::lost(self);
-    }
-
-    fn reconfigured(&self, settings: &PollSettings) {
-        self.reconfigure(settings.stale_after, settings.poll_interval);
-        self.telemetry()
-            .configured(&settings.intervals, settings.poll_interval);
-    }
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 use tracing::error;
 
 use crate::heartbeat::view::View;
@@ -16,11 +15,10 @@ use crate::report::condition::{self, Condition, Counts};
 
 /// Reports the status after each poll, and a keep-alive twice per `limit`, systemd's watchdog timeout.
 ///
-/// The keep-alive proves that the runtime runs this task. It is sent only if a poll ended, successfully or not, within
-/// `longest_poll`; a longer time means that the poller hangs.
+/// The keep-alive proves that the runtime runs this task. It is sent only while no poller
+/// [hangs](Latest::overdue).
 pub(crate) async fn report(
     latest: Arc<Latest>,
-    longest_poll: watch::Receiver<Duration>,
     limit: Option<Duration>,
     notify: impl Fn(&[NotifyState]),
 ) {
@@ -31,7 +29,6 @@ pub(crate) async fn report(
         ticks
     });
     let mut polls = latest.polls();
-    let mut last_poll = Instant::now();
     let mut hangs = false;
     loop {
         let tick = async {
@@ -45,34 +42,42 @@ pub(crate) async fn report(
                 if changed.is_err() {
                     return;
                 }
-                last_poll = Instant::now();
                 let is_loaded = latest.telemetry().is_config_loaded();
-                let status = status(&latest.view(), is_loaded);
+                let status = status(&latest.views(), is_loaded);
                 notify(&[NotifyState::Status(&status)]);
             }
             _ = tick => {
-                let is_overdue = last_poll.elapsed() > *longest_poll.borrow();
-                if !is_overdue {
-                    notify(&[NotifyState::Watchdog]);
-                } else if !hangs {
-                    error!("no poll ended in time; systemd's watchdog will restart the exporter");
+                let overdue = latest.overdue();
+                match &overdue {
+                    None => notify(&[NotifyState::Watchdog]),
+                    Some(database) if !hangs => {
+                        error!(
+                            database = &**database,
+                            "no poll ended in time; systemd's watchdog will restart the exporter"
+                        );
+                    }
+                    Some(_) => {}
                 }
-                hangs = is_overdue;
+                hangs = overdue.is_some();
             }
         }
     }
 }
 
-/// Returns one line about the services, the database and the configuration, in the words of the status page.
-fn status(view: &View, is_config_loaded: bool) -> String {
-    let snapshot = view.snapshot.as_deref();
-    let counts = snapshot.map(Counts::of);
-    let mut line = format!("{}.", Condition::of(counts.as_ref(), view).headline);
-    if let Some(snapshot) = snapshot {
+/// Returns one line about the services, the databases and the configuration, in the words of the status page.
+fn status(views: &[View], is_config_loaded: bool) -> String {
+    let mut line = format!(
+        "{}.",
+        Condition::of(Counts::shown(views).as_ref(), views).headline
+    );
+    // The database that was read longest ago, by its own clock.
+    let shown = views.iter().filter(|view| view.snapshot.is_some());
+    let oldest = shown.max_by_key(|view| view.age);
+    if let Some(snapshot) = oldest.and_then(|view| view.snapshot.as_ref()) {
         let read_at = snapshot.now.0.format("%H:%M:%S");
         let _ = write!(line, " Read at {read_at} UTC.");
     }
-    if let Some(trouble) = condition::trouble(view) {
+    for trouble in condition::troubles(views) {
         line.push(' ');
         line.push_str(&trouble.text);
     }
@@ -88,29 +93,37 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::failure::Class;
+    use crate::publish::latest::EntrySettings;
 
     #[tokio::test(start_paused = true)]
     async fn the_status_contains_the_last_poll_and_every_failure() {
-        let latest = Latest::fixture();
-        let line = status(&latest.view(), true);
+        let (latest, entry) = Latest::fixture();
+        let line = status(&latest.views(), true);
         assert!(!line.contains("UTC"), "{line}");
 
-        let snapshot = latest.show_one().snapshot.clone();
+        let snapshot = entry.show_one().snapshot.clone();
         let read_at = snapshot.now.0.format("%H:%M:%S UTC.").to_string();
-        let line = status(&latest.view(), true);
+        let line = status(&latest.views(), true);
         assert!(line.ends_with(&read_at), "{line}");
 
-        latest.fail(Class::Auth, Duration::ZERO);
-        let trouble = condition::trouble(&latest.view()).unwrap();
-        let line = status(&latest.view(), false);
-        assert!(line.contains(&trouble.text), "{line}");
-        assert!(!line.ends_with(&trouble.text), "{line}");
+        entry.fail(Class::Auth, Duration::ZERO);
+        let other = latest.add("manila", EntrySettings::fixture());
+        other.fail(Class::Connect, Duration::ZERO);
+        let line = status(&latest.views(), false);
+        let troubles = condition::troubles(&latest.views());
+        assert_eq!(troubles.len(), 2);
+        for trouble in troubles {
+            assert!(line.contains(&trouble.text), "{line}");
+        }
+        assert!(line.contains("cinder: The database"), "{line}");
+        assert!(line.ends_with("stays active."), "{line}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_watchdog_is_not_notified_while_no_poll_ends() {
-        let latest = Arc::new(Latest::fixture());
-        let (_, longest_poll) = watch::channel(Duration::from_secs(45));
+    async fn the_watchdog_is_not_notified_while_no_poll_of_a_source_ends() {
+        let (latest, entry) = Latest::fixture();
+        let latest = Arc::new(latest);
+        let other = latest.add("manila", EntrySettings::fixture());
         let states = Arc::new(Mutex::new(Vec::new()));
         let sent = states.clone();
         let notify = move |new: &[NotifyState]| sent.lock().unwrap().push(new[0].to_string());
@@ -120,13 +133,18 @@ mod tests {
             states.iter().filter(|state| *state == "WATCHDOG=1").count()
         };
         let limit = Some(Duration::from_secs(20));
-        let report = tokio::spawn(report(latest.clone(), longest_poll, limit, notify));
-        // At 0, 10, 20, 30 and 40 s.
+        let report = tokio::spawn(report(latest.clone(), limit, notify));
+        // At 0, 10, 20, 30 and 40 s; the longest poll takes 45 s.
         assert_eq!(notifications(49).await, 5);
-        assert_eq!(notifications(100).await, 0);
-        latest.fail(Class::Timeout, Duration::ZERO);
-        // At 150 s.
+        assert_eq!(notifications(50).await, 0);
+        entry.fail(Class::Timeout, Duration::ZERO);
+        assert_eq!(notifications(20).await, 0);
+        other.fail(Class::Timeout, Duration::ZERO);
+        // At 120 s.
         assert_eq!(notifications(10).await, 1);
+        // At 130 s and 140 s.
+        latest.remove("cinder");
+        assert_eq!(notifications(20).await, 2);
         report.abort();
     }
 }

@@ -190,7 +190,7 @@ fn service(
         id,
         report_count,
         updated_at,
-        disabled: disabled.unwrap_or(false),
+        disabled: Some(disabled.unwrap_or(false)),
         disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| cache.shared(text)),
         facts: cache.reuse(id, &facts),
     })

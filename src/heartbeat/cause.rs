@@ -18,10 +18,16 @@ named! {
         ClockSkew = "clock_skew",
         /// The heartbeats stopped: the process died, hangs or lost the database, or its driver is not initialised.
         Stopped = "stopped",
+        /// The service said goodbye: somebody shut it down.
+        ShutDown = "shut_down",
+        /// The stored state says down, though the service reports on time.
+        MarkedDown = "marked_down",
         /// The service reports less often than `service_down_time` requires.
         SlowReports = "slow_reports",
         /// The service has a row but never wrote a heartbeat.
         NeverReported = "never_reported",
+        /// An operator forced it down.
+        ForcedDown = "forced_down",
         /// More reads are needed.
         Undetermined = "undetermined",
     }
@@ -232,7 +238,7 @@ mod tests {
     #[test]
     fn every_reason_has_its_label() {
         let labels = Reason::ALL.map(Reason::as_str).join(" ");
-        let expected = "clock_skew stopped slow_reports never_reported undetermined";
+        let expected = "clock_skew stopped shut_down marked_down slow_reports never_reported forced_down undetermined";
         assert_eq!(labels, expected);
     }
 }

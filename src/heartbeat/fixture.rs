@@ -39,6 +39,7 @@ pub(crate) fn service(binary: &str, host: &str) -> Service {
     Service {
         id: 1,
         report_count: 7,
+        disabled: Some(false),
         facts: Arc::new(Facts {
             binary: binary.into(),
             host: host.into(),

@@ -169,7 +169,7 @@ mod tests {
     fn a_disabled_or_frozen_service_gets_the_same_verdict() {
         let row = fixture::stamped(Stamp::At(before_now(5_000_000)));
         let mut row = fixture::with(row, |facts| facts.frozen = Some(true));
-        row.disabled = true;
+        row.disabled = Some(true);
         check(&row, &INTERVALS, Some(true), Some(true));
     }
 

@@ -32,6 +32,7 @@ pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod history;
+pub(crate) mod limits;
 pub mod liveness;
 pub(crate) mod reference;
 pub mod service;
@@ -44,4 +45,4 @@ pub mod time;
 pub mod tracker;
 pub(crate) mod urgency;
 pub(crate) mod verdict;
-pub(crate) mod view;
+pub mod view;

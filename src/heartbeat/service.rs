@@ -47,8 +47,8 @@ pub struct Service {
     pub report_count: i64,
     /// Time of the last write by a service, which is usually, but not always, a heartbeat.
     pub updated_at: Stamp,
-    /// Whether an operator disabled the service; NULL means no. It never affects a verdict.
-    pub disabled: bool,
+    /// Whether an operator disabled the service; `None` where services cannot be disabled. It never affects a verdict.
+    pub disabled: Option<bool>,
     /// The operator's reason for disabling the service.
     pub disabled_reason: Option<Arc<str>>,
     /// The other columns. While they do not change, polls share one value, which is cheap to keep, compare and copy.
@@ -98,6 +98,11 @@ impl Service {
             Stamp::Never => self.facts.created_at,
             stamp => stamp,
         }
+    }
+
+    /// Returns whether an operator disabled the service.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled == Some(true)
     }
 
     /// Returns whether the row shows a heartbeat: a start stamps it without one.

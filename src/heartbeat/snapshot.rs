@@ -2,10 +2,12 @@
 //!
 //! A published snapshot is never changed. Each poll creates a new one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::limits::Limits;
 use super::liveness::{self, Intervals};
 use super::reference::{self, Reference, Suspect};
 use super::service::{Cluster, Defect, Rejection, Service, Stamp};
@@ -19,6 +21,8 @@ pub struct Snapshot {
     pub now: DatabaseTime,
     /// The options behind the verdicts.
     pub intervals: Intervals,
+    /// The limits of each binary that has a service.
+    pub limits: BTreeMap<Arc<str>, Limits>,
     /// One status for each binary and host, sorted by binary, then host.
     pub services: Vec<ServiceStatus>,
     /// One status for each cluster, sorted by binary, then name.
@@ -56,6 +60,7 @@ impl Snapshot {
         Self {
             now: reference.now,
             intervals,
+            limits: Limits::by_binary(&services, &intervals),
             rows: rows.count,
             suspect: reference::suspect(&services, reference.offset),
             clock_jump: reference.jump,
@@ -65,6 +70,12 @@ impl Snapshot {
             services,
             rejected: rows.rejected,
         }
+    }
+
+    /// Returns the limits of a binary.
+    pub(crate) fn limits_of(&self, binary: &str) -> Limits {
+        let limits = self.limits.get(binary).copied();
+        limits.unwrap_or_else(|| Limits::of(&self.intervals))
     }
 
     /// Returns the number of services that are not shown because their rows are unreadable.

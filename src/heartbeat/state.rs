@@ -4,8 +4,7 @@ use super::cause::Reason;
 use super::status::ServiceStatus;
 
 named! {
-    /// The state of a service in one snapshot, ordered from good to bad, with its name in the JSON. The history keeps the
-    /// worst state of each minute.
+    /// The state of a service in one snapshot, ordered from good to bad. The history keeps the worst state of each minute.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub enum State {
         /// Listed as up, and nothing proves otherwise.
@@ -14,6 +13,12 @@ named! {
         Unknown = "unknown",
         /// Down, but listed as up: a [`Reason`] holds, and a clock that is ahead hides the stop.
         ListedAsUp = "unseen",
+        /// Down, see [`Reason::ForcedDown`].
+        ForcedDown = Reason::ForcedDown.as_str(),
+        /// Down, see [`Reason::ShutDown`].
+        ShutDown = Reason::ShutDown.as_str(),
+        /// Down, see [`Reason::MarkedDown`].
+        MarkedDown = Reason::MarkedDown.as_str(),
         /// Down; more reads are needed to find the reason.
         Undetermined = Reason::Undetermined.as_str(),
         /// Down, see [`Reason::NeverReported`].
@@ -31,6 +36,10 @@ impl State {
     /// Returns the state of a service, whether or not an operator disabled it.
     pub(crate) fn of(status: &ServiceStatus) -> Self {
         match (status.up, status.observed.reason) {
+            // The verdict may lag behind what somebody did.
+            (_, Some(Reason::ForcedDown)) => Self::ForcedDown,
+            (_, Some(Reason::ShutDown)) => Self::ShutDown,
+            (_, Some(Reason::MarkedDown)) => Self::MarkedDown,
             (Some(true), None) => Self::Up,
             (Some(true), Some(_)) => Self::ListedAsUp,
             (None, _) => Self::Unknown,
@@ -42,9 +51,30 @@ impl State {
         }
     }
 
-    /// Returns whether the API lists the service as down.
+    /// Returns whether the service is down, and the API lists it so or will.
     pub(crate) fn is_down(self) -> bool {
-        self >= Self::Undetermined
+        self >= Self::ForcedDown
+    }
+
+    /// Returns the reason for the state.
+    pub(crate) fn reason(self) -> Option<Reason> {
+        let reason = match self {
+            Self::Up | Self::Unknown => return None,
+            Self::ListedAsUp | Self::Stopped => Reason::Stopped,
+            Self::ForcedDown => Reason::ForcedDown,
+            Self::ShutDown => Reason::ShutDown,
+            Self::MarkedDown => Reason::MarkedDown,
+            Self::Undetermined => Reason::Undetermined,
+            Self::NeverReported => Reason::NeverReported,
+            Self::SlowReports => Reason::SlowReports,
+            Self::ClockSkew => Reason::ClockSkew,
+        };
+        Some(reason)
+    }
+
+    /// Returns whether somebody took the service down, or marked it as down. That is shown, and is not urgent.
+    pub(crate) fn is_taken_down(self) -> bool {
+        matches!(self, Self::ForcedDown | Self::ShutDown | Self::MarkedDown)
     }
 
     /// Returns whether this state continues the one before: equal, or both down.

@@ -531,7 +531,7 @@ mod tests {
     #[test]
     fn freezing_a_service_is_a_foreign_write_and_disabling_it_is_not() {
         type Change = fn(&mut Service);
-        let disable: Change = |service| service.disabled = true;
+        let disable: Change = |service| service.disabled = Some(true);
         // Like Cinder, with a new stamp that no heartbeat wrote.
         let freeze: Change = |service| {
             Arc::make_mut(&mut service.facts).frozen = Some(true);

@@ -16,8 +16,8 @@ const SKEW_LIMIT: TimeDelta = TimeDelta::seconds(5);
 pub(crate) const ABANDONED_AFTER: TimeDelta = TimeDelta::days(7);
 
 named! {
-    /// How urgently a service needs attention, the most urgent first, with its name in the query string. Each service has
-    /// exactly one urgency.
+    /// How urgently a service needs attention, the most urgent first, with its name in the API and in query strings, where
+    /// it is called the state. Each service has exactly one urgency.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub(crate) enum Urgency {
         /// Enabled and listed as down, but not [`Abandoned`](Self::Abandoned).
@@ -26,7 +26,7 @@ named! {
         ListedAsUp = "unseen",
         /// Enabled, and its row does not show whether it is up.
         Unknown = "unknown",
-        /// Up, with a [`Doubt`].
+        /// Up, with a [`Doubt`], or [taken down](State::is_taken_down).
         Warning = "warning",
         /// Up, without a doubt.
         Up = "up",
@@ -40,15 +40,23 @@ named! {
 impl Urgency {
     /// Returns the urgency of a service.
     pub(crate) fn of(status: &ServiceStatus) -> Self {
-        if status.service.disabled {
+        if status.service.is_disabled() {
             return Self::Disabled;
         }
-        match State::of(status) {
-            State::Up if Doubt::of(status).is_some() => Self::Warning,
+        match Self::of_state(State::of(status)) {
+            Self::Up if Doubt::of(status).is_some() => Self::Warning,
+            Self::Down if is_abandoned(status) => Self::Abandoned,
+            urgency => urgency,
+        }
+    }
+
+    /// Returns the urgency of an enabled service of which only the state is known.
+    pub(crate) fn of_state(state: State) -> Self {
+        match state {
             State::Up => Self::Up,
             State::Unknown => Self::Unknown,
             State::ListedAsUp => Self::ListedAsUp,
-            _ if is_abandoned(status) => Self::Abandoned,
+            state if state.is_taken_down() => Self::Warning,
             _ => Self::Down,
         }
     }
@@ -97,7 +105,7 @@ mod tests {
     /// A service with a heartbeat of this age, in seconds.
     fn status(up: Option<bool>, disabled: bool, age: i64, observed: Observed) -> ServiceStatus {
         let mut service = fixture::service("cinder-volume", "block1");
-        service.disabled = disabled;
+        service.disabled = Some(disabled);
         ServiceStatus {
             observed,
             heartbeat_age: Some(TimeDelta::seconds(age)),
@@ -117,6 +125,16 @@ mod tests {
         let week = 7 * 24 * 3_600;
         let longer = week + 1;
         let (up, down) = (Some(true), Some(false));
+        for reason in [Reason::ShutDown, Reason::MarkedDown, Reason::ForcedDown] {
+            let observed = Observed {
+                reason: Some(reason),
+                ..Observed::default()
+            };
+            for up in [up, down] {
+                let status = status(up, false, longer, observed.clone());
+                check(&status, Urgency::Warning, None);
+            }
+        }
         for (up, disabled, age, reason, urgency) in [
             (up, false, 0, None, Up),
             (None, false, 0, None, Unknown),

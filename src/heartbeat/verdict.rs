@@ -28,7 +28,7 @@ pub(crate) fn unexplained(snapshot: &Snapshot) -> usize {
 
 fn enabled(snapshot: &Snapshot) -> impl Iterator<Item = &ServiceStatus> {
     let statuses = snapshot.services.iter();
-    statuses.filter(|status| !status.service.disabled)
+    statuses.filter(|status| !status.service.is_disabled())
 }
 
 fn is_explained(observed: &Observed) -> bool {

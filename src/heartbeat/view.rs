@@ -1,10 +1,11 @@
-//! What is published at one moment: the latest snapshot unless it is stale, and the current outage.
+//! What is published of one source at one moment: the latest snapshot unless it is stale, and the current outage.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::Class;
 use super::snapshot::Snapshot;
+use super::status::ServiceStatus;
 
 /// Consecutive polls that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,9 +16,11 @@ pub(crate) struct Outage {
     pub class: Class,
 }
 
-/// What is published at one moment.
+/// What is published of one source at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
+    /// Name of the source.
+    pub database: Arc<str>,
     /// The latest snapshot; `None` before the first, and while the latest is withheld.
     pub snapshot: Option<Arc<Snapshot>>,
     /// Age of the latest snapshot, even while it is withheld; `None` before the first.
@@ -28,6 +31,69 @@ pub(crate) struct View {
     pub stale_after: Duration,
     /// Time between two polls.
     pub poll_interval: Duration,
-    /// Time since the exporter started.
-    pub uptime: Duration,
+    /// Time since the source was added: at the start, or by a reload.
+    pub watched: Duration,
+}
+
+impl View {
+    /// Returns what a report lists of it.
+    pub(crate) fn listed(&self) -> Listed<'_> {
+        Listed {
+            database: &self.database,
+            snapshot: self.snapshot.as_deref(),
+            failure: self.outage.map(|outage| outage.class),
+        }
+    }
+}
+
+/// A source as reports list it.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// Name of the source.
+    pub database: &'a str,
+    /// Its services, unless they are unknown.
+    pub snapshot: Option<&'a Snapshot>,
+    /// Why the last poll failed; `None` if it did not.
+    pub failure: Option<Class>,
+}
+
+impl<'a> Listed<'a> {
+    /// Returns a source that was just read.
+    #[must_use]
+    pub fn read(database: &'a str, snapshot: &'a Snapshot) -> Self {
+        Self {
+            database,
+            snapshot: Some(snapshot),
+            failure: None,
+        }
+    }
+
+    /// Returns the services that a test selects, each with its snapshot.
+    pub(crate) fn services(
+        self,
+        mut shown: impl FnMut(&ServiceStatus) -> bool,
+    ) -> impl Iterator<Item = ListedService<'a>> {
+        let snapshot = self.snapshot.into_iter();
+        let services = snapshot.flat_map(|snapshot| {
+            let services = snapshot.services.iter();
+            services.map(move |status| (status, snapshot))
+        });
+        let services = services.filter(move |(status, _)| shown(status));
+        services.map(move |(status, snapshot)| ListedService {
+            database: self.database,
+            status,
+            snapshot,
+        })
+    }
+}
+
+/// A service and where it is from.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedService<'a> {
+    /// Name of the source.
+    pub database: &'a str,
+    /// The service.
+    pub status: &'a ServiceStatus,
+    /// The snapshot of which it is.
+    pub snapshot: &'a Snapshot,
 }

@@ -11,7 +11,7 @@ use prometheus::proto::{Histogram, MetricFamily, MetricType};
 
 use super::metric::{Kind, Metric, Series, Value};
 use super::table;
-use crate::heartbeat::cause::Reason;
+use crate::heartbeat::limits::Limits;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
@@ -50,19 +50,22 @@ impl Format {
 pub(crate) enum Family {
     /// One series for each service that has a value.
     Service(&'static Series<ServiceStatus>),
-    /// Every reason of every service whose verdict is known: constant series, whatever the reason.
+    /// The reason of each service that has one.
     DownReason,
     /// The facts about each service.
     ServiceInfo,
     /// One series for each cluster that has a value.
     Cluster(&'static Series<ClusterStatus>),
+    /// One series for each binary that has a value.
+    Limit(&'static Series<Limits>),
 }
 
-/// The identifying labels of each service and cluster of a snapshot, rendered once for all families.
+/// The identifying labels of each service, cluster and binary of a snapshot, rendered once for all families.
 #[derive(Debug)]
 pub(crate) struct Names {
     services: Labels,
     clusters: Labels,
+    binaries: Labels,
 }
 
 /// The labels of each row, one after the other.
@@ -73,15 +76,21 @@ struct Labels {
 }
 
 impl Names {
-    /// Renders the labels of a snapshot.
-    pub(crate) fn of(snapshot: &Snapshot) -> Self {
-        let services = snapshot.services.iter();
-        let services = services.map(|status| status.service.facts.name());
-        let clusters = snapshot.clusters.iter();
-        let clusters = clusters.map(|status| (&*status.cluster.binary, &*status.cluster.name));
+    /// Renders the labels of a snapshot of this source.
+    pub(crate) fn of(database: &str, snapshot: &Snapshot) -> Self {
+        let services = snapshot.services.iter().map(|status| {
+            let (binary, host) = status.service.facts.name();
+            (binary, Some(("host", host)))
+        });
+        let clusters = snapshot.clusters.iter().map(|status| {
+            let cluster = &status.cluster;
+            (&*cluster.binary, Some(("cluster", &*cluster.name)))
+        });
+        let binaries = snapshot.limits.keys().map(|binary| (&**binary, None));
         Self {
-            services: Labels::new("host", services),
-            clusters: Labels::new("cluster_name", clusters),
+            services: Labels::new(database, services),
+            clusters: Labels::new(database, clusters),
+            binaries: Labels::new(database, binaries),
         }
     }
 
@@ -96,14 +105,20 @@ impl Names {
 }
 
 impl Labels {
-    fn new<'a>(second: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    /// Renders database, binary, and a third label if there is one.
+    fn new<'a>(
+        database: &str,
+        names: impl Iterator<Item = (&'a str, Option<(&'static str, &'a str)>)>,
+    ) -> Self {
         let mut labels = Self::default();
-        for (binary, name) in names {
-            labels.text.push_str("binary=\"");
-            escape(&mut labels.text, binary, true);
-            labels.text.push_str("\",");
-            label_pair(&mut labels.text, second, name);
-            labels.ends.push(labels.text.len());
+        for (binary, third) in names {
+            let text = &mut labels.text;
+            label_pair(text, "database", database);
+            for (label, value) in [("binary", binary)].into_iter().chain(third) {
+                text.push(',');
+                label_pair(text, label, value);
+            }
+            labels.ends.push(text.len());
         }
         labels.text.shrink_to_fit();
         labels
@@ -122,13 +137,21 @@ impl Family {
         let services = table::SERVICE.iter().map(Self::Service);
         let clusters = table::CLUSTER.iter().map(Self::Cluster);
         let facts = [Self::DownReason, Self::ServiceInfo];
-        services.chain(facts).chain(clusters)
+        let limits = table::LIMITS.iter().map(Self::Limit);
+        services.chain(facts).chain(clusters).chain(limits)
+    }
+
+    /// Returns whether the samples are settings, which stay true when the states of the services are not known any more.
+    pub(crate) fn is_lasting(self) -> bool {
+        matches!(self, Self::Limit(_))
     }
 
     /// Returns the description of the family.
     pub(crate) fn metric(self) -> &'static Metric {
         match self {
-            Self::Service((metric, _)) | Self::Cluster((metric, _)) => metric,
+            Self::Service((metric, _)) | Self::Cluster((metric, _)) | Self::Limit((metric, _)) => {
+                metric
+            }
             Self::DownReason => &table::DOWN_REASON,
             Self::ServiceInfo => &table::SERVICE_INFO,
         }
@@ -141,31 +164,34 @@ impl Family {
         match self {
             Self::Service((_, value)) => services.all(|(a, b)| value(a) == value(b)),
             Self::Cluster((_, value)) => clusters.all(|(a, b)| value(a) == value(b)),
-            Self::DownReason => services.all(|(a, b)| {
-                a.up.is_some() == b.up.is_some() && a.observed.reason == b.observed.reason
-            }),
+            Self::DownReason => services.all(|(a, b)| a.observed.reason == b.observed.reason),
+            // Few, and they change with the settings only.
+            Self::Limit(_) => a.limits == b.limits,
             // The same names have the same facts.
             Self::ServiceInfo => true,
         }
     }
 
-    /// Renders the family; nothing if it has no samples. `names` must be those of the snapshot. `page` is passed to
-    /// `drain` after each sample, which may empty it.
+    /// Returns the lines that describe the family.
+    pub(crate) fn description(self, format: Format) -> String {
+        let mut lines = String::new();
+        describe(&mut lines, format, self.metric());
+        lines
+    }
+
+    /// Renders the samples of the family, without its description. `names` must be those of the snapshot. `page` is
+    /// passed to `drain` after each sample, which may empty it.
     pub(crate) fn render(
         self,
-        format: Format,
         snapshot: &Snapshot,
         names: &Names,
         page: &mut String,
         drain: impl FnMut(&mut String),
     ) {
-        let metric = self.metric();
         let mut lines = Lines {
-            metric,
-            format,
+            name: self.metric().name,
             page,
             drain,
-            described: false,
         };
         let services = names.services.iter().zip(&snapshot.services);
         match self {
@@ -173,15 +199,17 @@ impl Family {
             Self::Cluster((_, value)) => {
                 lines.column(names.clusters.iter().zip(&snapshot.clusters), *value);
             }
+            Self::Limit((_, value)) => {
+                lines.column(names.binaries.iter().zip(snapshot.limits.values()), *value);
+            }
             Self::DownReason => {
-                for (names, status) in services.filter(|(_, status)| status.up.is_some()) {
-                    for reason in Reason::ALL {
-                        lines.begin(names);
-                        lines.page.push_str(",reason=\"");
-                        lines.page.push_str(reason.as_str());
-                        lines.page.push('"');
-                        lines.end((status.observed.reason == Some(reason)).into());
-                    }
+                let reasons =
+                    services.filter_map(|(names, status)| Some((names, status.observed.reason?)));
+                for (names, reason) in reasons {
+                    lines.begin(names);
+                    lines.page.push(',');
+                    label_pair(lines.page, "reason", reason.as_str());
+                    lines.end(Value::Integer(1));
                 }
             }
             Self::ServiceInfo => {
@@ -235,13 +263,11 @@ pub(crate) fn telemetry(families: &[MetricFamily], format: Format) -> String {
     page
 }
 
-/// The lines of one family.
+/// The samples of one family.
 struct Lines<'a, F> {
-    metric: &'static Metric,
-    format: Format,
+    name: &'static str,
     page: &'a mut String,
     drain: F,
-    described: bool,
 }
 
 impl<F: FnMut(&mut String)> Lines<'_, F> {
@@ -259,11 +285,7 @@ impl<F: FnMut(&mut String)> Lines<'_, F> {
     }
 
     fn begin(&mut self, names: &str) {
-        if !self.described {
-            describe(self.page, self.format, self.metric);
-            self.described = true;
-        }
-        self.page.push_str(self.metric.name);
+        self.page.push_str(self.name);
         self.page.push('{');
         self.page.push_str(names);
     }

@@ -1,4 +1,5 @@
-//! The answer to a scrape: the services of the latest snapshot and the exporter's own metrics, as of one moment.
+//! The answer to a scrape: the services of the latest snapshot of each source and the exporter's own metrics, as of one
+//! moment.
 //!
 //! It is assembled before it is asked for, in the formats that were asked for lately.
 
@@ -9,9 +10,11 @@ use bytes::Bytes;
 use prometheus::proto::MetricFamily;
 use tokio::time::Instant;
 
+use super::description::descriptions;
 use super::exposition::{self, Family, Format};
 use super::gzip::{self, Part};
 use super::metric::Metric;
+use super::pieces::{IsEmpty, Pieces, joined, member};
 use super::rendered::{Encoding, RenderedSnapshot};
 use super::telemetry::Telemetry;
 
@@ -63,14 +66,20 @@ impl OwnMetrics {
     }
 }
 
-/// An answer, in pieces that are sent one after the other.
-pub(crate) type Pieces = Arc<[Bytes]>;
+/// The latest snapshot of a source.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// The snapshot.
+    pub rendered: Arc<RenderedSnapshot>,
+    /// Whether it is too old: of it, only [lasting](Family::is_lasting) families are shown.
+    pub is_withheld: bool,
+}
 
-/// A snapshot and own metrics that belong together, and the answers assembled from them so far.
+/// Snapshots and own metrics that belong together, and the answers assembled from them so far.
 #[derive(Debug, Default)]
 pub(crate) struct MetricsPage {
-    /// The services; `None` before the first snapshot, and while the latest is withheld.
-    pub rendered: Option<Arc<RenderedSnapshot>>,
+    /// The services of each source that has a snapshot.
+    sources: Vec<Shown>,
     /// The exporter itself.
     pub own: Arc<OwnMetrics>,
     answers: [[OnceLock<Pieces>; Encoding::ALL.len()]; Format::ALL.len()],
@@ -78,26 +87,28 @@ pub(crate) struct MetricsPage {
 
 impl MetricsPage {
     /// Makes a page that is not rendered yet.
-    pub(crate) fn new(rendered: Option<Arc<RenderedSnapshot>>, own: Arc<OwnMetrics>) -> Self {
+    pub(crate) fn new(sources: Vec<Shown>, own: Arc<OwnMetrics>) -> Self {
         Self {
-            rendered,
+            sources,
             own,
             ..Self::default()
         }
     }
 
+    /// Returns whether the page shows the same of these sources.
+    pub(crate) fn shows(&self, sources: &[Shown]) -> bool {
+        let is_same = |(a, b): (&Shown, &Shown)| {
+            Arc::ptr_eq(&a.rendered, &b.rendered) && a.is_withheld == b.is_withheld
+        };
+        let mut pairs = self.sources.iter().zip(sources);
+        self.sources.len() == sources.len() && pairs.all(is_same)
+    }
+
     /// Returns the whole page.
     pub(crate) fn pieces(&self, format: Format, encoding: Encoding) -> &Pieces {
-        let rendered = self.rendered.iter();
         self.answers[format as usize][encoding as usize].get_or_init(|| match encoding {
-            Encoding::Identity => {
-                let services = rendered.flat_map(|rendered| rendered.text(format));
-                joined(services, self.own.text(format))
-            }
-            Encoding::Gzip => {
-                let services = rendered.flat_map(|rendered| rendered.gzip(format));
-                member(services, self.own.gzip(format))
-            }
+            Encoding::Identity => self.joined(format, |_| true, self.own.text(format)),
+            Encoding::Gzip => self.member(format, |_| true, self.own.gzip(format)),
         })
     }
 
@@ -105,42 +116,50 @@ impl MetricsPage {
     pub(crate) fn selected(&self, names: &[String], format: Format, encoding: Encoding) -> Pieces {
         let is_selected = |metric: &Metric| names.iter().any(|name| metric.is_called(name));
         let own = self.own.selected(is_selected, format);
-        let families = Family::all().enumerate();
-        let selected = families.filter(|(_, family)| is_selected(family.metric()));
-        let places: Vec<usize> = selected.map(|(place, _)| place).collect();
-        let chosen = self
-            .rendered
-            .iter()
-            .flat_map(|rendered| places.iter().map(move |&place| (rendered, place)));
         match encoding {
-            Encoding::Identity => {
-                let texts = chosen.map(|(rendered, place)| &rendered.text(format)[place]);
-                joined(texts, &own)
-            }
-            Encoding::Gzip => {
-                let parts = chosen.map(|(rendered, place)| &rendered.gzip(format)[place]);
-                member(parts, &gzip::last_part(&own))
-            }
+            Encoding::Identity => self.joined(format, is_selected, &own),
+            Encoding::Gzip => self.member(format, is_selected, &gzip::last_part(&own)),
         }
     }
-}
 
-fn joined<'a>(services: impl Iterator<Item = &'a Bytes>, own: &'a Bytes) -> Pieces {
-    let pieces = services.chain([own]);
-    pieces.filter(|piece| !piece.is_empty()).cloned().collect()
-}
+    fn joined(&self, format: Format, takes: impl Fn(&Metric) -> bool, own: &Bytes) -> Pieces {
+        let descriptions = descriptions(format).iter();
+        let descriptions = descriptions.map(|description| &description.text);
+        let samples = |rendered| RenderedSnapshot::text(rendered);
+        let families = self.by_family(descriptions, samples, takes);
+        joined(families.into_iter().chain([own]))
+    }
 
-fn member<'a>(services: impl Iterator<Item = &'a Part>, own: &'a Part) -> Pieces {
-    let parts: Vec<&Part> = services.chain([own]).collect();
-    let header = [Bytes::from_static(gzip::HEADER)];
-    let trailer = [gzip::trailer(parts.iter().copied())];
-    let pieces = parts.iter().map(|part| part.bytes.clone());
-    header
-        .into_iter()
-        .chain(pieces)
-        .chain(trailer)
-        .filter(|piece| !piece.is_empty())
-        .collect()
+    fn member(&self, format: Format, takes: impl Fn(&Metric) -> bool, own: &Part) -> Pieces {
+        let descriptions = descriptions(format).iter();
+        let descriptions = descriptions.map(|description| &description.gzip);
+        let samples = |rendered| RenderedSnapshot::gzip(rendered);
+        let families = self.by_family(descriptions, samples, takes);
+        member(families.into_iter().chain([own]))
+    }
+
+    /// Returns the families one after the other: the description, then the samples of each source. Families without
+    /// samples are left out.
+    fn by_family<'a, T: IsEmpty>(
+        &'a self,
+        descriptions: impl Iterator<Item = &'a T>,
+        samples: impl Fn(&'a RenderedSnapshot) -> &'a [T],
+        takes: impl Fn(&Metric) -> bool,
+    ) -> Vec<&'a T> {
+        let mut pieces = Vec::new();
+        for (place, (family, description)) in Family::all().zip(descriptions).enumerate() {
+            if !takes(family.metric()) {
+                continue;
+            }
+            let sources = self.sources.iter();
+            let sources = sources.filter(|shown| !shown.is_withheld || family.is_lasting());
+            let samples = sources.map(|shown| &samples(&shown.rendered)[place]);
+            let mut samples = samples.filter(|samples| !samples.is_empty()).peekable();
+            pieces.extend(samples.peek().map(|_| description));
+            pieces.extend(samples);
+        }
+        pieces
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +177,11 @@ mod tests {
     fn metrics_page() -> MetricsPage {
         let rendered = RenderedSnapshot::fixture().into();
         let own = OwnMetrics::gather(&Telemetry::fixture()).into();
-        MetricsPage::new(Some(rendered), own)
+        let shown = Shown {
+            rendered,
+            is_withheld: false,
+        };
+        MetricsPage::new(vec![shown], own)
     }
 
     fn text(pieces: &Pieces) -> String {

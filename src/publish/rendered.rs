@@ -1,17 +1,18 @@
 //! A snapshot as bytes.
 //!
-//! Formats in demand are rendered with the poll, so that no scrape waits for the work; others when they are first asked
-//! for. Rendering goes family by family, and reuses the bytes of a family that did not change since the last snapshot.
+//! Encodings in demand are rendered with the poll, so that no scrape waits for the work; others when they are first
+//! asked for. Rendering goes family by family, and reuses the bytes of a family that did not change since the last snapshot.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::exposition::{Family, Format, Names};
-use super::gzip::{self, Deflate, Part};
+use super::exposition::{Family, Names};
+use super::gzip::{Deflate, Part};
 use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::verdict;
+use crate::heartbeat::view::Listed;
 use crate::report::json;
 
 /// How the bytes are sent.
@@ -43,68 +44,67 @@ const CHUNK: usize = 64 * 1024;
 /// A snapshot, and the bytes rendered from it so far.
 #[derive(Debug)]
 pub struct RenderedSnapshot {
+    /// Name of the source.
+    pub database: Arc<str>,
     /// The snapshot.
     pub snapshot: Arc<Snapshot>,
     /// When the statement was sent.
     pub taken: Monotonic,
     names: OnceLock<Arc<Names>>,
-    text: [OnceLock<Vec<Bytes>>; Format::ALL.len()],
-    gzip: [OnceLock<Vec<Part>>; Format::ALL.len()],
-    json: [[OnceLock<Bytes>; Encoding::ALL.len()]; 2],
+    text: OnceLock<Vec<Bytes>>,
+    gzip: OnceLock<Vec<Part>>,
+    records: [OnceLock<Bytes>; 2],
+    records_gzip: [OnceLock<Part>; 2],
 }
 
 impl RenderedSnapshot {
-    /// Takes a snapshot; nothing is rendered yet.
+    /// Takes a snapshot of the source of this name; nothing is rendered yet.
     #[must_use]
-    pub fn new(snapshot: Snapshot, taken: Monotonic) -> Self {
+    pub fn new(database: Arc<str>, snapshot: Snapshot, taken: Monotonic) -> Self {
         Self {
+            database,
             snapshot: Arc::new(snapshot),
             taken,
             names: OnceLock::new(),
-            text: [const { OnceLock::new() }; Format::ALL.len()],
-            gzip: [const { OnceLock::new() }; Format::ALL.len()],
-            json: [const { [const { OnceLock::new() }; 2] }; 2],
+            text: OnceLock::new(),
+            gzip: OnceLock::new(),
+            records: [const { OnceLock::new() }; 2],
+            records_gzip: [const { OnceLock::new() }; 2],
         }
     }
 
-    /// Returns the families of the services, a text for each [`Family`].
+    /// Returns the samples of the services, a text for each [`Family`]. They are the same in both formats.
     #[must_use]
-    pub fn text(&self, format: Format) -> &[Bytes] {
-        self.text[format as usize].get_or_init(|| self.texts(format, None))
+    pub fn text(&self) -> &[Bytes] {
+        self.text.get_or_init(|| self.texts(None))
     }
 
-    /// Returns the families of the services compressed, a part for each [`Family`].
-    pub(crate) fn gzip(&self, format: Format) -> &[Part] {
-        self.gzip[format as usize].get_or_init(|| self.parts(format, None))
+    /// Returns the samples of the services compressed, a part for each [`Family`].
+    pub(crate) fn gzip(&self) -> &[Part] {
+        self.gzip.get_or_init(|| self.parts(None))
     }
 
-    /// Renders the formats in demand, and reuses what the snapshot before this one has of them.
-    pub(crate) fn follow(
-        &self,
-        before: Option<&Self>,
-        is_in_demand: impl Fn(Format, Encoding) -> bool,
-    ) {
+    /// Renders the encodings in demand, and reuses what the snapshot before this one has of them.
+    pub(crate) fn follow(&self, before: Option<&Self>, is_in_demand: impl Fn(Encoding) -> bool) {
         let before = before.filter(|before| Names::are_same(&before.snapshot, &self.snapshot));
         if let Some(names) = before.and_then(|before| before.names.get()) {
             let _ = self.names.set(names.clone());
         }
-        for format in Format::ALL {
-            if is_in_demand(format, Encoding::Identity) {
-                self.text[format as usize].get_or_init(|| self.texts(format, before));
-            }
-            if is_in_demand(format, Encoding::Gzip) {
-                self.gzip[format as usize].get_or_init(|| self.parts(format, before));
-            }
+        if is_in_demand(Encoding::Identity) {
+            self.text.get_or_init(|| self.texts(before));
+        }
+        if is_in_demand(Encoding::Gzip) {
+            self.gzip.get_or_init(|| self.parts(before));
         }
     }
 
-    fn texts(&self, format: Format, before: Option<&Self>) -> Vec<Bytes> {
-        let old = before.and_then(|before| before.text[format as usize].get());
+    fn texts(&self, before: Option<&Self>) -> Vec<Bytes> {
+        let old = before.and_then(|before| before.text.get());
         self.families(before, old, |family, old| {
             // A little longer than the last one.
             let expected = old.map_or(0, |old| old.len() + old.len() / 64);
             let mut page = String::with_capacity(expected);
-            family.render(format, &self.snapshot, self.names(), &mut page, |_| {});
+            family.render(&self.snapshot, self.names(), &mut page, |_| {});
             if old.is_none() {
                 page.shrink_to_fit();
             }
@@ -112,12 +112,12 @@ impl RenderedSnapshot {
         })
     }
 
-    fn parts(&self, format: Format, before: Option<&Self>) -> Vec<Part> {
-        let old = before.and_then(|before| before.gzip[format as usize].get());
+    fn parts(&self, before: Option<&Self>) -> Vec<Part> {
+        let old = before.and_then(|before| before.gzip.get());
         let mut deflate = Deflate::default();
         let mut page = String::new();
         self.families(before, old, |family, _| {
-            family.render(format, &self.snapshot, self.names(), &mut page, |page| {
+            family.render(&self.snapshot, self.names(), &mut page, |page| {
                 if page.len() >= CHUNK {
                     deflate.write(page.as_bytes());
                     page.clear();
@@ -148,23 +148,34 @@ impl RenderedSnapshot {
 
     fn names(&self) -> &Names {
         self.names
-            .get_or_init(|| Arc::new(Names::of(&self.snapshot)))
+            .get_or_init(|| Arc::new(Names::of(&self.database, &self.snapshot)))
     }
 
-    /// Returns the services as JSON. They are rendered at the first request, which takes a while for ten thousand.
-    pub(crate) fn json(&self, selection: Selection, encoding: Encoding) -> &Bytes {
-        self.json[selection as usize][encoding as usize].get_or_init(|| match encoding {
-            Encoding::Identity => {
-                let shown = |status: &_| selection == Selection::All || verdict::is_down(status);
-                json::services(&self.snapshot, shown).into()
-            }
-            Encoding::Gzip => gzip::whole(self.json(selection, Encoding::Identity)),
+    /// Returns the [records](json::records) of the services. They are rendered at the first request, which takes a while
+    /// for ten thousand.
+    pub(crate) fn records(&self, selection: Selection) -> &Bytes {
+        self.records[selection as usize].get_or_init(|| {
+            let shown = |status: &_| selection == Selection::All || verdict::is_down(status);
+            let listed = Listed::read(&self.database, &self.snapshot);
+            json::records(listed, shown).into()
         })
     }
 
-    /// Returns the services as JSON; `None` unless they are rendered already.
-    pub(crate) fn ready_json(&self, selection: Selection, encoding: Encoding) -> Option<&Bytes> {
-        self.json[selection as usize][encoding as usize].get()
+    /// Returns the same records compressed.
+    pub(crate) fn records_gzip(&self, selection: Selection) -> &Part {
+        self.records_gzip[selection as usize].get_or_init(|| {
+            let mut deflate = Deflate::default();
+            deflate.write(self.records(selection));
+            deflate.part()
+        })
+    }
+
+    /// Returns whether the records are rendered already.
+    pub(crate) fn has_records(&self, selection: Selection, encoding: Encoding) -> bool {
+        match encoding {
+            Encoding::Identity => self.records[selection as usize].get().is_some(),
+            Encoding::Gzip => self.records_gzip[selection as usize].get().is_some(),
+        }
     }
 }
 
@@ -174,14 +185,15 @@ impl RenderedSnapshot {
     pub(crate) fn fixture() -> Self {
         use crate::heartbeat::fixture;
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
-        Self::new(fixture::snapshot(reading), crate::source::axis::now())
+        let now = crate::source::axis::now();
+        Self::new("cinder".into(), fixture::snapshot(reading), now)
     }
 
-    /// Returns whether a format is rendered.
-    pub(crate) fn is_rendered(&self, format: Format, encoding: Encoding) -> bool {
+    /// Returns whether an encoding is rendered.
+    pub(crate) fn is_rendered(&self, encoding: Encoding) -> bool {
         match encoding {
-            Encoding::Identity => self.text[format as usize].get().is_some(),
-            Encoding::Gzip => self.gzip[format as usize].get().is_some(),
+            Encoding::Identity => self.text.get().is_some(),
+            Encoding::Gzip => self.gzip.get().is_some(),
         }
     }
 }
@@ -208,14 +220,14 @@ mod tests {
         };
         let rendered = |services| {
             let snapshot = fixture::snapshot(fixture::reading(services));
-            RenderedSnapshot::new(snapshot, axis::now())
+            RenderedSnapshot::new("cinder".into(), snapshot, axis::now())
         };
         let both = || vec![service("a", 3), service("b", 4)];
         let moved = fixture::with(service("a", 3), |facts| {
             facts.availability_zone = Some("elsewhere".into());
         });
         let disabled = Service {
-            disabled: true,
+            disabled: Some(true),
             ..service("b", 4)
         };
         // Each case is the next snapshot and the number of reused families.
@@ -229,40 +241,42 @@ mod tests {
             (vec![moved, service("b", 4)], 0),
         ] {
             let before = rendered(both());
-            before.follow(None, |_, _| true);
+            before.follow(None, |_| true);
             let after = rendered(then);
-            after.follow(Some(&before), |_, _| true);
-            for format in Format::ALL {
-                let alone = RenderedSnapshot::new((*after.snapshot).clone(), axis::now());
-                assert_eq!(after.text(format), alone.text(format));
-                let bytes = |rendered: &RenderedSnapshot| -> Vec<Bytes> {
-                    let parts = rendered.gzip(format).iter();
-                    parts.map(|part| part.bytes.clone()).collect()
-                };
-                assert_eq!(bytes(&after), bytes(&alone));
-                let pairs = bytes(&before).into_iter().zip(bytes(&after));
-                let (same, empty) = pairs
-                    .filter(|(before, after)| before.as_ptr() == after.as_ptr())
-                    .partition::<Vec<_>, _>(|(before, _)| !before.is_empty());
-                let silent = bytes(&alone).iter().filter(|part| part.is_empty()).count();
-                assert!(empty.len() <= silent);
-                assert_eq!(same.len(), unchanged.saturating_sub(silent), "{format:?}");
-            }
+            after.follow(Some(&before), |_| true);
+            let alone = (*after.snapshot).clone();
+            let alone = RenderedSnapshot::new("cinder".into(), alone, axis::now());
+            assert_eq!(after.text(), alone.text());
+            let bytes = |rendered: &RenderedSnapshot| -> Vec<Bytes> {
+                let parts = rendered.gzip().iter();
+                parts.map(|part| part.bytes.clone()).collect()
+            };
+            assert_eq!(bytes(&after), bytes(&alone));
+            let pairs = bytes(&before).into_iter().zip(bytes(&after));
+            let (same, empty) = pairs
+                .filter(|(before, after)| before.as_ptr() == after.as_ptr())
+                .partition::<Vec<_>, _>(|(before, _)| !before.is_empty());
+            let silent = bytes(&alone).iter().filter(|part| part.is_empty()).count();
+            assert!(empty.len() <= silent);
+            assert_eq!(same.len(), unchanged.saturating_sub(silent));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn json_is_rendered_once() {
+    async fn records_are_rendered_once() {
         let rendered = RenderedSnapshot::fixture();
         for selection in [Selection::All, Selection::Down] {
-            for encoding in [Encoding::Identity, Encoding::Gzip] {
-                assert_eq!(rendered.ready_json(selection, encoding), None);
-                let first = rendered.json(selection, encoding).clone();
-                let again = rendered.ready_json(selection, encoding).unwrap();
-                assert_eq!(first.as_ptr(), again.as_ptr());
+            for encoding in Encoding::ALL {
+                assert!(!rendered.has_records(selection, encoding));
+            }
+            let first = rendered.records_gzip(selection).bytes.clone();
+            let again = &rendered.records_gzip(selection).bytes;
+            assert_eq!(first.as_ptr(), again.as_ptr());
+            for encoding in Encoding::ALL {
+                assert!(rendered.has_records(selection, encoding));
             }
         }
-        let all = rendered.json(Selection::All, Encoding::Identity);
+        let all = rendered.records(Selection::All);
         assert!(std::str::from_utf8(all).is_ok_and(|text| text.contains("block1")));
     }
 }

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use super::metric::{Kind, Metric, Series, Value, count, micros};
+use crate::heartbeat::limits::Limits;
 use crate::heartbeat::service::Facts;
 use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
-const SERVICE_LABELS: &[&str] = &["binary", "host"];
-const CLUSTER_LABELS: &[&str] = &["binary", "cluster_name"];
+const SERVICE_LABELS: &[&str] = &["database", "binary", "host"];
+const CLUSTER_LABELS: &[&str] = &["database", "binary", "cluster"];
+const BINARY_LABELS: &[&str] = &["database", "binary"];
 const DATABASE_LABELS: &[&str] = &["database"];
 
 const fn metric(
@@ -48,6 +50,14 @@ const fn cluster_gauge(
     (metric(Kind::Gauge, CLUSTER_LABELS, name, help), value)
 }
 
+const fn limit(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&Limits) -> Option<Value>,
+) -> Series<Limits> {
+    (metric(Kind::Gauge, BINARY_LABELS, name, help), value)
+}
+
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
     metric(Kind::Gauge, DATABASE_LABELS, name, help)
 }
@@ -70,8 +80,8 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_enabled",
-        "Whether the service is enabled (1) or an operator disabled it (0).",
-        |status| Some((!status.service.disabled).into()),
+        "Whether the service is enabled (1) or an operator disabled it (0); absent where services cannot be disabled.",
+        |status| Some((!status.service.disabled?).into()),
     ),
     service_gauge(
         "openstack_service_frozen",
@@ -80,7 +90,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_last_heartbeat_timestamp_seconds",
-        "Time of the last heartbeat, by the clock of the service's host.",
+        "Time of the last heartbeat, by the clock of whoever stamps it.",
         |status| {
             let stamp = status.last_heartbeat?;
             Some(Value::Micros(stamp.0.and_utc().timestamp_micros()))
@@ -88,8 +98,8 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_heartbeat_age_seconds",
-        "Apparent age of the last heartbeat: database clock minus heartbeat time, by the clock of the service's \
-         host. Negative when the host is ahead.",
+        "Apparent age of the last heartbeat: database clock minus heartbeat time, by the clock of whoever stamps it. \
+         Negative when that clock is ahead.",
         |status| micros(status.heartbeat_age?),
     ),
     service_counter(
@@ -99,12 +109,12 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_report_interval_seconds",
-        "Observed mean interval between heartbeats, by the clock of the service's host.",
+        "Observed mean interval between heartbeats, by the clock of whoever stamps them.",
         |status| status.observed.report_interval.and_then(micros),
     ),
     service_gauge(
         "openstack_service_clock_skew_seconds",
-        "Best estimate of host clock minus database clock; positive when the host is ahead.",
+        "Best estimate of the clock of whoever stamps the heartbeats minus the database clock; positive when it is ahead.",
         |status| micros(status.observed.clock_skew?.estimate?),
     ),
     service_gauge(
@@ -120,7 +130,8 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_counter(
         "openstack_service_clock_steps_total",
-        "Times the clock of the service's host was seen to be set since the exporter started or the row was created.",
+        "Times the clock of whoever stamps the heartbeats was seen to be set since the exporter started or the row was \
+         created.",
         |status| status.observed.clock_steps.map(count),
     ),
     service_counter(
@@ -142,13 +153,13 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
 ];
 
-/// Why a service is down: one series for each reason, 1 for the one that holds.
+/// Why a service is down: one series, only for a service that has a reason.
 pub(crate) const DOWN_REASON: Metric = Metric {
     name: "openstack_service_down_reason",
     kind: Kind::Gauge,
-    labels: &["binary", "host", "reason"],
-    help: "Whether this is why the service is down (1) or not (0). All are 0 while it is up, \
-           except that `stopped` can be 1 while a clock ahead still hides the stop.",
+    labels: &["database", "binary", "host", "reason"],
+    help: "Why the API or the scheduler calls the service down: one series with the value 1, absent while there is no \
+           reason. The reason stopped is also given while both still call it up.",
 };
 
 /// A label, and the function that returns its value.
@@ -159,6 +170,7 @@ pub(crate) const SERVICE_INFO: Metric = Metric {
     name: "openstack_service_info",
     kind: Kind::Info,
     labels: &[
+        "database",
         "binary",
         "host",
         "availability_zone",
@@ -173,7 +185,7 @@ pub(crate) const SERVICE_INFO: Metric = Metric {
     help: "Facts about the service.",
 };
 
-/// The labels of [`SERVICE_INFO`] beyond binary and host. An unknown fact is an empty label, which Prometheus treats
+/// The labels of [`SERVICE_INFO`] beyond those of every service. An unknown fact is an empty label, which Prometheus treats
 /// as absent.
 pub(crate) const SERVICE_INFO_LABELS: &[InfoLabel] = &[
     ("availability_zone", |facts| {
@@ -218,6 +230,44 @@ pub(crate) const CLUSTER: &[Series<ClusterStatus>] = &[
     ),
 ];
 
+/// The limits of each binary.
+pub(crate) const LIMITS: &[Series<Limits>] = &[
+    limit(
+        "openstack_heartbeat_service_down_time_seconds",
+        "How old a heartbeat may be before the API lists the service as down.",
+        |limits| micros(limits.service_down_time),
+    ),
+    limit(
+        "openstack_heartbeat_scheduler_service_down_time_seconds",
+        "How old a heartbeat may be before the scheduler avoids the service; absent where no scheduler has a rule of \
+         its own.",
+        |limits| micros(limits.scheduler_service_down_time?),
+    ),
+    limit(
+        "openstack_heartbeat_configured_report_interval_seconds",
+        "The configured interval between two heartbeats.",
+        |limits| micros(limits.report_interval),
+    ),
+    limit(
+        "openstack_heartbeat_clock_budget_behind_seconds",
+        "How far the clock of whoever stamps the heartbeats may be behind before the API lists the service as down at \
+         times.",
+        |limits| micros(limits.budget.behind),
+    ),
+    limit(
+        "openstack_heartbeat_clock_budget_ahead_seconds",
+        "How far the clock of whoever stamps the heartbeats may be ahead before the API lists the service as down; \
+         absent where that is not limited.",
+        |limits| micros(limits.budget.ahead?),
+    ),
+];
+
+pub(crate) const DATABASE_INFO: Metric = Metric {
+    name: "openstack_heartbeat_database_info",
+    kind: Kind::Info,
+    labels: &["database", "project", "engine"],
+    help: "Project whose services are in the database, and engine of the database.",
+};
 pub(crate) const DATABASE_UP: Metric = gauge(
     "openstack_heartbeat_database_up",
     "Whether the last poll of the database succeeded (1) or failed (0).",
@@ -256,18 +306,6 @@ pub(crate) const ROWS_REJECTED: Metric = Metric {
     labels: &["database", "reason"],
     help: "Rows that can't be read, or not in full, at the last successful poll.",
 };
-pub(crate) const SERVICE_DOWN_TIME: Metric = gauge(
-    "openstack_heartbeat_service_down_time_seconds",
-    "The option service_down_time used for verdicts.",
-);
-pub(crate) const SCHEDULER_DOWN_TIME: Metric = gauge(
-    "openstack_heartbeat_scheduler_service_down_time_seconds",
-    "The service_down_time of the scheduler, which raises a value that is not above report_interval.",
-);
-pub(crate) const REPORT_INTERVAL: Metric = gauge(
-    "openstack_heartbeat_configured_report_interval_seconds",
-    "The option report_interval used for verdicts.",
-);
 pub(crate) const POLL_INTERVAL: Metric = gauge(
     "openstack_heartbeat_poll_interval_seconds",
     "The setting poll.interval.",
@@ -344,6 +382,7 @@ pub(crate) const PROCESS_START_TIME: Metric = unlabelled(
 
 /// The exporter's own metrics.
 pub(crate) const TELEMETRY: &[Metric] = &[
+    DATABASE_INFO,
     DATABASE_UP,
     LAST_POLL,
     CLOCK_OFFSET,
@@ -355,9 +394,6 @@ pub(crate) const TELEMETRY: &[Metric] = &[
     REFERENCE_SUSPECT,
     STANDSTILL,
     CLOCK_JUMPS,
-    SERVICE_DOWN_TIME,
-    SCHEDULER_DOWN_TIME,
-    REPORT_INTERVAL,
     POLL_INTERVAL,
     BUILD_INFO,
     RELOAD_SUCCESSFUL,
@@ -380,6 +416,7 @@ pub fn all() -> impl Iterator<Item = Metric> {
     services
         .chain([DOWN_REASON, SERVICE_INFO])
         .chain(clusters)
+        .chain(LIMITS.iter().map(|(metric, _)| *metric))
         .chain(TELEMETRY.iter().copied())
 }
 
@@ -425,7 +462,7 @@ mod tests {
     #[test]
     fn the_info_metric_has_the_labels_of_the_table() {
         let labels: Vec<&str> = SERVICE_INFO_LABELS.iter().map(|(name, _)| *name).collect();
-        assert_eq!(SERVICE_INFO.labels[..2], *SERVICE_LABELS);
-        assert_eq!(SERVICE_INFO.labels[2..], labels);
+        let (first, others) = SERVICE_INFO.labels.split_at(SERVICE_LABELS.len());
+        assert_eq!((first, others), (SERVICE_LABELS, &labels[..]));
     }
 }

@@ -1,18 +1,19 @@
 //! The exporter's own metrics, kept with the crate `prometheus`.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus::core::{Atomic, Collector, GenericGaugeVec};
+use prometheus::core::{Atomic, Collector, GenericGaugeVec, MetricVec, MetricVecBuilder};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec};
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
+use super::entry_settings::EntrySettings;
 use super::metric::Metric;
 use super::process::ProcessCollector;
 use super::table;
 use crate::heartbeat::failure::Class;
-use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::service::Defect;
 use crate::heartbeat::snapshot::Snapshot;
@@ -23,12 +24,12 @@ const POLL_BUCKETS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// Handles of all own metrics. Each instance has its own registry, and so is independent.
+/// Handles of all own metrics, those of each source labelled with its name. Each instance has its own registry, and so
+/// is independent.
 #[derive(Debug)]
 pub struct Telemetry {
     registry: Registry,
-    /// Name of the source: the label `database`.
-    database: &'static str,
+    database_info: IntGaugeVec,
     database_up: IntGaugeVec,
     last_poll: GaugeVec,
     clock_offset: GaugeVec,
@@ -42,9 +43,6 @@ pub struct Telemetry {
     clock_jumps: IntCounterVec,
     http_requests: IntCounterVec,
     http_closed: IntCounterVec,
-    service_down_time: GaugeVec,
-    scheduler_down_time: GaugeVec,
-    report_interval: GaugeVec,
     poll_interval: GaugeVec,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
@@ -62,18 +60,13 @@ pub(crate) enum ConfigPart {
 }
 
 impl Telemetry {
-    /// Registers all metrics of one source. Unknown values have no series; counters start at zero.
+    /// Registers all metrics; no source has any yet. Unknown values have no series; counters start at zero.
     ///
     /// `loaded` is the time since the Unix epoch when the configuration was loaded.
     ///
     /// # Errors
     /// Never in practice: a name or label that the crate refuses is a bug in [`table`].
-    pub fn new(
-        database: &'static str,
-        intervals: &Intervals,
-        poll_interval: Duration,
-        loaded: Duration,
-    ) -> Result<Self, prometheus::Error> {
+    pub fn new(loaded: Duration) -> Result<Self, prometheus::Error> {
         let registry = &Registry::new();
         let whole = |metric| registered(registry, metric, IntGaugeVec::new);
         let gauge = |metric| registered(registry, metric, GaugeVec::new);
@@ -83,7 +76,7 @@ impl Telemetry {
             HistogramVec::new(options, labels)
         };
         let telemetry = Self {
-            database,
+            database_info: whole(&table::DATABASE_INFO)?,
             database_up: whole(&table::DATABASE_UP)?,
             last_poll: gauge(&table::LAST_POLL)?,
             clock_offset: gauge(&table::CLOCK_OFFSET)?,
@@ -97,23 +90,12 @@ impl Telemetry {
             clock_jumps: counter(&table::CLOCK_JUMPS)?,
             http_requests: counter(&table::HTTP_REQUESTS)?,
             http_closed: counter(&table::HTTP_CLOSED)?,
-            service_down_time: gauge(&table::SERVICE_DOWN_TIME)?,
-            scheduler_down_time: gauge(&table::SCHEDULER_DOWN_TIME)?,
-            report_interval: gauge(&table::REPORT_INTERVAL)?,
             poll_interval: gauge(&table::POLL_INTERVAL)?,
             reload_successful: whole(&table::RELOAD_SUCCESSFUL)?.with_label_values::<&str>(&[]),
             reload_timestamp: gauge(&table::RELOAD_TIMESTAMP)?.with_label_values::<&str>(&[]),
             refused: Mutex::default(),
             registry: registry.clone(),
         };
-        telemetry.set(&telemetry.database_up, 0);
-        telemetry.poll_duration.with_label_values(&[database]);
-        telemetry.clock_jumps.with_label_values(&[database]);
-        for class in Class::ALL {
-            let labels = &[database, class.as_str()];
-            telemetry.poll_failures.with_label_values(labels);
-        }
-        telemetry.configured(intervals, poll_interval);
         telemetry.config_loaded(ConfigPart::Settings, loaded);
         let build = [
             env!("CARGO_PKG_VERSION"),
@@ -126,15 +108,51 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// Notes the active options.
-    pub(crate) fn configured(&self, intervals: &Intervals, poll_interval: Duration) {
-        let down_time = intervals.service_down_time;
-        let scheduler = intervals.scheduler_service_down_time();
-        let report_interval = intervals.report_interval.as_seconds_f64();
-        self.set(&self.service_down_time, down_time.as_seconds_f64());
-        self.set(&self.scheduler_down_time, scheduler.as_seconds_f64());
-        self.set(&self.report_interval, report_interval);
-        self.set(&self.poll_interval, poll_interval.as_secs_f64());
+    /// Notes that a source is polled.
+    pub(crate) fn add(&self, database: &str, settings: &EntrySettings) {
+        set(&self.database_up, database, 0);
+        self.poll_duration.with_label_values(&[database]);
+        self.clock_jumps.with_label_values(&[database]);
+        for class in Class::ALL {
+            let labels = &[database, class.as_str()];
+            self.poll_failures.with_label_values(labels);
+        }
+        self.configured(database, settings);
+    }
+
+    /// Notes the active settings of a source.
+    pub(crate) fn configured(&self, database: &str, settings: &EntrySettings) {
+        remove(&self.database_info, database);
+        let labels = &[database, settings.project, settings.engine];
+        self.database_info.with_label_values(labels).set(1);
+        let interval = settings.poll_interval.as_secs_f64();
+        set(&self.poll_interval, database, interval);
+    }
+
+    /// Removes every series of a source.
+    pub(crate) fn remove(&self, database: &str) {
+        for metric in [
+            &self.database_info,
+            &self.database_up,
+            &self.rows,
+            &self.rows_rejected,
+            &self.reference_suspect,
+            &self.standstill,
+        ] {
+            remove(metric, database);
+        }
+        for metric in [
+            &self.last_poll,
+            &self.clock_offset,
+            &self.clock_offset_error,
+            &self.poll_interval,
+        ] {
+            remove(metric, database);
+        }
+        for metric in [&self.poll_failures, &self.clock_jumps] {
+            remove(metric, database);
+        }
+        remove(&self.poll_duration, database);
     }
 
     /// Notes that a part of the configuration was loaded, at a time since the Unix epoch.
@@ -161,43 +179,47 @@ impl Telemetry {
     }
 
     /// Notes a poll that succeeded.
-    pub(crate) fn poll_succeeded(&self, took: Duration, snapshot: &Snapshot, clock: ClockOffset) {
-        self.polled(took, 1);
+    pub(crate) fn poll_succeeded(
+        &self,
+        database: &str,
+        took: Duration,
+        snapshot: &Snapshot,
+        clock: ClockOffset,
+    ) {
+        self.polled(database, took, 1);
         let now = snapshot.now.0.and_utc().timestamp_micros();
         let offset = clock.offset.num_microseconds().unwrap_or(i64::MAX);
         let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
-        self.set(&self.last_poll, seconds(now));
-        self.set(&self.clock_offset, seconds(offset));
-        self.set(&self.clock_offset_error, clock.error.as_seconds_f64());
-        self.set(&self.rows, count(snapshot.rows));
+        let error = clock.error.as_seconds_f64();
+        set(&self.last_poll, database, seconds(now));
+        set(&self.clock_offset, database, seconds(offset));
+        set(&self.clock_offset_error, database, error);
+        set(&self.rows, database, count(snapshot.rows));
         let is_suspect = snapshot.suspect == Some(Suspect::Database);
-        self.set(&self.reference_suspect, is_suspect.into());
-        self.set(&self.standstill, snapshot.standstill.is_some().into());
+        set(&self.reference_suspect, database, is_suspect.into());
+        let stands_still = snapshot.standstill.is_some();
+        set(&self.standstill, database, stands_still.into());
         if snapshot.clock_jump.is_some() {
-            self.clock_jumps.with_label_values(&[self.database]).inc();
+            self.clock_jumps.with_label_values(&[database]).inc();
         }
         for defect in Defect::ALL {
-            let labels = &[self.database, defect.as_str()];
+            let labels = &[database, defect.as_str()];
             let rejected = self.rows_rejected.with_label_values(labels);
             rejected.set(count(snapshot.rejected_with(defect)));
         }
     }
 
     /// Notes a poll that failed.
-    pub(crate) fn poll_failed(&self, took: Duration, class: Class) {
-        self.polled(took, 0);
-        let labels = &[self.database, class.as_str()];
+    pub(crate) fn poll_failed(&self, database: &str, took: Duration, class: Class) {
+        self.polled(database, took, 0);
+        let labels = &[database, class.as_str()];
         self.poll_failures.with_label_values(labels).inc();
     }
 
-    fn polled(&self, took: Duration, database_up: i64) {
-        let durations = self.poll_duration.with_label_values(&[self.database]);
+    fn polled(&self, database: &str, took: Duration, database_up: i64) {
+        let durations = self.poll_duration.with_label_values(&[database]);
         durations.observe(took.as_secs_f64());
-        self.set(&self.database_up, database_up);
-    }
-
-    fn set<P: Atomic>(&self, gauge: &GenericGaugeVec<P>, value: P::T) {
-        gauge.with_label_values(&[self.database]).set(value);
+        set(&self.database_up, database, database_up);
     }
 
     /// Counts a request; `path` must be one of a few, to bound the number of series.
@@ -215,6 +237,25 @@ impl Telemetry {
     /// Returns all current values, sorted by name.
     pub(crate) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
+    }
+}
+
+fn set<P: Atomic>(gauge: &GenericGaugeVec<P>, database: &str, value: P::T) {
+    gauge.with_label_values(&[database]).set(value);
+}
+
+/// Removes the series of a source.
+fn remove<T: MetricVecBuilder>(metric: &MetricVec<T>, database: &str) {
+    for family in metric.collect() {
+        for series in family.get_metric() {
+            let labels = series.get_label().iter();
+            let labels: HashMap<&str, &str> =
+                labels.map(|pair| (pair.name(), pair.value())).collect();
+            if labels.get("database") == Some(&database) {
+                // It fails only if the series is gone.
+                let _ = metric.remove(&labels);
+            }
+        }
     }
 }
 
@@ -242,8 +283,9 @@ fn seconds(micros: i64) -> f64 {
 impl Telemetry {
     /// Returns the metrics of a database that was never polled, with a poll interval of 5 s.
     pub(crate) fn fixture() -> Self {
-        let intervals = crate::heartbeat::fixture::INTERVALS;
-        Self::new("cinder", &intervals, Duration::from_secs(5), Duration::ZERO).unwrap()
+        let telemetry = Self::new(Duration::ZERO).unwrap();
+        telemetry.add("cinder", &EntrySettings::fixture());
+        telemetry
     }
 }
 

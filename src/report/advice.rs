@@ -4,6 +4,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 
 use super::words::span_of;
 use crate::heartbeat::cause::Reason;
+use crate::heartbeat::limits::Limits;
 use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
@@ -53,6 +54,7 @@ pub(crate) fn suspect(suspect: Suspect) -> &'static str {
 
 fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {
     let host = status.service.facts.machine();
+    let limits = snapshot.limits_of(&status.service.facts.binary);
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
         // No service is blamed while none sends heartbeats.
@@ -60,7 +62,17 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
             format!("{} {STANDSTILL}", no_heartbeats(silence))
         }
         Reason::Stopped => stopped(status, snapshot.now.0, host),
-        Reason::SlowReports => slow(status, snapshot),
+        Reason::ShutDown => format!(
+            "It said goodbye: somebody shut it down, or its node. If that was not intended, start it on {host}."
+        ),
+        Reason::MarkedDown => format!(
+            "It sends heartbeats, but its stored state says down. If that lasts, read its log on {host}, and check the \
+             service that writes this state."
+        ),
+        Reason::ForcedDown => {
+            "An operator forced it down. It stays down until an operator undoes that.".to_owned()
+        }
+        Reason::SlowReports => slow(status, &limits),
         Reason::NeverReported => format!(
             "It has a row but never sent a heartbeat. Its start may have failed, or its driver is not initialised. \
              Read its log on {host}."
@@ -71,7 +83,7 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
         Reason::Undetermined => format!(
             "Reason not known yet. One heartbeat would prove a clock skew; {} without one would prove that the service \
              stopped.",
-            seconds(snapshot.intervals.service_down_time)
+            seconds(limits.service_down_time)
         ),
     };
     if reason == Reason::Stopped && status.up == Some(true) {
@@ -146,8 +158,8 @@ fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
     )
 }
 
-fn slow(status: &ServiceStatus, snapshot: &Snapshot) -> String {
-    let limit = seconds(snapshot.intervals.service_down_time);
+fn slow(status: &ServiceStatus, limits: &Limits) -> String {
+    let limit = seconds(limits.service_down_time);
     let interval = status.observed.report_interval;
     let interval = interval.map_or_else(|| format!("more than {limit}"), seconds);
     format!(
@@ -305,6 +317,27 @@ mod tests {
                 ..fixture::status(fixture::service("cinder-volume", "block1"), Some(false))
             };
             assert_eq!(advice(&status, &snapshot).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_service_that_somebody_took_down_is_told_from_one_that_failed() {
+        for (reason, expected) in [
+            (
+                Reason::ShutDown,
+                "It said goodbye: somebody shut it down, or its node. If that was not intended, start it on block1.",
+            ),
+            (
+                Reason::MarkedDown,
+                "It sends heartbeats, but its stored state says down. If that lasts, read its log on block1, and check \
+                 the service that writes this state.",
+            ),
+            (
+                Reason::ForcedDown,
+                "An operator forced it down. It stays down until an operator undoes that.",
+            ),
+        ] {
+            check(80, because(reason), None, expected);
         }
     }
 

@@ -1,15 +1,16 @@
-//! The condition of all services, and of the database they are read from, in words.
+//! The condition of all services, and of the databases they are read from, in words.
 
-use super::words::{span, span_of};
+use super::words::{of_source, span, span_of};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::state::State;
 use crate::heartbeat::urgency::Urgency;
 use crate::heartbeat::view::{Outage, View};
 
 /// The condition of all services: the top of the status page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// `up`, `down`, `unseen` or `unknown`: selects symbol and colour.
+    /// Name of an [`Urgency`]: selects symbol and colour.
     pub kind: &'static str,
     /// Beginning of the page's title.
     pub short: String,
@@ -21,21 +22,37 @@ pub(crate) struct Condition {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counts {
     services: [usize; Urgency::ALL.len()],
+    /// Those of [`Urgency::Warning`] that are [taken down](State::is_taken_down).
+    taken_down: usize,
     /// See [`Snapshot::hidden`].
     hidden: usize,
 }
 
 impl Counts {
-    /// Counts the services of a snapshot.
-    pub(crate) fn of(snapshot: &Snapshot) -> Self {
-        let mut counts = Self {
-            hidden: snapshot.hidden(),
-            ..Self::default()
-        };
-        for status in &snapshot.services {
-            counts.services[Urgency::of(status) as usize] += 1;
+    /// Counts the services of snapshots.
+    pub(crate) fn of<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>) -> Self {
+        let mut counts = Self::default();
+        for snapshot in snapshots {
+            counts.hidden += snapshot.hidden();
+            for status in &snapshot.services {
+                let urgency = Urgency::of(status);
+                let is_taken_down =
+                    urgency == Urgency::Warning && State::of(status).is_taken_down();
+                counts.services[urgency as usize] += 1;
+                counts.taken_down += usize::from(is_taken_down);
+            }
         }
         counts
+    }
+
+    /// Counts the services that are shown; `None` if no snapshot can be shown.
+    pub(crate) fn shown(views: &[View]) -> Option<Self> {
+        let mut shown = views
+            .iter()
+            .filter_map(|view| view.snapshot.as_deref())
+            .peekable();
+        shown.peek()?;
+        Some(Self::of(shown))
     }
 
     /// Returns the number of services of this urgency.
@@ -51,7 +68,7 @@ impl Counts {
 
     /// Returns whether there are enabled services, and all of them are known and up.
     fn is_all_up(&self) -> bool {
-        let up = self.get(Urgency::Up) + self.get(Urgency::Warning);
+        let up = self.get(Urgency::Up) + self.get(Urgency::Warning) - self.taken_down;
         up > 0 && up == self.enabled() && self.hidden == 0
     }
 
@@ -70,6 +87,9 @@ impl Counts {
         }
         if unknown > 0 {
             parts.push(format!("{unknown} unknown"));
+        }
+        if self.taken_down > 0 {
+            parts.push(format!("{} taken down", self.taken_down));
         }
         match parts.last_mut() {
             Some(last) => *last = format!("{last} of {enabled}"),
@@ -97,51 +117,38 @@ impl Counts {
 impl Condition {
     /// Returns the condition of all services; without `counts`, no snapshot can be shown.
     ///
-    /// It is `up` only if the database can be read, and
+    /// It is `up` only if every database can be read, and
     /// [`verdict::all_up`](crate::heartbeat::verdict::all_up) holds for the services that are not abandoned.
-    pub(crate) fn of(counts: Option<&Counts>, view: &View) -> Self {
+    pub(crate) fn of(counts: Option<&Counts>, views: &[View]) -> Self {
         let Some(counts) = counts else {
-            let headline = match view.age {
-                Some(_) => "no current data",
-                None => "no data yet",
+            let headline = if views.iter().any(|view| view.age.is_some()) {
+                "no current data"
+            } else {
+                "no data yet"
             };
             return Self::new("unknown", "no data".to_owned(), headline.to_owned());
         };
+        let is_current = |view: &View| {
+            let snapshot = view.snapshot.as_ref();
+            view.outage.is_none() && snapshot.is_some_and(|shown| shown.standstill.is_none())
+        };
         let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::ListedAsUp));
         let unknown = counts.get(Urgency::Unknown) + counts.hidden;
-        let short = match (down, unseen, unknown) {
-            (0, 0, 0) | (1.., _, _) => format!("{down} down"),
-            (0, 0, _) => format!("{unknown} unknown"),
-            (0, _, _) => format!("{unseen} down but listed as up"),
+        let is_known = unknown == 0 && views.iter().all(is_current);
+        let kind = match (down, unseen) {
+            (1.., _) => Urgency::Down,
+            (0, 1..) => Urgency::ListedAsUp,
+            _ if is_known && counts.taken_down > 0 => Urgency::Warning,
+            _ if is_known && counts.is_all_up() => Urgency::Up,
+            _ => Urgency::Unknown,
         };
-        let kind = if down > 0 {
-            "down"
-        } else if unseen > 0 {
-            "unseen"
-        } else if counts.is_all_up() && view.outage.is_none() {
-            "up"
-        } else {
-            "unknown"
+        let short = match (down, unseen, unknown, counts.taken_down) {
+            (0, 0, 0, 1..) => format!("{} taken down", counts.taken_down),
+            (0, 0, 0, 0) | (1.., _, _, _) => format!("{down} down"),
+            (0, 0, _, _) => format!("{unknown} unknown"),
+            (0, _, _, _) => format!("{unseen} down but listed as up"),
         };
-        let standstill = view.snapshot.as_ref().and_then(|shown| shown.standstill);
-        let kind = if standstill.is_some() && kind == "up" {
-            "unknown"
-        } else {
-            kind
-        };
-        let headline = counts.headline();
-        let headline = match standstill {
-            Some(silence) => format!(
-                "no service has sent a heartbeat for {} · {headline}",
-                span_of(silence)
-            ),
-            None => headline,
-        };
-        let headline = match view.outage.and(view.age) {
-            Some(age) => format!("{headline}, as of {} ago", span(age)),
-            None => headline,
-        };
-        Self::new(kind, short, headline)
+        Self::new(kind.as_str(), short, headline(counts, views))
     }
 
     fn new(kind: &'static str, short: String, headline: String) -> Self {
@@ -153,7 +160,30 @@ impl Condition {
     }
 }
 
-/// A fault of the database connection, or of the last snapshot.
+/// Returns the counts in words, after what puts them into doubt.
+fn headline(counts: &Counts, views: &[View]) -> String {
+    let named = |view: &View, text: &str| of_source(views.len(), &view.database, text);
+    let standstills = views.iter().filter_map(|view| {
+        let silence = view.snapshot.as_ref()?.standstill?;
+        let text = format!("no service has sent a heartbeat for {}", span_of(silence));
+        Some(named(view, &text))
+    });
+    let parts: Vec<String> = standstills.chain([counts.headline()]).collect();
+    let mut headline = parts.join(" · ");
+    for view in views {
+        let separator = if views.len() == 1 { ", " } else { " · " };
+        let note = match (&view.snapshot, view.outage, view.age) {
+            (None, ..) => "no current data".to_owned(),
+            (_, Some(_), Some(age)) => format!("as of {} ago", span(age)),
+            _ => continue,
+        };
+        headline += separator;
+        headline += &named(view, &note);
+    }
+    headline
+}
+
+/// A fault of the connection to a database, or of its last snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
     /// The fault, its duration, and the age of the states shown.
@@ -162,9 +192,21 @@ pub(crate) struct Trouble {
     pub remedy: &'static str,
 }
 
-/// Returns why no current snapshot is available; `None` if one is.
-pub(crate) fn trouble(view: &View) -> Option<Trouble> {
-    let (age, limit, uptime) = (view.age, view.stale_after, span(view.uptime));
+/// Returns why sources have no current snapshot, with their names where there are several.
+pub(crate) fn troubles(views: &[View]) -> Vec<Trouble> {
+    let troubles = views.iter().filter_map(|view| {
+        let trouble = trouble(view)?;
+        Some(Trouble {
+            text: of_source(views.len(), &view.database, &trouble.text),
+            ..trouble
+        })
+    });
+    troubles.collect()
+}
+
+/// Returns why no current snapshot of a source is available; `None` if one is.
+fn trouble(view: &View) -> Option<Trouble> {
+    let (age, limit, watched) = (view.age, view.stale_after, span(view.watched));
     let Some(Outage { lasted, class }) = view.outage else {
         let text = match age {
             Some(age) if age < limit => return None,
@@ -172,7 +214,7 @@ pub(crate) fn trouble(view: &View) -> Option<Trouble> {
                 let age = span(age);
                 format!("No poll has finished for {age}. The last snapshot is withheld.")
             }
-            None => format!("The exporter started {uptime} ago. The first poll is running."),
+            None => format!("Polling began {watched} ago. The first poll is running."),
         };
         let remedy = "A poll can take as long as the connect and query timeouts allow.";
         return Some(Trouble { text, remedy });
@@ -180,7 +222,7 @@ pub(crate) fn trouble(view: &View) -> Option<Trouble> {
     let (what, remedy) = explain(class);
     let (start, lasted) = ("The database has been unreadable", span(lasted));
     let text = match age {
-        None => format!("{start} since the exporter started {uptime} ago: {what}."),
+        None => format!("{start} since polling began {watched} ago: {what}."),
         Some(age) if age < limit => format!(
             "{start} for {lasted}: {what}. States are {} old; they are withheld from {} on.",
             span(age),
@@ -243,19 +285,24 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::heartbeat::cause::Reason;
     use crate::heartbeat::fixture;
     use crate::heartbeat::service::{Reading, Service, Stamp};
     use crate::heartbeat::time::HostTime;
     use crate::heartbeat::verdict;
 
-    const VIEW: View = View {
-        snapshot: None,
-        age: Some(Duration::from_secs(3)),
-        outage: None,
-        stale_after: Duration::from_secs(30),
-        poll_interval: Duration::from_secs(5),
-        uptime: Duration::from_secs(132),
-    };
+    /// A source without services, read 3 s ago.
+    fn view() -> View {
+        View {
+            database: "cinder".into(),
+            snapshot: Some(snapshot(&[], 0).into()),
+            age: Some(Duration::from_secs(3)),
+            outage: None,
+            stale_after: Duration::from_secs(30),
+            poll_interval: Duration::from_secs(5),
+            watched: Duration::from_secs(132),
+        }
+    }
 
     fn outage(seconds: u64, class: Class) -> Outage {
         Outage {
@@ -296,8 +343,12 @@ mod tests {
             ([0, 0, 0, 0, 1, 0, 0], 0, "1 up"),
             ([0, 0, 0, 1, 1, 14, 4], 0, "all 2 up"),
         ] {
-            let counts = Counts { services, hidden };
-            let condition = Condition::of(Some(&counts), &VIEW);
+            let counts = Counts {
+                services,
+                hidden,
+                taken_down: 0,
+            };
+            let condition = Condition::of(Some(&counts), &[view()]);
             assert_eq!(condition.headline, headline);
         }
     }
@@ -328,8 +379,12 @@ mod tests {
             ([0, 0, 0, 0, 1, 0, 0], 0, "up", "0 down"),
             ([0, 0, 0, 1, 1, 14, 4], 0, "up", "0 down"),
         ] {
-            let counts = Counts { services, hidden };
-            let condition = Condition::of(Some(&counts), &VIEW);
+            let counts = Counts {
+                services,
+                hidden,
+                taken_down: 0,
+            };
+            let condition = Condition::of(Some(&counts), &[view()]);
             assert_eq!((condition.kind, &*condition.short), (kind, short));
         }
     }
@@ -338,7 +393,7 @@ mod tests {
     fn an_unreadable_database_adds_the_age_and_is_never_up() {
         let view = View {
             outage: Some(outage(0, Class::Connect)),
-            ..VIEW
+            ..view()
         };
         for (down, kind, short, headline) in [
             (0, "unknown", "0 down", "1 up, as of 3 s ago"),
@@ -350,7 +405,10 @@ mod tests {
                 services,
                 ..Counts::default()
             };
-            assert_eq!(Condition::of(Some(&counts), &view), expected);
+            assert_eq!(
+                Condition::of(Some(&counts), std::slice::from_ref(&view)),
+                expected
+            );
         }
     }
 
@@ -387,7 +445,7 @@ mod tests {
         ] {
             let snapshot = snapshot(ages, rejected);
             assert_eq!(verdict::all_up(&snapshot), up, "{ages:?}");
-            let condition = Condition::of(Some(&Counts::of(&snapshot)), &VIEW);
+            let condition = Condition::of(Some(&Counts::of([&snapshot])), &[view()]);
             assert_eq!(condition.kind == "up", up == Some(true), "{condition:?}");
         }
     }
@@ -404,12 +462,12 @@ mod tests {
             };
             let all_up = verdict::all_up(&snapshot);
             assert_eq!(all_up.is_none(), kind == "unknown");
-            let counted = Counts::of(&snapshot);
+            let counted = Counts::of([&snapshot]);
             let view = View {
                 snapshot: Some(snapshot.into()),
-                ..VIEW
+                ..view()
             };
-            let condition = Condition::of(Some(&counted), &view);
+            let condition = Condition::of(Some(&counted), &[view]);
             let expected = format!("no service has sent a heartbeat for 35 s · {counts}");
             assert_eq!((condition.kind, condition.headline), (kind, expected));
         }
@@ -423,13 +481,13 @@ mod tests {
                 None,
                 None,
                 "no data yet",
-                "The exporter started 2 min 12 s ago. The first poll is running.",
+                "Polling began 2 min 12 s ago. The first poll is running.",
             ),
             (
                 None,
                 Some(outage(130, Class::Auth)),
                 "no data yet",
-                "The database has been unreadable since the exporter started 2 min 12 s ago: login refused.",
+                "The database has been unreadable since polling began 2 min 12 s ago: login refused.",
             ),
             (Some(3), None, no_data, ""),
             (
@@ -450,11 +508,76 @@ mod tests {
             let view = View {
                 age: age.map(Duration::from_secs),
                 outage,
-                ..VIEW
+                ..view()
             };
             let trouble = trouble(&view).map_or(String::new(), |trouble| trouble.text);
             assert_eq!(trouble, expected);
-            assert_eq!(Condition::of(None, &view).headline, headline);
+            assert_eq!(Condition::of(None, &[view]).headline, headline);
         }
+    }
+
+    #[test]
+    fn several_sources_are_counted_together_and_named() {
+        let of = |database: &str, ages: &[Option<i64>], outage| View {
+            database: database.into(),
+            snapshot: Some(snapshot(ages, 0).into()),
+            outage,
+            ..view()
+        };
+        let check = |views: &[View], kind: &str, headline: &str| {
+            let condition = Condition::of(Counts::shown(views).as_ref(), views);
+            assert_eq!((condition.kind, &*condition.headline), (kind, headline));
+        };
+        let up = of("c1", &[Some(5)], None);
+        check(
+            &[up.clone(), of("c2", &[Some(5), Some(5)], None)],
+            "up",
+            "all 3 up",
+        );
+        let down = of("c2", &[Some(500)], None);
+        check(&[up.clone(), down], "down", "1 down of 2");
+        let failing = of("c2", &[Some(5)], Some(outage(7, Class::Connect)));
+        let views = [up.clone(), failing];
+        check(&views, "unknown", "all 2 up · c2: as of 3 s ago");
+        let text = &troubles(&views)[0].text;
+        assert!(text.starts_with("c2: The database has been"), "{text}");
+        let withheld = View {
+            snapshot: None,
+            ..of("c2", &[], None)
+        };
+        check(
+            &[up.clone(), withheld],
+            "unknown",
+            "1 up · c2: no current data",
+        );
+        let still = Snapshot {
+            standstill: Some(TimeDelta::seconds(35)),
+            ..snapshot(&[Some(5)], 0)
+        };
+        let still = View {
+            snapshot: Some(still.into()),
+            ..of("c2", &[], None)
+        };
+        check(
+            &[up, still],
+            "unknown",
+            "c2: no service has sent a heartbeat for 35 s · all 2 up",
+        );
+    }
+
+    #[test]
+    fn services_that_somebody_took_down_are_counted_apart() {
+        let mut services = snapshot(&[Some(5), Some(500)], 0);
+        services.services[1].observed.reason = Some(Reason::ShutDown);
+        let counts = Counts::of([&services]);
+        let condition = Condition::of(Some(&counts), &[view()]);
+        let expected = Condition::new(
+            "warning",
+            "1 taken down".to_owned(),
+            "1 taken down of 2".to_owned(),
+        );
+        assert_eq!(condition, expected);
+        // The API lists it as down.
+        assert_eq!(verdict::all_up(&services), Some(false));
     }
 }

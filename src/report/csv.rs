@@ -1,14 +1,14 @@
 //! The services as comma-separated values.
 
 use super::record::Record;
-use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
+use crate::heartbeat::view::Listed;
 
 /// Returns a heading line and one line a service (RFC 4180), with the fields of [`json`](super::json::services).
 #[must_use]
-pub fn services(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
-    let shown = snapshot.services.iter().filter(|status| shown(status));
-    let text = lines(shown.map(|status| Record::new(status, snapshot)));
+pub fn services(sources: &[Listed], shown: impl Fn(&ServiceStatus) -> bool) -> String {
+    let services = sources.iter().flat_map(|source| source.services(&shown));
+    let text = lines(services.map(Record::new));
     if text.is_empty() {
         // The writer emits headings with the first row only, so write an empty one.
         let heading = lines([Record::default()]);

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::cause::Reason;
+use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 
@@ -25,6 +26,10 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
             _ => Some("OpenStackServiceDown"),
         },
         Urgency::ListedAsUp => Some("OpenStackServiceStoppedUnseen"),
+        Urgency::Warning if status.observed.reason == Some(Reason::MarkedDown) => {
+            Some("OpenStackServiceMarkedDown")
+        }
+        Urgency::Warning if State::of(status).is_taken_down() => Some("OpenStackServiceTakenDown"),
         Urgency::Warning => match Doubt::of(status)? {
             Doubt::SharedRow => Some("OpenStackServiceSharedRow"),
             Doubt::Clock if is_beyond(status, budget) => Some("OpenStackServiceClockSkewed"),
@@ -36,12 +41,13 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
     }
 }
 
-/// Returns whether the clock skew is proven to exceed what Cinder tolerates.
+/// Returns whether the clock skew is proven to exceed what the API tolerates.
 fn is_beyond(status: &ServiceStatus, budget: Budget) -> bool {
     status.observed.clock_skew.is_some_and(|skew| {
         // Like the alert rules, ignore a budget of zero: no clock could keep it.
         let behind = |upper| budget.behind > TimeDelta::zero() && upper < -budget.behind;
-        skew.bounds.lower > budget.ahead || skew.bounds.upper.is_some_and(behind)
+        let ahead = |ahead| skew.bounds.lower > ahead;
+        budget.ahead.is_some_and(ahead) || skew.bounds.upper.is_some_and(behind)
     })
 }
 

@@ -4,22 +4,26 @@ use chrono::{NaiveDateTime, TimeDelta};
 use serde::Serialize;
 
 use super::advice;
-use super::words::{enabled, verdict};
+use super::words::enabled;
 use crate::heartbeat::cause::Reason;
-use crate::heartbeat::snapshot::Snapshot;
-use crate::heartbeat::status::ServiceStatus;
+use crate::heartbeat::urgency::Urgency;
+use crate::heartbeat::view::ListedService;
 
-/// One service; the field names are those of Cinder's API and of our metrics.
+/// One service; the field names are those of OpenStack's APIs and of our metrics.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Record<'a> {
+    pub(super) database: &'a str,
     pub(super) binary: &'a str,
     pub(super) host: &'a str,
     pub(super) zone: Option<&'a str>,
-    pub(super) status: &'static str,
-    /// `up`, `down`, or null if unknown.
-    pub(super) state: Option<&'static str>,
-    /// `state` by the scheduler's rule.
-    pub(super) state_for_scheduler: Option<&'static str>,
+    /// Null where services cannot be disabled.
+    pub(super) status: Option<&'static str>,
+    /// Name of the [`Urgency`].
+    pub(super) state: &'static str,
+    /// As the API lists it; null if unknown.
+    pub(super) up: Option<bool>,
+    /// `up` by the scheduler's rule.
+    pub(super) up_for_scheduler: Option<bool>,
     /// By the clock of the service's host, UTC; null if the service never wrote its row.
     pub(super) updated_at: Option<String>,
     /// Apparent age; negative if the host's clock is ahead by more than the true age.
@@ -41,18 +45,25 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// Returns the record of a service.
-    pub(super) fn new(status: &'a ServiceStatus, snapshot: &Snapshot) -> Self {
+    pub(super) fn new(listed: ListedService<'a>) -> Self {
+        let ListedService {
+            database,
+            status,
+            snapshot,
+        } = listed;
         let service = &status.service;
         let facts = &service.facts;
         let observed = &status.observed;
         let skew = observed.clock_skew;
         Self {
+            database,
             binary: &facts.binary,
             host: &facts.host,
             zone: facts.availability_zone.as_deref(),
             status: enabled(status),
-            state: verdict(status.up),
-            state_for_scheduler: verdict(status.up_for_scheduler),
+            state: Urgency::of(status).as_str(),
+            up: status.up,
+            up_for_scheduler: status.up_for_scheduler,
             updated_at: service.updated_at.time().map(|stamp| utc(stamp.0)),
             heartbeat_age_seconds: status.heartbeat_age.map(seconds),
             clock_skew_seconds: skew.and_then(|skew| skew.estimate).map(seconds),

@@ -6,25 +6,28 @@ use chrono::TimeDelta;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, Table, presets};
 
 use super::advice;
-use super::words::{age, enabled, verdict};
+use super::words::{self, age, enabled, verdict};
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
+use crate::heartbeat::view::{Listed, ListedService};
 
-const COLUMNS: usize = 9;
-const ZONE: usize = 2;
-const STATE: usize = 4;
-const UPDATED_AT: usize = 5;
-const SKEW: usize = 7;
-const REASON: usize = 8;
+const COLUMNS: usize = 10;
+const DATABASE: usize = 0;
+const ZONE: usize = 3;
+const STATE: usize = 5;
+const UPDATED_AT: usize = 6;
+const SKEW: usize = 8;
+const REASON: usize = 9;
 
 /// Columns dropped on a narrow terminal: the age also gives the time, and most clouds have one zone.
 const DISPENSABLE: [usize; 2] = [UPDATED_AT, ZONE];
 
-/// The headings of `openstack volume service list`, then our own.
+/// The database, the headings of OpenStack's own lists of services, then our own.
 const HEADINGS: [&str; COLUMNS] = [
+    "Database",
     "Binary",
     "Host",
     "Zone",
@@ -36,40 +39,47 @@ const HEADINGS: [&str; COLUMNS] = [
     "Reason",
 ];
 
-/// Returns a table and, below it, advice. It is coloured; strip the colours where they are unwanted. On a narrow
-/// terminal it lacks the zone and the time.
+/// Returns a table and, below it, advice. It is coloured; strip the colours where they are unwanted. The column of the
+/// database appears where there are several. On a narrow terminal the table lacks the zone and the time.
 #[must_use]
-pub fn table(snapshot: &Snapshot, shown: impl Fn(&ServiceStatus) -> bool) -> String {
+pub fn table(sources: &[Listed], shown: impl Fn(&ServiceStatus) -> bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED);
     table.enforce_styling();
     table.set_header(HEADINGS);
     let mut notes = String::new();
-    for status in snapshot.services.iter().filter(|status| shown(status)) {
-        table.add_row(cells(status));
-        if let Some(advice) = advice::advice(status, snapshot) {
-            let facts = &status.service.facts;
+    for listed in sources.iter().flat_map(|source| source.services(&shown)) {
+        table.add_row(cells(listed));
+        if let Some(advice) = advice::advice(listed.status, listed.snapshot) {
+            let facts = &listed.status.service.facts;
             let name = format!("{} on {}", facts.binary, facts.host);
+            let name = words::of_source(sources.len(), listed.database, &name);
             let _ = writeln!(notes, "\n{}: {}", printable(&name), printable(&advice));
         }
     }
-    if let Some(silence) = snapshot.standstill {
-        let _ = writeln!(
-            notes,
-            "\n{} {}",
-            advice::no_heartbeats(silence),
-            advice::STANDSTILL
-        );
+    for source in sources {
+        for note in source.snapshot.into_iter().flat_map(notes_on) {
+            let note = words::of_source(sources.len(), source.database, &note);
+            let _ = writeln!(notes, "\n{note}");
+        }
     }
-    if let Some(suspect) = snapshot.suspect {
-        let _ = writeln!(
-            notes,
-            "\nMost hosts share one clock skew. {}",
-            advice::suspect(suspect)
-        );
+    if let Some(column) = table.column_mut(DATABASE).filter(|_| sources.len() < 2) {
+        column.set_constraint(ColumnConstraint::Hidden);
     }
     fit(&mut table);
     format!("{table}\n{notes}")
+}
+
+/// Returns what is to be said about the services of one source together.
+fn notes_on(snapshot: &Snapshot) -> impl Iterator<Item = String> {
+    let standstill = snapshot
+        .standstill
+        .map(|silence| format!("{} {}", advice::no_heartbeats(silence), advice::STANDSTILL));
+    let suspect = snapshot.suspect.map(|suspect| {
+        let advice = advice::suspect(suspect);
+        format!("Most hosts share one clock skew. {advice}")
+    });
+    standstill.into_iter().chain(suspect)
 }
 
 /// Hides columns until the table fits the terminal, if standard output is a terminal.
@@ -77,9 +87,16 @@ fn fit(table: &mut Table) {
     let Some(terminal) = table.width() else {
         return;
     };
-    // Each column has a space on both sides, and a border.
+    // Each column that is shown has a space on both sides, and a border.
     let widths = table.column_max_content_widths();
-    let widths: Vec<usize> = widths.iter().map(|width| usize::from(*width) + 3).collect();
+    let widths: Vec<usize> = widths
+        .iter()
+        .zip(table.column_iter())
+        .map(|(width, column)| match column.constraint() {
+            Some(ColumnConstraint::Hidden) => 0,
+            _ => usize::from(*width) + 3,
+        })
+        .collect();
     let mut width = 1 + widths.iter().sum::<usize>();
     for index in DISPENSABLE {
         if width > terminal.into()
@@ -92,11 +109,12 @@ fn fit(table: &mut Table) {
 }
 
 /// Returns a row in colours: red for down, yellow for doubtful, dim for disabled or abandoned.
-fn cells(status: &ServiceStatus) -> impl Iterator<Item = Cell> {
+fn cells(listed: ListedService<'_>) -> impl Iterator<Item = Cell> {
+    let status = listed.status;
     let urgency = Urgency::of(status);
     let reason = status.observed.reason;
     let is_skewed = reason == Some(Reason::ClockSkew) || Doubt::of(status) == Some(Doubt::Clock);
-    let texts = row(status).into_iter().enumerate();
+    let texts = row(listed).into_iter().enumerate();
     texts.map(move |(column, text)| {
         let cell = Cell::new(printable(&text));
         match (urgency, column) {
@@ -109,7 +127,8 @@ fn cells(status: &ServiceStatus) -> impl Iterator<Item = Cell> {
     })
 }
 
-fn row(status: &ServiceStatus) -> [String; COLUMNS] {
+fn row(listed: ListedService) -> [String; COLUMNS] {
+    let status = listed.status;
     let service = &status.service;
     let facts = &service.facts;
     let observed = &status.observed;
@@ -117,10 +136,11 @@ fn row(status: &ServiceStatus) -> [String; COLUMNS] {
     let updated_at = service.updated_at.time();
     let updated_at = updated_at.map(|stamp| stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string());
     [
+        listed.database.to_owned(),
         facts.binary.to_string(),
         facts.host.to_string(),
         zone.unwrap_or_default().to_owned(),
-        enabled(status).to_owned(),
+        enabled(status).unwrap_or_default().to_owned(),
         verdict(status.up).unwrap_or("unknown").to_owned(),
         updated_at.unwrap_or_default(),
         status.heartbeat_age.map(age).unwrap_or_default(),
@@ -170,6 +190,24 @@ mod tests {
         ] {
             let text = skew(fixture::skew(estimate, lower, upper));
             assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn the_database_is_named_where_there_are_several() {
+        let service = fixture::service("cinder-volume", "block1");
+        let snapshot = fixture::snapshot(fixture::reading(vec![service]));
+        let snapshot = Snapshot {
+            standstill: Some(TimeDelta::seconds(95)),
+            ..snapshot
+        };
+        let [first, second] = ["c1", "c2"].map(|name| Listed::read(name, &snapshot));
+        let one = table(&[first], |_| true);
+        assert!(!one.contains("Database") && !one.contains("c1"), "{one}");
+        assert!(one.contains("\nNo service has sent a heartbeat for 95 s."));
+        let two = table(&[first, second], |_| true);
+        for part in ["Database", "c1: No service", "c2: No service"] {
+            assert!(two.contains(part), "{two}");
         }
     }
 

@@ -16,13 +16,18 @@ pub(crate) fn span_of(time: TimeDelta) -> String {
     span(time.to_std().unwrap_or_default())
 }
 
-/// Returns `enabled` or `disabled`.
-pub(crate) fn enabled(status: &ServiceStatus) -> &'static str {
-    if status.service.disabled {
-        "disabled"
-    } else {
-        "enabled"
+/// Returns a text about one of so many sources, with its name where there are several.
+pub(crate) fn of_source(sources: usize, database: &str, text: &str) -> String {
+    match sources {
+        0 | 1 => text.to_owned(),
+        _ => format!("{database}: {text}"),
     }
+}
+
+/// Returns `enabled` or `disabled`; `None` where services cannot be disabled.
+pub(crate) fn enabled(status: &ServiceStatus) -> Option<&'static str> {
+    let disabled = status.service.disabled?;
+    Some(if disabled { "disabled" } else { "enabled" })
 }
 
 /// Returns a verdict as OpenStack writes it; `None` if it is unknown.
@@ -43,7 +48,7 @@ pub(crate) fn place(status: &ServiceStatus) -> String {
 /// Returns the state as shown on the page.
 pub(crate) fn state(status: &ServiceStatus, urgency: Urgency) -> &'static str {
     match (urgency, status.up) {
-        (Urgency::Down, _) => "down",
+        (Urgency::Down, _) | (Urgency::Warning, Some(false)) => "down",
         (Urgency::ListedAsUp, _) => "down, but listed as up",
         (Urgency::Unknown, _) => "unknown",
         (Urgency::Warning | Urgency::Up, _) => "up",
@@ -68,6 +73,9 @@ pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
         (_, Urgency::Abandoned) => Some("no heartbeat for over a week"),
         (Some(Reason::ClockSkew), _) => Some("clock skew"),
         (Some(Reason::Stopped), _) => Some("stopped"),
+        (Some(Reason::ShutDown), _) => Some("shut down"),
+        (Some(Reason::MarkedDown), _) => Some("marked down"),
+        (Some(Reason::ForcedDown), _) => Some("forced down"),
         (Some(Reason::SlowReports), _) => Some("slow reports"),
         (Some(Reason::NeverReported), _) => Some("never reported"),
         (Some(Reason::Undetermined), _) => Some("reason not known yet"),
@@ -242,7 +250,7 @@ mod tests {
 
     /// A disabled service that is down.
     fn disabled(mut service: Service) -> ServiceStatus {
-        service.disabled = true;
+        service.disabled = Some(true);
         fixture::status(service, Some(false))
     }
 

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::skew::{Bounds, ClockSkew};
-use crate::heartbeat::state::State;
+use crate::heartbeat::urgency::Urgency;
 
 /// Half the width of a skew chart, whose centre is 0.
 const HALF_WIDTH: i64 = 800;
@@ -21,10 +21,10 @@ pub(crate) struct Segment {
     pub width: i64,
 }
 
-/// A clock skew on an axis of ±1.5 times the budget ahead.
+/// A clock skew on an axis of ±1.5 times the budget ahead, or behind where it is not limited ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SkewChart {
-    /// Skews within which Cinder lists the service as up.
+    /// Skews within which the API lists the service as up.
     pub budget: Segment,
     /// The skew's bounds; to the end of the axis without an upper bound.
     pub bounds: Segment,
@@ -37,7 +37,8 @@ pub(crate) struct SkewChart {
 impl SkewChart {
     /// Computes the chart of a clock skew.
     pub(crate) fn new(skew: &ClockSkew, budget: Budget) -> Self {
-        let end = (budget.ahead * 3 / 2).max(TimeDelta::seconds(1));
+        let limit = budget.ahead.unwrap_or(budget.behind);
+        let end = (limit * 3 / 2).max(TimeDelta::seconds(1));
         let x = |span: TimeDelta| {
             let span = span.clamp(-end, end).num_milliseconds();
             span * HALF_WIDTH / end.num_milliseconds()
@@ -49,7 +50,7 @@ impl SkewChart {
         };
         let Bounds { lower, upper } = skew.bounds;
         Self {
-            budget: part(x(-budget.behind), x(budget.ahead)),
+            budget: part(x(-budget.behind), budget.ahead.map_or(HALF_WIDTH, x)),
             bounds: part(x(lower), upper.map_or(HALF_WIDTH, x)),
             mark: skew.estimate.map(x),
             beyond: skew.estimate.is_some_and(|estimate| estimate.abs() > end),
@@ -62,16 +63,17 @@ impl SkewChart {
 pub(crate) struct Run {
     /// Position and length, ten units a minute.
     pub part: Segment,
-    /// CSS class: `down`, `unseen`, `unknown`, `up`, or `none` without a snapshot.
+    /// CSS class: the name of an [`Urgency`], or `none` without a snapshot.
     pub kind: &'static str,
     /// Height of 100: colour must not be the only difference.
     pub height: i64,
 }
 
 /// Kinds of minutes, each with its label and height.
-pub(crate) const LEGEND: [(&str, &str, i64); 5] = [
+pub(crate) const LEGEND: [(&str, &str, i64); 6] = [
     ("down", "down", 100),
     ("unseen", "down, but listed as up", 76),
+    ("warning", "taken down", 64),
     ("unknown", "unknown", 52),
     ("up", "up", 36),
     ("none", "not observed", 8),
@@ -81,13 +83,9 @@ pub(crate) const LEGEND: [(&str, &str, i64); 5] = [
 pub(crate) fn runs(hour: &Hour) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (minute, x) in hour.minutes.iter().zip((0..).step_by(10)) {
-        let (kind, _, height) = LEGEND[match minute {
-            Some(State::ListedAsUp) => 1,
-            Some(State::Unknown) => 2,
-            Some(State::Up) => 3,
-            None => 4,
-            Some(_) => 0,
-        }];
+        let kind = minute.map_or("none", |state| Urgency::of_state(state).as_str());
+        let mut legend = LEGEND.iter().filter(|(name, ..)| *name == kind);
+        let height = legend.next().map_or(0, |(.., height)| *height);
         match runs.last_mut() {
             Some(run) if run.kind == kind => run.part.width += 10,
             _ => runs.push(Run {
@@ -105,6 +103,7 @@ mod tests {
     use super::*;
     use crate::heartbeat::fixture::INTERVALS;
     use crate::heartbeat::history::{MINUTES, Since};
+    use crate::heartbeat::state::State;
 
     fn chart(estimate: Option<i64>, lower: i64, upper: Option<i64>) -> SkewChart {
         let (lower, upper) = (TimeDelta::seconds(lower), upper.map(TimeDelta::seconds));
@@ -145,6 +144,7 @@ mod tests {
     #[test]
     fn equal_minutes_are_one_run() {
         let mut minutes = [None; MINUTES];
+        minutes[56] = Some(State::ShutDown);
         minutes[57] = Some(State::Up);
         minutes[58] = Some(State::Undetermined);
         minutes[59] = Some(State::Stopped);
@@ -153,7 +153,12 @@ mod tests {
         let drawn = runs
             .iter()
             .map(|run| (run.kind, run.part.x, run.part.width));
-        let expected = [("none", 0, 570), ("up", 570, 10), ("down", 580, 20)];
+        let expected = [
+            ("none", 0, 560),
+            ("warning", 560, 10),
+            ("up", 570, 10),
+            ("down", 580, 20),
+        ];
         assert_eq!(drawn.collect::<Vec<_>>(), expected);
     }
 }

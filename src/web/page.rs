@@ -2,6 +2,7 @@
 //!
 //! A page shows 100 of 10,000 services; only these are rendered.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use askama::Template;
@@ -11,10 +12,9 @@ use super::chart;
 use super::query::Query;
 use super::row::ServiceRow;
 use super::site::Site;
-use crate::heartbeat::budget::Budget;
 use crate::heartbeat::snapshot::Snapshot;
-use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
+use crate::heartbeat::view::{Listed, ListedService, View};
 use crate::publish::latest::Latest;
 use crate::report::advice;
 use crate::report::condition::{self, Condition, Counts, Trouble};
@@ -60,22 +60,28 @@ struct Services<'a> {
     pages: usize,
     previous: Option<String>,
     next: Option<String>,
-    behind: String,
-    ahead: String,
+    /// The clock budget in words, if all services have the same.
+    budget: Option<String>,
     read_at: String,
-    /// What to check where most hosts share one clock skew.
-    suspect: Option<&'static str>,
-    /// Whether no service sends heartbeats.
-    standstill: bool,
-    /// Number of rows that can't be read, or only in part.
-    rejected: usize,
+    notices: Vec<Notice>,
+}
+
+/// What is said about the services of one source together.
+#[derive(Debug)]
+struct Notice {
+    what: String,
+    advice: Cow<'static, str>,
+    /// Name of the runbook.
+    runbook: Option<&'static str>,
 }
 
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Page<'a> {
     condition: Condition,
-    trouble: Option<Trouble>,
+    troubles: Vec<Trouble>,
+    /// The names of all sources if there are several; else none.
+    databases: Vec<&'a str>,
     services: Option<Services<'a>>,
     age_seconds: Option<u64>,
     /// Milliseconds between two refreshes by the script.
@@ -92,22 +98,33 @@ struct Page<'a> {
 
 /// Renders the page.
 pub(crate) fn render(site: &Site, query: &Query) -> String {
-    let view = site.latest.view();
-    let snapshot = view.snapshot.as_deref();
-    let counts = snapshot.map(Counts::of);
-    let counted = snapshot.zip(counts.as_ref());
-    let services = counted.map(|(shown, counts)| services(shown, counts, query, &site.latest));
-    let age = view.age.filter(|_| services.is_some());
-    let interval = view.poll_interval;
+    let views = &site.latest.views();
+    let counts = Counts::shown(views);
+    let shown = views.iter().filter(|view| view.snapshot.is_some());
+    // The page is as old as the source that is stale first.
+    let oldest = shown.min_by_key(|view| {
+        view.stale_after
+            .saturating_sub(view.age.unwrap_or_default())
+    });
+    let known = counts.as_ref().zip(oldest);
+    let services = known.map(|(counts, oldest)| {
+        let read_at = oldest.snapshot.as_ref().map(|shown| shown.now.0);
+        let read_at = read_at.map(|now| now.format("%H:%M:%S").to_string());
+        services(views, counts, query, site, read_at.unwrap_or_default())
+    });
+    let intervals = views.iter().map(|view| view.poll_interval);
+    let interval = intervals.min().unwrap_or_default();
+    let databases = views.iter().map(|view| &*view.database);
     let page = Page {
-        condition: Condition::of(counts.as_ref(), &view),
-        trouble: condition::trouble(&view),
-        age_seconds: age.map(|age| age.as_secs()),
+        condition: Condition::of(counts.as_ref(), views),
+        troubles: condition::troubles(views),
+        databases: databases.filter(|_| views.len() > 1).collect(),
+        age_seconds: oldest.and_then(|view| view.age).map(|age| age.as_secs()),
         services,
         refresh: interval.as_millis().max(1_000),
         reload: (*query == Query::parse(None)).then_some(interval.as_secs().max(MIN_RELOAD)),
         refresh_link: query.link(query.state, query.page),
-        stale_after: view.stale_after.as_millis(),
+        stale_after: oldest.map_or(0, |view| view.stale_after.as_millis()),
         metrics: site.telemetry_path.trim_start_matches('/'),
         query,
     };
@@ -117,8 +134,10 @@ pub(crate) fn render(site: &Site, query: &Query) -> String {
 impl Page<'_> {
     /// A text that changes whenever the page must announce its headline to screen readers.
     fn announcement_key(&self) -> String {
-        let trouble = self.trouble.as_ref().map_or("", |trouble| trouble.remedy);
-        format!("{} {} {trouble}", self.condition.kind, self.condition.short)
+        let remedies = self.troubles.iter().map(|trouble| trouble.remedy);
+        let remedies: Vec<&str> = remedies.collect();
+        let Condition { kind, short, .. } = &self.condition;
+        format!("{kind} {short} {}", remedies.join(" "))
     }
 
     fn icon(&self) -> String {
@@ -131,15 +150,19 @@ impl Page<'_> {
 }
 
 fn services<'a>(
-    snapshot: &'a Snapshot,
+    views: &'a [View],
     counts: &Counts,
     query: &Query,
-    latest: &Latest,
+    site: &Site,
+    read_at: String,
 ) -> Services<'a> {
-    let all = snapshot.services.iter();
-    let mut matching: Vec<_> = all.filter(|status| query.shows(status)).collect();
-    // Equally urgent services stay in the order of binary and host.
-    matching.sort_by_cached_key(|status| Urgency::of(status));
+    let latest = &site.latest;
+    let listed = || views.iter().map(View::listed);
+    let sources = listed().filter(|source| query.shows_source(source.database));
+    let matching = sources.flat_map(|source| source.services(|status| query.shows(status)));
+    let mut matching: Vec<ListedService> = matching.collect();
+    // Equally urgent services stay in the order of database, binary and host.
+    matching.sort_by_cached_key(|listed| Urgency::of(listed.status));
     let pages = matching.len().div_ceil(PAGE_ROWS).max(1);
     let page = query.page.min(pages);
     let start = (page - 1) * PAGE_ROWS;
@@ -150,13 +173,11 @@ fn services<'a>(
     } else {
         &[]
     };
-    let urgent = candidates.partition_point(|status| Urgency::of(status) <= Urgency::ListedAsUp);
-    let cards = rows(&candidates[..urgent], snapshot, latest);
-    let budget = Budget::of(&snapshot.intervals);
-    let services = snapshot.services.iter();
-    let binaries = services.map(|status| &*status.service.facts.binary);
+    let urgent =
+        candidates.partition_point(|listed| Urgency::of(listed.status) <= Urgency::ListedAsUp);
+    let cards = rows(&candidates[..urgent], latest);
     let link = |page| query.link(query.state, page);
-    let mut rows = rows(&matching[start..end], snapshot, latest);
+    let mut rows = rows(&matching[start..end], latest);
     for row in &mut rows {
         // Its card has both.
         if cards.iter().any(|card| card.id == row.id) {
@@ -164,41 +185,85 @@ fn services<'a>(
             row.runbook = None;
         }
     }
+    let snapshots = || views.iter().filter_map(|view| view.snapshot.as_deref());
+    let binaries = snapshots().flat_map(|snapshot| snapshot.limits.keys());
     Services {
         more: more_links(counts, &cards),
         urgent_total: counts.get(Urgency::Down) + counts.get(Urgency::ListedAsUp),
         cards,
         rows,
         filters: state_filters(counts, query),
-        binaries: binaries.collect(),
+        binaries: binaries.map(|binary| &**binary).collect(),
         matching: matching.len(),
-        all: snapshot.services.len(),
+        all: snapshots().map(|snapshot| snapshot.services.len()).sum(),
         first: start + 1,
         last: end,
         page,
         pages,
         previous: (page > 1).then(|| link(page - 1)),
         next: (page < pages).then(|| link(page + 1)),
-        behind: words::span(budget.behind.to_std().unwrap_or_default()),
-        ahead: words::span(budget.ahead.to_std().unwrap_or_default()),
-        read_at: snapshot.now.0.format("%H:%M:%S").to_string(),
-        suspect: snapshot.suspect.map(advice::suspect),
-        standstill: snapshot.standstill.is_some(),
-        rejected: snapshot.rejected.len(),
+        budget: common_budget(snapshots()),
+        read_at,
+        notices: listed()
+            .flat_map(|source| notices(views.len(), source))
+            .collect(),
     }
 }
 
-fn rows<'a>(
-    shown: &[&'a ServiceStatus],
-    snapshot: &Snapshot,
-    latest: &Latest,
-) -> Vec<ServiceRow<'a>> {
-    let hours = latest.hours(shown.iter().map(|status| &status.service));
-    shown
-        .iter()
-        .zip(&hours)
-        .map(|(status, hour)| ServiceRow::new(status, hour.as_ref(), snapshot))
-        .collect()
+/// Returns the clock budget in words, if all services have the same.
+fn common_budget<'a>(snapshots: impl Iterator<Item = &'a Snapshot>) -> Option<String> {
+    let limits = snapshots.flat_map(|snapshot| snapshot.limits.values());
+    let mut budgets = limits.map(|limits| limits.budget);
+    let first = budgets.next()?;
+    let behind = words::span_of(first.behind);
+    let ahead = first.ahead.map(words::span_of);
+    budgets.all(|budget| budget == first).then(|| match ahead {
+        Some(ahead) => format!("{behind} behind to {ahead} ahead"),
+        None => format!("from {behind} behind on"),
+    })
+}
+
+/// Returns what is said about the services of one of so many sources together.
+fn notices(sources: usize, source: Listed) -> Vec<Notice> {
+    let Some(snapshot) = source.snapshot else {
+        return Vec::new();
+    };
+    let standstill = snapshot.standstill.map(|_| Notice {
+        what: "No service sends heartbeats.".to_owned(),
+        advice: advice::STANDSTILL.into(),
+        runbook: Some(STANDSTILL),
+    });
+    let suspect = snapshot.suspect.map(|suspect| Notice {
+        what: "Most hosts share one clock skew.".to_owned(),
+        advice: advice::suspect(suspect).into(),
+        runbook: Some(SUSPECT),
+    });
+    let rows = match snapshot.rejected.len() {
+        0 => None,
+        1 => Some("1 row".to_owned()),
+        rows => Some(format!("{rows} rows")),
+    };
+    let rejected = rows.map(|rows| Notice {
+        what: format!("{rows} can’t be read, or only in part."),
+        advice:
+            "Rows without a valid name are not shown here; the exporter’s log lists all of them."
+                .into(),
+        runbook: None,
+    });
+    let notices = [standstill, suspect, rejected].into_iter().flatten();
+    let named = notices.map(|notice| Notice {
+        what: words::of_source(sources, source.database, &notice.what),
+        ..notice
+    });
+    named.collect()
+}
+
+fn rows<'a>(shown: &[ListedService<'a>], latest: &Latest) -> Vec<ServiceRow<'a>> {
+    let row = |listed: &ListedService<'a>| {
+        let hours = latest.hours(listed.database, [&listed.status.service]);
+        ServiceRow::new(*listed, hours.first().and_then(Option::as_ref))
+    };
+    shown.iter().map(row).collect()
 }
 
 /// Returns a link for each urgency that has services without a card.

@@ -50,7 +50,7 @@ pub(super) fn none(query: Option<&str>) -> Result<(), String> {
     query::pairs(query).next().map_or(Ok(()), |(name, _)| {
         let name = shown(&name);
         Err(format!(
-            "unknown parameter `{name}` in the query of /api/v1/services/{{binary}}/{{host}}: it accepts none"
+            "unknown parameter `{name}` in the query of /api/v1/services/{{database}}/{{binary}}/{{host}}: it accepts none"
         ))
     })
 }

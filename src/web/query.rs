@@ -22,6 +22,8 @@ const MAX_LENGTH: usize = 255;
 /// Filters and page number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Query {
+    /// `database`: shows only this source, matched exactly.
+    pub database: Option<String>,
     /// `state`: shows only this urgency.
     pub state: Option<Urgency>,
     /// `binary`: shows only this binary, matched exactly.
@@ -51,6 +53,7 @@ impl Query {
             }
             let value: Option<String> = Some(value.chars().take(MAX_LENGTH).collect());
             match name.as_ref() {
+                "database" => parsed.database = value,
                 "state" => state = value,
                 "binary" => parsed.binary = value,
                 "q" => parsed.text = value,
@@ -80,10 +83,17 @@ impl Query {
 
     /// Returns whether no filter is set.
     pub(crate) fn is_unfiltered(&self) -> bool {
-        self.state.is_none() && self.binary.is_none() && self.text.is_none()
+        let names = [&self.database, &self.binary, &self.text];
+        self.state.is_none() && names.iter().all(|name| name.is_none())
     }
 
-    /// Returns whether a service passes all filters.
+    /// Returns whether the services of a source pass the filter by source.
+    pub(crate) fn shows_source(&self, database: &str) -> bool {
+        let chosen = self.database.as_deref();
+        chosen.is_none_or(|chosen| chosen == database)
+    }
+
+    /// Returns whether a service passes all other filters.
     pub(crate) fn shows(&self, status: &ServiceStatus) -> bool {
         let facts = &status.service.facts;
         let (state, binary) = (self.state, self.binary.as_ref());
@@ -102,6 +112,7 @@ impl Query {
     pub(crate) fn link(&self, state: Option<Urgency>, page: usize) -> String {
         let page = (page > 1).then(|| page.to_string());
         let parts = [
+            ("database", self.database.as_deref()),
             ("state", state.map(Urgency::as_str)),
             ("binary", self.binary.as_deref()),
             ("q", self.text.as_deref()),
@@ -132,20 +143,26 @@ mod tests {
 
     #[test]
     fn filters_survive_a_round_trip() {
-        let query = Query::parse(Some("state=down&binary=cinder-volume&q=a%26b+c%23&page=3"));
+        let query = Query::parse(Some(
+            "state=down&database=c1&binary=cinder-volume&q=a%26b+c%23&page=3",
+        ));
         assert_eq!(query.state, Some(Urgency::Down));
+        assert!(query.shows_source("c1") && !query.shows_source("c2"));
         assert_eq!(query.text.as_deref(), Some("a&b c#"));
         assert_eq!((query.page, query.complaints.len()), (3, 0));
         assert_eq!(Query::parse(query.link(query.state, 3).get(1..)), query);
         assert_eq!(Query::default().link(None, 1), "?");
-        assert_eq!(query.link(None, 1), "?binary=cinder-volume&q=a%26b+c%23");
+        assert_eq!(
+            query.link(None, 1),
+            "?database=c1&binary=cinder-volume&q=a%26b+c%23"
+        );
     }
 
     #[test]
     fn an_invalid_value_is_ignored_with_a_complaint() {
         for (query, complaints) in [
             ("", 0),
-            ("state=&binary=&q=+&page=", 0),
+            ("database=&state=&binary=&q=+&page=", 0),
             ("&&=&unknown=1&down", 0),
             ("state=sideways", 1),
             ("page=0", 1),

@@ -13,7 +13,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 
 use crate::publish::gzip;
-use crate::publish::metrics_page::Pieces;
+use crate::publish::pieces::Pieces;
 use crate::publish::rendered::Encoding;
 
 /// A body of shared pieces.

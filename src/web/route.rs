@@ -2,17 +2,16 @@
 //!
 //! No handler queries the database: all responses come from [`Latest`](crate::publish::latest::Latest).
 
-use std::borrow::Cow;
-
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
+use super::api::{self, ServiceName};
 use super::asset::{self, Asset};
 use super::query::{self, Query};
 use super::response::{Body, compressed, error, in_pieces, plain, set_encoding};
 use super::site::Site;
-use super::{api, negotiation, page};
+use super::{negotiation, page};
 
 const API: &str = "/api/";
 const SERVICES: &str = "/api/v1/services";
@@ -25,10 +24,7 @@ enum Route<'a> {
     Reload,
     Metrics,
     Services,
-    Service {
-        binary: Cow<'a, str>,
-        host: Cow<'a, str>,
-    },
+    Service(ServiceName<'a>),
     Asset(&'static Asset),
 }
 
@@ -52,13 +48,15 @@ impl<'a> Route<'a> {
             return Some((Self::Asset(asset::find(name)?), "/static"));
         }
         let name = path.strip_prefix(SERVICES)?.strip_prefix('/')?;
+        let (database, name) = name.split_once('/')?;
         let (binary, host) = name.split_once('/')?;
         let decoded = |text| percent_decode_str(text).decode_utf8().ok();
-        let service = Self::Service {
+        let service = Self::Service(ServiceName {
+            database: decoded(database)?,
             binary: decoded(binary)?,
             host: decoded(host)?,
-        };
-        Some((service, "/api/v1/services/{binary}/{host}"))
+        });
+        Some((service, "/api/v1/services/{database}/{binary}/{host}"))
     }
 
     /// Returns the allowed methods, as header and as message, if this method is not one of them.
@@ -122,15 +120,15 @@ async fn dispatch(site: &Site, request: &Request<()>, route: &Route<'_>) -> Resp
     match route {
         Route::Page => status_page(site, request),
         Route::Healthy => plain(StatusCode::OK, "healthy"),
-        Route::Ready if *site.latest.polls().borrow() > 0 => plain(StatusCode::OK, "ready"),
+        Route::Ready if site.latest.is_ready() => plain(StatusCode::OK, "ready"),
         Route::Ready => plain(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the first poll has not ended yet",
+            "the first poll of a database has not ended yet",
         ),
         Route::Reload => reload(site).await,
         Route::Metrics => metrics(site, request),
         Route::Services => api::services(site, request).await,
-        Route::Service { binary, host } => api::service(site, request, binary, host),
+        Route::Service(name) => api::service(site, request, name),
         Route::Asset(asset) => asset.respond(request),
     }
 }

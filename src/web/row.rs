@@ -7,17 +7,18 @@ use super::query::segment;
 use crate::heartbeat::budget::Budget;
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::skew::ClockSkew;
-use crate::heartbeat::snapshot::Snapshot;
-use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::time::HostTime;
 use crate::heartbeat::urgency::Urgency;
+use crate::heartbeat::view::ListedService;
 use crate::report::{advice, documentation, words};
 
 /// A service, ready for the templates.
 #[derive(Debug)]
 pub(crate) struct ServiceRow<'a> {
-    /// Primary key, by which a refresh finds the row again.
-    pub id: i64,
+    /// Source and primary key, by which a refresh finds the row again.
+    pub id: String,
+    /// Name of the source.
+    pub database: &'a str,
     /// Determines order, symbol and colour.
     pub urgency: Urgency,
     pub binary: &'a str,
@@ -66,17 +67,23 @@ pub(crate) struct SkewCell {
 
 impl<'a> ServiceRow<'a> {
     /// Prepares a service for the page.
-    pub(crate) fn new(status: &'a ServiceStatus, hour: Option<&Hour>, snapshot: &Snapshot) -> Self {
+    pub(crate) fn new(listed: ListedService<'a>, hour: Option<&Hour>) -> Self {
+        let ListedService {
+            database,
+            status,
+            snapshot,
+        } = listed;
         let service = &status.service;
         let facts = &service.facts;
         let urgency = Urgency::of(status);
-        let budget = Budget::of(&snapshot.intervals);
+        let budget = snapshot.limits_of(&facts.binary).budget;
         let now = snapshot.now.0;
         let stamp = |HostTime(stamp)| format!("{} UTC", words::moment(stamp, now));
         let skew = status.observed.clock_skew;
-        let (binary, host) = (segment(&facts.binary), segment(&facts.host));
+        let names = [database, &facts.binary, &facts.host].map(segment);
         Self {
-            id: service.id,
+            id: format!("{database}-{}", service.id),
+            database,
             urgency,
             binary: &facts.binary,
             host: &facts.host,
@@ -97,7 +104,7 @@ impl<'a> ServiceRow<'a> {
             advice: advice::advice(status, snapshot),
             disabled_reason: service.disabled_reason.as_deref(),
             runbook: documentation::runbook(status, budget),
-            json: format!("api/v1/services/{binary}/{host}"),
+            json: format!("api/v1/services/{}", names.join("/")),
         }
     }
 }
@@ -130,6 +137,8 @@ impl SkewCell {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::heartbeat::snapshot::Snapshot;
+    use crate::heartbeat::view::Listed;
 
     fn snapshot() -> Snapshot {
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "a/b@ж")]);
@@ -139,8 +148,9 @@ mod tests {
     #[test]
     fn a_row_links_to_its_json_with_any_name() {
         let snapshot = snapshot();
-        let row = ServiceRow::new(&snapshot.services[0], None, &snapshot);
-        assert_eq!(row.json, "api/v1/services/cinder-volume/a%2Fb@%D0%B6");
+        let mut services = Listed::read("c1", &snapshot).services(|_| true);
+        let row = ServiceRow::new(services.next().unwrap(), None);
+        assert_eq!(row.json, "api/v1/services/c1/cinder-volume/a%2Fb@%D0%B6");
         assert_eq!((row.state, row.heartbeat.as_str()), ("down", "never"));
     }
 
@@ -157,7 +167,7 @@ mod tests {
             (None, -141_000, None, None),
         ] {
             let skew = fixture::skew(estimate, lower, upper);
-            let cell = SkewCell::new(&skew, Budget::of(&snapshot.intervals));
+            let cell = SkewCell::new(&skew, snapshot.limits_of("cinder-volume").budget);
             let shown = cell.as_ref().map(|c| (&*c.text, &*c.bounds, c.allowed));
             assert_eq!(shown, expected);
         }

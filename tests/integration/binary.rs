@@ -177,7 +177,8 @@ fn services_prints_a_table_json_and_csv() {
     let service = &json["services"][1];
     assert_eq!(service["host"], "b, \"c\"");
     assert_eq!(service["state"], "down");
-    assert_eq!(service["state_for_scheduler"], "down");
+    assert_eq!(service["up"], false);
+    assert_eq!(service["up_for_scheduler"], false);
     assert!(
         (499.0..530.0).contains(&service["heartbeat_age_seconds"].as_f64().unwrap()),
         "{json}"

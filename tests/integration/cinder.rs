@@ -101,7 +101,7 @@ fn differences(metrics: &Metrics, told: &Told) -> Vec<String> {
         ));
     }
     for cluster in &told.clusters {
-        let labels = [("binary", &cluster.binary), ("cluster_name", &cluster.name)];
+        let labels = [("binary", &cluster.binary), ("cluster", &cluster.name)];
         values.push(("openstack_cluster_up", labels, flag(&cluster.state)));
         values.push(("openstack_cluster_enabled", labels, flag(&cluster.status)));
         values.push(("openstack_cluster_hosts", labels, cluster.num_hosts));
@@ -305,7 +305,7 @@ fn clocks_and_clusters(engine: Engine) {
         ],
     );
     let metrics = exporter.metrics();
-    let cluster = |name: &str, cluster| metrics.value(name, &[("cluster_name", cluster)]);
+    let cluster = |name: &str, cluster| metrics.value(name, &[("cluster", cluster)]);
     for (name, up, hosts, down) in [
         ("ahead@lvm", 1.0, 1.0, 0.0),
         ("mixed@lvm", 1.0, 4.0, 1.0),

@@ -90,7 +90,7 @@ fn every_fact_of_a_row_is_shown() {
             value("openstack_service_heartbeats_total"),
             Some(2_147_483_647.0)
         );
-        let info = "openstack_service_info{binary=\"cinder-volume\",host=\"block2@lvmdriver-b21\",availability_zone=\"nova\",\
+        let info = "openstack_service_info{database=\"cinder\",binary=\"cinder-volume\",host=\"block2@lvmdriver-b21\",availability_zone=\"nova\",\
                     cluster_name=\"c1@lvm\",topic=\"cinder-volume\",uuid=\"a1b2\",rpc_version=\"3.19\",\
                     object_version=\"1.39\",replication_status=\"failed-over\",active_backend_id=\"b2\"} 1\n";
         assert!(metrics.0.contains(info), "{}", metrics.0);
@@ -289,7 +289,7 @@ fn clusters_follow_cinders_rule() {
         database.insert_cluster("deleted@lvm", "NULL", true);
         let metrics = metrics(&database);
         let value = |name: &str, cluster: &str| {
-            metrics.value(name, &[("binary", VOLUME), ("cluster_name", cluster)])
+            metrics.value(name, &[("binary", VOLUME), ("cluster", cluster)])
         };
         for (cluster, up, hosts, down) in [
             ("mixed@lvm", 1.0, 2.0, 1.0),
@@ -334,7 +334,7 @@ fn cluster_names_are_compared_as_by_the_collation_of_mysql() {
         database.insert(&[("host", "'b'"), ("cluster_name", "'c1@LVM '")]);
         database.insert_cluster("C1@lvm", "NULL", false);
         let metrics = metrics(&database);
-        let labels = [("cluster_name", "C1@lvm")];
+        let labels = [("cluster", "C1@lvm")];
         let members = metrics.value("openstack_cluster_hosts", &labels);
         assert_eq!(members, Some(hosts), "{product:?}");
         assert_eq!(metrics.value("openstack_cluster_up", &labels), Some(1.0));

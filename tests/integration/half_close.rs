@@ -21,7 +21,7 @@ const PATHS: [(&str, u16); 7] = [
     ("/metrics", 200),
     ("/", 200),
     ("/api/v1/services", 200),
-    ("/api/v1/services/cinder-volume/block1", 200),
+    ("/api/v1/services/cinder/cinder-volume/block1", 200),
     ("/nowhere", 404),
 ];
 

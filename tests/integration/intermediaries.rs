@@ -257,7 +257,7 @@ fn tables_of_different_collations_are_read_together() {
                 "{both}: {}",
                 exporter.log()
             );
-            let hosts = metrics.value("openstack_cluster_hosts", &[("cluster_name", cluster)]);
+            let hosts = metrics.value("openstack_cluster_hosts", &[("cluster", cluster)]);
             assert_eq!(hosts, Some(1.0), "{both}");
         }
     }

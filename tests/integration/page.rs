@@ -85,19 +85,20 @@ fn methods_and_paths_are_routed_and_counted_under_bounded_names() {
         ("GET", "/static/", 404),
         ("GET", "/static/../Cargo.toml", 404),
         ("GET", "/static/%2e%2e/Cargo.toml", 404),
-        ("GET", "/api/v1/services/cinder-volume/block1", 200),
-        ("HEAD", "/api/v1/services/cinder-volume/block1", 200),
-        ("PUT", "/api/v1/services/cinder-volume/block1", 405),
-        ("GET", "/api/v1/services/cinder-volume/nobody", 404),
-        ("GET", "/api/v1/services/cinder-volume/", 404),
-        ("GET", "/api/v1/services/cinder-volume", 404),
+        ("GET", "/api/v1/services/cinder/cinder-volume/block1", 200),
+        ("HEAD", "/api/v1/services/cinder/cinder-volume/block1", 200),
+        ("PUT", "/api/v1/services/cinder/cinder-volume/block1", 405),
+        ("GET", "/api/v1/services/cinder/cinder-volume/nobody", 404),
+        ("GET", "/api/v1/services/cinder/cinder-volume/", 404),
+        ("GET", "/api/v1/services/cinder/cinder-volume", 404),
+        ("GET", "/api/v1/services/manila/cinder-volume/block1", 404),
         ("GET", "/api/v1/services/", 404),
-        ("GET", "/api/v1/services/cinder-volume/%ff%fe", 404),
+        ("GET", "/api/v1/services/cinder/cinder-volume/%ff%fe", 404),
         ("GET", "/api/v1/servicesx", 404),
     ]);
     let counts = [
         ("/static", "200", 2.0),
-        ("/api/v1/services/{binary}/{host}", "404", 2.0),
+        ("/api/v1/services/{database}/{binary}/{host}", "404", 3.0),
         ("other", "404", 7.0),
     ];
     exporter.wait_for("requests are counted", |metrics| {
@@ -165,7 +166,7 @@ fn the_page_and_the_json_are_compressed_on_request() {
     let down = exporter.request("GET", "/api/v1/services?down", &accept);
     let down: Value = serde_json::from_slice(&unpacked(&down)).unwrap();
     assert_eq!(down["services"], Value::Array(vec![]));
-    let path = "/api/v1/services/cinder-volume/block1";
+    let path = "/api/v1/services/cinder/cinder-volume/block1";
     let service = unpacked(&exporter.request("GET", path, &accept));
     let service: Value = serde_json::from_slice(&service).unwrap();
     assert_eq!(service["service"]["host"], "block1");
@@ -175,17 +176,25 @@ fn the_page_and_the_json_are_compressed_on_request() {
 fn errors_below_api_are_json() {
     let exporter = exporter(&[("block1", 5)]);
     for (method, path, status) in [
-        ("GET", "/api/v1/services/cinder-volume/nobody", 404),
-        ("GET", "/api/v1/services/cinder-volume/%ff%fe", 404),
-        ("GET", "/api/v1/services/cinder-volume", 404),
+        ("GET", "/api/v1/services/cinder/cinder-volume/nobody", 404),
+        ("GET", "/api/v1/services/cinder/cinder-volume/%ff%fe", 404),
+        ("GET", "/api/v1/services/cinder/cinder-volume", 404),
         ("GET", "/api/v2/services", 404),
         ("POST", "/api/v1/services", 405),
         ("GET", "/api/v1/services?dwn", 400),
         ("GET", "/api/v1/services?down&down", 400),
         ("GET", "/api/v1/services?down=no", 400),
         ("GET", "/api/v1/services?%22%5C%00%3Cb%3E=%22", 400),
-        ("GET", "/api/v1/services/cinder-volume/block1?down", 400),
-        ("GET", "/api/v1/services/cinder-volume/nobody?x=y", 400),
+        (
+            "GET",
+            "/api/v1/services/cinder/cinder-volume/block1?down",
+            400,
+        ),
+        (
+            "GET",
+            "/api/v1/services/cinder/cinder-volume/nobody?x=y",
+            400,
+        ),
     ] {
         let answer = exporter.request(method, path, &[]);
         assert_eq!(answer.status, status, "{path}");
@@ -377,7 +386,7 @@ fn hostile_names_are_escaped_in_the_page_and_the_json() {
         let encoded = host
             .bytes()
             .fold(String::new(), |path, byte| path + &format!("%{byte:02X}"));
-        let path = format!("/api/v1/services/cinder-volume/{encoded}");
+        let path = format!("/api/v1/services/cinder/cinder-volume/{encoded}");
         assert_eq!(json(&exporter.get(&path))["service"]["host"], host);
     }
     let links: Vec<&str> = page
@@ -394,7 +403,8 @@ fn hostile_names_are_escaped_in_the_page_and_the_json() {
             "{path}"
         );
     }
-    let slash = exporter.get("/api/v1/services/cinder-volume/a/b@c%23d%3Fe&f=g%2541+%20%D0%B6");
+    let slash =
+        exporter.get("/api/v1/services/cinder/cinder-volume/a/b@c%23d%3Fe&f=g%2541+%20%D0%B6");
     assert_eq!(json(&slash)["service"]["host"], hostile[5]);
 }
 
@@ -448,13 +458,12 @@ fn the_json_has_the_values_of_the_metrics() {
             assert_eq!(service[field].as_f64(), metric(name), "{host}: {field}");
         }
         for (field, yes, name) in [
-            ("state", "up", "up"),
-            ("state_for_scheduler", "up", "up_for_scheduler"),
-            ("status", "enabled", "enabled"),
+            ("up", Value::from(true), "up"),
+            ("up_for_scheduler", Value::from(true), "up_for_scheduler"),
+            ("status", Value::from("enabled"), "enabled"),
         ] {
-            let value = service[field]
-                .as_str()
-                .map(|text| f64::from(u8::from(text == yes)));
+            let value = &service[field];
+            let value = (!value.is_null()).then(|| f64::from(u8::from(*value == yes)));
             assert_eq!(value, metric(name), "{host}: {field}");
         }
         if let Some(reason) = service["reason"].as_str() {
@@ -482,7 +491,7 @@ fn one_service_comes_with_its_bounds_and_its_hour() {
     let database = database(&[("block1", 5)]);
     let exporter = Exporter::start(&database.url(), &[]);
     exporter.wait_for_services();
-    let path = "/api/v1/services/cinder-volume/block1";
+    let path = "/api/v1/services/cinder/cinder-volume/block1";
     let detail = json(&exporter.get(path));
     let states = detail["history"]["states"].as_array().unwrap();
     assert_eq!(detail["history"]["slot_seconds"], 60);
@@ -508,9 +517,14 @@ fn one_service_comes_with_its_bounds_and_its_hour() {
     let detail = json(&exporter.get(path));
     assert_eq!(detail["since_is_exact"], true);
     let since = detail["since"].as_str().unwrap();
-    assert!(since <= detail["now"].as_str().unwrap(), "{detail}");
+    assert!(
+        since <= detail["databases"][0]["now"].as_str().unwrap(),
+        "{detail}"
+    );
     let last = detail["history"]["states"][59].as_str();
-    assert_eq!(last, Some("undetermined"));
+    assert_eq!(last, Some("down"));
+    let reason = detail["history"]["reasons"][59].as_str();
+    assert_eq!(reason, Some("undetermined"));
     assert!(exporter.get("/").text().contains("down since"));
 }
 
@@ -522,7 +536,7 @@ fn without_a_database_the_page_shows_the_failure_and_no_states() {
     assert_eq!(page.status, 200);
     for text in [
         "(no data) OpenStack heartbeats",
-        "The database has been unreadable since the exporter started",
+        "The database has been unreadable since polling began",
         "no connection",
         "check-config --connect",
     ] {
@@ -531,7 +545,10 @@ fn without_a_database_the_page_shows_the_failure_and_no_states() {
     for hidden in ["secret-word", "user", "127.0.0.1:1/"] {
         assert!(!page.text().contains(hidden), "{hidden}");
     }
-    for path in ["/api/v1/services", "/api/v1/services/cinder-volume/block1"] {
+    for path in [
+        "/api/v1/services",
+        "/api/v1/services/cinder/cinder-volume/block1",
+    ] {
         let answer = exporter.get(path);
         assert_eq!(answer.status, 503);
         assert!(json(&answer)["error"].is_string());

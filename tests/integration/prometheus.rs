@@ -203,7 +203,7 @@ fn everything_arrives_with(release: Release, accept: Option<&'static str>, conte
         Some(1.0)
     );
     assert_eq!(
-        prometheus.value("openstack_cluster_hosts{cluster_name='c1@lvm'}"),
+        prometheus.value("openstack_cluster_hosts{cluster='c1@lvm'}"),
         Some(1.0)
     );
     let buckets = prometheus.query("openstack_heartbeat_poll_duration_seconds_bucket{le='+Inf'}");

@@ -119,7 +119,7 @@ fn alerts(prometheus: &Prometheus) -> BTreeSet<BTreeMap<String, String>> {
 fn named(alerts: &BTreeSet<BTreeMap<String, String>>) -> BTreeSet<(&str, &str)> {
     let named = alerts.iter().map(|labels| {
         let label = |name: &str| labels.get(name).map(String::as_str);
-        let subject = label("host").or(label("cluster_name"));
+        let subject = label("host").or(label("cluster"));
         (label("alertname").unwrap(), subject.unwrap_or_default())
     });
     named.collect()

@@ -17,6 +17,7 @@ use crate::config::settings::Settings;
 use crate::error::chain;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
+use crate::heartbeat::view::Listed;
 use crate::report::{json, table};
 use crate::source::{self, poller};
 
@@ -70,6 +71,7 @@ struct Screen {
     /// Whether a report replaces the one before it.
     is_live: bool,
     interval: Duration,
+    database: &'static str,
     /// Warnings about the settings, not printed yet.
     warnings: Vec<String>,
     /// The latest report, as text.
@@ -83,6 +85,7 @@ impl Screen {
         Self {
             is_live: choice.format == OutputFormat::Table && is_erasable(&io::stdout()),
             interval: settings.sources[0].polls.interval,
+            database: settings.sources[0].project.name,
             warnings: settings.warnings.iter().map(warning).collect(),
             report: String::new(),
             printed: Vec::new(),
@@ -91,11 +94,12 @@ impl Screen {
 
     fn show(&mut self, choice: &Choice, snapshot: &Snapshot) -> io::Result<()> {
         let shown = |status: &ServiceStatus| choice.shows(status);
+        let sources = [Listed::read(self.database, snapshot)];
         self.report = match choice.format {
-            OutputFormat::Json => json::services_line(snapshot, shown),
+            OutputFormat::Json => json::services_line(&sources, shown),
             OutputFormat::Table | OutputFormat::Csv => {
                 let heading = self.heading(snapshot);
-                format!("{heading}\n{}\n", table::table(snapshot, shown))
+                format!("{heading}\n{}\n", table::table(&sources, shown))
             }
         };
         self.tell(table_warnings(snapshot))?;

@@ -1,12 +1,9 @@
 //! The history after a sequence of snapshots.
 
 use super::*;
-use crate::heartbeat::cause::Reason;
 use crate::heartbeat::fixture::{self, at};
 
-use State::{
-    ClockSkew, ListedAsUp, NeverReported, SlowReports, Stopped, Undetermined, Unknown, Up,
-};
+use State::{ClockSkew, ListedAsUp, Stopped, Undetermined, Unknown, Up};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -22,17 +19,9 @@ fn status(state: State) -> ServiceStatus {
 }
 
 fn named(host: &str, state: State) -> ServiceStatus {
-    let reason = match state {
-        Up | Unknown => None,
-        ListedAsUp | Stopped => Some(Reason::Stopped),
-        Undetermined => Some(Reason::Undetermined),
-        NeverReported => Some(Reason::NeverReported),
-        SlowReports => Some(Reason::SlowReports),
-        ClockSkew => Some(Reason::ClockSkew),
-    };
     let up = (state != Unknown).then_some(state <= ListedAsUp);
     let mut status = fixture::status(fixture::service("cinder-volume", host), up);
-    status.observed.reason = reason;
+    status.observed.reason = state.reason();
     status
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::*;
+use crate::heartbeat::cause::Reason;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::fixture;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
@@ -25,7 +26,7 @@ fn snapshot() -> Snapshot {
     let services = vec![
         service(1, "cinder-backup", "controller", 42_250),
         Service {
-            disabled: true,
+            disabled: Some(true),
             ..service(2, "cinder-scheduler", "controller", 141_250)
         },
         fixture::with(service(3, "cinder-volume", "block1", -75_000), |facts| {
@@ -95,17 +96,23 @@ fn telemetry() -> Telemetry {
         error: TimeDelta::microseconds(207),
     };
     telemetry.config_loaded(ConfigPart::Settings, Duration::from_secs(1));
-    telemetry.poll_succeeded(Duration::from_millis(3), &snapshot(), clock);
-    telemetry.poll_failed(Duration::from_secs(5), Class::Timeout);
+    telemetry.poll_succeeded("cinder", Duration::from_millis(3), &snapshot(), clock);
+    telemetry.poll_failed("cinder", Duration::from_secs(5), Class::Timeout);
     telemetry.answered("/metrics", 200);
     telemetry.connections_closed("crowded", 0);
     telemetry
 }
 
 fn services(snapshot: &Snapshot, format: Format) -> String {
+    let names = Names::of("cinder", snapshot);
     let mut page = String::new();
     for family in Family::all() {
-        family.render(format, snapshot, &Names::of(snapshot), &mut page, |_| {});
+        let mut samples = String::new();
+        family.render(snapshot, &names, &mut samples, |_| {});
+        if !samples.is_empty() {
+            page += &family.description(format);
+            page += &samples;
+        }
     }
     page
 }

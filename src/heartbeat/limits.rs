@@ -1,0 +1,51 @@
+//! The limits behind the verdicts on the services of one binary, and the clock budget that they leave.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::budget::Budget;
+use super::liveness::Intervals;
+use super::status::ServiceStatus;
+
+/// What decides whether a service of one binary is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How old a heartbeat may be before the API lists the service as down.
+    pub service_down_time: TimeDelta,
+    /// How old a heartbeat may be before the scheduler avoids the service; `None` where no scheduler has a rule of its
+    /// own.
+    pub scheduler_service_down_time: Option<TimeDelta>,
+    /// The configured interval between two heartbeats.
+    pub report_interval: TimeDelta,
+    /// How far the clock behind the stamps may be off.
+    pub budget: Budget,
+}
+
+impl Limits {
+    /// Returns the limits that result from the options.
+    pub(crate) fn of(intervals: &Intervals) -> Self {
+        Self {
+            service_down_time: intervals.service_down_time,
+            scheduler_service_down_time: Some(intervals.scheduler_service_down_time()),
+            report_interval: intervals.report_interval,
+            budget: Budget::of(intervals),
+        }
+    }
+
+    /// Returns the limits of each binary among these services, which are sorted by binary.
+    pub(super) fn by_binary(
+        services: &[ServiceStatus],
+        intervals: &Intervals,
+    ) -> BTreeMap<Arc<str>, Self> {
+        let binaries = services.iter().map(|status| &status.service.facts.binary);
+        let mut limits = BTreeMap::new();
+        for binary in binaries {
+            if !limits.contains_key(binary) {
+                limits.insert(binary.clone(), Self::of(intervals));
+            }
+        }
+        limits
+    }
+}
