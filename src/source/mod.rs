@@ -17,6 +17,7 @@ use self::selection::Selection;
 use crate::config::database_url::DatabaseUrl;
 use crate::config::source::SourceSettings;
 use crate::database::{self, Target};
+use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
@@ -115,6 +116,16 @@ pub(crate) enum Error {
         "the rows could not be evaluated; this is a bug in the exporter: please report it with the log"
     )]
     Evaluation(#[source] tokio::task::JoinError),
+}
+
+impl Error {
+    /// Returns the class of the failure; `None` for a bug in the exporter.
+    pub(crate) fn class(&self) -> Option<Class> {
+        match self {
+            Self::Database(error) => Some(error.class()),
+            Self::Evaluation(_) => None,
+        }
+    }
 }
 
 impl Source {

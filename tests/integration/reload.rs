@@ -84,7 +84,7 @@ fn a_signal_applies_another_cinder_conf_and_keeps_the_connection() {
 }
 
 /// Returns the ids of a user's connections.
-fn connections(database: &Database, user: &str) -> Vec<i64> {
+pub(crate) fn connections(database: &Database, user: &str) -> Vec<i64> {
     use sqlx::Connection as _;
     crate::support::block_on(async {
         let url = database.superuser_url();
@@ -215,7 +215,9 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     let metrics = case.exporter.metrics();
     assert!(value(&metrics, SUCCESSFUL) > 0.5);
     assert!(value(&metrics, TIMESTAMP) > value(&before, TIMESTAMP));
-    assert_eq!(metrics.value(down_time, &[]), Some(120.0));
+    case.exporter.wait_for("a poll with the new settings", |metrics| {
+        metrics.value(down_time, &[]) == Some(120.0)
+    });
     prometheus.wait_for("the alert is over", |prometheus| {
         prometheus.query(expression).is_empty()
     });
