@@ -106,7 +106,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
     let entry = latest.add(
         "cinder",
         EntrySettings {
-            project: "cinder",
+            project: &cinder::PROJECT,
             engine: "sqlite",
             poll_interval: FOR_LONG,
             stale_after: FOR_LONG,
@@ -121,7 +121,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
         max_drift_ppm: 1_000,
         poll_interval: TimeDelta::seconds(5),
     };
-    let mut tracker = Tracker::new(intervals, tolerances);
+    let mut tracker = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances);
     let mut rows = rows(services);
     // A poll takes slightly longer than the one before until the history of every row is full.
     for poll in 0..80 + i64::try_from(polls).unwrap_or_default() {
@@ -145,12 +145,10 @@ fn rows(services: usize) -> Vec<Service> {
         facts: Arc::new(Facts {
             binary: "cinder-volume".into(),
             host: format!("storage-{id}.example.org@ceph").into(),
-            topic: Some("cinder-volume".into()),
             availability_zone: Some("az1".into()),
             uuid: Some(format!("4f6e9a1e-f914-f6a3-9360-{id}").into()),
-            rpc_current_version: Some("3.17".into()),
-            object_current_version: Some("1.39".into()),
-            replication_status: Some("not-capable".into()),
+            info: ["cinder-volume", "3.17", "1.39", "not-capable", ""]
+                .map(|fact| (!fact.is_empty()).then(|| fact.into())),
             frozen: Some(false),
             ..Facts::default()
         }),

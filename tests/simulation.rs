@@ -17,6 +17,8 @@ mod clock;
 mod disturbed;
 #[path = "simulation/random.rs"]
 mod random;
+#[path = "simulation/shared.rs"]
+mod shared;
 #[path = "simulation/world.rs"]
 mod world;
 
@@ -505,5 +507,85 @@ fn several_writers_are_counted_and_not_taken_for_a_clock_step() {
             assert_eq!(runs.iter().map(|run| run.wrong_numbers).sum::<usize>(), 0);
             assert!(quantile(&mut steps, 0.95) <= 15.0 && later == 0);
         }
+    }
+}
+
+/// The clouds in which others stamp the row of a service too.
+fn shared_clouds() -> Vec<(&'static str, shared::Cloud)> {
+    use shared::{Cloud, QUIET};
+    let off = |service, scheduler, api| Cloud {
+        service,
+        scheduler,
+        api,
+        ..QUIET
+    };
+    let gone = |until, says_goodbye| Cloud {
+        gone: Some((900.0, until)),
+        says_goodbye,
+        ..QUIET
+    };
+    vec![
+        ("all clocks right", QUIET),
+        ("service 75 s ahead", off(75.0, 0.0, 0.0)),
+        ("service 75 s behind", off(-75.0, 0.0, 0.0)),
+        ("service 40 s behind", off(-40.0, 0.0, 0.0)),
+        ("scheduler 75 s ahead", off(0.0, 75.0, 0.0)),
+        ("scheduler 75 s behind", off(0.0, -75.0, 0.0)),
+        ("both 75 s off", off(75.0, -75.0, 0.0)),
+        (
+            "toggled by an API 300 s ahead",
+            Cloud {
+                toggled: 0.05,
+                ..off(0.0, 0.0, 300.0)
+            },
+        ),
+        (
+            "old release, toggled by an API 300 s behind",
+            Cloud {
+                toggled: 0.05,
+                stores_state: false,
+                ..off(0.0, 0.0, -300.0)
+            },
+        ),
+        ("killed", gone(1e9, false)),
+        (
+            "killed, with a scheduler 75 s ahead",
+            Cloud {
+                scheduler: 75.0,
+                ..gone(1e9, false)
+            },
+        ),
+        ("killed and started after 3 s", gone(903.0, false)),
+        ("killed and started after 5 min", gone(1_200.0, false)),
+        ("shut down", gone(1e9, true)),
+        ("shut down and started after 5 min", gone(1_200.0, true)),
+    ]
+}
+
+#[test]
+fn stamps_of_others_prove_nothing_about_a_host() {
+    for (name, cloud) in shared_clouds() {
+        let (mut reads, mut known, mut misses, mut wrong) = (0, 0, 0, 0);
+        for seed in 0..40 * times() {
+            reads += shared::simulate(seed, &cloud, |moment| {
+                known += usize::from(moment.status.observed.clock_skew.is_some());
+                misses += usize::from(moment.misses());
+                if !moment.is_right() && wrong < 3 {
+                    println!(
+                        "{name}, seed {seed}: {:?} {:?} silent {:.1} state {}",
+                        moment.status.up,
+                        moment.status.observed.reason,
+                        moment.silence,
+                        moment.state
+                    );
+                }
+                wrong += usize::from(!moment.is_right());
+            });
+        }
+        println!(
+            "{name}: {misses} misses, {wrong} wrong reasons, skew known in {known} of {reads} reads"
+        );
+        assert_eq!((misses, wrong), (0, 0), "{name}");
+        assert!(known * 2 > reads || cloud.gone.is_some(), "{name}: {known}");
     }
 }

@@ -9,6 +9,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::status::ServiceStatus;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+use openstack_heartbeat_exporter::project::cinder;
 
 pub(super) const END: f64 = 360.0;
 /// Cinder's defaults.
@@ -108,7 +109,7 @@ pub(super) fn observe(random: &mut Rng, heartbeats: &[Heartbeat]) -> Vec<Point> 
         max_drift_ppm: 1_000,
         poll_interval: TimeDelta::seconds(5),
     };
-    let mut tracker = Tracker::new(intervals, tolerances);
+    let mut tracker = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances);
     let mut points = Vec::new();
     let mut sent = 0.0;
     while sent < END {

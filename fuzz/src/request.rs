@@ -14,6 +14,7 @@ use openstack_heartbeat_exporter::heartbeat::service::{Facts, Reading, Service, 
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+use openstack_heartbeat_exporter::project::cinder;
 use openstack_heartbeat_exporter::publish::latest::{EntrySettings, Latest};
 use openstack_heartbeat_exporter::publish::telemetry::Telemetry;
 use openstack_heartbeat_exporter::source::Poll;
@@ -73,8 +74,11 @@ fn site() -> Site {
         sent: at,
         answered: at,
     };
-    let snapshot =
-        Tracker::new(intervals, tolerances).observe(reading, read, ClockOffset::default());
+    let snapshot = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances).observe(
+        reading,
+        read,
+        ClockOffset::default(),
+    );
     let poll_interval = Duration::from_secs(5);
     let day = Duration::from_secs(86_400);
     let telemetry = Telemetry::new(Duration::ZERO).expect("the metrics are registered");
@@ -82,7 +86,7 @@ fn site() -> Site {
     let entry = latest.add(
         "cinder",
         EntrySettings {
-            project: "cinder",
+            project: &cinder::PROJECT,
             engine: "sqlite",
             poll_interval,
             stale_after: 365 * day,

@@ -14,6 +14,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+use openstack_heartbeat_exporter::project::cinder;
 use openstack_heartbeat_exporter::publish::exposition::Format;
 use openstack_heartbeat_exporter::publish::latest::{Entry, EntrySettings, Latest};
 use openstack_heartbeat_exporter::publish::rendered::{Encoding, RenderedSnapshot};
@@ -94,6 +95,7 @@ impl Poll {
                 updated_at: row.updated_at.stamp(now),
                 disabled: Some(row.disabled),
                 disabled_reason: row.disabled_reason.as_deref().map(Into::into),
+                shown: None,
                 facts: Arc::new(Facts {
                     binary: row.binary.as_str().into(),
                     host: row.host.as_str().into(),
@@ -140,7 +142,7 @@ fn follow(entry: &Entry, snapshot: &Snapshot) {
         took: Duration::ZERO,
         clock: ClockOffset::default(),
     });
-    let alone = RenderedSnapshot::new("cinder".into(), snapshot.clone(), sent);
+    let alone = RenderedSnapshot::new("cinder".into(), &cinder::PROJECT, snapshot.clone(), sent);
     assert_eq!(shown.text(), alone.text());
 }
 
@@ -162,14 +164,14 @@ pub fn run(story: &Story) {
         Quantum::UNKNOWN,
     ];
     let quantum = quanta[usize::from(story.quantum) % quanta.len()];
-    let mut tracker = Tracker::new(intervals, tolerances);
+    let mut tracker = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances);
     let day = Duration::from_secs(86_400);
     let telemetry = Telemetry::new(Duration::ZERO).expect("the metrics are registered");
     let latest = Latest::new(telemetry);
     let entry = latest.add(
         "cinder",
         EntrySettings {
-            project: "cinder",
+            project: &cinder::PROJECT,
             engine: "sqlite",
             poll_interval: day,
             stale_after: day,

@@ -1,7 +1,8 @@
 //! `print`: the embedded files, the grants and the references.
 
+use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::embedded;
 use super::entry::{Entry, option};
@@ -9,7 +10,7 @@ use super::outcome::{Failure, Outcome, WRONG, write};
 use crate::config::database_url::Engine;
 use crate::config::reference;
 use crate::database::grant;
-use crate::project::cinder;
+use crate::project;
 use crate::publish::table;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -47,12 +48,25 @@ fn describe(command: Command) -> Command {
 }
 
 fn grants_command() -> Command {
+    let names = project::ALL.iter().map(|project| project.name);
     let engine = option("engine", "ENGINE", "mysql", "SQL dialect");
     let host = "Host that the user connects from (MySQL)";
     Command::new("grants")
         .about("SQL statements that grant a user only what the exporter reads")
         .arg(engine.value_parser(["mysql", "mariadb", "postgresql"]))
-        .arg(option("database", "NAME", "cinder", "Database name"))
+        .arg(
+            Arg::new("project")
+                .value_name("PROJECT")
+                .default_value(project::ALL[0].name)
+                .value_parser(PossibleValuesParser::new(names))
+                .help("Project whose tables are read"),
+        )
+        .arg(
+            Arg::new("database")
+                .long("database")
+                .value_name("NAME")
+                .help("Database name [default: the project's name]"),
+        )
         .arg(option(
             "schema",
             "NAME",
@@ -102,7 +116,11 @@ fn grants(matches: &ArgMatches) -> Result<String, Failure> {
         "postgresql" => (Engine::Postgres, grant::postgres_role(user)),
         _ => (Engine::MySql, grant::mysql_account(user, text("host"))),
     };
-    let (database, schema) = (text("database"), text("schema"));
-    let statements = grant::statements(engine, &cinder::PROJECT, database, schema, &account);
+    let name = text("project");
+    let project = project::ALL.iter().find(|project| project.name == name);
+    let database = matches.get_one::<String>("database");
+    let database = database.map_or(name, String::as_str);
+    let statements =
+        project.and_then(|it| grant::statements(engine, it, database, text("schema"), &account));
     Ok(statements.unwrap_or_default().join("\n") + "\n")
 }

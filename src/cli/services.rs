@@ -18,7 +18,7 @@ use super::startup::{block_on, settings, warn};
 use crate::daemon::logging;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
-use crate::heartbeat::view::Listed;
+use crate::report::view::Listed;
 use crate::report::{csv, json, table};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -29,7 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
         (1, "some enabled services are down"),
         (
             2,
-            "no service is known to be down, but a database can't be read or a state is unknown; or the command line is invalid",
+            "a database can't be read, a state is unknown, or bad command line",
         ),
     ],
     examples: &[

@@ -14,7 +14,7 @@ const URL: Form = ("URL", "a database URL");
 const FILE: Form = ("FILE", "the path of a file");
 const NAME_AND_FILE: Form = (
     "NAME[=PATH]",
-    "a project, such as cinder or cinder=/etc/cinder/cinder.conf",
+    "the name of a project, alone or with the file or folder of its options",
 );
 const NAME: Form = ("NAME", "a project");
 const TEXT: Form = ("TEXT", "a text");
@@ -56,7 +56,7 @@ pub static KEYS: &[Key] = &[
     Key {
         secret: true,
         credential: Some(URL_CREDENTIAL),
-        help: "Database URL, such as mysql://user:password@host/cinder; has no flag, because the process list shows flags",
+        help: "Database URL, such as mysql://user:password@host/database; has no flag, because the process list shows flags",
         ..key(DATABASE, "database.url", URL).per_source()
     },
     key(DATABASE, "database.url-file", FILE)

@@ -155,7 +155,7 @@ impl Reader {
         let is_source = matches!(source_name(&name), Some((_, None)));
         if is_source || [SOURCES, PROJECT].contains(&name.as_str()) {
             let what = "write each source by its name with its settings, such as \
-                        `sources: {cinder: {config-file: /etc/cinder/cinder.conf}}`";
+                        `sources: {NAME: {config-file: PATH}}`";
             return self.fault(&origin, what);
         }
         let known = KEYS.iter().map(|key| key.name).filter(|it| *it != PROJECT);
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn faults_of_sources_are_named_with_their_lines() {
         let form = "write each source by its name with its settings, such as \
-                    `sources: {cinder: {config-file: /etc/cinder/cinder.conf}}`";
+                    `sources: {NAME: {config-file: PATH}}`";
         check_faults([
             ("sources: cinder", form),
             ("sources: [cinder]", form),

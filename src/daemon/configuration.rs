@@ -19,9 +19,9 @@ use crate::config::settings::Settings;
 use crate::database::Target;
 use crate::error::chain;
 use crate::heartbeat::failure::Class;
-use crate::heartbeat::view::View;
 use crate::publish::latest::Latest;
 use crate::publish::telemetry::ConfigPart;
+use crate::report::view::View;
 use crate::web::access::Access;
 use crate::web::reload::{ReloadOutcome, ReloadRequest};
 

@@ -9,9 +9,9 @@ use sd_notify::NotifyState;
 use tokio::time::MissedTickBehavior;
 use tracing::error;
 
-use crate::heartbeat::view::View;
 use crate::publish::latest::Latest;
 use crate::report::condition::{self, Condition, Counts};
+use crate::report::view::View;
 
 /// Reports the status after each poll, and a keep-alive twice per `limit`, systemd's watchdog timeout.
 ///

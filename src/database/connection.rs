@@ -146,19 +146,20 @@ impl Connection {
             Driver::MySql(connection) => {
                 let rows = sqlx::query(statement).fetch(connection);
                 let translate = |error| mysql::translate(target, error, &self.account);
-                let mut reading = row::collect(rows, quantum, cache, translate).await?;
+                let mut reading =
+                    row::collect(rows, target.project, quantum, cache, translate).await?;
                 mysql::unify_cluster_names(&mut reading);
                 Ok(reading)
             }
             Driver::Postgres(connection) => {
                 let rows = sqlx::raw_sql(statement).fetch(connection);
                 let translate = |error| postgres::translate(target, error, &self.grants);
-                row::collect(rows, quantum, cache, translate).await
+                row::collect(rows, target.project, quantum, cache, translate).await
             }
             Driver::Sqlite(connection) => {
                 let rows = sqlx::query(statement).fetch(connection);
                 let translate = |error| sqlite::translate(target, error);
-                row::collect(rows, quantum, cache, translate).await
+                row::collect(rows, target.project, quantum, cache, translate).await
             }
         }
     }

@@ -68,7 +68,7 @@ pub enum Error {
     #[error("{} has no database `{}`: correct the name in the database URL", .0.address, .0.database)]
     MissingDatabase(Login, #[source] sqlx::Error),
     /// The table does not exist, or PostgreSQL hides it. The grants are empty where they can't be the reason.
-    #[error("database `{}` has no table `{}`: check that it is {project}'s database, and that `{project}-manage db sync` was run{}", .0.database, .1.services.name, or_run(.2), project = .1.name)]
+    #[error("database `{}` has no table `{}`: check that it is {}'s database, and that `{}` was run{}", .0.database, .1.services.name, .1.words.title, .1.words.sync, or_run(.2))]
     MissingTable(Login, &'static Project, String),
     /// The table is in another schema of PostgreSQL. The last string is the quoted role.
     #[error("table `{}` is in schema `{}`, which is not in the search path of user `{}`: add options=-csearch_path={} to the database URL, or as the database administrator, run: ALTER ROLE {} SET search_path = {};", .1.services.name, .2, .0.user, in_url(.2), .3, postgres_role(.2))]
@@ -77,7 +77,7 @@ pub enum Error {
     #[error("table `{}` is in schema `{}`, but the database URL sets search_path to `{}`; change it to `{}`", .0.services.name, .1, .2, .1)]
     SearchPath(&'static Project, String, String),
     /// Required columns are missing or not granted. The grants are empty for SQLite.
-    #[error("table `{}` has no column `{}` readable by user `{}`: check that it is {}'s table{}", .1.services.name, .2.join("`, `"), .0.user, .1.name, or_run(.3))]
+    #[error("table `{}` has no column `{}` readable by user `{}`: check that it is {}'s table{}", .1.services.name, .2.join("`, `"), .0.user, .1.words.title, or_run(.3))]
     MissingColumns(Login, &'static Project, Vec<&'static str>, String),
     /// Connecting took longer than the limit.
     #[error("{} did not complete the login within {}: check the port and the network, and whether the server hangs", .0.address, humantime::format_duration(*.1))]
@@ -324,13 +324,13 @@ mod tests {
         check(
             &Error::MissingTable(login(), &PROJECT, String::new()),
             Class::Schema,
-            "database `cinder` has no table `services`: check that it is cinder's database, and that \
+            "database `cinder` has no table `services`: check that it is Cinder's database, and that \
              `cinder-manage db sync` was run",
         );
         check(
             &Error::MissingTable(login(), &PROJECT, grant()),
             Class::Schema,
-            "database `cinder` has no table `services`: check that it is cinder's database, and that \
+            "database `cinder` has no table `services`: check that it is Cinder's database, and that \
              `cinder-manage db sync` was run, or as the database administrator, run the output of `print grants`",
         );
         check(
@@ -349,13 +349,13 @@ mod tests {
         check(
             &Error::MissingColumns(login(), &PROJECT, vec!["id", "host"], String::new()),
             Class::Schema,
-            "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
+            "table `services` has no column `id`, `host` readable by user `exporter`: check that it is Cinder's \
              table",
         );
         check(
             &Error::MissingColumns(login(), &PROJECT, vec!["id", "host"], grant()),
             Class::Schema,
-            "table `services` has no column `id`, `host` readable by user `exporter`: check that it is cinder's \
+            "table `services` has no column `id`, `host` readable by user `exporter`: check that it is Cinder's \
              table, or as the database administrator, run the output of `print grants`",
         );
     }

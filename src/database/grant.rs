@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::config::database_url::Engine;
-use crate::project::Project;
+use crate::project::{self, Project};
 
 /// PostgreSQL's schema of tables that are created without naming one.
 pub(crate) const DEFAULT_SCHEMA: &str = "public";
@@ -33,11 +33,10 @@ pub fn statements(
         }
         Engine::Sqlite => return None,
     };
-    let tables = [Some(&project.services), project.clusters.as_ref()];
-    let grants = tables.into_iter().flatten().map(|table| {
-        let columns = table.column_names().map(|name| quoted(name, quote));
+    let grants = project.tables().into_iter().map(|(table, columns)| {
+        let columns = columns.into_iter().map(|name| quoted(name, quote));
         let columns = columns.collect::<Vec<_>>().join(", ");
-        let name = quoted(table.name, quote);
+        let name = quoted(table, quote);
         format!("GRANT SELECT ({columns}) ON {space}.{name} TO {user};")
     });
     Some(access.into_iter().chain(grants).collect())
@@ -46,18 +45,28 @@ pub fn statements(
 /// Returns the command line that prints the [`statements`] for a quoted account; empty for SQLite.
 ///
 /// A message names it instead of the statements, which are long.
-pub(super) fn command(engine: Engine, database: &str, schema: &str, user: &str) -> String {
+pub(super) fn command(
+    project: &Project,
+    engine: Engine,
+    database: &str,
+    schema: &str,
+    user: &str,
+) -> String {
     let (engine, names) = match engine {
         Engine::MySql => ("mysql", unquoted(user, '\'')),
         Engine::Postgres => ("postgresql", unquoted(user, '"')),
         Engine::Sqlite => return String::new(),
     };
     let mut names = names.into_iter();
-    let mut command = concat!(env!("CARGO_PKG_NAME"), " print grants").to_owned();
+    let program = env!("CARGO_PKG_NAME");
+    let mut command = format!("{program} print grants");
+    if project != project::ALL[0] {
+        let _ = write!(command, " {}", project.name);
+    }
     // In the order of the help, without what is the default. The user is never left out: an empty name is not the default.
     for (flag, value, default) in [
         ("engine", Some(engine.to_owned()), Some("mysql")),
-        ("database", Some(database.to_owned()), Some("cinder")),
+        ("database", Some(database.to_owned()), Some(project.name)),
         ("schema", Some(schema.to_owned()), Some(DEFAULT_SCHEMA)),
         ("user", names.next(), None),
         ("host", names.next(), Some("%")),
@@ -169,8 +178,11 @@ mod tests {
             ),
         ] {
             let expected = format!("openstack-heartbeat-exporter print grants {options}");
-            assert_eq!(command(engine, database, schema, &account), expected);
+            assert_eq!(
+                command(&PROJECT, engine, database, schema, &account),
+                expected
+            );
         }
-        assert_eq!(command(Engine::Sqlite, "/x", "", ""), "");
+        assert_eq!(command(&PROJECT, Engine::Sqlite, "/x", "", ""), "");
     }
 }

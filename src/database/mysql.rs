@@ -36,7 +36,6 @@ pub(super) static DIALECT: Dialect = Dialect {
 };
 
 impl EngineRow for MySqlRow {
-    /// Cinder can't read a zero date.
     fn is_zero_date(&self, column: usize) -> Result<bool, sqlx::Error> {
         let value = self.try_get_raw(column)?;
         Ok(value.is_null() && <&[u8] as Decode<MySql>>::decode(value).is_ok())
@@ -144,15 +143,17 @@ async fn limit_statements(target: &Target, connection: &mut MySqlConnection) {
 
 /// Returns the columns on which the user has any privilege: `information_schema` hides all others.
 async fn columns(target: &Target, connection: &mut MySqlConnection) -> Result<Readable, Error> {
-    let pairs = sqlx::query_as::<_, (String, String)>(
+    let tables = target.project.tables().into_iter();
+    let tables: Vec<String> = tables.map(|(table, _)| format!("'{table}'")).collect();
+    let statement = format!(
         "SELECT CAST(TABLE_NAME AS CHAR), CAST(COLUMN_NAME AS CHAR) FROM information_schema.COLUMNS \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?, ?)",
-    )
-    .bind(target.project.services.name)
-    .bind(target.project.clusters.as_ref().map(|table| table.name))
-    .fetch_all(connection)
-    .await
-    .map_err(|error| translate(target, error, &target.account()))?;
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({})",
+        tables.join(", ")
+    );
+    let pairs = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(statement))
+        .fetch_all(connection)
+        .await
+        .map_err(|error| translate(target, error, &target.account()))?;
     // Column names keep their case but are compared without it.
     let lowered = |(table, column): (String, String)| (table, column.to_lowercase());
     Ok(pairs.into_iter().map(lowered).collect())
@@ -169,7 +170,7 @@ async fn account(connection: &mut MySqlConnection) -> Option<String> {
     Some(grant::mysql_account(user, host))
 }
 
-/// Returns the quantum of `updated_at`.
+/// Returns the quantum of the stamps.
 async fn column_quantum(
     target: &Target,
     connection: &mut MySqlConnection,
@@ -177,9 +178,10 @@ async fn column_quantum(
     let (version, modes, precision): (String, String, Option<i64>) = sqlx::query_as(
         "SELECT CAST(VERSION() AS CHAR), CAST(@@GLOBAL.sql_mode AS CHAR), (SELECT CAST(MAX(DATETIME_PRECISION) AS SIGNED) \
          FROM information_schema.COLUMNS \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = 'updated_at')",
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?)",
     )
     .bind(target.project.services.name)
+    .bind(target.project.stamp())
     .fetch_one(connection)
     .await
     .map_err(|error| translate(target, error, &target.account()))?;
@@ -199,7 +201,7 @@ async fn unreadable(target: &Target, connection: &mut MySqlConnection, account: 
 
 /// Replaces each service's cluster name by the cluster's own spelling.
 ///
-/// Cinder joins the two in SQL, where the collation of its schema ignores case and trailing spaces. Other
+/// Projects join the two in SQL, where the collation of their schema ignores case and trailing spaces. Other
 /// differences that a collation ignores, such as accents, are not handled.
 pub(super) fn unify_cluster_names(reading: &mut Reading) {
     let folded = |name: &str| name.trim_end_matches(' ').to_lowercase();

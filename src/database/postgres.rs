@@ -53,11 +53,11 @@ pub(super) async fn open(target: &Target, route: &Route) -> Result<(PgConnection
         return Err(schema::missing(target, &mut connection).await);
     }
     let services = target.project.services.name;
-    let updated_at = columns
+    let stamp = columns
         .iter()
-        .find(|(table, name, ..)| table == services && name == "updated_at");
+        .find(|(table, name, ..)| table == services && name == target.project.stamp());
     // -1 means the largest precision.
-    let precision = updated_at.and_then(|(.., modifier, _)| u32::try_from(*modifier).ok());
+    let precision = stamp.and_then(|(.., modifier, _)| u32::try_from(*modifier).ok());
     let schema = columns.iter().find(|(table, ..)| table == services);
     let account = target.account();
     let grants = match schema {
@@ -96,7 +96,7 @@ pub(super) fn in_transaction(target: &Target, statement: &str) -> String {
 }
 
 /// Sets every option that the URL can contain. Defaults come from `PGUSER` or the system's user, `PGPASSWORD` and
-/// `PGOPTIONS`, as in libpq and therefore in Cinder. The settings of TLS already contain those of the environment.
+/// `PGOPTIONS`, as in libpq and therefore in the projects. The settings of TLS already contain those of the environment.
 async fn options(target: &Target, route: &Route) -> Result<PgConnectOptions, Error> {
     let url = &target.url;
     let mut options = PgConnectOptions::new_without_pgpass()
@@ -159,14 +159,16 @@ async fn columns(
     target: &Target,
     connection: &mut PgConnection,
 ) -> Result<Vec<SchemaColumn>, Error> {
-    let clusters = target.project.clusters.as_ref();
+    let tables = target.project.tables().into_iter();
+    let tables: Vec<String> = tables
+        .map(|(table, _)| format!("to_regclass('{table}')"))
+        .collect();
     let statement = format!(
         "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'SELECT'), a.atttypmod, \
          n.nspname::text \
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.oid IN (to_regclass('{}'), to_regclass('{}')) AND a.attnum > 0 AND NOT a.attisdropped",
-        target.project.services.name,
-        clusters.map_or("", |table| table.name)
+         WHERE c.oid IN ({}) AND a.attnum > 0 AND NOT a.attisdropped",
+        tables.join(", ")
     );
     let translate = |error| translate(target, error, &target.grants(&target.account()));
     let rows = sqlx::raw_sql(AssertSqlSafe(in_transaction(target, &statement)))

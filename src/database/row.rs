@@ -9,33 +9,31 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use super::error::Error;
 use super::facts_cache::FactsCache;
 use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
-use crate::heartbeat::service::{Cluster, Defect, Facts, Reading, Rejection, Service, Stamp};
+use crate::heartbeat::service::{
+    Cluster, Defect, Facts, MOST_FACTS, Reading, Rejection, Service, Stamp,
+};
 use crate::heartbeat::skew::Quantum;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
+use crate::project::Project;
+use crate::project::table::Role;
 
-// Positions in the statement of `Project::statement`, in the order of `cinder::PROJECT`.
+// Positions in the statement: `statement::ROLES` follow the kind of the row and the clock.
 const KIND: usize = 0;
 const CLOCK: usize = 1;
 const ID: usize = 2;
 const BINARY: usize = 3;
 const HOST: usize = 4;
-const REPORT_COUNT: usize = 5;
-const UPDATED_AT: usize = 6;
-const CREATED_AT: usize = 7;
+const COUNT: usize = 5;
+const STAMP: usize = 6;
+const CREATED: usize = 7;
 const DISABLED: usize = 8;
-const TOPIC: usize = 9;
-const DISABLED_REASON: usize = 10;
-const FROZEN: usize = 11;
-const AVAILABILITY_ZONE: usize = 12;
-const CLUSTER_NAME: usize = 13;
-const UUID: usize = 14;
-const RPC_CURRENT_VERSION: usize = 15;
-const OBJECT_CURRENT_VERSION: usize = 16;
-const REPLICATION_STATUS: usize = 17;
-const ACTIVE_BACKEND_ID: usize = 18;
-
-const SERVICES: &str = "services";
-const CLUSTERS: &str = "clusters";
+const DISABLED_REASON: usize = 9;
+const FROZEN: usize = 10;
+const ZONE: usize = 11;
+const CLUSTER: usize = 12;
+const UUID: usize = 13;
+const SHOWN: usize = 14;
+const INFO: usize = 15;
 
 /// A row of one engine.
 pub(super) trait EngineRow: Row {
@@ -89,6 +87,7 @@ where
 /// The driver's error, translated by `translate`, or [`Error::Clock`] if no row contains the time.
 pub(super) async fn collect<R, S>(
     mut rows: S,
+    project: &Project,
     quantum: Quantum,
     cache: &mut FactsCache,
     translate: impl Fn(sqlx::Error) -> Error,
@@ -101,6 +100,7 @@ where
     let mut services = Vec::with_capacity(cache.len());
     let mut clusters = Vec::new();
     let mut rejected = Vec::new();
+    let decoder = Decoder::of(project);
     let mut count = 0;
     let mut begun = false;
     while let Some(row) = rows
@@ -117,18 +117,22 @@ where
                 now = row.time(CLOCK).map_err(Error::Clock)?;
                 server = optional(row.text(HOST)).map(|text| cache.shared(text));
                 read_only = optional(row.boolean(DISABLED)).unwrap_or_default();
-                replayed = optional(row.time(CREATED_AT)).filter(|_| read_only);
+                replayed = optional(row.time(CREATED)).filter(|_| read_only);
             }
             Ok(Some(SERVICE_ROW)) => {
                 count += 1;
-                match service(&row, cache, &mut rejected) {
+                match decoder.service(&row, cache, &mut rejected) {
                     Ok(service) => services.push(service),
-                    Err(defect) => rejected.push(rejection(SERVICES, defect, &row)),
+                    Err(defect) => rejected.push(rejection(decoder.table, defect, &row)),
                 }
             }
             Ok(Some(CLUSTER_ROW)) => match cluster(&row) {
                 Ok(cluster) => clusters.push(cluster),
-                Err(defect) => rejected.push(rejection(CLUSTERS, defect, &row)),
+                Err(defect) => {
+                    let table = project.clusters.as_ref();
+                    let table = table.map_or(decoder.table, |table| table.name);
+                    rejected.push(rejection(table, defect, &row));
+                }
             },
             Ok(_) => return Err(Error::Clock(sqlx::Error::RowNotFound)),
             Err(source) => return Err(Error::Clock(source)),
@@ -157,43 +161,72 @@ fn rejection(table: &'static str, defect: Defect, row: &impl Decodable) -> Rejec
     }
 }
 
-/// Decodes a row of `services`. An unreadable time is added to `rejected`, and the row is kept.
-fn service(
-    row: &impl Decodable,
-    cache: &mut FactsCache,
-    rejected: &mut Vec<Rejection>,
-) -> Result<Service, Defect> {
-    let id = required(row.integer(ID))?;
-    let updated_at = stamp(row, UPDATED_AT);
-    let facts = Facts {
-        binary: name(row, BINARY, Defect::NullBinary)?,
-        host: name(row, HOST, Defect::NullHost)?,
-        topic: optional(row.text(TOPIC)),
-        created_at: stamp(row, CREATED_AT),
-        frozen: optional(row.boolean(FROZEN)),
-        availability_zone: optional(row.text(AVAILABILITY_ZONE)),
-        cluster_name: optional(row.text(CLUSTER_NAME)),
-        uuid: optional(row.text(UUID)),
-        rpc_current_version: optional(row.text(RPC_CURRENT_VERSION)),
-        object_current_version: optional(row.text(OBJECT_CURRENT_VERSION)),
-        replication_status: optional(row.text(REPLICATION_STATUS)),
-        active_backend_id: optional(row.text(ACTIVE_BACKEND_ID)),
-    };
-    let report_count = required(row.integer(REPORT_COUNT))?;
-    let disabled = row
-        .boolean(DISABLED)
-        .map_err(|_| Defect::UnreadableColumn)?;
-    if [updated_at, facts.created_at].contains(&Stamp::Unreadable) {
-        rejected.push(rejection(SERVICES, Defect::UnreadableTime, row));
+/// What decoding a row of the table of services depends on.
+struct Decoder {
+    table: &'static str,
+    /// The program whose services have a backend.
+    frozen_of: Option<&'static str>,
+    /// Whether an operator can disable a service.
+    can_be_disabled: bool,
+    /// Number of facts.
+    facts: usize,
+}
+
+impl Decoder {
+    fn of(project: &Project) -> Self {
+        let frozen = project.services.column(Role::Frozen(""));
+        Self {
+            table: project.services.name,
+            frozen_of: frozen.and_then(|column| match column.role {
+                Role::Frozen(binary) => Some(binary),
+                _ => None,
+            }),
+            can_be_disabled: project.services.column(Role::Disabled).is_some(),
+            facts: project.info_labels().count(),
+        }
     }
-    Ok(Service {
-        id,
-        report_count,
-        updated_at,
-        disabled: Some(disabled.unwrap_or(false)),
-        disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| cache.shared(text)),
-        facts: cache.reuse(id, &facts),
-    })
+
+    /// Decodes a row. An unreadable time is added to `rejected`, and the row is kept.
+    fn service(
+        &self,
+        row: &impl Decodable,
+        cache: &mut FactsCache,
+        rejected: &mut Vec<Rejection>,
+    ) -> Result<Service, Defect> {
+        let id = required(row.integer(ID))?;
+        let updated_at = stamp(row, STAMP);
+        let binary = name(row, BINARY, Defect::NullBinary)?;
+        let mut info = [None; MOST_FACTS];
+        for (fact, column) in info.iter_mut().take(self.facts).zip(INFO..) {
+            *fact = optional(row.text(column));
+        }
+        let facts = Facts {
+            binary,
+            host: name(row, HOST, Defect::NullHost)?,
+            created_at: stamp(row, CREATED),
+            frozen: optional(row.boolean(FROZEN)).filter(|_| self.frozen_of == Some(binary)),
+            availability_zone: optional(row.text(ZONE)),
+            cluster_name: optional(row.text(CLUSTER)),
+            uuid: optional(row.text(UUID)),
+            info,
+        };
+        let report_count = required(row.integer(COUNT))?;
+        let disabled = row
+            .boolean(DISABLED)
+            .map_err(|_| Defect::UnreadableColumn)?;
+        if [updated_at, facts.created_at].contains(&Stamp::Unreadable) {
+            rejected.push(rejection(self.table, Defect::UnreadableTime, row));
+        }
+        Ok(Service {
+            id,
+            report_count,
+            updated_at,
+            disabled: self.can_be_disabled.then(|| disabled.unwrap_or(false)),
+            disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| cache.shared(text)),
+            shown: optional(row.text(SHOWN)).map(|text| cache.shared(text)),
+            facts: cache.reuse(id, &facts),
+        })
+    }
 }
 
 fn cluster(row: &impl Decodable) -> Result<Cluster, Defect> {
@@ -230,22 +263,22 @@ fn stamp(row: &impl Decodable, column: usize) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::cinder::PROJECT;
+    use crate::database::statement::ROLES;
 
     #[test]
-    fn positions_are_those_of_the_project() {
+    fn positions_are_those_of_the_roles() {
         macro_rules! named {
             ($($position:ident)*) => { [$((stringify!($position), $position)),*] };
         }
         let positions = named![
-            ID BINARY HOST REPORT_COUNT UPDATED_AT CREATED_AT DISABLED TOPIC DISABLED_REASON FROZEN AVAILABILITY_ZONE
-            CLUSTER_NAME UUID RPC_CURRENT_VERSION OBJECT_CURRENT_VERSION REPLICATION_STATUS ACTIVE_BACKEND_ID
+            ID BINARY HOST COUNT STAMP CREATED DISABLED DISABLED_REASON FROZEN ZONE CLUSTER UUID SHOWN
         ];
-        assert_eq!(positions.len(), PROJECT.services.columns.len());
-        for (name, position) in positions {
-            // The kind of row and the clock come before the columns.
-            let column = &PROJECT.services.columns[position - 2];
-            assert_eq!(column.name, name.to_lowercase());
+        for ((name, position), (expected, role)) in positions.into_iter().zip((2..).zip(ROLES)) {
+            assert_eq!(position, expected);
+            let role = format!("{role:?}").to_uppercase();
+            let role = role.split('(').next().unwrap();
+            assert_eq!(name.replace('_', ""), role);
         }
+        assert_eq!(INFO, ROLES.len() + 2);
     }
 }

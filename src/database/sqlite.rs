@@ -31,10 +31,8 @@ pub(super) async fn open(target: &Target) -> Result<(SqliteConnection, Schema), 
         .map_err(|error| Error::OpenFile(target.login(), error))?;
     let pairs = sqlx::query_as::<_, (String, String)>(
         "SELECT m.name, lower(c.name) FROM sqlite_master m, pragma_table_info(m.name) c \
-         WHERE m.type = 'table' AND m.name IN (?, ?)",
+         WHERE m.type = 'table'",
     )
-    .bind(target.project.services.name)
-    .bind(target.project.clusters.as_ref().map(|table| table.name))
     .fetch_all(&mut connection)
     .await
     .map_err(|error| translate(target, error))?;

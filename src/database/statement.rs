@@ -9,13 +9,13 @@ use std::fmt::Write as _;
 
 use crate::heartbeat::skew::Quantum;
 use crate::project::Project;
-use crate::project::table::{ColumnKind, Table};
+use crate::project::table::{Column, ColumnKind, Live, Role, Table};
 
 /// What a new connection found.
 #[derive(Debug)]
 pub(super) struct Schema {
     pub readable: Readable,
-    /// The quantum of `updated_at`.
+    /// The quantum of the stamps.
     pub quantum: Quantum,
     /// The account that grants must name, quoted.
     pub account: String,
@@ -76,46 +76,64 @@ pub(crate) struct Dialect {
     pub typed: fn(&str, ColumnKind) -> String,
 }
 
+/// The roles of the statement's columns, in their order, after the kind of the row and the clock. Those of
+/// [`Role::Info`] follow. The data of a role has no meaning here.
+pub(super) const ROLES: [Role; 13] = [
+    Role::Id,
+    Role::Binary,
+    Role::Host,
+    Role::Count,
+    Role::Stamp,
+    Role::Created,
+    Role::Disabled,
+    Role::DisabledReason,
+    Role::Frozen(""),
+    Role::Zone,
+    Role::Cluster,
+    Role::Uuid,
+    Role::Shown,
+];
+
 impl Table {
     /// Returns the required columns that are not readable.
     fn missing(&self, readable: &Readable) -> Vec<&'static str> {
-        let required = self.columns.iter().filter(|column| column.required);
-        required
-            .map(|column| column.name)
-            .chain([self.deleted])
+        self.required()
             .filter(|name| !readable.has(self.name, name))
             .collect()
     }
 }
 
 impl Project {
-    /// Returns the clusters' table if its required columns and `cluster_name` of the services are readable. Without
-    /// either, clusters would lack members.
+    /// Returns the clusters' table if its required columns and the services' column that refers to it are readable.
+    /// Without either, clusters would lack members.
     fn readable_clusters(&self, readable: &Readable) -> Option<&Table> {
         let table = self.clusters.as_ref()?;
-        let joined = readable.has(self.services.name, "cluster_name");
-        (joined && table.missing(readable).is_empty()).then_some(table)
+        let join = self.services.column(Role::Cluster)?;
+        let is_joined = readable.has(self.services.name, join.name);
+        (is_joined && table.missing(readable).is_empty()).then_some(table)
     }
 
     /// Returns the columns and the clusters' table that are not read: missing or not granted.
     pub(crate) fn left_out(&self, readable: &Readable) -> Vec<&'static str> {
-        let columns = self.services.columns.iter().map(|column| column.name);
+        let services = &self.services;
+        let columns = services.columns.iter();
+        let columns = columns.filter(|column| !column.is_readable(services, readable));
         let clusters = self.clusters.as_ref().map(|table| table.name);
         columns
-            .filter(|column| !readable.has(self.services.name, column))
+            .map(|column| column.name)
             .chain(clusters.filter(|_| self.readable_clusters(readable).is_none()))
             .collect()
     }
 
     /// Returns the one statement of a poll.
     ///
-    /// Columns of the result: the kind of the row, the clock, then those of [`Project::services`] in order. A row of
-    /// `clusters` has id, binary, name and disabled of the cluster in the columns `id`, `binary`, `host` and
-    /// `disabled`. The row of the clock has the [`Answerer`] in the columns `host`, `disabled` and `created_at`: columns
-    /// of its own would be sent with each service. Unreadable columns are [left out](Self::left_out).
+    /// Columns of the result: the kind of the row, the clock, then a column for each of [`ROLES`] and of the facts of
+    /// [`Role::Info`], which is NULL where the table has none. The row of the clock has the [`Answerer`] in the columns
+    /// of the host, of disabled and of the creation: columns of its own would be sent with each service. Unreadable
+    /// columns are [left out](Self::left_out).
     ///
     /// # Errors
-    /// The required columns of `services` that are missing or not granted.
+    /// The required columns of the table of services that are missing or not granted.
     pub(super) fn statement(
         &self,
         dialect: &Dialect,
@@ -126,43 +144,48 @@ impl Project {
         if !missing.is_empty() {
             return Err(missing);
         }
+        let facts = self.info_labels().map(Role::Info);
+        let roles: Vec<Role> = ROLES.into_iter().chain(facts).collect();
         let mut sql = String::new();
-        let columns = self.services.columns.iter();
-        let services = columns.clone().map(|column| {
-            let is_readable = readable.has(self.services.name, column.name);
-            (dialect.column(column.name, is_readable), column.kind)
-        });
         // Services come first: engines derive the types of a UNION from its first branches.
-        dialect.select(&mut sql, SERVICE_ROW, "NULL", services);
+        let value = |role| dialect.value(&self.services, role, readable);
+        dialect.select(&mut sql, SERVICE_ROW, "NULL", &roles, value);
         dialect.from(&mut sql, &self.services);
 
         sql.push_str(" UNION ALL ");
-        let answerer = columns.clone().map(|column| {
-            let value = match column.name {
-                "host" => schema.answerer.server.as_deref(),
-                "disabled" => schema.answerer.read_only.as_deref(),
-                "created_at" => schema.answerer.replayed.as_deref(),
-                _ => None,
-            };
-            (value.unwrap_or("NULL").to_owned(), column.kind)
-        });
-        dialect.select(&mut sql, CLOCK_ROW, dialect.clock, answerer);
+        let Answerer {
+            server,
+            read_only,
+            replayed,
+        } = &schema.answerer;
+        let value = |role| match role {
+            Role::Host => server.clone(),
+            Role::Disabled => read_only.clone(),
+            Role::Created => replayed.clone(),
+            _ => None,
+        };
+        dialect.select(&mut sql, CLOCK_ROW, dialect.clock, &roles, value);
 
         if let Some(clusters) = self.readable_clusters(readable) {
             sql.push_str(" UNION ALL ");
-            let places = columns.map(|column| {
-                let name = match column.name {
-                    "id" | "binary" | "disabled" => column.name,
-                    "host" => "name",
-                    _ => "",
-                };
-                let is_readable = readable.has(clusters.name, name);
-                (dialect.column(name, is_readable), column.kind)
-            });
-            dialect.select(&mut sql, CLUSTER_ROW, "NULL", places);
+            let value = |role| dialect.value(clusters, role, readable);
+            dialect.select(&mut sql, CLUSTER_ROW, "NULL", &roles, value);
             dialect.from(&mut sql, clusters);
         }
         Ok(sql)
+    }
+}
+
+impl Column {
+    /// Returns whether the column is readable, and its value where that is in another table.
+    fn is_readable(&self, table: &Table, readable: &Readable) -> bool {
+        readable.has(table.name, self.name)
+            && self.lookup.is_none_or(|lookup| {
+                let columns = [lookup.key, lookup.value];
+                columns
+                    .iter()
+                    .all(|column| readable.has(lookup.table, column))
+            })
     }
 }
 
@@ -171,13 +194,22 @@ impl Dialect {
         format!("{0}{name}{0}", self.quote)
     }
 
-    /// Returns a column, or NULL in its place.
-    fn column(&self, name: &str, is_readable: bool) -> String {
-        if is_readable {
-            self.quoted(name)
-        } else {
-            "NULL".to_owned()
+    /// Returns the value of a table for a role; `None` if the table has none that is readable.
+    fn value(&self, table: &Table, role: Role, readable: &Readable) -> Option<String> {
+        let column = table.column(role)?;
+        if !column.is_readable(table, readable) {
+            return None;
         }
+        let own = self.quoted(column.name);
+        Some(match column.lookup {
+            None => own,
+            Some(lookup) => {
+                let [from, key, value] =
+                    [lookup.table, lookup.key, lookup.value].map(|name| self.quoted(name));
+                let table = self.quoted(table.name);
+                format!("(SELECT {from}.{value} FROM {from} WHERE {from}.{key} = {table}.{own})")
+            }
+        })
     }
 
     fn select(
@@ -185,26 +217,33 @@ impl Dialect {
         sql: &mut String,
         row: i64,
         clock: &str,
-        columns: impl Iterator<Item = (String, ColumnKind)>,
+        roles: &[Role],
+        value: impl Fn(Role) -> Option<String>,
     ) {
         let typed = self.typed;
         let row = typed(&row.to_string(), ColumnKind::Integer);
         let _ = write!(sql, "SELECT {row}, {}", typed(clock, ColumnKind::Time));
-        for (value, kind) in columns {
-            let _ = write!(sql, ", {}", typed(&value, kind));
+        for &role in roles {
+            let value = value(role);
+            let value = value.as_deref().unwrap_or("NULL");
+            let _ = write!(sql, ", {}", typed(value, role.kind()));
         }
     }
 
     fn from(&self, sql: &mut String, table: &Table) {
-        let (name, deleted) = (self.quoted(table.name), self.quoted(table.deleted));
-        let _ = write!(sql, " FROM {name} WHERE {deleted} = {}", self.no);
+        let (name, mark) = (self.quoted(table.name), self.quoted(table.live.column()));
+        let live = match table.live {
+            Live::False(_) => self.no,
+            Live::Zero(_) => "0",
+        };
+        let _ = write!(sql, " FROM {name} WHERE {mark} = {live}");
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::cinder::PROJECT;
+    use crate::project::{self, cinder, manila};
 
     const PLAIN: Dialect = Dialect {
         quote: '`',
@@ -213,13 +252,15 @@ mod tests {
         typed: |value, _| value.to_owned(),
     };
 
-    /// The statement for these tables, of which all columns but `without` are readable.
-    fn statement(tables: &[&Table], without: &[&str]) -> Result<String, Vec<&'static str>> {
-        let pairs = tables
-            .iter()
-            .flat_map(|table| table.column_names().map(|column| (table.name, column)));
+    /// The statement for a project of whose columns all but `without` are readable. A table without columns is missing.
+    fn statement(project: &Project, without: &[&str]) -> Result<String, Vec<&'static str>> {
+        let tables = project.tables().into_iter();
+        let pairs = tables.flat_map(|(table, columns)| {
+            let columns = columns.into_iter();
+            columns.map(move |column| (table, column))
+        });
         let readable = pairs
-            .filter(|(_, column)| !without.contains(column))
+            .filter(|(table, column)| !without.contains(table) && !without.contains(column))
             .map(|(table, column)| (table.to_owned(), column.to_owned()));
         let schema = Schema {
             readable: readable.collect(),
@@ -232,21 +273,24 @@ mod tests {
                 replayed: None,
             },
         };
-        PROJECT.statement(&PLAIN, &schema)
+        project.statement(&PLAIN, &schema)
     }
 
     #[test]
     fn every_branch_selects_as_many_columns() {
-        let clusters = PROJECT.clusters.as_ref().unwrap();
-        let sql = statement(&[&PROJECT.services, clusters], &[]).unwrap();
-        let branches = sql.split(" UNION ALL ");
-        let counts: Vec<usize> = branches.map(|sql| sql.split(", ").count()).collect();
-        assert_eq!(counts, [PROJECT.services.columns.len() + 2; 3]);
+        for project in project::ALL {
+            let sql = statement(project, &[]).unwrap();
+            let branches = sql.split(" UNION ALL ");
+            let columns = ROLES.len() + project.info_labels().count() + 2;
+            for branch in branches {
+                assert_eq!(branch.split(", ").count(), columns, "{branch}");
+            }
+        }
     }
 
     #[test]
     fn the_row_of_the_clock_tells_who_answers() {
-        let sql = statement(&[&PROJECT.services], &[]).unwrap();
+        let sql = statement(&cinder::PROJECT, &["clusters"]).unwrap();
         let (_, clock) = sql.split_once(" UNION ALL ").unwrap();
         let expected = "SELECT 0, UTC_TIMESTAMP(6), NULL, NULL, @@hostname, NULL, NULL, NULL, @@read_only, NULL, ";
         assert!(clock.starts_with(expected), "{clock}");
@@ -255,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_missing_optional_column_reads_as_null() {
-        let sql = statement(&[&PROJECT.services], &["frozen", "uuid"]).unwrap();
+        let sql = statement(&cinder::PROJECT, &["frozen", "uuid", "clusters"]).unwrap();
         for name in ["frozen", "uuid", "clusters"] {
             assert!(!sql.contains(name), "{sql}");
         }
@@ -265,7 +309,20 @@ mod tests {
     #[test]
     fn missing_required_columns_are_named() {
         let without = ["report_count", "deleted", "topic"];
-        let missing = statement(&[&PROJECT.services], &without).unwrap_err();
+        let missing = statement(&cinder::PROJECT, &without).unwrap_err();
         assert_eq!(missing, ["report_count", "deleted"]);
+    }
+
+    #[test]
+    fn a_value_of_another_table_is_looked_up_if_it_is_readable() {
+        let zone = "(SELECT `availability_zones`.`name` FROM `availability_zones` \
+                    WHERE `availability_zones`.`id` = `services`.`availability_zone_id`)";
+        let sql = statement(&manila::PROJECT, &[]).unwrap();
+        assert!(sql.contains(zone), "{sql}");
+        assert!(sql.contains(" FROM `services` WHERE `deleted` = 0 "));
+        for without in ["availability_zones", "availability_zone_id", "name"] {
+            let sql = statement(&manila::PROJECT, &[without]).unwrap();
+            assert!(!sql.contains("zone"), "{sql}");
+        }
     }
 }

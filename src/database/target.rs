@@ -106,7 +106,13 @@ impl Target {
 
     /// Returns the command that prints the grants on tables in this schema of PostgreSQL.
     pub(super) fn grants_in(&self, schema: &str, account: &str) -> String {
-        grant::command(self.url.engine, &self.url.database, schema, account)
+        grant::command(
+            self.project,
+            self.url.engine,
+            &self.url.database,
+            schema,
+            account,
+        )
     }
 
     /// Returns the server's own limit on a statement.

@@ -3,13 +3,14 @@
 use chrono::TimeDelta;
 
 use super::liveness::Intervals;
+use super::rules::{Rules, Sides};
 
 /// How far a clock may be off without the API ever listing its services as down.
 ///
 /// Ahead, a heartbeat may be in the future by the limit on its age, inclusive. Behind, the report interval is
 /// subtracted, because a heartbeat reaches that age before the next one arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// How far the clock may be behind; never negative.
     pub behind: TimeDelta,
     /// How far the clock may be ahead; `None` where the rule does not limit it.
@@ -17,12 +18,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Returns the budget that results from the options.
-    pub(crate) fn of(intervals: &Intervals) -> Self {
-        let behind = intervals.service_down_time - intervals.report_interval;
+    /// Returns the budget that results from the rule of the API and the options.
+    pub(crate) fn of(rules: &Rules, intervals: &Intervals) -> Self {
+        let limit = rules.api.limit(intervals);
+        let behind = limit - intervals.report_interval;
         Self {
             behind: behind.max(TimeDelta::zero()),
-            ahead: Some(intervals.service_down_time),
+            ahead: (rules.api.sides == Sides::Both).then_some(limit),
         }
     }
 
@@ -35,11 +37,11 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::fixture::INTERVALS;
+    use crate::heartbeat::fixture::{INTERVALS, RULES};
 
     #[test]
     fn the_budget_is_shorter_behind_than_ahead() {
-        let budget = Budget::of(&INTERVALS);
+        let budget = Budget::of(RULES, &INTERVALS);
         for (seconds, allowed) in [(-51, false), (-50, true), (60, true), (61, false)] {
             assert_eq!(budget.allows(TimeDelta::seconds(seconds)), allowed);
         }
@@ -53,6 +55,6 @@ mod tests {
             report_interval: TimeDelta::seconds(90),
             ..INTERVALS
         };
-        assert_eq!(Budget::of(&tight).behind, TimeDelta::zero());
+        assert_eq!(Budget::of(RULES, &tight).behind, TimeDelta::zero());
     }
 }

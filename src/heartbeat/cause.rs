@@ -1,13 +1,15 @@
 //! Why a service is down: its clock is off, its heartbeats stopped or come too slowly, or the reason is not yet known.
 //!
-//! A verdict of [`liveness`] compares the host's clock with another clock. A reason rests on the proven bounds of that
+//! A verdict of the [`rules`](super::rules) compares the host's clock with another clock. A reason rests on the proven bounds of that
 //! clock, so it distinguishes a stopped process from a clock that is off.
 
 use chrono::TimeDelta;
 
-use super::liveness::{self, Intervals};
+use super::budget::Budget;
+use super::liveness::Intervals;
+use super::rules::{Rules, StampedBy};
 use super::service::{Service, Stamp};
-use super::skew::{Monotonic, Skew};
+use super::skew::{Bounds, Monotonic, Skew};
 use super::time::{DatabaseTime, apparent_age};
 
 named! {
@@ -33,51 +35,100 @@ named! {
     }
 }
 
-/// Returns why a service is down; `None` when it is up and nothing proves that it stopped.
-///
-/// `skew` holds the observations of the row; it is `None` for a row that was never observed. The latest read of the row
-/// was answered at `answered`, with the database's clock at `now`. A service whose `updated_at` is unreadable has no
-/// verdict, and therefore no reason.
-///
-/// Up means up by both [`liveness::is_up`] and [`liveness::is_up_for_scheduler`]. [`Reason::Stopped`] can also hold for
-/// a service that is up: a clock that is ahead hides the stop from Cinder.
-#[must_use]
-pub fn reason(
-    service: &Service,
-    skew: Option<&Skew>,
-    now: DatabaseTime,
-    answered: Monotonic,
-    intervals: &Intervals,
-) -> Option<Reason> {
-    let limit = intervals.service_down_time;
-    let listed = liveness::is_up(service, now, intervals) == Some(true);
-    let age = match service.updated_at {
-        Stamp::Never => return (!listed).then_some(Reason::NeverReported),
-        Stamp::Unreadable => return None,
-        Stamp::At(stamp) => apparent_age(now, stamp),
-    };
-    let (least, most) = skew.map_or((TimeDelta::zero(), None), |skew| skew.silence(answered));
-    if least > limit && !is_between_reports(least, skew, intervals) {
-        // A start stamps the row too. Only the count shows whether there ever was a heartbeat.
-        let never = service.report_count == 0;
-        return Some(if never {
-            Reason::NeverReported
-        } else {
-            Reason::Stopped
+/// What a reason is judged by: the latest read of the row was answered at `answered`, with the database's clock at `now`.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// The rules of the project.
+    pub rules: &'a Rules,
+    /// The options behind the verdicts.
+    pub intervals: &'a Intervals,
+    /// The database's clock.
+    pub now: DatabaseTime,
+    /// The reader's axis.
+    pub answered: Monotonic,
+}
+
+impl Judge<'_> {
+    /// Returns why a service is down; `None` when it is up and nothing proves that it stopped.
+    ///
+    /// `skew` holds the observations of the row; it is `None` for a row that was never observed. `bounds` are those of
+    /// the clock skew, where they are known. A service whose time of the last heartbeat is unreadable has no verdict, and
+    /// therefore no reason.
+    ///
+    /// Up means up by both the API's and the scheduler's rule. [`Reason::Stopped`] can also hold for a service that is up:
+    /// a clock that is ahead hides the stop, and so does a stored state.
+    #[must_use]
+    pub fn reason(
+        &self,
+        service: &Service,
+        skew: Option<&Skew>,
+        bounds: Option<Bounds>,
+    ) -> Option<Reason> {
+        let (rules, intervals, now) = (self.rules, self.intervals, self.now);
+        let limit = intervals.service_down_time;
+        let age = match service.updated_at {
+            Stamp::Never => {
+                let is_up = rules.api.is_up(service, now, intervals);
+                return (is_up == Some(false)).then_some(Reason::NeverReported);
+            }
+            Stamp::Unreadable => return None,
+            Stamp::At(stamp) => apparent_age(now, stamp),
+        };
+        if rules.is_shut_down(service) {
+            return Some(Reason::ShutDown);
+        }
+        let (least, most) = skew.map_or((TimeDelta::zero(), None), |skew| {
+            skew.silence(self.answered)
         });
+        if least > limit && !is_between_reports(least, skew, intervals) {
+            // A start stamps the row too. Only the count shows whether there ever was a heartbeat.
+            let never = service.report_count == 0;
+            return Some(if never {
+                Reason::NeverReported
+            } else {
+                Reason::Stopped
+            });
+        }
+        if self.is_up(service) {
+            return None;
+        }
+        if least > limit {
+            return Some(Reason::SlowReports);
+        }
+        let beats = most.is_some_and(|most| most <= limit);
+        let is_own =
+            rules.stamped_by == StampedBy::Service || skew.is_some_and(Skew::is_stamp_of_heartbeat);
+        let is_late = rules.api.is_up(service, now, intervals) == Some(false);
+        let is_proven = bounds.is_some_and(|bounds| self.exceeds_budget(bounds));
+        // Causality alone proves a clock ahead. A recent heartbeat with an old stamp proves a clock behind.
+        if is_own && (age < -limit || beats && is_late) || beats && is_proven {
+            return Some(Reason::ClockSkew);
+        }
+        if beats && rules.is_marked_down(service) {
+            return Some(Reason::MarkedDown);
+        }
+        Some(Reason::Undetermined)
     }
-    let up = listed && liveness::is_up_for_scheduler(service, now, intervals) == Some(true);
-    if up {
-        return None;
+
+    /// Returns whether the API lists the service as up, and the scheduler uses it.
+    fn is_up(&self, service: &Service) -> bool {
+        let Self {
+            rules,
+            intervals,
+            now,
+            ..
+        } = self;
+        let for_scheduler = rules.is_up_for_scheduler(service, *now, intervals);
+        rules.is_up(service, *now, intervals) == Some(true)
+            && (for_scheduler == Some(true) || rules.scheduler.is_none())
     }
-    if least > limit {
-        return Some(Reason::SlowReports);
+
+    /// Returns whether a clock skew is proven with which a service is down at times, though it beats.
+    fn exceeds_budget(&self, bounds: Bounds) -> bool {
+        let budget = Budget::of(self.rules, self.intervals);
+        budget.ahead.is_some_and(|ahead| bounds.lower > ahead)
+            || bounds.upper.is_some_and(|upper| upper < -budget.behind)
     }
-    // Causality alone proves a clock ahead. A recent heartbeat with an old stamp proves a clock behind.
-    if age < -limit || most.is_some_and(|most| most <= limit) {
-        return Some(Reason::ClockSkew);
-    }
-    Some(Reason::Undetermined)
 }
 
 /// Returns whether a silence beyond `service_down_time` is explained by a long report interval.
@@ -100,6 +151,15 @@ mod tests {
     use crate::heartbeat::fixture::{self, INTERVALS, at};
     use crate::heartbeat::skew::{Assumptions, Quantum, Read, Row};
     use crate::heartbeat::time::HostTime;
+
+    fn judge(now: DatabaseTime, answered: Monotonic, intervals: &Intervals) -> Judge<'_> {
+        Judge {
+            rules: fixture::RULES,
+            intervals,
+            now,
+            answered,
+        }
+    }
 
     fn read(second: i64) -> Read {
         Read {
@@ -146,7 +206,7 @@ mod tests {
         skew.observe(read(end), row);
         let service = fixture::stamped(Stamp::At(last));
         let now = DatabaseTime(stamp(end).0);
-        let reason = reason(&service, Some(&skew), now, at(end), intervals);
+        let reason = judge(now, at(end), intervals).reason(&service, Some(&skew), None);
         let host = format!("{ahead} s ahead, {beats} heartbeats every {interval} s");
         assert_eq!(reason, expected, "{host}, {later} s later");
     }
@@ -201,7 +261,7 @@ mod tests {
         ] {
             let service = fixture::stamped(updated_at);
             let service = fixture::created(service, Stamp::At(stamp(-61)));
-            let given = reason(&service, None, now, at(0), &INTERVALS);
+            let given = judge(now, at(0), &INTERVALS).reason(&service, None, None);
             assert_eq!(given, expected, "{updated_at:?}");
         }
     }
@@ -228,7 +288,7 @@ mod tests {
             let mut given = |second: i64| {
                 skew.observe(read(second), row);
                 let now = DatabaseTime(stamp(second).0);
-                reason(&service, Some(&skew), now, at(second), &INTERVALS)
+                judge(now, at(second), &INTERVALS).reason(&service, Some(&skew), None)
             };
             assert_eq!(given(5), None, "{updated_at:?}");
             assert_eq!(given(65), expected, "{updated_at:?}");

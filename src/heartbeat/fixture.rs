@@ -6,12 +6,17 @@ use chrono::{NaiveDateTime, TimeDelta};
 
 use super::liveness::Intervals;
 use super::reference::Reference;
+use super::rules::Rules;
 use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{Bounds, ClockSkew, Monotonic, Quantum};
 use super::snapshot::{Rows, Snapshot};
 use super::status::{Observed, ServiceStatus};
 use super::time::{ClockOffset, DatabaseTime};
 use super::tracker::Tolerances;
+use crate::project::cinder;
+
+/// Cinder's rules.
+pub(crate) const RULES: &Rules = &cinder::PROJECT.rules;
 
 pub(crate) const INTERVALS: Intervals = Intervals {
     service_down_time: TimeDelta::seconds(60),
@@ -43,7 +48,6 @@ pub(crate) fn service(binary: &str, host: &str) -> Service {
         facts: Arc::new(Facts {
             binary: binary.into(),
             host: host.into(),
-            topic: Some(binary.into()),
             availability_zone: Some("nova".into()),
             ..Facts::default()
         }),
@@ -144,5 +148,5 @@ pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Sn
         rejected: reading.rejected,
         count: reading.rows,
     };
-    Snapshot::new(rows, reference, INTERVALS)
+    Snapshot::new(rows, reference, RULES, INTERVALS)
 }

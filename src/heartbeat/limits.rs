@@ -7,11 +7,12 @@ use chrono::TimeDelta;
 
 use super::budget::Budget;
 use super::liveness::Intervals;
+use super::rules::Rules;
 use super::status::ServiceStatus;
 
 /// What decides whether a service of one binary is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// How old a heartbeat may be before the API lists the service as down.
     pub service_down_time: TimeDelta,
     /// How old a heartbeat may be before the scheduler avoids the service; `None` where no scheduler has a rule of its
@@ -24,26 +25,27 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Returns the limits that result from the options.
-    pub(crate) fn of(intervals: &Intervals) -> Self {
+    /// Returns the limits that result from the rules and the options.
+    pub(crate) fn of(rules: &Rules, intervals: &Intervals) -> Self {
         Self {
-            service_down_time: intervals.service_down_time,
-            scheduler_service_down_time: Some(intervals.scheduler_service_down_time()),
+            service_down_time: rules.api.limit(intervals),
+            scheduler_service_down_time: rules.scheduler.map(|rule| rule.limit(intervals)),
             report_interval: intervals.report_interval,
-            budget: Budget::of(intervals),
+            budget: Budget::of(rules, intervals),
         }
     }
 
     /// Returns the limits of each binary among these services, which are sorted by binary.
     pub(super) fn by_binary(
         services: &[ServiceStatus],
+        rules: &Rules,
         intervals: &Intervals,
     ) -> BTreeMap<Arc<str>, Self> {
         let binaries = services.iter().map(|status| &status.service.facts.binary);
         let mut limits = BTreeMap::new();
         for binary in binaries {
             if !limits.contains_key(binary) {
-                limits.insert(binary.clone(), Self::of(intervals));
+                limits.insert(binary.clone(), Self::of(rules, intervals));
             }
         }
         limits

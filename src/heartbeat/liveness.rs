@@ -1,20 +1,13 @@
-//! Cinder's rules for up and down, exactly as Cinder applies them.
+//! The options behind the rules, and the rules for clusters.
 //!
-//! | rule | used by | mirrors |
-//! | --- | --- | --- |
-//! | [`is_up`] | `GET os-services`, `openstack volume service list` | `ServiceController.index` in cinder/api/v3/services.py |
-//! | [`is_up_for_scheduler`] | scheduler, volume and backup API | `Service.is_up` in cinder/objects/service.py |
-//! | [`is_cluster_up`] | `GET clusters` | `Cluster.is_up` in cinder/objects/cluster.py |
-//!
-//! All limits are inclusive. "Now" is the database's clock; Cinder uses the clock of the process that applies the rule.
-//! Whether a service is disabled or frozen never affects a verdict.
+//! All limits are inclusive. "Now" is the database's clock; a project uses the clock of the process that applies the rule.
 
 use chrono::TimeDelta;
 
 use super::service::Service;
 use super::time::{DatabaseTime, HostTime, apparent_age};
 
-/// The two options of cinder.conf that decide a verdict, as configured on every node.
+/// The two options that decide a verdict, as configured on every node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intervals {
     /// `service_down_time`: how old a heartbeat may be.
@@ -24,11 +17,9 @@ pub struct Intervals {
 }
 
 impl Intervals {
-    /// Returns the `service_down_time` of a process that runs a `Service` (scheduler, volume, backup).
+    /// Returns the `service_down_time` of a process that raises a value that is too short.
     ///
-    /// Where `service_down_time` is at most `report_interval`, such a process raises its own value to
-    /// `int(2.5 * report_interval)` (`Service.basic_config_check` in cinder/service.py). cinder-api runs no `Service`
-    /// and keeps the configured value, so the two views differ.
+    /// Where `service_down_time` is at most `report_interval`, it is `int(2.5 * report_interval)`.
     pub(crate) fn scheduler_service_down_time(&self) -> TimeDelta {
         if self.service_down_time > self.report_interval {
             return self.service_down_time;
@@ -37,36 +28,10 @@ impl Intervals {
     }
 }
 
-/// Returns whether Cinder's API would list this service as up; `None` when its last heartbeat is unreadable.
-///
-/// The limit applies on both sides, so a service whose host is too far ahead is also down. The last heartbeat is
-/// `updated_at or created_at`. A row with neither makes Cinder's API fail; here the service is down.
-#[must_use]
-pub fn is_up(service: &Service, now: DatabaseTime, intervals: &Intervals) -> Option<bool> {
-    let is_recent = |stamp| apparent_age(now, stamp).abs() <= intervals.service_down_time;
-    service.last_heartbeat().passes(is_recent)
-}
-
-/// Returns whether the scheduler would use this service; `None` when `updated_at` is unreadable.
-///
-/// The limit applies on one side: a service whose host is ahead stays up, however far. A service that never wrote its
-/// row is down, because `created_at` does not count.
-#[must_use]
-pub fn is_up_for_scheduler(
-    service: &Service,
-    now: DatabaseTime,
-    intervals: &Intervals,
-) -> Option<bool> {
-    let limit = intervals.scheduler_service_down_time();
-    let is_recent = |stamp| apparent_age(now, stamp) <= limit;
-    service.updated_at.passes(is_recent)
-}
-
 /// Returns whether the API counts this member in a cluster's `num_down_hosts`; `None` when `updated_at` is
 /// unreadable.
 ///
-/// Mirrors `Cluster.num_down_hosts` in cinder/db/models.py. A member exactly at the limit is up, and a member whose
-/// `updated_at` is NULL is not counted.
+/// A member exactly at the limit is up, and a member whose `updated_at` is NULL is not counted.
 pub(crate) fn is_member_down(
     service: &Service,
     now: DatabaseTime,
@@ -91,7 +56,7 @@ pub(crate) fn is_cluster_up(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::fixture::{self, INTERVALS};
+    use crate::heartbeat::fixture::{self, INTERVALS, RULES};
     use crate::heartbeat::service::Stamp;
 
     fn now() -> DatabaseTime {
@@ -112,8 +77,8 @@ mod tests {
     /// Checks the verdicts of the API and of the scheduler.
     fn check(row: &Service, intervals: &Intervals, api: Option<bool>, scheduler: Option<bool>) {
         let verdicts = (
-            is_up(row, now(), intervals),
-            is_up_for_scheduler(row, now(), intervals),
+            RULES.is_up(row, now(), intervals),
+            RULES.is_up_for_scheduler(row, now(), intervals),
         );
         assert_eq!(verdicts, (api, scheduler), "{row:?}, {intervals:?}");
     }

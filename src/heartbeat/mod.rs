@@ -1,4 +1,4 @@
-//! What heartbeats prove: rows as values, Cinder's verdicts, and the snapshot published after each poll.
+//! What heartbeats prove: rows as values, each project's verdicts, and the snapshot published after each poll.
 //!
 //! Everything here is pure: no task, no socket, no clock read. Nothing returns a `Result`, because every operation
 //! that can fail belongs to [`database`](crate::database).
@@ -35,6 +35,7 @@ pub(crate) mod history;
 pub(crate) mod limits;
 pub mod liveness;
 pub(crate) mod reference;
+pub mod rules;
 pub mod service;
 pub mod skew;
 pub mod snapshot;
@@ -45,4 +46,3 @@ pub mod time;
 pub mod tracker;
 pub(crate) mod urgency;
 pub(crate) mod verdict;
-pub mod view;

@@ -35,7 +35,7 @@ pub(crate) struct Reference {
 
 /// Whose clock is off where most hosts share a skew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suspect {
+pub(crate) enum Suspect {
     /// The database's: the exporter's clock agrees with the hosts.
     Database,
     /// The hosts', which may follow one time server that is off: the exporter's clock does not agree with them. Or the

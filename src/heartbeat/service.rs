@@ -38,6 +38,9 @@ impl Stamp {
     }
 }
 
+/// The largest number of facts without a role of their own.
+pub const MOST_FACTS: usize = 5;
+
 /// One row of `services` that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Service {
@@ -51,46 +54,39 @@ pub struct Service {
     pub disabled: Option<bool>,
     /// The operator's reason for disabling the service.
     pub disabled_reason: Option<Arc<str>>,
+    /// The state that the project stores and its API shows; `None` where the row has none. Heartbeats change it too.
+    pub shown: Option<Arc<str>>,
     /// The other columns. While they do not change, polls share one value, which is cheap to keep, compare and copy.
     pub facts: Arc<Facts>,
 }
 
 /// The columns of a row that no heartbeat changes.
 ///
-/// A change means that another write touched the row, perhaps with another machine's clock. Enabling and disabling do
-/// not count: both leave `updated_at` unchanged (`service_update` in cinder/db/api.py), so they prove nothing about a
-/// clock. An optional column is `None` when it is NULL, unreadable, or missing from the release's schema. `T` is the
+/// A change means that another write touched the row, perhaps with another machine's clock. Enabling, disabling and the
+/// stored state are no facts: whether they touch the stamp is for the project's [rules](super::rules) to say. An optional column is `None` when it is NULL, unreadable, or missing from the release's schema. `T` is the
 /// text type: shared, or borrowed from the buffer it was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts<T = Arc<str>> {
-    /// Program, for example `cinder-volume`; part of the name.
+    /// Program; part of the name.
     pub binary: T,
     /// `HOST` or `HOST@BACKEND`; part of the name.
     pub host: T,
-    /// RPC topic.
-    pub topic: Option<T>,
     /// Creation of the row.
     pub created_at: Stamp,
-    /// Whether the backend is frozen; only meaningful for `cinder-volume`. It never affects a verdict.
+    /// Whether the backend is frozen; `None` for programs without a backend. It never affects a verdict.
     pub frozen: Option<bool>,
     /// Availability zone.
     pub availability_zone: Option<T>,
     /// Active-active cluster, `CLUSTER@BACKEND`.
     pub cluster_name: Option<T>,
-    /// Unique identity of the row since Pike.
+    /// Identity of the row, different in every row.
     pub uuid: Option<T>,
-    /// RPC version the service runs with.
-    pub rpc_current_version: Option<T>,
-    /// Object version the service runs with.
-    pub object_current_version: Option<T>,
-    /// Replication status; only for `cinder-volume`.
-    pub replication_status: Option<T>,
-    /// Backend in use after a failover; only for `cinder-volume`.
-    pub active_backend_id: Option<T>,
+    /// The facts without a role of their own, in the order of the project's columns.
+    pub info: [Option<T>; MOST_FACTS],
 }
 
 impl Service {
-    /// Returns `updated_at or created_at`, which Cinder's API treats as the last heartbeat.
+    /// Returns `updated_at or created_at`, which many rules treat as the last heartbeat.
     ///
     /// [`Stamp::Unreadable`] is returned as it is: a fallback to `created_at` would invent a verdict.
     pub(crate) fn last_heartbeat(&self) -> Stamp {
@@ -122,28 +118,17 @@ impl Facts {
         (&self.binary, &self.host)
     }
 
-    /// Returns whether the backend is frozen.
-    ///
-    /// `None` where that is unknown, and for programs without a backend, whose rows have the column too.
-    pub(crate) fn frozen_backend(&self) -> Option<bool> {
-        self.frozen.filter(|_| &*self.binary == "cinder-volume")
-    }
-
     /// Returns these facts with borrowed texts.
     pub(crate) fn borrowed(&self) -> Facts<&str> {
         Facts {
             binary: &self.binary,
             host: &self.host,
-            topic: self.topic.as_deref(),
             created_at: self.created_at,
             frozen: self.frozen,
             availability_zone: self.availability_zone.as_deref(),
             cluster_name: self.cluster_name.as_deref(),
             uuid: self.uuid.as_deref(),
-            rpc_current_version: self.rpc_current_version.as_deref(),
-            object_current_version: self.object_current_version.as_deref(),
-            replication_status: self.replication_status.as_deref(),
-            active_backend_id: self.active_backend_id.as_deref(),
+            info: self.info.each_ref().map(Option::as_deref),
         }
     }
 }
@@ -157,15 +142,11 @@ impl Facts<&str> {
             host: self.host.into(),
             uuid: self.uuid.map(Into::into),
             binary: shared(self.binary),
-            topic: self.topic.map(&mut shared),
             created_at: self.created_at,
             frozen: self.frozen,
             availability_zone: self.availability_zone.map(&mut shared),
             cluster_name: self.cluster_name.map(&mut shared),
-            rpc_current_version: self.rpc_current_version.map(&mut shared),
-            object_current_version: self.object_current_version.map(&mut shared),
-            replication_status: self.replication_status.map(&mut shared),
-            active_backend_id: self.active_backend_id.map(&mut shared),
+            info: self.info.map(|fact| fact.map(&mut shared)),
         }
     }
 }
@@ -173,7 +154,7 @@ impl Facts<&str> {
 /// One row of `clusters` that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
-    /// Program of all members, for example `cinder-volume`.
+    /// Program of all members.
     pub binary: String,
     /// `CLUSTER@BACKEND`; unique together with the binary.
     pub name: String,
@@ -202,7 +183,7 @@ named! {
         NullHost = "null_host",
         /// `updated_at` or `created_at` holds no valid time: the service is shown without the values that depend on it.
         UnreadableTime = "unreadable_time",
-        /// An identifying or counting column has another type than in Cinder's schema: the row is not shown.
+        /// An identifying or counting column has another type than in the project's schema: the row is not shown.
         UnreadableColumn = "unreadable_column",
     }
 }

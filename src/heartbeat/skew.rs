@@ -77,6 +77,9 @@ pub struct Skew {
 
 impl Skew {
     /// Learns from the first read of a row: by causality alone, skew ≥ stamp + quantum.low − answered.
+    ///
+    /// The stamp of a foreign row proves nothing. Then there is no skew
+    /// [against the database](Self::against_database) until two later reads enclose a heartbeat.
     #[must_use]
     pub fn new(read: Read, row: Row, assumptions: impl Into<Arc<Assumptions>>) -> Self {
         let assumptions = assumptions.into();
@@ -93,7 +96,7 @@ impl Skew {
             after: None,
             before: read.answered,
             restarts: true,
-            disturbed: None,
+            disturbed: row.foreign.then_some(read.answered),
             pace: Pace::default(),
             writers: Writers::default(),
             steps: 0,
@@ -150,9 +153,10 @@ impl Skew {
             if row.stamp <= self.row.stamp && may_lag {
                 return Observation::Stale;
             }
+            let new = Self::new(read, row, self.assumptions.clone());
             *self = Self {
-                disturbed: self.disturbed,
-                ..Self::new(read, row, self.assumptions.clone())
+                disturbed: new.disturbed.or(self.disturbed),
+                ..new
             };
             return Observation::Recreated;
         }
@@ -366,6 +370,11 @@ impl Skew {
             least.max(lower - offset(self.row.stamp, self.previous) - high),
             most.into_iter().chain(by_stamp).min(),
         )
+    }
+
+    /// Returns whether the stamp in the row is known to be that of a heartbeat.
+    pub(super) fn is_stamp_of_heartbeat(&self) -> bool {
+        !self.restarts
     }
 
     /// Returns how often the old bounds were disproved: the clock was set, or stood still while the host was paused.

@@ -1,4 +1,4 @@
-//! The snapshot published after each poll: every service with Cinder's verdicts, at one time of the database.
+//! The snapshot published after each poll: every service with its project's verdicts, at one time of the database.
 //!
 //! A published snapshot is never changed. Each poll creates a new one.
 
@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use super::limits::Limits;
 use super::liveness::{self, Intervals};
 use super::reference::{self, Reference, Suspect};
+use super::rules::Rules;
 use super::service::{Cluster, Defect, Rejection, Service, Stamp};
 use super::status::{ClusterStatus, Observed, ServiceStatus};
 use super::time::{DatabaseTime, HostTime, apparent_age};
@@ -19,10 +20,12 @@ use super::time::{DatabaseTime, HostTime, apparent_age};
 pub struct Snapshot {
     /// The database's clock when the rows were read: "now" for every verdict and age in the snapshot.
     pub now: DatabaseTime,
+    /// The rules behind the verdicts.
+    pub rules: &'static Rules,
     /// The options behind the verdicts.
     pub intervals: Intervals,
     /// The limits of each binary that has a service.
-    pub limits: BTreeMap<Arc<str>, Limits>,
+    pub(crate) limits: BTreeMap<Arc<str>, Limits>,
     /// One status for each binary and host, sorted by binary, then host.
     pub services: Vec<ServiceStatus>,
     /// One status for each cluster, sorted by binary, then name.
@@ -32,7 +35,7 @@ pub struct Snapshot {
     /// Rows that could not be read, or not in full; sorted.
     pub rejected: Vec<Rejection>,
     /// Whose clock is off where most hosts share a skew, see [`reference::suspect`].
-    pub suspect: Option<Suspect>,
+    pub(crate) suspect: Option<Suspect>,
     /// Jump of the database's clock since the last reading, if any; positive is forward.
     pub clock_jump: Option<TimeDelta>,
     /// Jump of the database's clock since hosts last confirmed it, see [`Reference`].
@@ -53,14 +56,20 @@ pub(crate) struct Rows {
 
 impl Snapshot {
     /// Returns the verdicts on one reading, by the database's clock.
-    pub(crate) fn new(mut rows: Rows, reference: Reference, intervals: Intervals) -> Self {
+    pub(crate) fn new(
+        mut rows: Rows,
+        reference: Reference,
+        rules: &'static Rules,
+        intervals: Intervals,
+    ) -> Self {
         rows.rejected.sort_unstable();
         let clusters = cluster_statuses(rows.clusters, &rows.services, reference, &intervals);
-        let services = service_statuses(rows.services, reference, &intervals);
+        let services = service_statuses(rows.services, reference, rules, &intervals);
         Self {
             now: reference.now,
+            rules,
             intervals,
-            limits: Limits::by_binary(&services, &intervals),
+            limits: Limits::by_binary(&services, rules, &intervals),
             rows: rows.count,
             suspect: reference::suspect(&services, reference.offset),
             clock_jump: reference.jump,
@@ -75,7 +84,7 @@ impl Snapshot {
     /// Returns the limits of a binary.
     pub(crate) fn limits_of(&self, binary: &str) -> Limits {
         let limits = self.limits.get(binary).copied();
-        limits.unwrap_or_else(|| Limits::of(&self.intervals))
+        limits.unwrap_or_else(|| Limits::of(self.rules, &self.intervals))
     }
 
     /// Returns the number of services that are not shown because their rows are unreadable.
@@ -97,6 +106,7 @@ impl Snapshot {
 fn service_statuses(
     services: Vec<(Service, Observed)>,
     reference: Reference,
+    rules: &Rules,
     intervals: &Intervals,
 ) -> Vec<ServiceStatus> {
     let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
@@ -107,11 +117,11 @@ fn service_statuses(
             Some(last) if last.service.facts.name() == name => {
                 let duplicates = last.duplicates + 1;
                 if key(&row.0) > key(&last.service) {
-                    *last = service_status(row, reference, intervals);
+                    *last = service_status(row, reference, rules, intervals);
                 }
                 last.duplicates = duplicates;
             }
-            _ => statuses.push(service_status(row, reference, intervals)),
+            _ => statuses.push(service_status(row, reference, rules, intervals)),
         }
     }
     statuses
@@ -129,12 +139,13 @@ fn freshness(service: &Service) -> (u8, Option<HostTime>) {
 fn service_status(
     (service, mut observed): (Service, Observed),
     reference: Reference,
+    rules: &Rules,
     intervals: &Intervals,
 ) -> ServiceStatus {
     let last_heartbeat = service.last_heartbeat().time();
-    let up = reference.verdict(|now| liveness::is_up(&service, now, intervals));
+    let up = reference.verdict(|now| rules.is_up(&service, now, intervals));
     let up_for_scheduler =
-        reference.verdict(|now| liveness::is_up_for_scheduler(&service, now, intervals));
+        reference.verdict(|now| rules.is_up_for_scheduler(&service, now, intervals));
     if up.is_none() {
         // A reason explains a verdict, and there is no verdict.
         observed.reason = None;
@@ -166,7 +177,7 @@ fn cluster_statuses(
     intervals: &Intervals,
 ) -> Vec<ClusterStatus> {
     clusters.sort_unstable_by(|a, b| (&a.binary, &a.name).cmp(&(&b.binary, &b.name)));
-    // Cinder joins members by the cluster's name alone (cinder/db/models.py), not by the binary.
+    // Members are joined by the cluster's name alone, not by the binary.
     let mut members: HashMap<&str, Members> = HashMap::new();
     for (service, _) in services {
         let Some(name) = service.facts.cluster_name.as_deref() else {

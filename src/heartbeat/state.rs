@@ -47,7 +47,7 @@ impl State {
             (Some(false), Some(Reason::Stopped)) => Self::Stopped,
             (Some(false), Some(Reason::SlowReports)) => Self::SlowReports,
             (Some(false), Some(Reason::NeverReported)) => Self::NeverReported,
-            (Some(false), Some(Reason::Undetermined) | None) => Self::Undetermined,
+            (Some(false), _) => Self::Undetermined,
         }
     }
 
@@ -59,8 +59,9 @@ impl State {
     /// Returns the reason for the state.
     pub(crate) fn reason(self) -> Option<Reason> {
         let reason = match self {
-            Self::Up | Self::Unknown => return None,
-            Self::ListedAsUp | Self::Stopped => Reason::Stopped,
+            // A service can be listed as up for several reasons.
+            Self::Up | Self::Unknown | Self::ListedAsUp => return None,
+            Self::Stopped => Reason::Stopped,
             Self::ForcedDown => Reason::ForcedDown,
             Self::ShutDown => Reason::ShutDown,
             Self::MarkedDown => Reason::MarkedDown,

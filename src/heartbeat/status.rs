@@ -29,16 +29,16 @@ pub struct Observed {
     pub reason: Option<Reason>,
 }
 
-/// A service and Cinder's verdicts on it.
+/// A service and its project's verdicts on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceStatus {
     /// The row; the freshest one where several rows share binary and host.
     pub service: Service,
-    /// Whether the API lists it as up, see [`is_up`](super::liveness::is_up) and
+    /// Whether the API lists it as up, see [`Rules::is_up`](super::rules::Rules::is_up) and
     /// [`Reference::verdict`](super::reference::Reference::verdict).
     pub up: Option<bool>,
-    /// Whether the scheduler uses it, see [`is_up_for_scheduler`](super::liveness::is_up_for_scheduler) and
-    /// [`Reference::verdict`](super::reference::Reference::verdict).
+    /// Whether the scheduler uses it, see [`Rules::is_up_for_scheduler`](super::rules::Rules::is_up_for_scheduler)
+    /// and [`Reference::verdict`](super::reference::Reference::verdict).
     pub up_for_scheduler: Option<bool>,
     /// `updated_at or created_at` by the service host's clock; `None` when both are NULL or the time is unreadable.
     pub last_heartbeat: Option<HostTime>,
@@ -51,7 +51,7 @@ pub struct ServiceStatus {
     pub observed: Observed,
 }
 
-/// A cluster and Cinder's verdict on it.
+/// A cluster and its project's verdict on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterStatus {
     /// The row.

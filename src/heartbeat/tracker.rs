@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::cause;
+use super::cause::Judge;
 use super::liveness::Intervals;
 use super::reference::{self, Reference};
+use super::rules::{Rules, StampedBy};
 use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{
     Assumptions, DatabaseClock, DatabaseOffset, Monotonic, Observation, Quantum, Read, Row, Skew,
@@ -36,6 +37,8 @@ pub struct Tolerances {
 /// The memory of one source.
 #[derive(Debug)]
 pub struct Tracker {
+    /// See [`Snapshot::rules`].
+    pub(crate) rules: &'static Rules,
     /// Changed by [`reconfigure`](Self::reconfigure) only.
     pub(crate) intervals: Intervals,
     /// See [`intervals`](Self::intervals).
@@ -64,8 +67,9 @@ struct Tracked {
 impl Tracker {
     /// Returns a tracker without observations.
     #[must_use]
-    pub fn new(intervals: Intervals, tolerances: Tolerances) -> Self {
+    pub fn new(rules: &'static Rules, intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
+            rules,
             intervals,
             tolerances,
             quantum: None,
@@ -132,7 +136,13 @@ impl Tracker {
         }
         let observed = |&index: &u32| {
             let row = &self.rows[index as usize];
-            let observed = row.observed(read.answered, now, offset, &self.intervals);
+            let judge = Judge {
+                rules: self.rules,
+                intervals: &self.intervals,
+                now,
+                answered: read.answered,
+            };
+            let observed = row.observed(judge, offset);
             (row.service.clone(), observed)
         };
         let services: Vec<(Service, Observed)> = self.by_name.iter().map(observed).collect();
@@ -149,7 +159,7 @@ impl Tracker {
             rejected: reading.rejected,
             count: reading.rows,
         };
-        Snapshot::new(rows, reference, self.intervals)
+        Snapshot::new(rows, reference, self.rules, self.intervals)
     }
 
     /// Notes that the axis may have stood still until a read that was answered at `answered`, or that heartbeats were
@@ -170,9 +180,10 @@ impl Tracker {
         if are_renamed {
             self.align(&services);
         }
+        let rules = self.rules;
         for (row, service) in self.rows.iter_mut().zip(services) {
             are_renamed |= row.service.facts != service.facts;
-            row.track(service, read, assumptions);
+            row.track(service, read, rules, assumptions);
         }
         if are_renamed {
             let name = |&index: &u32| self.rows[index as usize].service.facts.name();
@@ -246,12 +257,20 @@ impl Tracked {
     ///
     /// A lagging replica shows an older version of a row. Its time and count are then replaced by the last accepted
     /// ones, because an old stamp would look like a stopped service or a clock step.
-    fn track(&mut self, mut service: Service, read: Read, assumptions: &Arc<Assumptions>) {
+    fn track(
+        &mut self,
+        mut service: Service,
+        read: Read,
+        rules: &Rules,
+        assumptions: &Arc<Assumptions>,
+    ) {
         if let Stamp::At(stamp) = service.updated_at {
             let row = Row {
                 report_count: service.report_count,
                 stamp,
-                foreign: self.accepted.0 != service.facts,
+                foreign: self.accepted.0 != service.facts
+                    || rules.is_stamped_by_others(&self.service, &service)
+                    || self.skew.is_none() && rules.stamped_by == StampedBy::Others,
             };
             let is_stale = if let Some(skew) = &mut self.skew {
                 skew.observe(read, row) == Observation::Stale
@@ -276,28 +295,23 @@ impl Tracked {
         )
     }
 
-    fn observed(
-        &self,
-        answered: Monotonic,
-        now: DatabaseTime,
-        database: DatabaseOffset,
-        intervals: &Intervals,
-    ) -> Observed {
+    fn observed(&self, judge: Judge<'_>, database: DatabaseOffset) -> Observed {
         let skew = self.skew.as_ref();
         let writers = skew.and_then(Skew::writers);
-        let silence = skew.map(|skew| skew.silence(answered));
+        let silence = skew.map(|skew| skew.silence(judge.answered));
+        // Several writers have several clocks, and the bounds hold only for the clock of the last one.
+        let clock_skew = skew
+            .filter(|_| writers.is_none())
+            .and_then(|skew| skew.against_database(judge.answered, database));
         Observed {
-            // Several writers have several clocks, and the bounds hold only for the clock of the last one.
-            clock_skew: skew
-                .filter(|_| writers.is_none())
-                .and_then(|skew| skew.against_database(answered, database)),
+            clock_skew,
             clock_steps: skew.map(Skew::steps),
             clock_conflicts: skew.map(|skew| skew.conflicts),
             report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
             writers,
             silence_least: silence.map(|(least, _)| least),
             silence_most: silence.and_then(|(_, most)| most),
-            reason: cause::reason(&self.service, skew, now, answered, intervals),
+            reason: judge.reason(&self.service, skew, clock_skew.map(|skew| skew.bounds)),
         }
     }
 }
@@ -323,7 +337,7 @@ mod tests {
     impl Reads {
         fn new() -> Self {
             Self {
-                tracker: Tracker::new(fixture::INTERVALS, fixture::TOLERANCES),
+                tracker: Tracker::new(fixture::RULES, fixture::INTERVALS, fixture::TOLERANCES),
                 at: TimeDelta::zero(),
                 database: fixture::now("2026-03-30 00:00:00"),
                 quantum: Quantum::MICROSECOND,

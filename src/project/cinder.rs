@@ -1,11 +1,20 @@
-//! Cinder's tables, with the columns that are read and those that old releases may lack.
+//! Cinder: its tables, and its rules for up and down.
 //!
-//! Mirrors `Service` and `Cluster` in cinder/db/models.py. Cinder's rules for up and down are in
-//! [`liveness`](crate::heartbeat::liveness).
+//! Mirrors `Service` and `Cluster` in cinder/db/models.py. Rules:
+//!
+//! | rule | used by | mirrors |
+//! | --- | --- | --- |
+//! | API | `GET os-services`, `openstack volume service list` | `ServiceController.index` in cinder/api/v3/services.py |
+//! | scheduler | scheduler, volume and backup API | `Service.is_up` in cinder/objects/service.py |
+//! | clusters | `GET clusters` | `Cluster.is_up` in cinder/objects/cluster.py, `Cluster.num_down_hosts` in cinder/db/models.py |
+//!
+//! Each heartbeat adds one to `report_count`, and nothing else does. The start, freezing and `cinder-manage service
+//! remove` move `updated_at` too; enabling and disabling do not (`service_update` in cinder/db/api.py).
 
-use super::Project;
 use super::options::{Options, Seconds};
-use super::table::{Column, ColumnKind, Table};
+use super::table::{Column, Live, Role, Table};
+use super::{Project, Words};
+use crate::heartbeat::rules::{Rule, Rules, Sides, StampedBy};
 
 /// Cinder's `services` and `clusters`.
 pub static PROJECT: Project = Project {
@@ -18,37 +27,60 @@ pub static PROJECT: Project = Project {
     },
     services: Table {
         name: "services",
-        deleted: "deleted",
-        // The order is that of `row::service`, which reads by position.
+        live: Live::False("deleted"),
         columns: &[
-            Column::required("id", ColumnKind::Integer),
-            Column::required("binary", ColumnKind::Text),
-            Column::required("host", ColumnKind::Text),
-            Column::required("report_count", ColumnKind::Integer),
-            Column::required("updated_at", ColumnKind::Time),
-            Column::required("created_at", ColumnKind::Time),
-            Column::required("disabled", ColumnKind::Boolean),
-            Column::optional("topic", ColumnKind::Text),
-            Column::optional("disabled_reason", ColumnKind::Text),
-            Column::optional("frozen", ColumnKind::Boolean),
-            Column::optional("availability_zone", ColumnKind::Text),
-            Column::optional("cluster_name", ColumnKind::Text),
-            Column::optional("uuid", ColumnKind::Text),
-            Column::optional("rpc_current_version", ColumnKind::Text),
-            Column::optional("object_current_version", ColumnKind::Text),
-            Column::optional("replication_status", ColumnKind::Text),
-            Column::optional("active_backend_id", ColumnKind::Text),
+            Column::required("id", Role::Id),
+            Column::required("binary", Role::Binary),
+            Column::required("host", Role::Host),
+            Column::required("report_count", Role::Count),
+            Column::required("updated_at", Role::Stamp),
+            Column::required("created_at", Role::Created),
+            Column::required("disabled", Role::Disabled),
+            Column::optional("disabled_reason", Role::DisabledReason),
+            Column::optional("frozen", Role::Frozen("cinder-volume")),
+            Column::optional("availability_zone", Role::Zone),
+            Column::optional("cluster_name", Role::Cluster),
+            Column::optional("uuid", Role::Uuid),
+            Column::info("topic"),
+            Column::optional("rpc_current_version", Role::Info("rpc_version")),
+            Column::optional("object_current_version", Role::Info("object_version")),
+            // Only of cinder-volume, like the next.
+            Column::info("replication_status"),
+            Column::info("active_backend_id"),
         ],
     },
     // Since Newton.
     clusters: Some(Table {
         name: "clusters",
-        deleted: "deleted",
+        live: Live::False("deleted"),
         columns: &[
-            Column::required("id", ColumnKind::Integer),
-            Column::required("binary", ColumnKind::Text),
-            Column::required("name", ColumnKind::Text),
-            Column::required("disabled", ColumnKind::Boolean),
+            Column::required("id", Role::Id),
+            Column::required("binary", Role::Binary),
+            Column::required("name", Role::Host),
+            Column::required("disabled", Role::Disabled),
         ],
     }),
+    rules: Rules {
+        api: Rule {
+            sides: Sides::Both,
+            created_counts: true,
+            raised: false,
+        },
+        // A process that runs a `Service` raises the limit (`Service.basic_config_check` in cinder/service.py).
+        scheduler: Some(Rule {
+            sides: Sides::Past,
+            created_counts: false,
+            raised: true,
+        }),
+        stored: None,
+        stamped_by: StampedBy::Service,
+    },
+    words: Words {
+        title: "Cinder",
+        sync: "cinder-manage db sync",
+        list: "openstack volume service list",
+        remove: "cinder-manage service remove BINARY HOST",
+        stopped: "the database and the driver",
+        marked_down: "",
+    },
 };

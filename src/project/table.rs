@@ -1,30 +1,85 @@
-//! A project's tables: the columns that are read, and their kinds.
+//! A project's tables: the columns that are read, and the role of each.
 
 /// A table and the columns read from it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
     /// Name of the table, in the database of the connection.
     pub name: &'static str,
-    /// Boolean column that marks a row as deleted. NULL is not false: Cinder lists neither.
-    pub deleted: &'static str,
-    /// Columns, in the order of decoding.
+    /// The rows that count.
+    pub live: Live,
+    /// The columns, one for each role.
     pub columns: &'static [Column],
 }
 
-/// A column and its kind.
+/// The rows that are not deleted, by the column that marks the others. NULL marks a row as deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Live {
+    /// The boolean column is false.
+    False(&'static str),
+    /// The integer column is zero; in a deleted row, it is the row's id.
+    Zero(&'static str),
+}
+
+/// A column and its role.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Column {
     /// Name of the column.
     pub name: &'static str,
-    /// The expected kind of its values.
-    pub kind: ColumnKind,
+    /// What the column says.
+    pub role: Role,
     /// Whether a poll fails without it.
     pub required: bool,
+    /// Where the value is, if the column only refers to it.
+    pub lookup: Option<Lookup>,
+}
+
+/// A table in which a row is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lookup {
+    /// Name of the table.
+    pub table: &'static str,
+    /// The column that identifies a row.
+    pub key: &'static str,
+    /// The column with the value.
+    pub value: &'static str,
+}
+
+/// What a column says about a service, or about a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Primary key.
+    Id,
+    /// Program.
+    Binary,
+    /// Host of a service; name of a cluster.
+    Host,
+    /// Number of heartbeats.
+    Count,
+    /// Time of the last heartbeat.
+    Stamp,
+    /// Time of the row's creation.
+    Created,
+    /// Whether an operator disabled it.
+    Disabled,
+    /// Why an operator disabled it.
+    DisabledReason,
+    /// Whether the backend is frozen; only services of this program have a backend.
+    Frozen(&'static str),
+    /// Availability zone.
+    Zone,
+    /// Name of the service's cluster.
+    Cluster,
+    /// Identity of the row, different in every row.
+    Uuid,
+    /// The state that the project stores and its API shows.
+    Shown,
+    /// A fact that becomes this label of the info metric.
+    Info(&'static str),
 }
 
 /// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnKind {
+pub(crate) enum ColumnKind {
     /// A whole number of up to 64 bits.
     Integer,
     /// UTF-8 text.
@@ -35,32 +90,87 @@ pub enum ColumnKind {
     Time,
 }
 
+impl Role {
+    /// Returns the kind of the values.
+    pub(crate) fn kind(self) -> ColumnKind {
+        match self {
+            Self::Id | Self::Count => ColumnKind::Integer,
+            Self::Stamp | Self::Created => ColumnKind::Time,
+            Self::Disabled | Self::Frozen(_) => ColumnKind::Boolean,
+            Self::Binary
+            | Self::Host
+            | Self::DisabledReason
+            | Self::Zone
+            | Self::Cluster
+            | Self::Uuid
+            | Self::Shown
+            | Self::Info(_) => ColumnKind::Text,
+        }
+    }
+}
+
 impl Column {
     /// Returns a column without which a poll fails.
-    pub(crate) const fn required(name: &'static str, kind: ColumnKind) -> Self {
+    pub(crate) const fn required(name: &'static str, role: Role) -> Self {
         Self {
             name,
-            kind,
+            role,
             required: true,
+            lookup: None,
         }
     }
 
-    /// Returns a column that an old release may lack; it then reads as NULL.
-    pub(crate) const fn optional(name: &'static str, kind: ColumnKind) -> Self {
+    /// Returns a column that a release may lack; it then reads as NULL.
+    pub(crate) const fn optional(name: &'static str, role: Role) -> Self {
         Self {
-            name,
-            kind,
             required: false,
+            ..Self::required(name, role)
+        }
+    }
+
+    /// Returns a fact whose label is the column's name, and that a release may lack.
+    pub(crate) const fn info(name: &'static str) -> Self {
+        Self::optional(name, Role::Info(name))
+    }
+
+    /// Returns the column with its value in another table.
+    pub(crate) const fn looked_up(self, lookup: Lookup) -> Self {
+        Self {
+            lookup: Some(lookup),
+            ..self
         }
     }
 }
 
 impl Table {
-    /// Returns the names of all columns in the statement, including [`Self::deleted`].
-    pub(crate) fn column_names(&self) -> impl Iterator<Item = &'static str> {
-        self.columns
-            .iter()
+    /// Returns the column of this role, whatever the role's own data.
+    pub(crate) fn column(&self, role: Role) -> Option<&Column> {
+        let is_same = |column: &&Column| match (column.role, role) {
+            (Role::Info(label), Role::Info(other)) => label == other,
+            (own, role) => std::mem::discriminant(&own) == std::mem::discriminant(&role),
+        };
+        self.columns.iter().find(is_same)
+    }
+
+    /// Returns the columns that must be readable.
+    pub(crate) fn required(&self) -> impl Iterator<Item = &'static str> {
+        let required = self.columns.iter().filter(|column| column.required);
+        required
             .map(|column| column.name)
-            .chain([self.deleted])
+            .chain([self.live.column()])
+    }
+
+    /// Returns the names of all columns in the statement, including that of [`Live`].
+    pub(crate) fn column_names(&self) -> impl Iterator<Item = &'static str> {
+        let columns = self.columns.iter().map(|column| column.name);
+        columns.chain([self.live.column()])
+    }
+}
+
+impl Live {
+    /// Returns the column that marks deleted rows.
+    pub(crate) fn column(self) -> &'static str {
+        let (Self::False(column) | Self::Zero(column)) = self;
+        column
     }
 }

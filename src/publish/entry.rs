@@ -15,7 +15,8 @@ use super::telemetry::Telemetry;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::History;
 use crate::heartbeat::snapshot::Snapshot;
-use crate::heartbeat::view::{Outage, View};
+use crate::project::Project;
+use crate::report::view::{Outage, View};
 use crate::source::poller::Sink;
 use crate::source::{Poll, PollSettings, axis};
 
@@ -68,6 +69,7 @@ impl Current {
         let shown = self.shown().filter(|shown| !shown.is_withheld);
         View {
             database: database.clone(),
+            project: self.settings.project,
             snapshot: shown.map(|shown| shown.rendered.snapshot.clone()),
             age: self.age(),
             outage: self.outage.map(|(since, class)| Outage {
@@ -184,6 +186,8 @@ impl Shared {
 #[derive(Debug)]
 pub struct Entry {
     database: Arc<str>,
+    /// The project when the source was added.
+    project: &'static Project,
     shared: Arc<Shared>,
     history: Arc<Mutex<History>>,
 }
@@ -194,6 +198,7 @@ impl Entry {
         let current = Current::new(settings);
         let entry = Self {
             database: database.into(),
+            project: settings.project,
             shared: shared.clone(),
             history: current.history.clone(),
         };
@@ -214,12 +219,15 @@ impl Entry {
         reason = "called to publish; the rendered snapshot is for the log and for tests"
     )]
     pub fn show(&self, poll: Poll) -> Arc<RenderedSnapshot> {
-        let rendered = RenderedSnapshot::new(self.database.clone(), poll.snapshot, poll.sent);
-        let before = {
+        let (project, before) = {
             let state = self.shared.state();
             let current = state.sources.get(&self.database);
-            current.and_then(|current| current.rendered.clone())
+            let current =
+                current.map(|current| (current.settings.project, current.rendered.clone()));
+            current.unwrap_or((self.project, None))
         };
+        let Poll { snapshot, sent, .. } = poll;
+        let rendered = RenderedSnapshot::new(self.database.clone(), project, snapshot, sent);
         rendered.follow(before.as_deref(), |encoding| {
             let mut demand = self.shared.demand.iter();
             demand.any(|(_, asked)| asked == encoding)

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use crate::config::database_url::Engine;
+use crate::project::Project;
 use crate::source::PollSettings;
 
 /// The settings of a source that concern what is published about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntrySettings {
-    /// Name of the project.
-    pub project: &'static str,
+    /// The project.
+    pub project: &'static Project,
     /// Engine of the database.
     pub engine: &'static str,
     /// Time between two polls.
@@ -24,7 +25,7 @@ impl EntrySettings {
     /// Takes what concerns the publication from the settings of a poller.
     pub(crate) fn of(settings: &PollSettings) -> Self {
         Self {
-            project: settings.target.project.name,
+            project: settings.target.project,
             engine: match settings.target.url.engine {
                 Engine::MySql => "mysql",
                 Engine::Postgres => "postgresql",
@@ -42,7 +43,7 @@ impl EntrySettings {
     /// Returns settings with a poll interval of 5 s and a limit of 30 s.
     pub(crate) fn fixture() -> Self {
         Self {
-            project: "cinder",
+            project: &crate::project::cinder::PROJECT,
             engine: "mysql",
             poll_interval: Duration::from_secs(5),
             stale_after: Duration::from_secs(30),

@@ -14,6 +14,7 @@ use super::table;
 use crate::heartbeat::limits::Limits;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
+use crate::project::Project;
 
 /// The text format of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub(crate) struct Names {
     services: Labels,
     clusters: Labels,
     binaries: Labels,
+    /// The labels of the project's own facts.
+    info: Vec<&'static str>,
 }
 
 /// The labels of each row, one after the other.
@@ -77,7 +80,7 @@ struct Labels {
 
 impl Names {
     /// Renders the labels of a snapshot of this source.
-    pub(crate) fn of(database: &str, snapshot: &Snapshot) -> Self {
+    pub(crate) fn of(database: &str, project: &Project, snapshot: &Snapshot) -> Self {
         let services = snapshot.services.iter().map(|status| {
             let (binary, host) = status.service.facts.name();
             (binary, Some(("host", host)))
@@ -91,6 +94,7 @@ impl Names {
             services: Labels::new(database, services),
             clusters: Labels::new(database, clusters),
             binaries: Labels::new(database, binaries),
+            info: project.info_labels().collect(),
         }
     }
 
@@ -213,12 +217,17 @@ impl Family {
                 }
             }
             Self::ServiceInfo => {
-                for (names, status) in services {
+                for (labels, status) in services {
                     let facts = &status.service.facts;
-                    lines.begin(names);
+                    lines.begin(labels);
                     for (name, fact) in table::SERVICE_INFO_LABELS {
                         lines.page.push(',');
                         label_pair(lines.page, name, fact(facts).unwrap_or_default());
+                    }
+                    let own = names.info.iter().zip(&facts.info);
+                    for (name, fact) in own {
+                        lines.page.push(',');
+                        label_pair(lines.page, name, fact.as_deref().unwrap_or_default());
                     }
                     lines.end(Value::Integer(1));
                 }

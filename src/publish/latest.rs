@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use super::entry::Entry;
 use super::entry::{Current, Shared, locked};
-pub use super::entry_settings::EntrySettings;
 use super::exposition::Format;
 use super::metrics_page::MetricsPage;
 use super::rendered::Encoding;
@@ -15,9 +13,10 @@ use super::rendered::Encoding;
 use super::rendered::RenderedSnapshot;
 use super::services::Published;
 use super::telemetry::{ConfigPart, Telemetry};
+pub use super::{entry::Entry, entry_settings::EntrySettings};
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::service::Service;
-use crate::heartbeat::view::View;
+use crate::report::view::View;
 use crate::source::axis;
 
 /// Holds what is published of all sources.

@@ -3,7 +3,7 @@
 mod demand;
 mod description;
 mod entry;
-pub mod entry_settings;
+mod entry_settings;
 pub mod exposition;
 pub(crate) mod gzip;
 pub mod latest;

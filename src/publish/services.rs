@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::gzip::Deflate;
 use super::pieces::{Pieces, joined, member};
 use super::rendered::{Encoding, RenderedSnapshot, Selection};
-use crate::heartbeat::view::{Listed, View};
 use crate::report::json;
+use crate::report::view::{Listed, View};
 
 /// What is published of all sources at one moment, sorted by name.
 #[derive(Debug)]

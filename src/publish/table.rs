@@ -86,7 +86,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     service_gauge(
         "openstack_service_frozen",
         "Whether the backend of a volume service is frozen (1) or not (0).",
-        |status| status.service.facts.frozen_backend().map(Value::from),
+        |status| status.service.facts.frozen.map(Value::from),
     ),
     service_gauge(
         "openstack_service_last_heartbeat_timestamp_seconds",
@@ -175,35 +175,19 @@ pub(crate) const SERVICE_INFO: Metric = Metric {
         "host",
         "availability_zone",
         "cluster_name",
-        "topic",
         "uuid",
-        "rpc_version",
-        "object_version",
-        "replication_status",
-        "active_backend_id",
     ],
-    help: "Facts about the service.",
+    help: "Facts about the service; further labels depend on the project.",
 };
 
-/// The labels of [`SERVICE_INFO`] beyond those of every service. An unknown fact is an empty label, which Prometheus treats
-/// as absent.
-pub(crate) const SERVICE_INFO_LABELS: &[InfoLabel] = &[
+/// The labels of [`SERVICE_INFO`] that every project has beyond those of all metrics; its own facts follow. An unknown
+/// fact is an empty label, which Prometheus treats as absent.
+pub(crate) const SERVICE_INFO_LABELS: [InfoLabel; 3] = [
     ("availability_zone", |facts| {
         facts.availability_zone.as_deref()
     }),
     ("cluster_name", |facts| facts.cluster_name.as_deref()),
-    ("topic", |facts| facts.topic.as_deref()),
     ("uuid", |facts| facts.uuid.as_deref()),
-    ("rpc_version", |facts| facts.rpc_current_version.as_deref()),
-    ("object_version", |facts| {
-        facts.object_current_version.as_deref()
-    }),
-    ("replication_status", |facts| {
-        facts.replication_status.as_deref()
-    }),
-    ("active_backend_id", |facts| {
-        facts.active_backend_id.as_deref()
-    }),
 ];
 
 /// The metrics of one cluster.

@@ -123,7 +123,7 @@ impl Telemetry {
     /// Notes the active settings of a source.
     pub(crate) fn configured(&self, database: &str, settings: &EntrySettings) {
         remove(&self.database_info, database);
-        let labels = &[database, settings.project, settings.engine];
+        let labels = &[database, settings.project.name, settings.engine];
         self.database_info.with_label_values(labels).set(1);
         let interval = settings.poll_interval.as_secs_f64();
         set(&self.poll_interval, database, interval);

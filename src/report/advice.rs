@@ -1,7 +1,8 @@
 //! Advice for the operator who was paged: the fault of a service and its remedy.
 
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::TimeDelta;
 
+use super::view::ListedService;
 use super::words::span_of;
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::limits::Limits;
@@ -11,7 +12,10 @@ use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
 
 /// Returns what is wrong with a service and what to check; `None` when no fault is known.
-pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
+pub(crate) fn advice(service: ListedService) -> Option<String> {
+    let ListedService {
+        project, status, ..
+    } = service;
     let writers = status.observed.writers.map(|writers| {
         format!(
             "At least {writers} processes write this row. Give each host its own name, or make them a cluster."
@@ -24,14 +28,15 @@ pub(crate) fn advice(status: &ServiceStatus, snapshot: &Snapshot) -> Option<Stri
         )
     });
     let reason = status.observed.reason;
-    let reason = reason.map(|reason| explain(status, snapshot, reason));
+    let reason = reason.map(|reason| explain(service, reason));
     let abandoned = (Urgency::of(status) == Urgency::Abandoned).then(|| {
         let what = if status.service.has_reported() {
             "last heartbeat"
         } else {
             "row"
         };
-        format!("Its {what} is more than a week old. If it was retired, remove its row (cinder-manage service remove).")
+        let remove = project.words.remove;
+        format!("Its {what} is more than a week old. If it was retired, remove its row ({remove}).")
     });
     let sentences = [reason, abandoned, writers, duplicates].into_iter();
     let sentences: Vec<String> = sentences.flatten().collect();
@@ -52,7 +57,13 @@ pub(crate) fn suspect(suspect: Suspect) -> &'static str {
     }
 }
 
-fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> String {
+fn explain(service: ListedService, reason: Reason) -> String {
+    let ListedService {
+        project,
+        status,
+        snapshot,
+        ..
+    } = service;
     let host = status.service.facts.machine();
     let limits = snapshot.limits_of(&status.service.facts.binary);
     let mut text = match reason {
@@ -61,13 +72,13 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
         Reason::Stopped | Reason::Undetermined if let Some(silence) = snapshot.standstill => {
             format!("{} {STANDSTILL}", no_heartbeats(silence))
         }
-        Reason::Stopped => stopped(status, snapshot.now.0, host),
+        Reason::Stopped => stopped(service, host),
         Reason::ShutDown => format!(
             "It said goodbye: somebody shut it down, or its node. If that was not intended, start it on {host}."
         ),
         Reason::MarkedDown => format!(
-            "It sends heartbeats, but its stored state says down. If that lasts, read its log on {host}, and check the \
-             service that writes this state."
+            "It sends heartbeats, but its stored state says down. {}",
+            project.words.marked_down
         ),
         Reason::ForcedDown => {
             "An operator forced it down. It stays down until an operator undoes that.".to_owned()
@@ -87,7 +98,10 @@ fn explain(status: &ServiceStatus, snapshot: &Snapshot, reason: Reason) -> Strin
         ),
     };
     if reason == Reason::Stopped && status.up == Some(true) {
-        text.push_str(" Cinder still lists it as up because its host's clock is ahead.");
+        text.push_str(match snapshot.rules.stored {
+            Some(_) => " The API still lists it as up because its stored state says up.",
+            None => " The API still lists it as up because its host's clock is ahead.",
+        });
     }
     text
 }
@@ -141,7 +155,8 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
     format!("It reports, but its host's clock is {by} {side}. {check}")
 }
 
-fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
+fn stopped(service: ListedService, host: &str) -> String {
+    let (status, now) = (service.status, service.snapshot.now.0);
     let at = |silence: TimeDelta| (now - silence).format("%Y-%m-%d %H:%M:%S");
     let since = match (status.observed.silence_least, status.observed.silence_most) {
         // The earlier end may precede the last stamp, which would contradict the row.
@@ -154,7 +169,8 @@ fn stopped(status: &ServiceStatus, now: NaiveDateTime, host: &str) -> String {
     };
     format!(
         "Its heartbeats stopped {since}, by the database's clock. Check whether the process is running on {host}, \
-         then its log, the database and the driver."
+         then its log, {}.",
+        service.project.words.stopped
     )
 }
 
@@ -163,8 +179,8 @@ fn slow(status: &ServiceStatus, limits: &Limits) -> String {
     let interval = status.observed.report_interval;
     let interval = interval.map_or_else(|| format!("more than {limit}"), seconds);
     format!(
-        "Its report interval is {interval}, but service_down_time is {limit}. Lower its report_interval, or raise \
-         service_down_time on every node."
+        "Its report interval is {interval}, but {limit} without a heartbeat is down. Lower its report interval, or raise \
+         that limit on every node."
     )
 }
 
@@ -176,6 +192,7 @@ fn seconds(span: TimeDelta) -> String {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::project::cinder;
 
     use crate::heartbeat::status::Observed;
 
@@ -192,7 +209,16 @@ mod tests {
             suspect,
             ..fixture::snapshot(fixture::reading(vec![]))
         };
-        assert_eq!(advice(&status, &snapshot).unwrap_or_default(), expected);
+        assert_eq!(advise(&status, &snapshot).unwrap_or_default(), expected);
+    }
+
+    fn advise(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
+        advice(ListedService {
+            database: "cinder",
+            project: &cinder::PROJECT,
+            status,
+            snapshot,
+        })
     }
 
     fn because(reason: Reason) -> Observed {
@@ -257,7 +283,7 @@ mod tests {
                     database and the driver.";
         let between = "between 2026-03-30 00:51:20 and 2026-03-30 00:53:00 UTC";
         let before = "before 2026-03-30 00:53:00 UTC";
-        let hidden = " Cinder still lists it as up because its host's clock is ahead.";
+        let hidden = " The API still lists it as up because its host's clock is ahead.";
         for (age, least, most, when, end) in [
             (140, 134, Some(140), "at about 2026-03-30 00:52:00 UTC", ""),
             (140, 74, Some(174), between, ""),
@@ -285,13 +311,16 @@ mod tests {
                 ..fixture::status(service, Some(false))
             };
             let snapshot = fixture::snapshot(fixture::reading(vec![]));
-            advice(&status, &snapshot).unwrap_or_default()
+            advise(&status, &snapshot).unwrap_or_default()
         };
         let never = "It has a row but never sent a heartbeat. Its start may have failed, or its driver is not initialised. \
                      Read its log on block1.";
         assert_eq!(of(Reason::NeverReported, 80), never);
         let week = 7 * 24 * 3_600;
-        let old = "Its row is more than a week old. If it was retired, remove its row (cinder-manage service remove).";
+        let remove = cinder::PROJECT.words.remove;
+        let old = format!(
+            "Its row is more than a week old. If it was retired, remove its row ({remove})."
+        );
         assert_eq!(
             of(Reason::NeverReported, week + 1),
             format!("{never} {old}")
@@ -316,7 +345,7 @@ mod tests {
                 observed: because(reason),
                 ..fixture::status(fixture::service("cinder-volume", "block1"), Some(false))
             };
-            assert_eq!(advice(&status, &snapshot).unwrap(), expected);
+            assert_eq!(advise(&status, &snapshot).unwrap(), expected);
         }
     }
 
@@ -329,8 +358,7 @@ mod tests {
             ),
             (
                 Reason::MarkedDown,
-                "It sends heartbeats, but its stored state says down. If that lasts, read its log on block1, and check \
-                 the service that writes this state.",
+                "It sends heartbeats, but its stored state says down. ",
             ),
             (
                 Reason::ForcedDown,
@@ -351,8 +379,8 @@ mod tests {
             80,
             slow,
             None,
-            "Its report interval is 90.0 s, but service_down_time is 60.0 s. Lower its report_interval, or raise \
-             service_down_time on every node.",
+            "Its report interval is 90.0 s, but 60.0 s without a heartbeat is down. Lower its report interval, or raise \
+             that limit on every node.",
         );
     }
 }

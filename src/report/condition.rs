@@ -5,7 +5,7 @@ use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
 use crate::heartbeat::urgency::Urgency;
-use crate::heartbeat::view::{Outage, View};
+use crate::report::view::{Outage, View};
 
 /// The condition of all services: the top of the status page.
 #[derive(Debug, PartialEq, Eq)]
@@ -257,7 +257,7 @@ fn explain(class: Class) -> (&'static str, &'static str) {
         ),
         Class::Schema => (
             "a database, table or column is missing",
-            "Check that the database URL names Cinder’s database.",
+            "Check that the database URL names the database of its project.",
         ),
         Class::Timeout => (
             "timeout",
@@ -290,11 +290,13 @@ mod tests {
     use crate::heartbeat::service::{Reading, Service, Stamp};
     use crate::heartbeat::time::HostTime;
     use crate::heartbeat::verdict;
+    use crate::project::cinder;
 
     /// A source without services, read 3 s ago.
     fn view() -> View {
         View {
             database: "cinder".into(),
+            project: &cinder::PROJECT,
             snapshot: Some(snapshot(&[], 0).into()),
             age: Some(Duration::from_secs(3)),
             outage: None,

@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use crate::heartbeat::status::ServiceStatus;
-use crate::heartbeat::view::Listed;
+use crate::report::view::Listed;
 
 /// Returns a heading line and one line a service (RFC 4180), with the fields of [`json`](super::json::services).
 #[must_use]

@@ -21,10 +21,12 @@ pub(crate) const STANDSTILL: &str = "OpenStackHeartbeatStandstill";
 /// Returns the name of the runbook for a service, equal to the name of the alert; `None` if it needs no action.
 pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static str> {
     match Urgency::of(status) {
-        Urgency::Down => match status.observed.reason {
-            Some(Reason::ClockSkew) => Some("OpenStackServiceClockSkewed"),
-            _ => Some("OpenStackServiceDown"),
-        },
+        Urgency::Down | Urgency::ListedAsUp
+            if status.observed.reason == Some(Reason::ClockSkew) =>
+        {
+            Some("OpenStackServiceClockSkewed")
+        }
+        Urgency::Down => Some("OpenStackServiceDown"),
         Urgency::ListedAsUp => Some("OpenStackServiceStoppedUnseen"),
         Urgency::Warning if status.observed.reason == Some(Reason::MarkedDown) => {
             Some("OpenStackServiceMarkedDown")
@@ -73,7 +75,7 @@ mod tests {
             observed,
             ..fixture::status(fixture::service("cinder-volume", "block1"), up)
         };
-        let runbook = runbook(&status, Budget::of(&INTERVALS));
+        let runbook = runbook(&status, Budget::of(fixture::RULES, &INTERVALS));
         assert_eq!(runbook, expected, "{status:?}");
         runbook.into_iter().for_each(check_exists);
     }

@@ -9,10 +9,11 @@ use crate::heartbeat::cause::Reason;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::{Hour, Since};
 use crate::heartbeat::reference::Suspect;
+use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
-use crate::heartbeat::view::{Listed, ListedService};
+use crate::report::view::{Listed, ListedService};
 
 /// What is said about a source as a whole; null where its services are unknown.
 #[derive(Debug, Serialize)]
@@ -128,13 +129,24 @@ fn pretty(page: &impl Serialize) -> String {
     serde_json::to_string_pretty(page).expect(ALWAYS)
 }
 
-/// Returns a JSON object: the database, one service with the fields of [`services`], and its last hour.
+/// Returns a JSON object: the database, one service of its snapshot with the fields of [`services`], and its last hour.
 #[must_use]
-pub fn service(source: &Listed, service: ListedService, hour: Option<&Hour>) -> String {
+pub fn service(
+    source: &Listed,
+    snapshot: &Snapshot,
+    status: &ServiceStatus,
+    hour: Option<&Hour>,
+) -> String {
+    let service = ListedService {
+        database: source.database,
+        project: source.project,
+        status,
+        snapshot,
+    };
     let since = hour.map(|hour| {
         let (Since::Exactly(lasted) | Since::AtLeast(lasted)) = hour.since;
         let is_exact = matches!(hour.since, Since::Exactly(_));
-        (utc(service.snapshot.now.0 - lasted), is_exact)
+        (utc(snapshot.now.0 - lasted), is_exact)
     });
     let (since, since_is_exact) = since.unzip();
     let state = |state| Urgency::of_state(state).as_str();
@@ -157,6 +169,7 @@ pub fn service(source: &Listed, service: ListedService, hour: Option<&Hour>) -> 
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::project::cinder;
 
     #[test]
     fn a_document_in_parts_is_the_whole_document() {
@@ -169,11 +182,12 @@ mod tests {
         let (two, none) = (of(&["a]", "b["]), of(&[]));
         let failed = Listed {
             database: "failed",
+            project: &cinder::PROJECT,
             snapshot: None,
             failure: Some(Class::Auth),
         };
         let [first, empty, last] = [("c1", &two), ("c2", &none), ("c3", &two)]
-            .map(|(database, snapshot)| Listed::read(database, snapshot));
+            .map(|(database, snapshot)| Listed::read(database, &cinder::PROJECT, snapshot));
         for sources in [&[first][..], &[first, failed, empty, last]] {
             let records = sources.iter().map(|source| records(*source, |_| true));
             let records: Vec<String> = records.filter(|records| !records.is_empty()).collect();

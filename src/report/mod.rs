@@ -7,4 +7,5 @@ pub mod documentation;
 pub mod json;
 mod record;
 pub mod table;
+pub mod view;
 pub(crate) mod words;

@@ -7,7 +7,7 @@ use super::advice;
 use super::words::enabled;
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::urgency::Urgency;
-use crate::heartbeat::view::ListedService;
+use crate::report::view::ListedService;
 
 /// One service; the field names are those of OpenStack's APIs and of our metrics.
 #[derive(Debug, Default, Serialize)]
@@ -47,9 +47,7 @@ impl<'a> Record<'a> {
     /// Returns the record of a service.
     pub(super) fn new(listed: ListedService<'a>) -> Self {
         let ListedService {
-            database,
-            status,
-            snapshot,
+            database, status, ..
         } = listed;
         let service = &status.service;
         let facts = &service.facts;
@@ -74,10 +72,10 @@ impl<'a> Record<'a> {
             writers: observed.writers,
             report_count: service.report_count,
             cluster: facts.cluster_name.as_deref(),
-            frozen: facts.frozen_backend(),
+            frozen: facts.frozen,
             disabled_reason: service.disabled_reason.as_deref(),
             reason: observed.reason.map(Reason::as_str),
-            advice: advice::advice(status, snapshot),
+            advice: advice::advice(listed),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
-use crate::heartbeat::view::{Listed, ListedService};
+use crate::report::view::{Listed, ListedService};
 
 const COLUMNS: usize = 10;
 const DATABASE: usize = 0;
@@ -50,7 +50,7 @@ pub fn table(sources: &[Listed], shown: impl Fn(&ServiceStatus) -> bool) -> Stri
     let mut notes = String::new();
     for listed in sources.iter().flat_map(|source| source.services(&shown)) {
         table.add_row(cells(listed));
-        if let Some(advice) = advice::advice(listed.status, listed.snapshot) {
+        if let Some(advice) = advice::advice(listed) {
             let facts = &listed.status.service.facts;
             let name = format!("{} on {}", facts.binary, facts.host);
             let name = words::of_source(sources.len(), listed.database, &name);
@@ -179,6 +179,7 @@ fn skew(skew: ClockSkew) -> String {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::project::cinder;
 
     #[test]
     fn the_margin_of_a_skew_is_the_farther_bound() {
@@ -201,7 +202,8 @@ mod tests {
             standstill: Some(TimeDelta::seconds(95)),
             ..snapshot
         };
-        let [first, second] = ["c1", "c2"].map(|name| Listed::read(name, &snapshot));
+        let [first, second] =
+            ["c1", "c2"].map(|name| Listed::read(name, &cinder::PROJECT, &snapshot));
         let one = table(&[first], |_| true);
         assert!(!one.contains("Database") && !one.contains("c1"), "{one}");
         assert!(one.contains("\nNo service has sent a heartbeat for 95 s."));

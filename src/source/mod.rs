@@ -19,6 +19,7 @@ use crate::config::source::SourceSettings;
 use crate::database::{self, Target};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
+use crate::heartbeat::rules::Rules;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::snapshot::Snapshot;
@@ -131,7 +132,8 @@ impl Error {
 impl Source {
     /// Returns a source without observations; no connection is opened yet.
     pub(crate) fn new(settings: PollSettings) -> Self {
-        let memory = Memory::new(settings.intervals, settings.tolerances);
+        let rules = &settings.target.project.rules;
+        let memory = Memory::new(rules, settings.intervals, settings.tolerances);
         Self {
             reader: Reader::new(settings.name, settings.target),
             selection: settings.selection,
@@ -222,16 +224,22 @@ impl Source {
 }
 
 impl Memory {
-    fn new(intervals: Intervals, tolerances: Tolerances) -> Self {
+    fn new(rules: &'static Rules, intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
             standstill: Standstill::default(),
-            tracker: Tracker::new(intervals, tolerances),
+            tracker: Tracker::new(rules, intervals, tolerances),
         }
     }
 
     /// Forgets everything except the settings.
     fn reset(&mut self) {
-        *self = Self::new(self.tracker.intervals, self.tracker.tolerances);
+        let Tracker {
+            rules,
+            intervals,
+            tolerances,
+            ..
+        } = self.tracker;
+        *self = Self::new(rules, intervals, tolerances);
     }
 
     /// Learns from a reading. A server that is not current proves nothing about services: the tracker does not see it.
@@ -281,7 +289,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::heartbeat::fixture::{self, INTERVALS, TOLERANCES, at};
+    use crate::heartbeat::fixture::{self, INTERVALS, RULES, TOLERANCES, at};
     use crate::heartbeat::service::{Service, Stamp};
     use crate::heartbeat::time::{DatabaseTime, HostTime};
 
@@ -312,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_stands_still_blames_no_service_and_moves_no_bound() {
-        let mut memory = Memory::new(INTERVALS, TOLERANCES);
+        let mut memory = Memory::new(RULES, INTERVALS, TOLERANCES);
         let mut stale = 0;
         for second in (0..1_200).step_by(5) {
             // It stands still for ten minutes, and then replays within two.
@@ -368,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_reset_forgets_the_servers_too() {
-        let mut memory = Memory::new(INTERVALS, TOLERANCES);
+        let mut memory = Memory::new(RULES, INTERVALS, TOLERANCES);
         for second in (0..100).step_by(5) {
             read(&mut memory, second, second).unwrap();
         }

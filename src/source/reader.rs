@@ -27,8 +27,6 @@ pub(crate) struct Reader {
     /// The database to read; only [`set_target`](Self::set_target) may change it.
     pub(crate) target: Target,
     kept: Option<Kept>,
-    /// Unreadable names, and the command for grants, of the last warning.
-    left_out: Option<(String, String)>,
     /// Why the last connection is not encrypted although the server offers it.
     unencrypted: Option<String>,
 }
@@ -70,7 +68,6 @@ impl Reader {
             name,
             target,
             kept: None,
-            left_out: None,
             unencrypted: None,
         }
     }
@@ -112,22 +109,9 @@ impl Reader {
         })
     }
 
-    /// Connects. Warns when the unreadable columns change, or the reason to go without TLS.
+    /// Connects. Warns when the reason to go without TLS changes. Columns that a release lacks are no warning.
     async fn open(&mut self) -> Result<Kept, database::Error> {
         let connection = Connection::open(&self.target).await?;
-        let left_out = connection.left_out();
-        if let Some((names, grants)) = &left_out
-            && left_out != self.left_out
-        {
-            warn!(
-                database = &*self.name,
-                names,
-                grants,
-                "some columns or tables can't be read: this release lacks them, or a grant is missing; for the \
-                 grants, run the output of the command as the database administrator"
-            );
-        }
-        self.left_out = left_out;
         let unencrypted = connection.unencrypted().map(str::to_owned);
         if let Some(error) = &unencrypted
             && unencrypted != self.unencrypted

@@ -7,7 +7,6 @@ use hyper::{Request, Response, StatusCode};
 use super::response::{Body, JSON, compressed, error, in_pieces, set_encoding};
 use super::site::Site;
 use super::{negotiation, parameters};
-use crate::heartbeat::view::ListedService;
 use crate::report::json;
 
 /// What identifies one service.
@@ -72,12 +71,7 @@ pub(super) fn service(
     let status = &services[index];
     let hours = site.latest.hours(&view.database, [&status.service]);
     let hour = hours.first().and_then(Option::as_ref);
-    let service = ListedService {
-        database: &view.database,
-        status,
-        snapshot,
-    };
-    let json = json::service(&view.listed(), service, hour);
+    let json = json::service(&view.listed(), snapshot, status, hour);
     compressed(negotiation::request_encoding(request), JSON, json)
 }
 

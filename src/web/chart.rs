@@ -101,7 +101,7 @@ pub(crate) fn runs(hour: &Hour) -> Vec<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heartbeat::fixture::INTERVALS;
+    use crate::heartbeat::fixture::{INTERVALS, RULES};
     use crate::heartbeat::history::{MINUTES, Since};
     use crate::heartbeat::state::State;
 
@@ -111,7 +111,7 @@ mod tests {
             estimate: estimate.map(TimeDelta::seconds),
             bounds: Bounds { lower, upper },
         };
-        SkewChart::new(&skew, Budget::of(&INTERVALS))
+        SkewChart::new(&skew, Budget::of(RULES, &INTERVALS))
     }
 
     #[test]

@@ -14,11 +14,11 @@ use super::row::ServiceRow;
 use super::site::Site;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::urgency::Urgency;
-use crate::heartbeat::view::{Listed, ListedService, View};
 use crate::publish::latest::Latest;
 use crate::report::advice;
 use crate::report::condition::{self, Condition, Counts, Trouble};
 use crate::report::documentation::{self, DOCUMENTATION, STANDSTILL, SUSPECT};
+use crate::report::view::{Listed, ListedService, View};
 use crate::report::words;
 
 /// Maximum number of rows in the table.

@@ -9,7 +9,7 @@ use crate::heartbeat::history::Hour;
 use crate::heartbeat::skew::ClockSkew;
 use crate::heartbeat::time::HostTime;
 use crate::heartbeat::urgency::Urgency;
-use crate::heartbeat::view::ListedService;
+use crate::report::view::ListedService;
 use crate::report::{advice, documentation, words};
 
 /// A service, ready for the templates.
@@ -72,6 +72,7 @@ impl<'a> ServiceRow<'a> {
             database,
             status,
             snapshot,
+            ..
         } = listed;
         let service = &status.service;
         let facts = &service.facts;
@@ -101,7 +102,7 @@ impl<'a> ServiceRow<'a> {
             skew: skew.and_then(|skew| SkewCell::new(&skew, budget)),
             runs: hour.map(chart::runs).unwrap_or_default(),
             hour: hour.map(words::hour).unwrap_or_default(),
-            advice: advice::advice(status, snapshot),
+            advice: advice::advice(listed),
             disabled_reason: service.disabled_reason.as_deref(),
             runbook: documentation::runbook(status, budget),
             json: format!("api/v1/services/{}", names.join("/")),
@@ -138,7 +139,8 @@ mod tests {
     use super::*;
     use crate::heartbeat::fixture;
     use crate::heartbeat::snapshot::Snapshot;
-    use crate::heartbeat::view::Listed;
+    use crate::project::cinder;
+    use crate::report::view::Listed;
 
     fn snapshot() -> Snapshot {
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "a/b@ж")]);
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn a_row_links_to_its_json_with_any_name() {
         let snapshot = snapshot();
-        let mut services = Listed::read("c1", &snapshot).services(|_| true);
+        let mut services = Listed::read("c1", &cinder::PROJECT, &snapshot).services(|_| true);
         let row = ServiceRow::new(services.next().unwrap(), None);
         assert_eq!(row.json, "api/v1/services/c1/cinder-volume/a%2Fb@%D0%B6");
         assert_eq!((row.state, row.heartbeat.as_str()), ("down", "never"));

@@ -215,9 +215,10 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     let metrics = case.exporter.metrics();
     assert!(value(&metrics, SUCCESSFUL) > 0.5);
     assert!(value(&metrics, TIMESTAMP) > value(&before, TIMESTAMP));
-    case.exporter.wait_for("a poll with the new settings", |metrics| {
-        metrics.value(down_time, &[]) == Some(120.0)
-    });
+    case.exporter
+        .wait_for("a poll with the new settings", |metrics| {
+            metrics.value(down_time, &[]) == Some(120.0)
+        });
     prometheus.wait_for("the alert is over", |prometheus| {
         prometheus.query(expression).is_empty()
     });

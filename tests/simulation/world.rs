@@ -7,12 +7,13 @@ use std::slice::Iter;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use openstack_heartbeat_exporter::heartbeat::cause::Reason;
-use openstack_heartbeat_exporter::heartbeat::liveness::{self, Intervals};
+use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{ClockSkew, Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::status::Observed;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
+use openstack_heartbeat_exporter::project::cinder;
 
 use super::clock::{Clocks, Disturbances, UNDISTURBED};
 use super::random::Random;
@@ -407,7 +408,8 @@ pub(crate) fn simulate(
         max_drift_ppm: reader.max_drift_ppm,
         poll_interval: span(reader.poll),
     };
-    let mut tracker = Tracker::new(intervals, tolerances);
+    let rules = &cinder::PROJECT.rules;
+    let mut tracker = Tracker::new(rules, intervals, tolerances);
     let mut schedule = Schedule {
         reader,
         interruptions: reader.interruptions.iter().peekable(),
@@ -446,7 +448,7 @@ pub(crate) fn simulate(
         let mut snapshot = tracker.observe(reading, read, against_exporter);
         let status = snapshot.services.remove(0);
         let row = service(truth, reader.column);
-        let listed_in_table = liveness::is_up(&row, now, &intervals) == Some(true);
+        let listed_in_table = rules.is_up(&row, now, &intervals) == Some(true);
         reads += 1;
         look(&Moment {
             time: happens,
@@ -455,8 +457,7 @@ pub(crate) fn simulate(
             reason: status.observed.reason,
             listed: status.up,
             listed_in_table,
-            up: listed_in_table
-                && liveness::is_up_for_scheduler(&row, now, &intervals) == Some(true),
+            up: listed_in_table && rules.is_up_for_scheduler(&row, now, &intervals) == Some(true),
             truth: clocks[version.by].ahead(happens) - clock,
             silence: happens - truth.last_heartbeat,
             stamped: version.write.stamped,

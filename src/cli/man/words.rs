@@ -43,7 +43,7 @@ pub(super) const FILES: [(&str, &str); 4] = [
     (
         "exporter.yml",
         "Named by --config.file: the settings in YAML. Names can be nested: poll: {interval: 5s}. An unknown name is \
-         an error.",
+         an error. The mapping sources names any number of databases, each with settings of its own.",
     ),
     (
         "database-url",

@@ -11,7 +11,8 @@ use crate::config::settings::Settings;
 use crate::error::chain;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::verdict;
-use crate::heartbeat::view::Listed;
+use crate::project::Project;
+use crate::report::view::Listed;
 use crate::report::words;
 use crate::source::{self, PollSettings, Source, poller};
 
@@ -21,6 +22,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// A source, and its latest snapshot or why there is none.
 pub(super) struct Observed {
     database: String,
+    project: &'static Project,
     polled: Result<Snapshot, source::Error>,
 }
 
@@ -29,6 +31,7 @@ impl Observed {
     pub(super) fn listed(&self) -> Listed<'_> {
         Listed {
             database: &self.database,
+            project: self.project,
             snapshot: self.polled.as_ref().ok(),
             failure: self.polled.as_ref().err().and_then(source::Error::class),
         }
@@ -55,6 +58,7 @@ pub(super) async fn observe(settings: &Settings, wait: Duration) -> Result<Vec<O
         for (task, settings) in tasks.into_iter().zip(&settings.sources) {
             observed.push(Observed {
                 database: settings.name.clone(),
+                project: settings.project,
                 polled: task.await.map_err(failure(NO_ANSWER))?,
             });
         }

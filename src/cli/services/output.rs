@@ -8,7 +8,7 @@ use crate::cli::outcome::{NO_ANSWER, NO_SERVICES, warning};
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
-use crate::heartbeat::view::Listed;
+use crate::report::view::Listed;
 use crate::report::words;
 
 /// The output format.

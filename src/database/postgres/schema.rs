@@ -37,10 +37,7 @@ async fn find(
     connection: &mut PgConnection,
 ) -> Result<Option<Found>, sqlx::Error> {
     let table = &target.project.services;
-    let required = table.columns.iter().filter(|column| column.required);
-    let names: Vec<String> = required
-        .map(|column| format!("'{}'", column.name))
-        .collect();
+    let names: Vec<String> = table.required().map(|name| format!("'{name}'")).collect();
     let statement = format!(
         "SELECT nspname::text, place IS NOT NULL FROM ( \
          SELECT n.nspname, array_position(string_to_array(replace(replace(replace( \

@@ -1,6 +1,7 @@
 //! The history after a sequence of snapshots.
 
 use super::*;
+use crate::heartbeat::cause::Reason;
 use crate::heartbeat::fixture::{self, at};
 
 use State::{ClockSkew, ListedAsUp, Stopped, Undetermined, Unknown, Up};
@@ -21,7 +22,10 @@ fn status(state: State) -> ServiceStatus {
 fn named(host: &str, state: State) -> ServiceStatus {
     let up = (state != Unknown).then_some(state <= ListedAsUp);
     let mut status = fixture::status(fixture::service("cinder-volume", host), up);
-    status.observed.reason = state.reason();
+    status.observed.reason = match state {
+        ListedAsUp => Some(Reason::Stopped),
+        state => state.reason(),
+    };
     status
 }
 

@@ -192,7 +192,13 @@ fn check_vector(vector: &Value) {
 fn reason(skew: &Skew, stamp: HostTime, answered: Monotonic) -> Option<Reason> {
     let service = fixture::stamped(Stamp::At(stamp));
     let now = DatabaseTime(epoch() + answered.0);
-    cause::reason(&service, Some(skew), now, answered, &fixture::INTERVALS)
+    let judge = cause::Judge {
+        rules: fixture::RULES,
+        intervals: &fixture::INTERVALS,
+        now,
+        answered,
+    };
+    judge.reason(&service, Some(skew), None)
 }
 
 #[test]

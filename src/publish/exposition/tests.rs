@@ -11,6 +11,7 @@ use crate::heartbeat::fixture;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::status::Observed;
 use crate::heartbeat::time::{ClockOffset, HostTime};
+use crate::project::cinder;
 use crate::publish::telemetry::{ConfigPart, Telemetry};
 
 /// A snapshot with a sample in every family.
@@ -33,10 +34,8 @@ fn snapshot() -> Snapshot {
             facts.frozen = Some(true);
             facts.cluster_name = Some("c1@lvm".into());
             facts.uuid = Some("4f6e9a1e-f914-f6a3-9360-70cf8ab27b0d".into());
-            facts.rpc_current_version = Some("3.19".into());
-            facts.object_current_version = Some("1.39".into());
-            facts.replication_status = Some("failed-over".into());
-            facts.active_backend_id = Some("b2".into());
+            let info = ["cinder-volume", "3.19", "1.39", "failed-over", "b2"];
+            facts.info = info.map(|fact| Some(fact.into()));
         }),
         service(4, "cinder-volume", "block1", 500_000),
         Service {
@@ -104,7 +103,7 @@ fn telemetry() -> Telemetry {
 }
 
 fn services(snapshot: &Snapshot, format: Format) -> String {
-    let names = Names::of("cinder", snapshot);
+    let names = Names::of("cinder", &cinder::PROJECT, snapshot);
     let mut page = String::new();
     for family in Family::all() {
         let mut samples = String::new();

@@ -8,7 +8,7 @@ use super::*;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::fixture;
 use crate::heartbeat::history::MINUTES;
-use crate::heartbeat::view::Outage;
+use crate::report::view::Outage;
 
 /// Returns the view of the source `cinder`.
 fn view(latest: &Latest) -> View {

@@ -12,7 +12,8 @@ use crate::error::chain;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
-use crate::heartbeat::view::Listed;
+use crate::project::Project;
+use crate::report::view::Listed;
 use crate::report::{json, table, words};
 use crate::source;
 
@@ -38,6 +39,7 @@ pub(super) struct Screen<'a> {
 /// What is known of a source.
 struct State {
     database: String,
+    project: &'static Project,
     snapshot: Option<Snapshot>,
     /// Why the last poll failed.
     failure: Option<(Option<Class>, String)>,
@@ -49,6 +51,7 @@ impl State {
     fn listed(&self) -> Listed<'_> {
         Listed {
             database: &self.database,
+            project: self.project,
             snapshot: self.snapshot.as_ref(),
             failure: self.failure.as_ref().and_then(|(class, _)| *class),
         }
@@ -66,6 +69,7 @@ impl<'a> Screen<'a> {
             states: sources
                 .map(|source| State {
                     database: source.name.clone(),
+                    project: source.project,
                     snapshot: None,
                     failure: None,
                     is_new: false,

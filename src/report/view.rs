@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::failure::Class;
-use super::snapshot::Snapshot;
-use super::status::ServiceStatus;
+use crate::heartbeat::failure::Class;
+use crate::heartbeat::snapshot::Snapshot;
+use crate::heartbeat::status::ServiceStatus;
+use crate::project::Project;
 
 /// Consecutive polls that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) struct Outage {
 pub(crate) struct View {
     /// Name of the source.
     pub database: Arc<str>,
+    /// Its project.
+    pub project: &'static Project,
     /// The latest snapshot; `None` before the first, and while the latest is withheld.
     pub snapshot: Option<Arc<Snapshot>>,
     /// Age of the latest snapshot, even while it is withheld; `None` before the first.
@@ -40,6 +43,7 @@ impl View {
     pub(crate) fn listed(&self) -> Listed<'_> {
         Listed {
             database: &self.database,
+            project: self.project,
             snapshot: self.snapshot.as_deref(),
             failure: self.outage.map(|outage| outage.class),
         }
@@ -51,6 +55,8 @@ impl View {
 pub struct Listed<'a> {
     /// Name of the source.
     pub database: &'a str,
+    /// Its project.
+    pub project: &'static Project,
     /// Its services, unless they are unknown.
     pub snapshot: Option<&'a Snapshot>,
     /// Why the last poll failed; `None` if it did not.
@@ -60,9 +66,10 @@ pub struct Listed<'a> {
 impl<'a> Listed<'a> {
     /// Returns a source that was just read.
     #[must_use]
-    pub fn read(database: &'a str, snapshot: &'a Snapshot) -> Self {
+    pub fn read(database: &'a str, project: &'static Project, snapshot: &'a Snapshot) -> Self {
         Self {
             database,
+            project,
             snapshot: Some(snapshot),
             failure: None,
         }
@@ -81,6 +88,7 @@ impl<'a> Listed<'a> {
         let services = services.filter(move |(status, _)| shown(status));
         services.map(move |(status, snapshot)| ListedService {
             database: self.database,
+            project: self.project,
             status,
             snapshot,
         })
@@ -89,9 +97,11 @@ impl<'a> Listed<'a> {
 
 /// A service and where it is from.
 #[derive(Debug, Clone, Copy)]
-pub struct ListedService<'a> {
+pub(crate) struct ListedService<'a> {
     /// Name of the source.
     pub database: &'a str,
+    /// Its project.
+    pub project: &'static Project,
     /// The service.
     pub status: &'a ServiceStatus,
     /// The snapshot of which it is.

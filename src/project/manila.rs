@@ -1,0 +1,126 @@
+//! Manila: its table, and its rules for up and down, from release 8 to 23.
+//!
+//! Mirrors `Service` in manila/db/sqlalchemy/models.py. Rules:
+//!
+//! | rule | used by | mirrors |
+//! | --- | --- | --- |
+//! | stored state, since 16 | `GET services`, `openstack share service list` | `ViewBuilder` in manila/api/views/services.py |
+//! | API, before 16 | the same | `service_is_up` in manila/utils.py |
+//! | scheduler | scheduler, share API, `manila-manage service list` | `service_is_up` in manila/utils.py |
+//!
+//! A service writes its `state` with each heartbeat. Since 21, a manila-scheduler also sets it to `down` where the
+//! scheduler's rule fails (`_mark_services_as_down` in manila/scheduler/manager.py), and so stamps `updated_at` with its
+//! own clock. The API stamps it when a service is enabled or disabled. Neither adds to `report_count`.
+
+use super::options::{Options, Seconds};
+use super::table::{Column, Live, Lookup, Role, Table};
+use super::{Project, Words};
+use crate::heartbeat::rules::{Rule, Rules, Sides, StampedBy, Stored};
+
+/// `service_is_up`: inclusive, on both sides, `updated_at or created_at`.
+const IS_UP: Rule = Rule {
+    sides: Sides::Both,
+    created_counts: true,
+    raised: false,
+};
+
+/// Manila's `services`.
+pub static PROJECT: Project = Project {
+    name: "manila",
+    options: Options {
+        file: "/etc/manila/manila.conf",
+        service_down_time: Seconds::new("service_down_time", 60),
+        report_interval: Seconds::new("report_interval", 10),
+        database: "database",
+    },
+    services: Table {
+        name: "services",
+        live: Live::Zero("deleted"),
+        columns: &[
+            Column::required("id", Role::Id),
+            Column::required("binary", Role::Binary),
+            Column::required("host", Role::Host),
+            Column::required("report_count", Role::Count),
+            Column::required("updated_at", Role::Stamp),
+            Column::required("created_at", Role::Created),
+            Column::required("disabled", Role::Disabled),
+            // Since 18.
+            Column::optional("disabled_reason", Role::DisabledReason),
+            // Since 16.
+            Column::optional("state", Role::Shown),
+            Column::optional("availability_zone_id", Role::Zone).looked_up(Lookup {
+                table: "availability_zones",
+                key: "id",
+                value: "name",
+            }),
+            Column::info("topic"),
+        ],
+    },
+    clusters: None,
+    rules: Rules {
+        api: IS_UP,
+        scheduler: Some(IS_UP),
+        stored: Some(Stored {
+            up: "up",
+            shut_down: "stopped",
+        }),
+        stamped_by: StampedBy::Others,
+    },
+    words: Words {
+        title: "Manila",
+        sync: "manila-manage db sync",
+        list: "openstack share service list",
+        remove: "manila-manage service cleanup, which removes every row that is down",
+        stopped: "the database and the driver",
+        marked_down: "After a restart this lasts for one report interval. If it comes back every minute, a \
+                      manila-scheduler marks the service: compare the clocks of the schedulers with this host's.",
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::heartbeat::fixture::{self, INTERVALS};
+    use crate::heartbeat::service::{Service, Stamp};
+    use crate::heartbeat::time::HostTime;
+
+    /// Checks the verdicts of the API and of the scheduler for a stored state and an age in seconds.
+    fn check(state: Option<&str>, age: i64, api: bool, scheduler: bool) {
+        let now = fixture::now("2026-03-30 00:54:14");
+        let stamp = Stamp::At(HostTime(now.0 - TimeDelta::seconds(age)));
+        let row = Service {
+            shown: state.map(Into::into),
+            ..fixture::stamped(stamp)
+        };
+        let rules = &PROJECT.rules;
+        let verdicts = (
+            rules.is_up(&row, now, &INTERVALS),
+            rules.is_up_for_scheduler(&row, now, &INTERVALS),
+        );
+        assert_eq!(verdicts, (Some(api), Some(scheduler)), "{state:?}, {age} s");
+    }
+
+    #[test]
+    fn the_api_shows_the_stored_state_and_the_scheduler_compares_times() {
+        for (state, api) in [("up", true), ("down", false), ("stopped", false)] {
+            for (age, scheduler) in [
+                (0, true),
+                (60, true),
+                (61, false),
+                (-60, true),
+                (-61, false),
+            ] {
+                check(Some(state), age, api, scheduler);
+            }
+        }
+    }
+
+    #[test]
+    fn before_release_16_both_compare_times() {
+        for (age, up) in [(60, true), (61, false), (-60, true), (-61, false)] {
+            check(None, age, up, up);
+        }
+    }
+}
