@@ -9,7 +9,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::alertmanager::{Alertmanager, Inbox, Notification};
 use crate::support::database::Database;
-use crate::support::exporter::Exporter;
+use crate::support::exporter::{Exporter, intervals};
 use crate::support::prometheus::{Prometheus, Release};
 use crate::support::server::Server;
 use crate::support::writer::{BINARY, Clock, Writer};
@@ -17,7 +17,6 @@ use crate::support::{folder, wait_for};
 
 /// All durations outside expressions are shortened by this factor.
 const FASTER: u64 = 10;
-const SERVICE_DOWN_TIME: &str = "--cinder.service-down-time=6";
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Shortens the durations of a file: `for` in rules, those of routes for Alertmanager.
@@ -74,8 +73,7 @@ impl Chain {
         let exporter = Exporter::start(
             &database.url(),
             &[
-                SERVICE_DOWN_TIME,
-                "--cinder.report-interval=2",
+                &intervals(6, 2),
                 "--poll.stale-after=3s",
                 "--database.query-timeout=900ms",
             ],

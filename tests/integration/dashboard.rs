@@ -8,7 +8,7 @@ use std::time::Duration;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
-use crate::support::exporter::Exporter;
+use crate::support::exporter::{Exporter, intervals};
 use crate::support::prometheus::{Prometheus, Release};
 use crate::support::server::Server;
 use crate::support::writer::{BINARY, Clock, Writer};
@@ -116,10 +116,10 @@ fn by_name<const N: usize>(values: [(&str, f64); N]) -> BTreeMap<String, f64> {
 /// Starts an exporter on a fixed port.
 fn exporter(url: &str, address: &str) -> Exporter {
     let listen = format!("--web.listen-address={address}");
+    let intervals = intervals(8, 1);
     let arguments = [
         listen.as_str(),
-        "--cinder.service-down-time=8s",
-        "--cinder.report-interval=1s",
+        &intervals,
         "--poll.stale-after=2s",
         "--database.query-timeout=900ms",
         "--skew.visibility-delay=200ms",

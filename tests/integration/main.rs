@@ -30,6 +30,7 @@ mod rules;
 mod secrets;
 mod skew;
 mod soak;
+mod sources;
 mod standstill;
 mod support;
 mod systemd;
