@@ -121,7 +121,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
         max_drift_ppm: 1_000,
         poll_interval: TimeDelta::seconds(5),
     };
-    let mut tracker = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances);
+    let mut tracker = Tracker::new(&cinder::PROJECT, intervals, tolerances);
     let mut rows = rows(services);
     // A poll takes slightly longer than the one before until the history of every row is full.
     for poll in 0..80 + i64::try_from(polls).unwrap_or_default() {

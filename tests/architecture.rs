@@ -12,8 +12,8 @@ use imports::{Module, Name, circles, modules};
 /// Each imports only from itself and from those before it.
 const ROOMS: [&str; 11] = [
     "error",
-    "heartbeat",
     "project",
+    "heartbeat",
     "config",
     "database",
     "source",

@@ -109,7 +109,7 @@ pub(super) fn observe(random: &mut Rng, heartbeats: &[Heartbeat]) -> Vec<Point> 
         max_drift_ppm: 1_000,
         poll_interval: TimeDelta::seconds(5),
     };
-    let mut tracker = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances);
+    let mut tracker = Tracker::new(&cinder::PROJECT, intervals, tolerances);
     let mut points = Vec::new();
     let mut sent = 0.0;
     while sent < END {

@@ -116,7 +116,7 @@ impl World {
             };
             let at = Monotonic(TimeDelta::zero());
             let read = Read { sent: at, answered: at };
-            expose(&Tracker::new(&cinder::PROJECT.rules, intervals, tolerances).observe(reading, read, ClockOffset::default()));
+            expose(&Tracker::new(&cinder::PROJECT, intervals, tolerances).observe(reading, read, ClockOffset::default()));
         });
     }
 }

@@ -74,7 +74,7 @@ fn site() -> Site {
         sent: at,
         answered: at,
     };
-    let snapshot = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances).observe(
+    let snapshot = Tracker::new(&cinder::PROJECT, intervals, tolerances).observe(
         reading,
         read,
         ClockOffset::default(),

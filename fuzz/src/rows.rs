@@ -164,7 +164,7 @@ pub fn run(story: &Story) {
         Quantum::UNKNOWN,
     ];
     let quantum = quanta[usize::from(story.quantum) % quanta.len()];
-    let mut tracker = Tracker::new(&cinder::PROJECT.rules, intervals, tolerances);
+    let mut tracker = Tracker::new(&cinder::PROJECT, intervals, tolerances);
     let day = Duration::from_secs(86_400);
     let telemetry = Telemetry::new(Duration::ZERO).expect("the metrics are registered");
     let latest = Latest::new(telemetry);

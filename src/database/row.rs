@@ -9,13 +9,11 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use super::error::Error;
 use super::facts_cache::FactsCache;
 use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
-use crate::heartbeat::service::{
-    Cluster, Defect, Facts, MOST_FACTS, Reading, Rejection, Service, Stamp,
-};
+use crate::heartbeat::service::{Cluster, Defect, Facts, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::skew::Quantum;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
-use crate::project::Project;
 use crate::project::table::Role;
+use crate::project::{MOST_FACTS, Project};
 
 // Positions in the statement: `statement::ROLES` follow the kind of the row and the clock.
 const KIND: usize = 0;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::liveness::Intervals;
-use super::rules::{Rules, Sides};
+use crate::project::rules::{Rules, Sides};
 
 /// How far a clock may be off without the API ever listing its services as down.
 ///
@@ -12,9 +12,9 @@ use super::rules::{Rules, Sides};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
     /// How far the clock may be behind; never negative.
-    pub behind: TimeDelta,
+    pub(crate) behind: TimeDelta,
     /// How far the clock may be ahead; `None` where the rule does not limit it.
-    pub ahead: Option<TimeDelta>,
+    pub(crate) ahead: Option<TimeDelta>,
 }
 
 impl Budget {

@@ -7,10 +7,10 @@ use chrono::TimeDelta;
 
 use super::budget::Budget;
 use super::liveness::Intervals;
-use super::rules::{Rules, StampedBy};
 use super::service::{Service, Stamp};
 use super::skew::{Bounds, Monotonic, Skew};
 use super::time::{DatabaseTime, apparent_age};
+use crate::project::rules::{Rules, StampedBy};
 
 named! {
     /// Why a service is down. The names are label values, in display order.
@@ -37,15 +37,15 @@ named! {
 
 /// What a reason is judged by: the latest read of the row was answered at `answered`, with the database's clock at `now`.
 #[derive(Debug, Clone, Copy)]
-pub struct Judge<'a> {
+pub(crate) struct Judge<'a> {
     /// The rules of the project.
-    pub rules: &'a Rules,
+    pub(crate) rules: &'a Rules,
     /// The options behind the verdicts.
-    pub intervals: &'a Intervals,
+    pub(crate) intervals: &'a Intervals,
     /// The database's clock.
-    pub now: DatabaseTime,
+    pub(crate) now: DatabaseTime,
     /// The reader's axis.
-    pub answered: Monotonic,
+    pub(crate) answered: Monotonic,
 }
 
 impl Judge<'_> {
@@ -57,8 +57,7 @@ impl Judge<'_> {
     ///
     /// Up means up by both the API's and the scheduler's rule. [`Reason::Stopped`] can also hold for a service that is up:
     /// a clock that is ahead hides the stop, and so does a stored state.
-    #[must_use]
-    pub fn reason(
+    pub(crate) fn reason(
         &self,
         service: &Service,
         skew: Option<&Skew>,

@@ -6,7 +6,6 @@ use chrono::{NaiveDateTime, TimeDelta};
 
 use super::liveness::Intervals;
 use super::reference::Reference;
-use super::rules::Rules;
 use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{Bounds, ClockSkew, Monotonic, Quantum};
 use super::snapshot::{Rows, Snapshot};
@@ -14,6 +13,7 @@ use super::status::{Observed, ServiceStatus};
 use super::time::{ClockOffset, DatabaseTime};
 use super::tracker::Tolerances;
 use crate::project::cinder;
+use crate::project::rules::Rules;
 
 /// Cinder's rules.
 pub(crate) const RULES: &Rules = &cinder::PROJECT.rules;
@@ -148,5 +148,5 @@ pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Sn
         rejected: reading.rejected,
         count: reading.rows,
     };
-    Snapshot::new(rows, reference, RULES, INTERVALS)
+    Snapshot::new(rows, reference, &cinder::PROJECT, INTERVALS)
 }

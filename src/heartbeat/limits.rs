@@ -7,21 +7,21 @@ use chrono::TimeDelta;
 
 use super::budget::Budget;
 use super::liveness::Intervals;
-use super::rules::Rules;
 use super::status::ServiceStatus;
+use crate::project::rules::Rules;
 
 /// What decides whether a service of one binary is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// How old a heartbeat may be before the API lists the service as down.
-    pub service_down_time: TimeDelta,
+    pub(crate) service_down_time: TimeDelta,
     /// How old a heartbeat may be before the scheduler avoids the service; `None` where no scheduler has a rule of its
     /// own.
-    pub scheduler_service_down_time: Option<TimeDelta>,
+    pub(crate) scheduler_service_down_time: Option<TimeDelta>,
     /// The configured interval between two heartbeats.
-    pub report_interval: TimeDelta,
+    pub(crate) report_interval: TimeDelta,
     /// How far the clock behind the stamps may be off.
-    pub budget: Budget,
+    pub(crate) budget: Budget,
 }
 
 impl Limits {

@@ -18,7 +18,7 @@ const FEWEST_HOSTS: usize = 3;
 
 /// The clock behind every verdict: the database's.
 ///
-/// After a failover it may be another machine's clock, and an hour off. Cinder's API does not read it, so that clock
+/// After a failover it may be another machine's clock, and an hour off. No project reads it, so that clock
 /// alone must not change a verdict. After a jump, a verdict holds only where the old clock gives the same one, until
 /// most hosts have confirmed the new clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

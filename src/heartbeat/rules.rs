@@ -1,66 +1,11 @@
-//! What a project fills in: its rules for up and down, and whose clock stamps a row.
-//!
-//! All limits are inclusive. "Now" is the database's clock; a project uses the clock of the process that applies the rule.
-//! Whether a service is disabled or frozen affects no verdict.
+//! The rules of a [project](crate::project::rules), applied to a service.
 
 use chrono::TimeDelta;
 
 use super::liveness::Intervals;
 use super::service::{Service, Stamp};
 use super::time::{DatabaseTime, apparent_age};
-
-/// The rules of one project.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// The rule of the API where a row has no [stored](Self::stored) state. Reasons are judged by it in any case.
-    pub api: Rule,
-    /// The rule of the scheduler, where the project has one.
-    pub scheduler: Option<Rule>,
-    /// The words of a stored state. Where a row has one, the API shows it and applies no rule.
-    pub stored: Option<Stored>,
-    /// Who stamps a row.
-    pub stamped_by: StampedBy,
-}
-
-/// A rule that compares the last heartbeat with now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
-    /// The sides on which the limit applies.
-    pub sides: Sides,
-    /// Whether the creation of the row counts as a heartbeat until there is one. If not, such a service is down.
-    pub created_counts: bool,
-    /// Whether the limit is raised where it is not above the report interval, see [`Intervals::scheduler_service_down_time`].
-    pub raised: bool,
-}
-
-/// The sides of now on which the last heartbeat may be too far away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sides {
-    /// Too old, or too far in the future.
-    Both,
-    /// Too old. A time in the future is up, however far.
-    Past,
-}
-
-/// The words of a stored state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
-    /// The word of a service that is up. Any other is down.
-    pub up: &'static str,
-    /// The word that a process writes when it is shut down.
-    pub shut_down: &'static str,
-}
-
-/// Whose clock a stamp is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StampedBy {
-    /// The service's, but for rare commands.
-    Service,
-    /// The service's, and often another one's. A stamp is the service's only if it came with a counted heartbeat, and
-    /// nothing shows another write since: a stored state other than up, or a change by an operator. Two such changes
-    /// between two reads leave no trace: disabling and enabling a service within one poll interval.
-    Others,
-}
+use crate::project::rules::{Rule, Rules, Sides, StampedBy, Stored};
 
 impl Rule {
     /// Returns the limit on the age.
@@ -144,5 +89,51 @@ impl Rules {
 
     fn word<'a>(&self, service: &'a Service) -> Option<(&'a str, &Stored)> {
         service.shown.as_deref().zip(self.stored.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::fixture::{self, INTERVALS};
+    use crate::heartbeat::time::HostTime;
+    use crate::project::manila;
+
+    /// Checks the verdicts of the API and of the scheduler for a stored state and an age in seconds.
+    fn check_manila(state: Option<&str>, age: i64, api: bool, scheduler: bool) {
+        let now = fixture::now("2026-03-30 00:54:14");
+        let stamp = Stamp::At(HostTime(now.0 - TimeDelta::seconds(age)));
+        let row = Service {
+            shown: state.map(Into::into),
+            ..fixture::stamped(stamp)
+        };
+        let rules = &manila::PROJECT.rules;
+        let verdicts = (
+            rules.is_up(&row, now, &INTERVALS),
+            rules.is_up_for_scheduler(&row, now, &INTERVALS),
+        );
+        assert_eq!(verdicts, (Some(api), Some(scheduler)), "{state:?}, {age} s");
+    }
+
+    #[test]
+    fn manilas_api_shows_the_stored_state_and_the_scheduler_compares_times() {
+        for (state, api) in [("up", true), ("down", false), ("stopped", false)] {
+            for (age, scheduler) in [
+                (0, true),
+                (60, true),
+                (61, false),
+                (-60, true),
+                (-61, false),
+            ] {
+                check_manila(Some(state), age, api, scheduler);
+            }
+        }
+    }
+
+    #[test]
+    fn before_release_16_both_of_manila_compare_times() {
+        for (age, up) in [(60, true), (61, false), (-60, true), (-61, false)] {
+            check_manila(None, age, up, up);
+        }
     }
 }

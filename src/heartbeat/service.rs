@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::skew::Quantum;
 use super::time::{DatabaseTime, HostTime};
+use crate::project::MOST_FACTS;
 
 /// A nullable time column, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -37,9 +38,6 @@ impl Stamp {
         }
     }
 }
-
-/// The largest number of facts without a role of their own.
-pub const MOST_FACTS: usize = 5;
 
 /// One row of `services` that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -10,18 +10,19 @@ use chrono::TimeDelta;
 use super::limits::Limits;
 use super::liveness::{self, Intervals};
 use super::reference::{self, Reference, Suspect};
-use super::rules::Rules;
 use super::service::{Cluster, Defect, Rejection, Service, Stamp};
 use super::status::{ClusterStatus, Observed, ServiceStatus};
 use super::time::{DatabaseTime, HostTime, apparent_age};
+use crate::project::Project;
+use crate::project::rules::Rules;
 
 /// All services and clusters at one time of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// The database's clock when the rows were read: "now" for every verdict and age in the snapshot.
     pub now: DatabaseTime,
-    /// The rules behind the verdicts.
-    pub rules: &'static Rules,
+    /// The project whose rules are behind the verdicts.
+    pub project: &'static Project,
     /// The options behind the verdicts.
     pub intervals: Intervals,
     /// The limits of each binary that has a service.
@@ -59,17 +60,17 @@ impl Snapshot {
     pub(crate) fn new(
         mut rows: Rows,
         reference: Reference,
-        rules: &'static Rules,
+        project: &'static Project,
         intervals: Intervals,
     ) -> Self {
         rows.rejected.sort_unstable();
         let clusters = cluster_statuses(rows.clusters, &rows.services, reference, &intervals);
-        let services = service_statuses(rows.services, reference, rules, &intervals);
+        let services = service_statuses(rows.services, reference, &project.rules, &intervals);
         Self {
             now: reference.now,
-            rules,
+            project,
             intervals,
-            limits: Limits::by_binary(&services, rules, &intervals),
+            limits: Limits::by_binary(&services, &project.rules, &intervals),
             rows: rows.count,
             suspect: reference::suspect(&services, reference.offset),
             clock_jump: reference.jump,
@@ -84,7 +85,7 @@ impl Snapshot {
     /// Returns the limits of a binary.
     pub(crate) fn limits_of(&self, binary: &str) -> Limits {
         let limits = self.limits.get(binary).copied();
-        limits.unwrap_or_else(|| Limits::of(self.rules, &self.intervals))
+        limits.unwrap_or_else(|| Limits::of(&self.project.rules, &self.intervals))
     }
 
     /// Returns the number of services that are not shown because their rows are unreadable.

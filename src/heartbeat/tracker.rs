@@ -11,7 +11,6 @@ use chrono::TimeDelta;
 use super::cause::Judge;
 use super::liveness::Intervals;
 use super::reference::{self, Reference};
-use super::rules::{Rules, StampedBy};
 use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::{
     Assumptions, DatabaseClock, DatabaseOffset, Monotonic, Observation, Quantum, Read, Row, Skew,
@@ -19,6 +18,8 @@ use super::skew::{
 use super::snapshot::{Rows, Snapshot};
 use super::status::Observed;
 use super::time::{ClockOffset, DatabaseTime};
+use crate::project::Project;
+use crate::project::rules::{Rules, StampedBy};
 
 /// A larger difference between the progress of two clocks, beyond the uncertainty of the reads, is a jump.
 const JUMP: TimeDelta = TimeDelta::seconds(1);
@@ -37,8 +38,8 @@ pub struct Tolerances {
 /// The memory of one source.
 #[derive(Debug)]
 pub struct Tracker {
-    /// See [`Snapshot::rules`].
-    pub(crate) rules: &'static Rules,
+    /// See [`Snapshot::project`].
+    pub(crate) project: &'static Project,
     /// Changed by [`reconfigure`](Self::reconfigure) only.
     pub(crate) intervals: Intervals,
     /// See [`intervals`](Self::intervals).
@@ -67,9 +68,9 @@ struct Tracked {
 impl Tracker {
     /// Returns a tracker without observations.
     #[must_use]
-    pub fn new(rules: &'static Rules, intervals: Intervals, tolerances: Tolerances) -> Self {
+    pub fn new(project: &'static Project, intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
-            rules,
+            project,
             intervals,
             tolerances,
             quantum: None,
@@ -137,7 +138,7 @@ impl Tracker {
         let observed = |&index: &u32| {
             let row = &self.rows[index as usize];
             let judge = Judge {
-                rules: self.rules,
+                rules: &self.project.rules,
                 intervals: &self.intervals,
                 now,
                 answered: read.answered,
@@ -159,7 +160,7 @@ impl Tracker {
             rejected: reading.rejected,
             count: reading.rows,
         };
-        Snapshot::new(rows, reference, self.rules, self.intervals)
+        Snapshot::new(rows, reference, self.project, self.intervals)
     }
 
     /// Notes that the axis may have stood still until a read that was answered at `answered`, or that heartbeats were
@@ -180,7 +181,7 @@ impl Tracker {
         if are_renamed {
             self.align(&services);
         }
-        let rules = self.rules;
+        let rules = &self.project.rules;
         for (row, service) in self.rows.iter_mut().zip(services) {
             are_renamed |= row.service.facts != service.facts;
             row.track(service, read, rules, assumptions);
@@ -324,6 +325,7 @@ mod tests {
     use crate::heartbeat::skew::{Bounds, Monotonic};
     use crate::heartbeat::status::ServiceStatus;
     use crate::heartbeat::time::HostTime;
+    use crate::project::cinder;
 
     /// A database that is read every five seconds; each read takes 20 ms.
     struct Reads {
@@ -337,7 +339,7 @@ mod tests {
     impl Reads {
         fn new() -> Self {
             Self {
-                tracker: Tracker::new(fixture::RULES, fixture::INTERVALS, fixture::TOLERANCES),
+                tracker: Tracker::new(&cinder::PROJECT, fixture::INTERVALS, fixture::TOLERANCES),
                 at: TimeDelta::zero(),
                 database: fixture::now("2026-03-30 00:00:00"),
                 quantum: Quantum::MICROSECOND,

@@ -11,10 +11,10 @@
 //! Each heartbeat adds one to `report_count`, and nothing else does. The start, freezing and `cinder-manage service
 //! remove` move `updated_at` too; enabling and disabling do not (`service_update` in cinder/db/api.py).
 
+use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
+use super::rules::{Rule, Rules, Sides, StampedBy};
 use super::table::{Column, Live, Role, Table};
-use super::{Project, Words};
-use crate::heartbeat::rules::{Rule, Rules, Sides, StampedBy};
 
 /// Cinder's `services` and `clusters`.
 pub static PROJECT: Project = Project {

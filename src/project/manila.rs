@@ -12,10 +12,10 @@
 //! scheduler's rule fails (`_mark_services_as_down` in manila/scheduler/manager.py), and so stamps `updated_at` with its
 //! own clock. The API stamps it when a service is enabled or disabled. Neither adds to `report_count`.
 
+use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
+use super::rules::{Rule, Rules, Sides, StampedBy, Stored};
 use super::table::{Column, Live, Lookup, Role, Table};
-use super::{Project, Words};
-use crate::heartbeat::rules::{Rule, Rules, Sides, StampedBy, Stored};
 
 /// `service_is_up`: inclusive, on both sides, `updated_at or created_at`.
 const IS_UP: Rule = Rule {
@@ -76,51 +76,3 @@ pub static PROJECT: Project = Project {
                       manila-scheduler marks the service: compare the clocks of the schedulers with this host's.",
     },
 };
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-
-    use super::*;
-    use crate::heartbeat::fixture::{self, INTERVALS};
-    use crate::heartbeat::service::{Service, Stamp};
-    use crate::heartbeat::time::HostTime;
-
-    /// Checks the verdicts of the API and of the scheduler for a stored state and an age in seconds.
-    fn check(state: Option<&str>, age: i64, api: bool, scheduler: bool) {
-        let now = fixture::now("2026-03-30 00:54:14");
-        let stamp = Stamp::At(HostTime(now.0 - TimeDelta::seconds(age)));
-        let row = Service {
-            shown: state.map(Into::into),
-            ..fixture::stamped(stamp)
-        };
-        let rules = &PROJECT.rules;
-        let verdicts = (
-            rules.is_up(&row, now, &INTERVALS),
-            rules.is_up_for_scheduler(&row, now, &INTERVALS),
-        );
-        assert_eq!(verdicts, (Some(api), Some(scheduler)), "{state:?}, {age} s");
-    }
-
-    #[test]
-    fn the_api_shows_the_stored_state_and_the_scheduler_compares_times() {
-        for (state, api) in [("up", true), ("down", false), ("stopped", false)] {
-            for (age, scheduler) in [
-                (0, true),
-                (60, true),
-                (61, false),
-                (-60, true),
-                (-61, false),
-            ] {
-                check(Some(state), age, api, scheduler);
-            }
-        }
-    }
-
-    #[test]
-    fn before_release_16_both_compare_times() {
-        for (age, up) in [(60, true), (61, false), (-60, true), (-61, false)] {
-            check(None, age, up, up);
-        }
-    }
-}

@@ -2,18 +2,18 @@
 
 /// A table and the columns read from it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Table {
+pub(crate) struct Table {
     /// Name of the table, in the database of the connection.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The rows that count.
-    pub live: Live,
+    pub(crate) live: Live,
     /// The columns, one for each role.
-    pub columns: &'static [Column],
+    pub(crate) columns: &'static [Column],
 }
 
 /// The rows that are not deleted, by the column that marks the others. NULL marks a row as deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Live {
+pub(crate) enum Live {
     /// The boolean column is false.
     False(&'static str),
     /// The integer column is zero; in a deleted row, it is the row's id.
@@ -22,31 +22,31 @@ pub enum Live {
 
 /// A column and its role.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Column {
+pub(crate) struct Column {
     /// Name of the column.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What the column says.
-    pub role: Role,
+    pub(crate) role: Role,
     /// Whether a poll fails without it.
-    pub required: bool,
+    pub(crate) required: bool,
     /// Where the value is, if the column only refers to it.
-    pub lookup: Option<Lookup>,
+    pub(crate) lookup: Option<Lookup>,
 }
 
 /// A table in which a row is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lookup {
+pub(crate) struct Lookup {
     /// Name of the table.
-    pub table: &'static str,
+    pub(crate) table: &'static str,
     /// The column that identifies a row.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// The column with the value.
-    pub value: &'static str,
+    pub(crate) value: &'static str,
 }
 
 /// What a column says about a service, or about a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Primary key.
     Id,
     /// Program.

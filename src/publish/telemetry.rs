@@ -53,7 +53,7 @@ pub struct Telemetry {
 /// A part of the configuration that is loaded independently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConfigPart {
-    /// The settings: cinder.conf, the YAML file, and the files of secrets.
+    /// The settings: the projects' files, the YAML file, and the files of secrets.
     Settings,
     /// The web configuration file.
     Web,

@@ -98,7 +98,7 @@ fn explain(service: ListedService, reason: Reason) -> String {
         ),
     };
     if reason == Reason::Stopped && status.up == Some(true) {
-        text.push_str(match snapshot.rules.stored {
+        text.push_str(match snapshot.project.rules.stored {
             Some(_) => " The API still lists it as up because its stored state says up.",
             None => " The API still lists it as up because its host's clock is ahead.",
         });
@@ -194,7 +194,9 @@ mod tests {
     use crate::heartbeat::fixture;
     use crate::project::cinder;
 
+    use crate::heartbeat::service::Service;
     use crate::heartbeat::status::Observed;
+    use crate::project::manila;
 
     /// Checks the advice on a service with a heartbeat of this age in seconds.
     fn check(age: i64, observed: Observed, suspect: Option<Suspect>, expected: &str) {
@@ -367,6 +369,41 @@ mod tests {
         ] {
             check(80, because(reason), None, expected);
         }
+    }
+
+    #[test]
+    fn each_project_has_its_own_words() {
+        let snapshot = Snapshot {
+            project: &manila::PROJECT,
+            ..fixture::snapshot(fixture::reading(vec![]))
+        };
+        let advice = |reason, up| {
+            let service = Service {
+                shown: Some("down".into()),
+                ..fixture::service("manila-share", "share1@nfs")
+            };
+            let status = ServiceStatus {
+                observed: because(reason),
+                ..fixture::status(service, Some(up))
+            };
+            let listed = ListedService {
+                database: "manila",
+                project: &manila::PROJECT,
+                status: &status,
+                snapshot: &snapshot,
+            };
+            super::advice(listed).unwrap()
+        };
+        let marked = advice(Reason::MarkedDown, false);
+        assert!(
+            marked.contains("a manila-scheduler marks the service"),
+            "{marked}"
+        );
+        let stopped = advice(Reason::Stopped, true);
+        assert!(
+            stopped.ends_with(" The API still lists it as up because its stored state says up."),
+            "{stopped}"
+        );
     }
 
     #[test]

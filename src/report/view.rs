@@ -58,9 +58,9 @@ pub struct Listed<'a> {
     /// Its project.
     pub project: &'static Project,
     /// Its services, unless they are unknown.
-    pub snapshot: Option<&'a Snapshot>,
+    pub(crate) snapshot: Option<&'a Snapshot>,
     /// Why the last poll failed; `None` if it did not.
-    pub failure: Option<Class>,
+    pub(crate) failure: Option<Class>,
 }
 
 impl<'a> Listed<'a> {
@@ -103,7 +103,7 @@ pub(crate) struct ListedService<'a> {
     /// Its project.
     pub project: &'static Project,
     /// The service.
-    pub status: &'a ServiceStatus,
+    pub(crate) status: &'a ServiceStatus,
     /// The snapshot of which it is.
-    pub snapshot: &'a Snapshot,
+    pub(crate) snapshot: &'a Snapshot,
 }

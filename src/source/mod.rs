@@ -19,13 +19,13 @@ use crate::config::source::SourceSettings;
 use crate::database::{self, Target};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
-use crate::heartbeat::rules::Rules;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::standstill::{Motion, Stale, Standstill};
 use crate::heartbeat::time::ClockOffset;
 use crate::heartbeat::tracker::{Tolerances, Tracker};
+use crate::project::Project;
 
 /// Allowance for evaluating and rendering the largest table on a slow machine.
 const WORK: Duration = Duration::from_secs(30);
@@ -132,8 +132,8 @@ impl Error {
 impl Source {
     /// Returns a source without observations; no connection is opened yet.
     pub(crate) fn new(settings: PollSettings) -> Self {
-        let rules = &settings.target.project.rules;
-        let memory = Memory::new(rules, settings.intervals, settings.tolerances);
+        let project = settings.target.project;
+        let memory = Memory::new(project, settings.intervals, settings.tolerances);
         Self {
             reader: Reader::new(settings.name, settings.target),
             selection: settings.selection,
@@ -224,22 +224,22 @@ impl Source {
 }
 
 impl Memory {
-    fn new(rules: &'static Rules, intervals: Intervals, tolerances: Tolerances) -> Self {
+    fn new(project: &'static Project, intervals: Intervals, tolerances: Tolerances) -> Self {
         Self {
             standstill: Standstill::default(),
-            tracker: Tracker::new(rules, intervals, tolerances),
+            tracker: Tracker::new(project, intervals, tolerances),
         }
     }
 
     /// Forgets everything except the settings.
     fn reset(&mut self) {
         let Tracker {
-            rules,
+            project,
             intervals,
             tolerances,
             ..
         } = self.tracker;
-        *self = Self::new(rules, intervals, tolerances);
+        *self = Self::new(project, intervals, tolerances);
     }
 
     /// Learns from a reading. A server that is not current proves nothing about services: the tracker does not see it.
@@ -289,9 +289,10 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::heartbeat::fixture::{self, INTERVALS, RULES, TOLERANCES, at};
+    use crate::heartbeat::fixture::{self, INTERVALS, TOLERANCES, at};
     use crate::heartbeat::service::{Service, Stamp};
     use crate::heartbeat::time::{DatabaseTime, HostTime};
+    use crate::project::cinder;
 
     /// Reads at this second a replica that shows the table of another second. Three services report every ten seconds.
     fn read(memory: &mut Memory, second: i64, shown: i64) -> Result<Snapshot, Stale> {
@@ -320,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_stands_still_blames_no_service_and_moves_no_bound() {
-        let mut memory = Memory::new(RULES, INTERVALS, TOLERANCES);
+        let mut memory = Memory::new(&cinder::PROJECT, INTERVALS, TOLERANCES);
         let mut stale = 0;
         for second in (0..1_200).step_by(5) {
             // It stands still for ten minutes, and then replays within two.
@@ -376,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_reset_forgets_the_servers_too() {
-        let mut memory = Memory::new(RULES, INTERVALS, TOLERANCES);
+        let mut memory = Memory::new(&cinder::PROJECT, INTERVALS, TOLERANCES);
         for second in (0..100).step_by(5) {
             read(&mut memory, second, second).unwrap();
         }

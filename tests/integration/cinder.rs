@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
-use crate::support::cinder::{Cinder, Cluster, SCHEDULER, Service};
+use crate::support::cinder::{Cinder, Cluster, SCHEDULER};
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program, project};
+use crate::support::openstack::Service;
 use crate::support::process::Process;
 use crate::support::{unique, wait_for};
 

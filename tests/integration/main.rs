@@ -21,6 +21,7 @@ mod healthcheck;
 mod intermediaries;
 mod kept;
 mod logins;
+mod manila;
 mod oslo;
 mod page;
 mod prometheus;

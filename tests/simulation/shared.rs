@@ -168,7 +168,7 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
         max_drift_ppm: 1_000,
         poll_interval: span(POLL),
     };
-    let mut tracker = Tracker::new(&manila::PROJECT.rules, intervals, tolerances);
+    let mut tracker = Tracker::new(&manila::PROJECT, intervals, tolerances);
     let (mut time, mut reads) = (random.unit() * 600.0, 0);
     while time < UNTIL {
         time += POLL * random.between(5.0 / 6.0, 7.0 / 6.0);

@@ -409,7 +409,7 @@ pub(crate) fn simulate(
         poll_interval: span(reader.poll),
     };
     let rules = &cinder::PROJECT.rules;
-    let mut tracker = Tracker::new(rules, intervals, tolerances);
+    let mut tracker = Tracker::new(&cinder::PROJECT, intervals, tolerances);
     let mut schedule = Schedule {
         reader,
         interruptions: reader.interruptions.iter().peekable(),

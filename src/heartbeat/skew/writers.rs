@@ -40,7 +40,7 @@ pub(super) struct Writers {
 pub(super) struct Arrival {
     /// Microseconds since 1970, by the host's clock.
     stamp: i64,
-    /// The low bits. Cinder's column has no others.
+    /// The low bits. An integer column has no others.
     report_count: u32,
     /// When the read that showed the heartbeat was answered: the low bits of the milliseconds on the monotonic axis.
     answered: u32,
