@@ -147,11 +147,13 @@ fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error>
     for warning in &settings.warnings {
         warn!("{warning}");
     }
-    let names: Vec<&str> = settings.sources.iter().map(|it| it.name.as_str()).collect();
+    let sources = settings.sources.iter();
+    let databases = sources.map(|it| format!("{} {}", it.name, it.url.redacted()));
+    let databases = databases.collect::<Vec<_>>().join(", ");
     for listener in listeners {
         info!(
             address = %listener.local_addr()?,
-            databases = names.join(", "),
+            databases,
             version = env!("CARGO_PKG_VERSION"),
             "listening"
         );
