@@ -302,8 +302,8 @@ mod tests {
             let beats = (shown - first).div_euclid(10);
             Service {
                 id,
-                report_count: 100 + beats,
-                updated_at: Stamp::At(HostTime(time(first + beats * 10))),
+                heartbeats: 100 + beats,
+                stamp: Stamp::At(HostTime(time(first + beats * 10))),
                 ..fixture::service("cinder-volume", host)
             }
         };

@@ -188,7 +188,7 @@ fn services_prints_a_table_json_and_csv() {
     exporter.wait_for_services();
     let served: serde_json::Value =
         serde_json::from_slice(&exporter.get("/api/v1/services").body).unwrap();
-    assert_eq!(served["services"][1]["updated_at"], service["updated_at"]);
+    assert_eq!(served["services"][1]["stamped_at"], service["stamped_at"]);
 }
 
 /// Sends heartbeats itself, since one heartbeat would take ten seconds to appear.
