@@ -1,7 +1,7 @@
 //! A Prometheus exporter for the heartbeats of OpenStack services.
 //!
 //! Each OpenStack service regularly writes a heartbeat into a database table. The exporter reads that table. It reports
-//! which services are down, by Cinder's own rules, and why: the host's clock is off, the heartbeats stopped or come too
+//! which services are down, by the project's own rules, and why: the host's clock is off, the heartbeats stopped or come too
 //! slowly, the service never reported, or the reason is not yet known.
 //!
 //! # Data flow
@@ -10,7 +10,7 @@
 //! settings   one SELECT   tracker: liveness, skew, cause    snapshot as text   ready bytes
 //!            per poll     pure: no clock read, no I/O       once per poll      per scrape
 //! ```
-//! 1. [`config`] merges flags, environment, the configuration file and cinder.conf into settings.
+//! 1. [`config`] merges flags, environment, the configuration file and the projects' own files into settings.
 //! 2. [`source`] reads the table once per poll interval. One statement of [`database`] returns the rows and the
 //!    database's clock.
 //! 3. [`heartbeat::tracker`] compares the rows with those of earlier polls and returns an immutable

@@ -1,4 +1,4 @@
-//! The files that oslo.config reads, such as `cinder.conf`, read by its rules.
+//! The configuration files of the projects, read by the rules of oslo.config.
 //!
 //! Mirrors `sources/_environment.py` and `cfg.py` of oslo.config 10.7.0, which no INI crate does.
 //! This module knows only the files and the environment; oslo.config also knows the options that a project registers,

@@ -24,6 +24,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Project> {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::path::Path;
 
     use super::table::Role;
     use super::*;
@@ -45,5 +46,68 @@ mod tests {
                 assert_eq!(same, 1, "{}: {role:?}", project.name);
             }
         }
+    }
+
+    /// Names that the metrics and the settings have in common with the projects.
+    const OURS: &str = "availability_zone binary cluster_name disabled disabled_reason frozen host id report_interval \
+                        service_down_time state topic uuid";
+
+    /// The words that only a project's file may contain.
+    fn words(project: &Project) -> Vec<String> {
+        let commands = [project.words.sync, project.words.remove, project.words.list];
+        let commands = commands.iter().filter_map(|it| it.split(' ').next());
+        let options = [
+            &project.options.service_down_time,
+            &project.options.report_interval,
+        ];
+        let tables = project.tables().into_iter();
+        let columns = tables.flat_map(|(_, columns)| columns);
+        [project.name, project.words.title]
+            .into_iter()
+            .chain(commands.filter(|command| *command != "openstack"))
+            .chain(options.map(|option| option.name))
+            .chain(columns.filter(|column| column.contains('_')))
+            .filter(|word| OURS.split(' ').all(|own| own != *word))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Returns the code of a file without its tests.
+    fn code(path: &Path) -> String {
+        let text = std::fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        code.to_owned()
+    }
+
+    #[test]
+    fn no_other_room_knows_a_project() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let words: Vec<String> = ALL.iter().flat_map(|project| words(project)).collect();
+        assert!(words.contains(&"report_count".to_owned()), "{words:?}");
+        let mut folders = vec![source.clone()];
+        let mut findings = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.strip_prefix(&source).unwrap().to_str().unwrap();
+                // The help and the demo are documentation.
+                let exempt = ["project", "cli"].iter().any(|room| name.starts_with(room));
+                if exempt || name.contains("tests") || name.ends_with("fixture.rs") {
+                    continue;
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let code = code(&path);
+                let mut known = code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+                findings.extend(
+                    known
+                        .find(|word| words.iter().any(|own| own == word))
+                        .map(|word| format!("{name}: {word}")),
+                );
+            }
+        }
+        assert!(findings.is_empty(), "{}", findings.join("\n"));
     }
 }
