@@ -104,7 +104,7 @@ fn an_exporter_before_its_first_poll_is_healthy_and_not_ready() {
     let unready = ask(&address, &["--ready"]);
     assert_eq!(unready.code, 1);
     let expected = format!(
-        "error: http://{address}/-/ready answers 503 Service Unavailable: the first poll has not ended yet\n"
+        "error: http://{address}/-/ready answers 503 Service Unavailable: the first poll of a database has not ended yet\n"
     );
     assert_eq!(unready.stderr, expected);
 }
