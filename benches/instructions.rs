@@ -141,7 +141,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
 fn rows(services: usize) -> Vec<Service> {
     let row = |id| Service {
         id,
-        report_count: 1000,
+        heartbeats: 1000,
         facts: Arc::new(Facts {
             binary: "cinder-volume".into(),
             host: format!("storage-{id}.example.org@ceph").into(),
@@ -163,8 +163,8 @@ fn observe(tracker: &mut Tracker, rows: &mut [Service], poll: i64) -> Snapshot {
     let at = TimeDelta::seconds(poll * POLL_INTERVAL);
     let now = midnight.and_time(chrono::NaiveTime::MIN) + at;
     for row in rows.iter_mut().filter(|row| (row.id + poll) % 2 == 0) {
-        row.report_count += 1;
-        row.updated_at = Stamp::At(HostTime(now - TimeDelta::seconds(1)));
+        row.heartbeats += 1;
+        row.stamp = Stamp::At(HostTime(now - TimeDelta::seconds(1)));
     }
     let reading = Reading {
         now: DatabaseTime(now),

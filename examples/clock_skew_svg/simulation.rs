@@ -139,8 +139,8 @@ fn reading(heartbeats: &[Heartbeat], at: f64) -> Reading {
     let seen = heartbeats.partition_point(|heartbeat| heartbeat.visible <= at);
     let service = |heartbeat: &Heartbeat| Service {
         id: 1,
-        report_count: i64::try_from(seen).unwrap_or_default(),
-        updated_at: Stamp::At(HostTime(time(heartbeat.stamp))),
+        heartbeats: i64::try_from(seen).unwrap_or_default(),
+        stamp: Stamp::At(HostTime(time(heartbeat.stamp))),
         ..Service::default()
     };
     let services: Vec<Service> = heartbeats[..seen].last().map(service).into_iter().collect();

@@ -2,13 +2,13 @@
 
 use super::{file, load};
 use openstack_heartbeat_exporter::config::flags::Flags;
-use openstack_heartbeat_exporter::config::place::Place;
 
 /// Loads a cinder.conf.
 pub fn run(bytes: &[u8]) {
     let path = file("cinder.conf", bytes);
+    let settings = format!("sources: {{cinder: {{config-file: {}}}}}", path.display());
     let flags = Flags {
-        places: vec![(Place::File(path), "--cinder.config-file".to_owned())],
+        config_file: Some(file("cinder.yaml", settings.as_bytes())),
         ..Flags::default()
     };
     load(flags, bytes);

@@ -52,13 +52,15 @@ pub fn file(name: &str, contents: &[u8]) -> PathBuf {
 pub fn load(flags: Flags, text: &[u8]) {
     match Settings::load(flags) {
         Ok(settings) => {
-            let password = settings.url.password.as_ref();
             let text = String::from_utf8_lossy(text);
-            if text.matches(PASSWORD).count() == 1
-                && password.is_some_and(|password| password.expose_secret() == PASSWORD)
-            {
-                assert_hidden(&format!("{settings:?}"));
-                assert_hidden(&settings.url.redacted());
+            let is_once = text.matches(PASSWORD).count() == 1;
+            let urls = settings.sources.iter().map(|source| &source.url);
+            for url in urls.filter(|_| is_once) {
+                let password = url.password.as_ref();
+                if password.is_some_and(|password| password.expose_secret() == PASSWORD) {
+                    assert_hidden(&format!("{settings:?}"));
+                    assert_hidden(&url.redacted());
+                }
             }
         }
         Err(faults) => {

@@ -39,8 +39,8 @@ fn site() -> Site {
         .naive_utc();
     let service = |id, binary: &str, host: &str, age| Service {
         id,
-        report_count: 7,
-        updated_at: Stamp::At(HostTime(now - TimeDelta::seconds(age))),
+        heartbeats: 7,
+        stamp: Stamp::At(HostTime(now - TimeDelta::seconds(age))),
         facts: Arc::new(Facts {
             binary: binary.into(),
             host: host.into(),

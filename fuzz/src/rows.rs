@@ -53,9 +53,9 @@ struct Row {
     id: u8,
     binary: String,
     host: String,
-    report_count: i64,
-    updated_at: Time,
-    created_at: Time,
+    heartbeats: i64,
+    stamp: Time,
+    created: Time,
     disabled: bool,
     disabled_reason: Option<String>,
     frozen: Option<bool>,
@@ -91,15 +91,15 @@ impl Poll {
             .iter()
             .map(|row| Service {
                 id: row.id.into(),
-                report_count: row.report_count,
-                updated_at: row.updated_at.stamp(now),
+                heartbeats: row.heartbeats,
+                stamp: row.stamp.stamp(now),
                 disabled: Some(row.disabled),
                 disabled_reason: row.disabled_reason.as_deref().map(Into::into),
                 shown: None,
                 facts: Arc::new(Facts {
                     binary: row.binary.as_str().into(),
                     host: row.host.as_str().into(),
-                    created_at: row.created_at.stamp(now),
+                    created: row.created.stamp(now),
                     frozen: row.frozen,
                     cluster_name: row.cluster_name.as_deref().map(Into::into),
                     ..Facts::default()

@@ -1,4 +1,4 @@
-//! `check-config`: prints the active settings, and tests the database on request.
+//! `check-config`: prints the active settings, and tests the databases on request.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -12,29 +12,31 @@ use super::outcome::{
     Failure, NO_ANSWER, NO_SERVICES, Outcome, WRONG, failure, warning, write, write_stderr,
 };
 use super::startup::{access, block_on, settings, warn};
-use crate::config::keys::KEYS;
-use crate::config::settings::Settings;
+use crate::config::source::SourceSettings;
+use crate::config::values::Effective;
 use crate::daemon::logging;
-use crate::database::{Connection, Target};
+use crate::database::{self, Connection, Target};
+use crate::error::chain;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::standstill::{Motion, Standstill};
+use crate::source::PollSettings;
 
 pub(super) const ENTRY: Entry = Entry {
     exit_codes: &[
         (0, "the configuration is valid"),
         (1, "the configuration is invalid"),
-        (2, "the database can't be read (--connect)"),
+        (2, "a database can't be read (--connect)"),
     ],
     examples: &[(
-        "Show where each setting comes from, and test the database",
+        "Show where each setting comes from, and test the databases",
         "check-config --connect",
     )],
     ..Entry::new("check-config", describe, |matches, _| run(matches))
 };
 
 fn describe(command: Command) -> Command {
-    let help = "Also connect to the database and read the heartbeats once";
+    let help = "Also connect to each database and read the heartbeats once";
     command
         .about("Prints each active setting with its origin")
         .arg(switch("connect", help))
@@ -44,67 +46,114 @@ fn describe(command: Command) -> Command {
 fn run(matches: &ArgMatches) -> Outcome {
     let settings = settings(matches, WRONG)?;
     let mut text = String::new();
-    for key in KEYS {
-        let values = settings.effective.iter();
-        for value in values.filter(|value| value.name == key.name) {
-            let _ = writeln!(text, "{} = {}  ({})", value.name, value.value, value.origin);
-        }
+    push(&mut text, "", &settings.effective);
+    for source in &settings.sources {
+        push(
+            &mut text,
+            &format!("{}.", source.full_name()),
+            &source.effective,
+        );
     }
     write(&text, WRONG)?;
     warn(&settings);
     access(&settings)?;
     if matches.get_flag("connect") {
         logging::start(settings.log);
-        let target = Target::of(&settings);
-        let reading = block_on(0, NO_ANSWER, connect(&target))?;
-        let text = format!(
-            "connected to {}: {} services, {} clusters, {} rows with unreadable values\n",
-            target.address(),
-            reading.services.len(),
-            reading.clusters.len(),
-            reading.rejected.len()
-        );
-        write(&text, NO_ANSWER)?;
-        if reading.services.is_empty() {
-            write_stderr(&warning(NO_SERVICES));
-        }
-        check_current(&reading, &target, &settings)?;
+        return block_on(0, NO_ANSWER, connect_all(settings.sources));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails as a poll does if the server is known not to be current.
-fn check_current(reading: &Reading, target: &Target, settings: &Settings) -> Result<(), Failure> {
+fn push(text: &mut String, above: &str, values: &[Effective]) {
+    for Effective {
+        name,
+        value,
+        origin,
+    } in values
+    {
+        let _ = writeln!(text, "{above}{name} = {value}  ({origin})");
+    }
+}
+
+/// Connects to all sources at the same time. Reports each in one line, in the order of the settings.
+async fn connect_all(sources: Vec<SourceSettings>) -> Outcome {
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let connecting: Vec<_> = sources
+        .into_iter()
+        .map(|source| tokio::spawn(async move { connect(&source).await }))
+        .collect();
+    let mut messages = Vec::new();
+    for (name, connecting) in names.iter().zip(connecting) {
+        let connected = connecting.await.map_err(failure(NO_ANSWER))?;
+        match connected {
+            Ok(line) => drop(write(format!("{name}: {line}\n"), NO_ANSWER)?),
+            Err(error) => messages.push(format!("{name}: {}", chain(&error))),
+        }
+    }
+    if messages.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let code = NO_ANSWER;
+    Err(Failure { messages, code })
+}
+
+/// Reads a source once, and returns what it has. Fails as a poll does if the server is known not to be current.
+async fn connect(source: &SourceSettings) -> Result<String, database::Error> {
+    let target = Target::of(source);
+    let mut reading = read(&source.name, &target).await?;
+    let found = reading.services.len();
+    PollSettings::of(source)
+        .selection
+        .apply(&mut reading.services);
+    check_current(&reading, &target, source)?;
+    let services = reading.services.len();
+    if services == 0 {
+        write_stderr(&warning(format!("{}: {NO_SERVICES}", source.name)));
+    }
+    let left_out = match found - services {
+        0 => String::new(),
+        left_out => format!(" ({left_out} more left out)"),
+    };
+    Ok(format!(
+        "connected to {}: {services} services{left_out}, {} clusters, {} rows with unreadable values",
+        target.address(),
+        reading.clusters.len(),
+        reading.rejected.len()
+    ))
+}
+
+fn check_current(
+    reading: &Reading,
+    target: &Target,
+    source: &SourceSettings,
+) -> Result<(), database::Error> {
     let read = Read {
         sent: Monotonic(TimeDelta::zero()),
         answered: Monotonic(TimeDelta::zero()),
     };
-    let (intervals, tolerances) = (&settings.intervals, &settings.tolerances);
+    let (intervals, tolerances) = (&source.intervals, &source.polls.tolerances);
     let mut standstill = Standstill::default();
     match standstill.observe(reading, read, intervals, tolerances, std::iter::empty) {
-        Motion::Stale(stale) => {
-            let error = target.stale(reading.server.as_deref(), stale);
-            Err(failure(NO_ANSWER)(error))
-        }
+        Motion::Stale(stale) => Err(target.stale(reading.server.as_deref(), stale)),
         Motion::Moves | Motion::Resumes | Motion::Still(_) => Ok(()),
     }
 }
 
 /// Reads once, and warns on standard error of columns that can't be read and of a connection that goes without TLS.
-async fn connect(target: &Target) -> Result<Reading, Failure> {
-    let mut connection = Connection::open(target).await.map_err(failure(NO_ANSWER))?;
+async fn read(name: &str, target: &Target) -> Result<Reading, database::Error> {
+    let mut connection = Connection::open(target).await?;
     if let Some((names, grants)) = connection.left_out() {
         write_stderr(&warning(format!(
-            "cannot read {names}: this release lacks them, or a grant is missing; for the grants, run the \
-             output of `{grants}` as the database administrator"
+            "{name}: cannot read {names}: this release lacks them, or a grant is missing; for the grants, run the output of \
+             `{grants}` as the database administrator"
         )));
     }
     if let Some(error) = connection.unencrypted() {
         write_stderr(&warning(format!(
-            "the connection is not encrypted: it failed with TLS, which the database URL does not require: {error}"
+            "{name}: the connection is not encrypted: it failed with TLS, which the database URL does not require: {error}"
         )));
     }
-    let reading = connection.read(target).await.map_err(failure(NO_ANSWER))?;
+    let reading = connection.read(target).await?;
     connection.close().await;
     Ok(reading)
 }

@@ -1,6 +1,5 @@
 //! The settings as flags, made from the table of settings.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -9,7 +8,6 @@ use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 use crate::config::flags::Flags;
 use crate::config::key::{self, Key};
 use crate::config::keys::KEYS;
-use crate::config::place::Place;
 
 /// Returns `--config.file` and a flag for every setting that is not secret.
 pub(super) fn all() -> impl Iterator<Item = Arg> {
@@ -76,28 +74,19 @@ fn flag(key: &Key) -> Arg {
     flag
 }
 
-/// Returns the given flags, with the places of cinder.conf in the order of the command line.
+/// Returns the given flags.
 pub(super) fn given(matches: &ArgMatches) -> Flags {
     let mut flags = Flags::default();
-    let mut places = BTreeMap::new();
     for key in KEYS.iter().filter(|key| key.has_flag()) {
         // `demo` has only some of the flags.
         let Ok(Some(values)) = matches.try_get_many::<String>(key.name) else {
             continue;
         };
         let origin = format!("--{}", key.name);
-        let indices = matches.indices_of(key.name).into_iter().flatten();
-        for (value, index) in values.zip(indices) {
+        for value in values {
             flags.layer.add(key, value, &origin);
-            let place = match key.name {
-                "cinder.config-file" => Place::File(value.into()),
-                "cinder.config-dir" => Place::Dir(value.into()),
-                _ => continue,
-            };
-            places.insert(index, (place, origin.clone()));
         }
     }
-    flags.places = places.into_values().collect();
     let file = matches.try_get_one::<PathBuf>(key::CONFIG_FILE);
     flags.config_file = file.ok().flatten().cloned();
     flags

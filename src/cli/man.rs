@@ -14,7 +14,7 @@ use super::entry::{Entry, NAME, program};
 use super::flags;
 use super::outcome::{Outcome, WRONG, write};
 use crate::config::key;
-use crate::config::keys::KEYS;
+use crate::config::keys::{self, KEYS};
 
 pub(super) const ENTRY: Entry = Entry {
     examples: &[("Read the manual", "man | man -l -")],
@@ -100,7 +100,8 @@ fn commands(entries: &[Entry]) -> String {
 fn subsection(name: &str, command: &Command) -> String {
     let command = command.clone().disable_help_flag(true);
     let man = Man::new(command.mut_args(|argument| {
-        let is_setting = argument.get_id().as_str().contains('.');
+        let name = argument.get_id().as_str();
+        let is_setting = name == key::CONFIG_FILE || keys::find(name).is_some();
         with_choices(argument).hide(is_setting)
     }));
     let text = rendered(|out| {
@@ -129,7 +130,7 @@ fn list(page: &mut Roff, face: fn(&'static str) -> Inline, items: &[(&'static st
 fn environment(page: &mut Roff) {
     section(page, "ENVIRONMENT");
     page.text([roman(
-        "A flag overrides its variable, which overrides the file of --config.file, which overrides cinder.conf. \
+        "A flag overrides its variable, which overrides the file of --config.file, which overrides those of the projects. \
          Commas separate the items of a list. An empty variable counts as not set.",
     )]);
     let file = bold(key::variable(key::CONFIG_FILE));

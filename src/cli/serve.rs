@@ -21,7 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
     examples: &[
         (
             "Read the database that cinder.conf names",
-            "serve --cinder.config-file cinder.conf",
+            "serve --project cinder=/etc/cinder/cinder.conf",
         ),
         (
             "Read it as a dedicated database user",

@@ -1,5 +1,6 @@
 //! `services`: lists the services as a table, JSON or CSV, once or at each poll.
 
+mod observed;
 mod output;
 mod progress;
 mod watch;
@@ -7,23 +8,18 @@ mod watch;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command, value_parser};
-use tokio::time::Instant;
 
+use self::observed::{Observed, observe};
 use self::output::{Choice, OutputFormat, exit_code, table_warnings};
-use self::progress::Progress;
 use super::entry::{Entry, option, switch};
 use super::flags;
-use super::outcome::{Failure, NO_ANSWER, Outcome, failure, write, write_coloured, write_stderr};
-use super::startup::{block_on, settings, source, warn};
-use crate::config::settings::Settings;
+use super::outcome::{Failure, NO_ANSWER, Outcome, error, write, write_coloured, write_stderr};
+use super::startup::{block_on, settings, warn};
 use crate::daemon::logging;
-use crate::database::Target;
-use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
 use crate::report::view::Listed;
 use crate::report::{csv, json, table};
-use crate::source::poller;
 
 pub(super) const ENTRY: Entry = Entry {
     // A monitoring script must not mistake a misspelt flag for services that are down.
@@ -31,12 +27,15 @@ pub(super) const ENTRY: Entry = Entry {
     exit_codes: &[
         (0, "all enabled services are up"),
         (1, "some enabled services are down"),
-        (2, "the state is unknown, or the command line is invalid"),
+        (
+            2,
+            "a database can't be read, a state is unknown, or bad command line",
+        ),
     ],
     examples: &[
         (
             "List all services, with reasons for those that are down",
-            "services --cinder.config-file cinder.conf",
+            "services --project cinder=cinder.conf",
         ),
         (
             "Watch the services that are down",
@@ -60,8 +59,8 @@ fn describe(command: Command) -> Command {
     command
         .about("Lists the services, and why some are down")
         .long_about(
-            "Lists the services, and why some are down.\n\nSome reasons need a new heartbeat. The command reads the \
-             table about once a second until every service that is down has a reason. Colours appear only on a \
+            "Lists the services, and why some are down.\n\nSome reasons need a new heartbeat. The command reads all \
+             databases at the same time, about once a second until every service that is down has a reason. Colours appear only on a \
              terminal. A narrow terminal omits zones and times.",
         )
         .arg(format.value_parser(["table", "json", "csv"]))
@@ -69,7 +68,7 @@ fn describe(command: Command) -> Command {
         .arg(wait.value_parser(value_parser!(u64).range(..=3600)))
         .arg(watch.conflicts_with("wait"))
         .args(flags::used(&[
-            "cinder.",
+            "project",
             "database.",
             "poll.interval",
             "skew.",
@@ -92,56 +91,43 @@ fn run(matches: &ArgMatches) -> Outcome {
     warn(&settings);
     let wait = matches.get_one::<u64>("wait").copied().unwrap_or_default();
     let observing = observe(&settings, Duration::from_secs(wait));
-    let snapshot = block_on(0, NO_ANSWER, observing)?;
+    let observed = block_on(0, NO_ANSWER, observing)?;
+    let faults = observed.iter().filter_map(|it| it.fault(observed.len()));
+    let faults: Vec<String> = faults.collect();
+    if faults.len() == observed.len() {
+        let code = NO_ANSWER;
+        return Err(Failure {
+            messages: faults,
+            code,
+        });
+    }
+    let sources: Vec<Listed> = observed.iter().map(Observed::listed).collect();
     let shown = |status: &ServiceStatus| choice.shows(status);
-    let project = Target::of(&settings).project;
-    let sources = [Listed::read(project.name, project, &snapshot)];
     match choice.format {
         OutputFormat::Table => {
-            let table = table::table(&sources, shown) + &hint(&snapshot);
+            let table = table::table(&sources, shown) + &hint(&sources);
             write_coloured(&table, NO_ANSWER)
         }
         OutputFormat::Json => write(json::services(&sources, shown), NO_ANSWER),
         OutputFormat::Csv => write(csv::services(&sources, shown), NO_ANSWER),
     }?;
-    for warning in table_warnings(&snapshot) {
+    for warning in table_warnings(&sources) {
         write_stderr(&warning);
     }
-    Ok(exit_code(&snapshot))
-}
-
-/// Polls about once a second until every service that is down has a reason, or until `wait` is over.
-async fn observe(settings: &Settings, wait: Duration) -> Result<Snapshot, Failure> {
-    let mut source = source(settings);
-    let mut progress = Progress::new();
-    let deadline = Instant::now() + wait;
-    let mut last = None;
-    let snapshot = loop {
-        // A later failure does not discard what is known already.
-        match source.poll().await {
-            Ok(poll) => last = Some(poll.snapshot),
-            Err(error) if last.is_none() => return Err(failure(NO_ANSWER)(error)),
-            Err(_) => {}
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let unexplained = last.as_ref().map_or(0, verdict::unexplained);
-        if let Some(snapshot) = last.take_if(|_| unexplained == 0 || left.is_zero()) {
-            break snapshot;
-        }
-        progress.waiting(unexplained, left);
-        tokio::time::sleep(poller::dithered(Duration::from_secs(1))).await;
-    };
-    source.close().await;
-    Ok(snapshot)
+    for fault in faults {
+        write_stderr(&error(fault));
+    }
+    Ok(exit_code(&sources))
 }
 
 /// Returns how to get the missing reasons; empty if none is missing.
-fn hint(snapshot: &Snapshot) -> String {
-    if verdict::unexplained(snapshot) == 0 {
+fn hint(sources: &[Listed]) -> String {
+    let snapshots = sources.iter().filter_map(|source| source.snapshot);
+    let unexplained = snapshots.filter(|snapshot| verdict::unexplained(snapshot) > 0);
+    let limits = unexplained.flat_map(|snapshot| snapshot.limits.values());
+    let Some(limit) = limits.map(|limits| limits.service_down_time).max() else {
         return String::new();
-    }
-    let limits = snapshot.limits.values();
-    let limit = limits.map(|limits| limits.service_down_time).max();
-    let wait = limit.unwrap_or_default().num_seconds() + 15;
+    };
+    let wait = limit.num_seconds() + 15;
     format!("\nSome reasons are not known yet; wait longer with --wait {wait}.\n")
 }

@@ -8,8 +8,6 @@ use tokio::runtime::Builder;
 use super::flags;
 use super::outcome::{Failure, WRONG, failure, invalid, warning, write_stderr};
 use crate::config::settings::Settings;
-use crate::database::Target;
-use crate::source::Source;
 use crate::web::access::Access;
 
 /// Loads the settings from the flags and every other source.
@@ -27,12 +25,6 @@ pub(super) fn warn(settings: &Settings) {
 /// Reads the web configuration file, if the settings name one.
 pub(super) fn access(settings: &Settings) -> Result<Access, Failure> {
     Access::new(settings.web_config.clone()).map_err(invalid(WRONG))
-}
-
-/// Returns the database of the settings, not connected yet.
-pub(super) fn source(settings: &Settings) -> Source {
-    let target = Target::of(settings);
-    Source::new(target, settings.intervals, settings.tolerances)
 }
 
 /// Runs a future to completion on `threads` worker threads; on the current thread if 0.

@@ -1,14 +1,16 @@
 //! The settings that differ between two configurations, and whether the change needs a restart.
 
 use super::key::Uptake;
-use super::keys::KEYS;
+use super::keys::{self, KEYS};
 use super::settings::Settings;
+use super::source::SourceSettings;
+use super::values::Effective;
 
-/// The names of the settings that differ, in the order of the help.
+/// The names of the settings that differ, in the order of the help, then source by source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Change {
     /// Applied by a reload. A password counts as part of `database.url`, wherever it was given.
-    pub taken: Vec<&'static str>,
+    pub taken: Vec<String>,
     /// Active only after a restart.
     pub restart: Vec<&'static str>,
 }
@@ -18,25 +20,51 @@ impl Change {
     pub(crate) fn between(started: &Settings, current: &Settings, new: &Settings) -> Self {
         let mut change = Self::default();
         for key in KEYS {
-            // The shown values hide secrets, so compare those directly.
-            let hidden = key.secret && current.url != new.url;
-            let (active, names) = match key.uptake {
-                Uptake::Reload => (current, &mut change.taken),
-                Uptake::Restart => (started, &mut change.restart),
-            };
-            if hidden || values(active, key.name).ne(values(new, key.name)) {
-                names.push(key.name);
+            let differs = |active: &Settings| differs(&active.effective, &new.effective, key.name);
+            match key.uptake {
+                Uptake::Restart if differs(started) => change.restart.push(key.name),
+                Uptake::Reload if differs(current) => change.taken.push(key.name.to_owned()),
+                Uptake::Restart | Uptake::Reload => {}
             }
         }
+        change.compare_sources(current, new);
         change
+    }
+
+    /// Adds the settings that differ of a source that was there before; of another one, its name.
+    fn compare_sources(&mut self, current: &Settings, new: &Settings) {
+        for source in &new.sources {
+            match current.source(&source.name) {
+                None => self.taken.push(source.full_name()),
+                Some(before) => self.taken.extend(changed(before, source)),
+            }
+        }
+        let gone = current
+            .sources
+            .iter()
+            .filter(|it| new.source(&it.name).is_none());
+        self.taken.extend(gone.map(SourceSettings::full_name));
     }
 }
 
-fn values<'a>(settings: &'a Settings, name: &'static str) -> impl Iterator<Item = &'a str> {
-    let values = settings.effective.iter();
-    values
-        .filter(move |value| value.name == name)
-        .map(|value| value.value.as_str())
+fn changed<'a>(
+    before: &'a SourceSettings,
+    after: &'a SourceSettings,
+) -> impl Iterator<Item = String> {
+    let keys = keys::of_source().filter(move |key| {
+        // The shown values hide secrets, so compare those directly.
+        let is_hidden_change = key.secret && before.url != after.url;
+        is_hidden_change || differs(&before.effective, &after.effective, key.name)
+    });
+    keys.map(|key| format!("{}.{}", after.full_name(), key.name))
+}
+
+fn differs(before: &[Effective], after: &[Effective], name: &str) -> bool {
+    let values = |effective: &'_ [Effective]| {
+        let named = effective.iter().filter(|value| value.name == name);
+        named.map(|value| value.value.clone()).collect::<Vec<_>>()
+    };
+    values(before) != values(after)
 }
 
 #[cfg(test)]
@@ -56,7 +84,7 @@ mod tests {
             config_file: Some(file),
             ..Flags::default()
         };
-        if !yaml.contains("database.url") {
+        if !yaml.starts_with("database.url") {
             let url = keys::find("database.url").unwrap();
             flags.layer.add(url, "mysql://u:p@h/cinder", "a test");
         }
@@ -85,7 +113,7 @@ mod tests {
     #[test]
     fn a_hidden_password_is_compared() {
         let [old, new] = ["p", "q"].map(|it| format!("database.url: mysql://u:{it}@h/cinder"));
-        check(&old, &old, &new, &["database.url"], &[]);
+        check(&old, &old, &new, &["sources.cinder.database.url"], &[]);
         check(&old, &new, &new, &[], &[]);
     }
 
@@ -97,5 +125,16 @@ mod tests {
         // After a second reload the restart is still pending; after a revert it is not.
         check("", new, new, &[], &restart);
         check("", new, "", &["log.level"], &[]);
+    }
+
+    #[test]
+    fn a_source_is_compared_setting_by_setting_or_is_new_or_gone() {
+        let one = "sources: {cinder: {}}";
+        let other = "sources: {cinder: {region: a, limit: 5}}";
+        let taken = ["sources.cinder.region", "sources.cinder.limit"];
+        check(one, one, other, &taken, &[]);
+        let two = "sources: {cinder: {}, more: {project: cinder, database.url: 'mysql://h/d'}}";
+        check(one, one, two, &["sources.more"], &[]);
+        check(two, two, one, &["sources.more"], &[]);
     }
 }

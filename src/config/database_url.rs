@@ -44,8 +44,8 @@ pub struct DatabaseUrl {
     pub port: Option<u16>,
     /// For MySQL the file of the socket, which wins over `host`; for PostgreSQL the folder of the sockets.
     pub socket: Option<PathBuf>,
-    /// Name of the database, never empty. For SQLite its file; a relative path is relative to Cinder's working
-    /// directory.
+    /// Name of the database, never empty. For SQLite its file; a relative path is relative to the
+    /// project's working directory.
     pub database: String,
     /// PostgreSQL's `search_path` from the option `options`, as written there: a list of schemas.
     pub search_path: Option<String>,
@@ -53,6 +53,17 @@ pub struct DatabaseUrl {
     pub tls: Tls,
     /// A warning about each option that could matter and is not supported, in order.
     pub ignored: Vec<String>,
+}
+
+/// The database of a URL that names none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unnamed<'a> {
+    /// For PostgreSQL the one of the user's name, as in libpq; otherwise an error.
+    AsDriver,
+    /// This one.
+    Is(&'a str),
+    /// An error.
+    Refused,
 }
 
 /// Compares all fields, including the password.
@@ -80,17 +91,18 @@ impl PartialEq for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Parses a URL as [`parse_in`](Self::parse_in) does, in an empty environment.
+    /// Parses a URL as [`parse_in`](Self::parse_in) does, in an empty environment, as a driver would.
     ///
     /// # Errors
     /// Those of [`parse_in`](Self::parse_in).
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        Self::parse_in(text, &|_| None)
+        Self::parse_in(text, Unnamed::AsDriver, &|_| None)
     }
 
     /// Parses a URL, ignoring white space around it.
     ///
-    /// For PostgreSQL, `environment` has the variables that libpq takes for TLS options that the URL lacks.
+    /// `unnamed` says which database is meant if the URL names none. For PostgreSQL, `environment` has the variables that
+    /// libpq takes for TLS options that the URL lacks.
     ///
     /// Reads the file of `read_default_file` as `PyMySQL` does (group `read_default_group`, by default `client`).
     /// The URL wins over that file. The last one of repeated options wins.
@@ -98,7 +110,11 @@ impl DatabaseUrl {
     /// # Errors
     ///
     /// A part that cannot be parsed, or an option file that cannot be read (`PyMySQL` ignores the latter).
-    pub(crate) fn parse_in(text: &str, environment: Environment<'_>) -> Result<Self, UrlError> {
+    pub(crate) fn parse_in(
+        text: &str,
+        unnamed: Unnamed<'_>,
+        environment: Environment<'_>,
+    ) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.contains(char::is_control) {
             return Err(UrlError::ControlCharacter);
@@ -119,7 +135,7 @@ impl DatabaseUrl {
         let (address, options) = Address::split(rest)?;
         match engine {
             Engine::Sqlite => sqlite(address, options),
-            _ => server(engine, address, options, environment),
+            _ => server(engine, address, options, unnamed, environment),
         }
     }
 
@@ -174,6 +190,7 @@ fn server(
     engine: Engine,
     address: Address,
     mut options: Options,
+    unnamed: Unnamed<'_>,
     environment: Environment<'_>,
 ) -> Result<DatabaseUrl, UrlError> {
     let file = match engine {
@@ -224,13 +241,16 @@ fn server(
     let (search_path, others) = postgres_options::search_path(&arguments.unwrap_or_default());
     let (database, tls, known) = if engine == Engine::Postgres {
         let tls = tls::postgres(&mut options, environment)?;
-        // By default, libpq takes the user name as the database name.
-        let database = database.or_else(|| user.clone());
         (database, tls, &option_names::POSTGRES)
     } else {
         let tls = tls::mysql(&mut options, &file)?;
         (database, tls, &option_names::MYSQL)
     };
+    let database = database.or_else(|| match unnamed {
+        Unnamed::AsDriver if engine == Engine::Postgres => user.clone(),
+        Unnamed::Is(name) => Some(name.to_owned()),
+        Unnamed::AsDriver | Unnamed::Refused => None,
+    });
     let mut ignored = unused_options::warnings(options, known, tls.mode)?;
     ignored.extend(others.into_iter().map(|name| match name {
         Some(name) => format!("`{name}` in option `options` is ignored"),
@@ -339,13 +359,15 @@ mod tests {
                 let mut found = environment.iter().filter(|(known, _)| *known == name);
                 found.next().map(|(_, value)| (*value).to_owned())
             };
-            let parse = |url: &str| DatabaseUrl::parse_in(&format!("{url}?{options}"), &variable);
+            let parse = |url: &str| {
+                DatabaseUrl::parse_in(&format!("{url}?{options}"), Unnamed::AsDriver, &variable)
+            };
             let tls = parse("postgresql://u:p@h/d").unwrap().tls;
             assert_eq!(tls.mode, mode, "{options} {environment:?}");
             assert_eq!(tls.ca, ca.map(PathBuf::from), "{options} {environment:?}");
         }
         let variable = |name: &str| name.starts_with("PGSSL").then(|| "/e".to_owned());
-        let parse = |url: &str| DatabaseUrl::parse_in(url, &variable);
+        let parse = |url: &str| DatabaseUrl::parse_in(url, Unnamed::AsDriver, &variable);
         let error = parse("postgresql://u:p@h/d").unwrap_err().to_string();
         assert!(error.starts_with("variable PGSSLMODE"), "{error}");
         let tls = parse("postgresql://u:p@h/d?sslmode=prefer").unwrap().tls;
@@ -474,7 +496,7 @@ mod tests {
             ["option `channel_binding` is not supported and ignored"]
         );
         let variable = |name: &str| (name == "PGCHANNELBINDING").then(|| "require".to_owned());
-        let parse = |url: &str| DatabaseUrl::parse_in(url, &variable);
+        let parse = |url: &str| DatabaseUrl::parse_in(url, Unnamed::AsDriver, &variable);
         let error = parse("postgresql://u:p@h/d").unwrap_err().to_string();
         assert!(
             error.starts_with("variable PGCHANNELBINDING asks"),

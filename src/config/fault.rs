@@ -45,16 +45,22 @@ pub enum Fault {
     #[error("{origin}: database URL: {source}")]
     Url { origin: String, source: UrlError },
     #[error(
-        "no database is configured; set --cinder.config-file /etc/cinder/cinder.conf, --database.url-file, \
-         `database.url` in the settings file, or the environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
+        "source {source_name}: no database is configured; set --project {project}={file}, --database.url-file, `database.url` \
+         in the settings file, or the environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
     )]
-    NoDatabase,
+    NoDatabase {
+        source_name: String,
+        project: &'static str,
+        /// Usual path of the project's file.
+        file: &'static str,
+    },
     #[error(
-        "{place} does not set `connection` in [database], and no other database URL is set; set it there, or set \
+        "{place} does not set `connection` in [{group}], and no other database URL is set; set it there, or set \
          --database.url-file{other_sources}"
     )]
     NoConnection {
         place: String,
+        group: &'static str,
         /// The sources of options that are not read, after a semicolon; empty if there are none.
         other_sources: String,
     },

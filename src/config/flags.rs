@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::fault::Fault;
+use super::key;
 use super::layer::Layer;
-use super::place::Place;
-use super::{key, settings_file};
+use super::settings_file::{self, SettingsFile};
 
 /// The settings given on the command line.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +14,6 @@ pub struct Flags {
     pub layer: Layer,
     /// `--config.file`.
     pub config_file: Option<PathBuf>,
-    /// `--cinder.config-file` and `--cinder.config-dir` in the order given, each with its flag.
-    pub places: Vec<(Place, String)>,
 }
 
 impl Flags {
@@ -24,21 +22,26 @@ impl Flags {
         &self,
         variable: impl Fn(&str) -> Option<String>,
         faults: &mut Vec<Fault>,
-    ) -> Layer {
+    ) -> SettingsFile {
         let name = key::variable(key::CONFIG_FILE);
         let (path, origin) = match (&self.config_file, variable(&name)) {
             (Some(path), _) => (path.clone(), format!("--{}", key::CONFIG_FILE)),
             (None, Some(path)) if !path.is_empty() => {
                 (path.into(), format!("environment variable {name}"))
             }
-            _ => return Layer::default(),
+            _ => return SettingsFile::default(),
         };
-        let (layer, found) = match std::fs::read_to_string(&path) {
-            Ok(text) => settings_file::read(&path, &text),
-            Err(source) => (Layer::default(), vec![Fault::read(path, &origin, source)]),
-        };
-        faults.extend(found);
-        layer
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let (file, found) = settings_file::read(&path, &text);
+                faults.extend(found);
+                file
+            }
+            Err(source) => {
+                faults.push(Fault::read(path, &origin, source));
+                SettingsFile::default()
+            }
+        }
     }
 }
 

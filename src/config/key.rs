@@ -1,5 +1,7 @@
 //! A setting: its names as a flag, variable and YAML key, its default and its help.
 
+use crate::project::options::{Options, Seconds};
+
 /// A setting, and how to give it.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -22,16 +24,29 @@ pub struct Key {
     pub switch: bool,
     /// The valid values, if they are a few words.
     pub choices: &'static [&'static str],
-    /// The equivalent group and option of cinder.conf.
-    pub option: Option<(&'static str, &'static str)>,
-    /// The systemd credential that contains the setting, or the content of the file that the setting names.
+    /// The equivalent option of a project.
+    pub(crate) option: Option<fn(&'static Options) -> &'static Seconds>,
+    /// The end of the systemd credential's name that contains the setting, or the content of the file that it names.
     pub credential: Option<&'static str>,
+    /// What it is a setting of.
+    pub(crate) scope: Scope,
     /// How a change becomes active.
     pub uptake: Uptake,
     /// The heading in the help.
     pub group: &'static str,
     /// One sentence.
     pub help: &'static str,
+}
+
+/// What a setting belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The exporter.
+    Exporter,
+    /// All sources. A source can have its own value, which wins.
+    Sources,
+    /// One source. It is only in the settings file, below the source's name.
+    Source,
 }
 
 /// How a change of a setting becomes active.
@@ -46,10 +61,16 @@ pub enum Uptake {
 /// Placeholder for a value, and description of valid values.
 pub(super) type Form = (&'static str, &'static str);
 
-/// The systemd credential that contains the database URL.
-pub(super) const URL_CREDENTIAL: &str = "openstack-heartbeat-exporter.database-url";
-/// The systemd credential that contains the database password.
-pub(super) const PASSWORD_CREDENTIAL: &str = "openstack-heartbeat-exporter.database-password";
+/// The end of the name of the systemd credential that contains the database URL.
+pub(super) const URL_CREDENTIAL: &str = "database-url";
+/// The end of the name of the systemd credential that contains the database password.
+pub(super) const PASSWORD_CREDENTIAL: &str = "database-password";
+
+/// Name of the setting that lists the sources. The settings file has [`SOURCES`] instead.
+pub(crate) const PROJECT: &str = "project";
+
+/// Name of the mapping in the settings file that lists the sources.
+pub(super) const SOURCES: &str = "sources";
 
 /// Name of the setting for the path of the YAML file, which that file cannot contain.
 pub(crate) const CONFIG_FILE: &str = "config.file";
@@ -74,6 +95,7 @@ pub(super) const fn key(
         choices: &[],
         option: None,
         credential: None,
+        scope: Scope::Exporter,
         uptake: Uptake::Reload,
         group,
         help: "",
@@ -94,9 +116,14 @@ impl Key {
         Self { choices, ..self }
     }
 
-    pub(super) const fn in_cinder_conf(self, group: &'static str, option: &'static str) -> Self {
-        let option = Some((group, option));
+    pub(super) const fn option(self, option: fn(&'static Options) -> &'static Seconds) -> Self {
+        let option = Some(option);
         Self { option, ..self }
+    }
+
+    pub(super) const fn per_source(self) -> Self {
+        let scope = Scope::Sources;
+        Self { scope, ..self }
     }
 
     pub(super) const fn list(self) -> Self {
@@ -131,6 +158,15 @@ impl Key {
     #[must_use]
     pub fn has_flag(&self) -> bool {
         !self.secret
+    }
+}
+
+/// Returns the name of the systemd credential with this end: that of one source, or that of all.
+pub(super) fn credential(end: &str, source: Option<&str>) -> String {
+    let exporter = env!("CARGO_PKG_NAME");
+    match source {
+        Some(source) => format!("{exporter}.{source}.{end}"),
+        None => format!("{exporter}.{end}"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The table of all settings. Flags, environment variables, YAML keys, help and reference follow from it.
 
-use super::key::{Form, Key, PASSWORD_CREDENTIAL, URL_CREDENTIAL, key};
+use super::key::{Form, Key, PASSWORD_CREDENTIAL, PROJECT, Scope, URL_CREDENTIAL, key};
 
-const CINDER: &str = "Cinder";
+const SOURCES: &str = "Sources";
+const SOURCE: &str = "Settings of one source";
 const DATABASE: &str = "Database";
 const POLLING: &str = "Polling";
 const SKEW: &str = "Clock skew";
@@ -11,6 +12,17 @@ const LOG: &str = "Log";
 
 const URL: Form = ("URL", "a database URL");
 const FILE: Form = ("FILE", "the path of a file");
+const NAME_AND_FILE: Form = (
+    "NAME[=PATH]",
+    "the name of a project, alone or with the file or folder of its options",
+);
+const NAME: Form = ("NAME", "a project");
+const TEXT: Form = ("TEXT", "a text");
+const PATTERN: Form = (
+    "PATTERN",
+    "a pattern for a binary, a host or binary/host, such as *-backup or */old-*",
+);
+const NUMBER: Form = ("NUMBER", "a whole number from 1 to 10000000");
 const FOLDER: Form = ("DIR", "the path of a folder");
 const SPAN: Form = (
     "DURATION",
@@ -36,49 +48,42 @@ const BOOLEAN: Form = ("BOOLEAN", "true or false");
 const LEVEL: Form = ("LEVEL", "debug, info, warn or error");
 const FORMAT: Form = ("FORMAT", "logfmt or json");
 
-/// All settings, in the order of the help.
+/// The settings of the exporter and of all sources, in the order of the help. Each has a variable.
 pub static KEYS: &[Key] = &[
-    key(CINDER, "cinder.config-file", FILE)
+    key(SOURCES, PROJECT, NAME_AND_FILE)
         .list()
-        .help("cinder.conf file with the database URL and the intervals; repeatable, the last one wins"),
-    key(CINDER, "cinder.config-dir", FOLDER)
-        .list()
-        .help("Folder of *.conf files to read like --cinder.config-file; repeatable"),
-    key(CINDER, "cinder.service-down-time", SPAN)
-        .by_default("60s")
-        .in_cinder_conf("DEFAULT", "service_down_time")
-        .help("Age above which a service is down; Cinder's option service_down_time"),
-    key(CINDER, "cinder.report-interval", SPAN)
-        .by_default("10s")
-        .in_cinder_conf("DEFAULT", "report_interval")
-        .help("Time between two heartbeats of a service; Cinder's option report_interval"),
+        .help("OpenStack project to read, and the file or folder of its options; repeatable, the last file wins. Replaces `sources` of the settings file, which has more settings for each source"),
     Key {
         secret: true,
         credential: Some(URL_CREDENTIAL),
-        help: "Database URL, such as mysql://user:password@host/cinder; has no flag, because the process list shows flags",
-        ..key(DATABASE, "database.url", URL).in_cinder_conf("database", "connection")
+        help: "Database URL, such as mysql://user:password@host/database; has no flag, because the process list shows flags",
+        ..key(DATABASE, "database.url", URL).per_source()
     },
-    key(DATABASE, "database.url-file", FILE).help("File that contains the database URL"),
+    key(DATABASE, "database.url-file", FILE)
+        .per_source()
+        .help("File that contains the database URL"),
     Key {
         credential: Some(PASSWORD_CREDENTIAL),
         help: "File that contains the password, which replaces the one in the database URL",
-        ..key(DATABASE, "database.password-file", FILE)
+        ..key(DATABASE, "database.password-file", FILE).per_source()
     },
     key(DATABASE, "database.connect-timeout", PERIOD)
         .by_default("3s")
         .help("Timeout for connecting and logging in"),
     key(DATABASE, "database.query-timeout", PERIOD)
         .by_default("5s")
-        .help("Timeout for a poll's statement; must be less than poll.stale-after; at most nine tenths of service_down_time - report_interval is used"),
+        .help("Timeout for a poll's statement; must be less than poll.stale-after; at most nine tenths of service-down-time - report-interval is used"),
     key(POLLING, "poll.interval", PERIOD)
+        .per_source()
         .by_default("5s")
-        .help("Time between two polls; should exceed neither report_interval nor the scrape interval, so that no heartbeat is missed and each scrape gets a new snapshot"),
+        .help("Time between two polls; should exceed neither report-interval nor the scrape interval, so that no heartbeat is missed and each scrape gets a new snapshot"),
     Key {
         otherwise: Some("30s, at least 3 polls"),
         help: "Age at which the snapshot of an unreachable database is withheld",
         ..key(POLLING, "poll.stale-after", SPAN)
     },
     key(SKEW, "skew.visibility-delay", SPAN)
+        .per_source()
         .by_default("2s")
         .help("Longest time between the timestamp of a heartbeat and its visibility to a poll; include the lag of a read replica"),
     key(SKEW, "skew.max-drift", PPM)
@@ -113,7 +118,63 @@ pub static KEYS: &[Key] = &[
         .help("Format of the log on standard error"),
 ];
 
-/// Returns the setting of this name.
+/// The settings of one source, in the order of the reference. Only the settings file can have them, below `sources`, along
+/// with those of [`KEYS`] of [`Scope::Sources`].
+static SOURCE_KEYS: &[Key] = &[
+    Key {
+        otherwise: Some("the name of the source"),
+        help: "OpenStack project whose services the source has",
+        ..of_source_only(PROJECT, NAME)
+    },
+    of_source_only("config-file", FILE)
+        .list()
+        .help("Configuration file of the project, with the options below and `connection`; the last one wins"),
+    of_source_only("config-dir", FOLDER)
+        .list()
+        .help("Folder of *.conf files to read after config-file"),
+    of_source_only("service-down-time", SPAN)
+        .option(|options| &options.service_down_time)
+        .help("Age above which a service is down"),
+    of_source_only("report-interval", SPAN)
+        .option(|options| &options.report_interval)
+        .help("Time between two heartbeats of a service"),
+    Key {
+        otherwise: Some("one region for all sources"),
+        help: "OpenStack region of the hosts: hosts of one name in two regions are two machines",
+        ..of_source_only("region", TEXT)
+    },
+    of_source_only("exclude", PATTERN)
+        .list()
+        .help("Services to leave out; `*` stands for any text, and a pattern without a slash is for the binary or the host"),
+    of_source_only("limit", NUMBER)
+        .by_default("100000")
+        .help("Largest number of services; those with higher ids are left out with a warning"),
+];
+
+/// Returns all settings: first those of [`KEYS`], then those that only a source has.
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(SOURCE_KEYS)
+}
+
+/// Returns the setting of this name for the exporter, or for all sources.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+const fn of_source_only(name: &'static str, form: Form) -> Key {
+    Key {
+        scope: Scope::Source,
+        ..key(SOURCE, name, form)
+    }
+}
+
+/// Returns all settings that one source can have.
+pub(crate) fn of_source() -> impl Iterator<Item = &'static Key> {
+    let own = KEYS.iter().filter(|key| key.scope == Scope::Sources);
+    SOURCE_KEYS.iter().chain(own)
+}
+
+/// Returns the setting of this name that one source can have.
+pub(super) fn find_of_source(name: &str) -> Option<&'static Key> {
+    of_source().find(|key| key.name == name)
 }

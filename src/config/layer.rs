@@ -1,4 +1,4 @@
-//! One layer of configuration: the values of one source, each with its origin.
+//! One layer of configuration: the values from one place, each with its origin.
 //!
 //! The crate `config` merges the layers. Values stay text as written: `0123` and `true` are valid passwords. An origin
 //! names file and line, variable, or flag.
@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use config::{ConfigError, Map, Source, Value, ValueKind};
 
-use super::key::Key;
-use super::keys::KEYS;
+use super::key::{Key, Scope};
+use super::keys::{self, KEYS};
 use super::oslo::{OsloConfig, OsloError, ValueFault};
-use super::oslo_db;
-use super::place::Place;
+use crate::project::Project;
+use crate::project::options::Seconds;
 
-/// The values of one source, by setting name.
+/// The values of one layer, by setting name.
 #[derive(Debug, Clone, Default)]
 pub struct Layer {
     values: BTreeMap<&'static str, Vec<Item>>,
@@ -91,29 +91,18 @@ impl Layer {
         layer
     }
 
-    /// Takes the exporter's settings from cinder.conf; the URL only if `with_url`.
-    ///
-    /// A URL that cannot be resolved is not a fault if another URL is used.
+    /// Takes a source's settings from its project's configuration files.
     ///
     /// # Errors
     /// The faults of the values taken.
-    pub(super) fn cinder(
+    pub(super) fn options(
         config: &OsloConfig,
-        with_url: bool,
-        warnings: &mut Vec<String>,
+        project: &'static Project,
     ) -> Result<Self, Vec<OsloError>> {
         let mut layer = Self::default();
         let mut errors = Vec::new();
-        for key in KEYS {
-            let Some((group, option)) = key.option else {
-                continue;
-            };
-            let read = match key.secret {
-                true if with_url => oslo_db::url(config, warnings),
-                true => continue,
-                false => seconds(config, group, option),
-            };
-            match read {
+        for (key, option) in options(project) {
+            match seconds(config, option) {
                 Ok(Some((text, origin))) => layer.add(key, text, origin),
                 Ok(None) => {}
                 Err(error) => errors.push(error),
@@ -123,26 +112,34 @@ impl Layer {
         is_valid.then_some(layer).ok_or(errors)
     }
 
-    /// Returns cinder.conf's files and folders that this layer names, each with its origin; files first.
-    pub(crate) fn places(&self) -> Vec<(Place, String)> {
-        let files = self.get("cinder.config-file").iter();
-        let folders = self.get("cinder.config-dir").iter();
-        files
-            .map(|item| (Place::File((&item.text).into()), item.origin.clone()))
-            .chain(folders.map(|item| (Place::Dir((&item.text).into()), item.origin.clone())))
-            .collect()
+    /// Returns the defaults of a source's own settings.
+    pub(super) fn source_defaults(project: &'static Project) -> Self {
+        let mut layer = Self::default();
+        for key in keys::of_source().filter(|key| key.scope == Scope::Source) {
+            if let Some(text) = key.default {
+                layer.add(key, text, "default");
+            }
+        }
+        for (key, option) in options(project) {
+            layer.add(key, format!("{}s", option.default), "default");
+        }
+        layer
     }
 }
 
-/// Returns a number of seconds from cinder.conf, with its unit.
-fn seconds(
-    config: &OsloConfig,
-    group: &str,
-    option: &str,
-) -> Result<Option<(String, String)>, OsloError> {
-    match config.get_integer(group, option)? {
+/// Returns the settings that are options of a project.
+pub(super) fn options(
+    project: &'static Project,
+) -> impl Iterator<Item = (&'static Key, &'static Seconds)> {
+    let options = &project.options;
+    keys::of_source().filter_map(|key| Some((key, key.option?(options))))
+}
+
+/// Returns the value of an option, with its unit.
+fn seconds(config: &OsloConfig, option: &Seconds) -> Result<Option<(String, String)>, OsloError> {
+    match config.get_integer(option.group, option.name)? {
         Some((seconds, origin)) if seconds < 0 => {
-            let name = (group.to_owned(), option.to_owned());
+            let name = (option.group.to_owned(), option.name.to_owned());
             Err(OsloError::value(origin, name, ValueFault::Negative))
         }
         Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin.to_string()))),

@@ -1,5 +1,6 @@
 //! Layers of configuration, the formats of OpenStack's files, and the resulting settings.
 
+mod agreement;
 pub(crate) mod certificate;
 pub(crate) mod change;
 pub mod database_url;
@@ -15,11 +16,14 @@ mod option_file;
 mod option_names;
 pub mod oslo;
 mod oslo_db;
+pub(crate) mod pattern;
 pub mod place;
 mod postgres_options;
 pub(crate) mod reference;
 pub mod settings;
 mod settings_file;
+pub mod source;
+mod source_list;
 mod spelling;
 pub(crate) mod tls;
 mod unused_options;

@@ -1,8 +1,8 @@
-//! The files that oslo.config reads (`cinder.conf`), read by its rules.
+//! The files that oslo.config reads, such as `cinder.conf`, read by its rules.
 //!
 //! Mirrors `sources/_environment.py` and `cfg.py` of oslo.config 10.7.0, which no INI crate does.
-//! This module knows only the files and the environment; oslo.config also knows the options that Cinder registers, and
-//! their defaults. No error contains any part of a value, which may be a database URL.
+//! This module knows only the files and the environment; oslo.config also knows the options that a project registers,
+//! and their defaults. No error contains any part of a value, which may be a database URL.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -179,7 +179,7 @@ impl OsloConfig {
     }
 
     fn written(&self, name: &Name) -> Option<(String, Origin)> {
-        let variable = format!("OS_{}__{}", name.0.to_uppercase(), name.1.to_uppercase());
+        let variable = variable(&name.0, &name.1);
         match (self.environment)(&variable) {
             Some(value) => Some((value, Origin::Environment(variable))),
             None => self.values.get(name).cloned(),
@@ -232,6 +232,11 @@ impl OsloConfig {
     }
 }
 
+/// Returns the environment variable that overrides an option.
+pub(super) fn variable(group: &str, option: &str) -> String {
+    format!("OS_{}__{}", group.to_uppercase(), option.to_uppercase())
+}
+
 fn files(places: &[Place], errors: &mut Vec<OsloError>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for place in places {
@@ -248,7 +253,7 @@ fn files(places: &[Place], errors: &mut Vec<OsloError>) -> Vec<PathBuf> {
 
 fn file_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::IsADirectory => "it is a folder; use --cinder.config-dir",
+        io::ErrorKind::IsADirectory => "it is a folder; use config-dir",
         _ => read_remedy(error),
     }
 }
@@ -349,7 +354,7 @@ mod tests {
         let path = folder.path().to_owned();
         let error = OsloConfig::load(&[Place::File(path.clone())], |_| None).unwrap_err();
         let expected = format!(
-            "cannot read {}; it is a folder; use --cinder.config-dir",
+            "cannot read {}; it is a folder; use config-dir",
             path.display()
         );
         assert_eq!(error[0].to_string(), expected);

@@ -2,12 +2,17 @@
 //!
 //! Mirrors `options.py` of oslo.db: 18.1.1, and 14.0.0 for the old names of `connection`.
 
+use super::layer::{self, Item};
 use super::oslo::{Origin, OsloConfig, OsloError};
+use crate::project::Project;
 
-const CONNECTION: (&str, &str) = ("database", "connection");
-const PARAMETERS: (&str, &str) = ("database", "connection_parameters");
+const CONNECTION: &str = "connection";
+const PARAMETERS: &str = "connection_parameters";
 
-/// The old names, the first one found wins. Groups ignore case: the second is `[DATABASE] sql_connection` in old files.
+/// The group of oslo.db. A project may have another one.
+const GROUP: &str = "database";
+
+/// The old names in place of that group's, the first one found wins. Groups ignore case: the second is `[DATABASE] sql_connection` in old files.
 const OLD_NAMES: [(&str, &str); 3] = [
     ("DEFAULT", "sql_connection"),
     ("database", "sql_connection"),
@@ -22,14 +27,15 @@ const OLD_NAMES: [(&str, &str); 3] = [
 /// Those of [`OsloConfig::get`].
 pub(super) fn url(
     config: &OsloConfig,
+    group: &str,
     warnings: &mut Vec<String>,
-) -> Result<Option<(String, String)>, OsloError> {
-    let Some((url, origin)) = connection(config, warnings)? else {
+) -> Result<Option<Item>, OsloError> {
+    let Some((url, origin)) = connection(config, group, warnings)? else {
         return Ok(None);
     };
-    let parameters = config.get(PARAMETERS.0, PARAMETERS.1)?;
+    let parameters = config.get(group, PARAMETERS)?;
     let parameters = parameters.filter(|(text, _)| !text.trim().is_empty());
-    Ok(Some(match parameters {
+    let (text, origin) = match parameters {
         None => (url, origin.to_string()),
         Some((parameters, place)) => {
             let preposition = match place {
@@ -39,17 +45,20 @@ pub(super) fn url(
             let origins = format!("{origin} with connection_parameters {preposition} {place}");
             (with_parameters(url.trim(), parameters.trim()), origins)
         }
-    }))
+    };
+    Ok(Some(Item { text, origin }))
 }
 
 fn connection(
     config: &OsloConfig,
+    group: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Option<(String, Origin)>, OsloError> {
-    if let Some(found) = config.get(CONNECTION.0, CONNECTION.1)? {
+    if let Some(found) = config.get(group, CONNECTION)? {
         return Ok(Some(found));
     }
-    for (group, option) in OLD_NAMES {
+    let old_names = OLD_NAMES.iter().filter(|_| group == GROUP);
+    for &(group, option) in old_names {
         if let Some((url, origin)) = config.get(group, option)? {
             warnings.push(format!(
                 "{origin}: `{option}` in [{group}] is an old name, which oslo.db no longer reads since 15.0; rename it to \
@@ -78,10 +87,10 @@ pub(super) struct OtherSources {
 }
 
 impl OtherSources {
-    /// Returns the other sources; `None` if there are none.
+    /// Returns the other sources of a project's options; `None` if there are none.
     ///
     /// oslo.config asks them last: a value of a file or of the environment wins.
-    pub(super) fn of(config: &OsloConfig) -> Option<Self> {
+    pub(super) fn of(config: &OsloConfig, project: &'static Project) -> Option<Self> {
         let get = |group: &str, option: &str| config.get(group, option).ok().flatten();
         let (groups, origin) = get("DEFAULT", "config_source")?;
         let groups = groups.split(',').map(str::trim).filter(|it| !it.is_empty());
@@ -90,14 +99,8 @@ impl OtherSources {
             None => format!("[{group}] (no driver)"),
         });
         let sources = sources.collect::<Vec<_>>().join(", ");
-        let options = [
-            ("DEFAULT", "service_down_time"),
-            ("DEFAULT", "report_interval"),
-            CONNECTION,
-            PARAMETERS,
-        ];
         // An option with a fault is set.
-        let unset = options.into_iter().filter(|(group, option)| {
+        let unset = read(project).filter(|(group, option)| {
             let found = config.get(group, option);
             matches!(found, Ok(None))
         });
@@ -108,14 +111,15 @@ impl OtherSources {
     }
 
     /// Returns the warning about those of these options that can come from the other sources; `None` if none can.
-    pub(super) fn warning(&self, options: &[&str]) -> Option<String> {
-        let differ = self.unset.iter().filter(|option| options.contains(option));
-        let differ: Vec<&str> = differ.copied().collect();
-        (!differ.is_empty()).then(|| {
-            let options: Vec<String> = differ.iter().map(|it| format!("`{it}`")).collect();
-            let settings: Vec<&str> = differ.iter().map(|it| setting(it)).collect();
+    ///
+    /// `assumed` are the options in use without being set, each with the exporter's setting for it.
+    pub(super) fn warning(&self, assumed: &[(&str, &str)]) -> Option<String> {
+        let differ = assumed.iter().filter(|(it, _)| self.unset.contains(it));
+        let options: Vec<String> = differ.clone().map(|(it, _)| format!("`{it}`")).collect();
+        let settings: Vec<&str> = differ.map(|(_, setting)| *setting).collect();
+        (!options.is_empty()).then(|| {
             format!(
-                "{}, which the exporter does not read: Cinder may read {} from there: set {}",
+                "{}, which the exporter does not read: the project may read {} from there: set {}",
                 self.text,
                 list(&options.iter().map(String::as_str).collect::<Vec<_>>()),
                 list(&settings)
@@ -124,14 +128,17 @@ impl OtherSources {
     }
 }
 
-/// Returns the exporter's setting for an option of Cinder.
-fn setting(option: &str) -> &'static str {
-    match option {
-        "service_down_time" => "cinder.service-down-time",
-        "report_interval" => "cinder.report-interval",
-        _ => "database.url with these options",
-    }
+/// Returns the group and the name of each option that is read for a project.
+pub(super) fn read(
+    project: &'static Project,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let options = layer::options(project).map(|(_, option)| (option.group, option.name));
+    let database = project.options.database;
+    options.chain([(database, CONNECTION), (database, PARAMETERS)])
 }
+
+/// The options that belong to a URL in the settings, as [`OtherSources::warning`] takes them.
+pub(super) const WITH_URL: (&str, &str) = (PARAMETERS, "database.url with these options");
 
 /// Joins the items of a sentence.
 fn list(items: &[&str]) -> String {

@@ -1,9 +1,9 @@
-//! The files and folders that a Cinder process reads its options from.
+//! The files and folders that a project's processes read their options from.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// One `--config-file` or `--config-dir` of a Cinder process.
+/// One `--config-file` or `--config-dir` of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A file, which must exist.
@@ -13,6 +13,15 @@ pub enum Place {
 }
 
 impl Place {
+    /// Returns the folder of this path, or else the file.
+    pub(super) fn of(path: PathBuf) -> Self {
+        if path.is_dir() {
+            Self::Dir(path)
+        } else {
+            Self::File(path)
+        }
+    }
+
     /// Returns the path of the file or folder.
     pub(super) fn path(&self) -> &Path {
         let (Self::File(path) | Self::Dir(path)) = self;

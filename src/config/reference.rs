@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::key::{Key, Uptake};
-use super::keys::KEYS;
+use super::key::{Key, PROJECT, SOURCES, Scope, Uptake, credential};
+use super::keys;
+use crate::project::options::Seconds;
+use crate::project::{self, Project};
 
 /// Returns the reference: one heading per group and per setting, in the order of the help.
 pub(crate) fn markdown() -> String {
     let mut text = String::new();
     let mut group = "";
-    for key in KEYS {
+    for key in keys::all() {
         if key.group != group {
             group = key.group;
             let _ = write!(text, "## {group}\n\n");
@@ -35,25 +37,53 @@ fn facts(key: &Key) -> Vec<(&'static str, String)> {
     let [equals, end] = if key.switch { ["[=", "]"] } else { [" ", ""] };
     let flag = format!("`--{name}{equals}{value}{end}`");
     let [start, end] = if key.list { ["[", "]"] } else { [""; 2] };
-    let yaml = format!("`{name}: {start}{value}{end}`");
-    let option = key
-        .option
-        .map(|(group, option)| format!("`{option}` in `[{group}]`"));
+    let value = format!("{start}{value}{end}");
+    let yaml = format!("`{name}: {value}`");
+    let is_global = key.scope != Scope::Source;
+    let own = format!("`{SOURCES}: {{NAME: {{{name}: {value}}}}}`");
+    let option = |format: &dyn Fn(&Seconds) -> String| {
+        let option = key.option?;
+        let named = |project: &&'static Project| {
+            format!("{}: {}", project.name, format(option(&project.options)))
+        };
+        Some(
+            project::ALL
+                .iter()
+                .map(named)
+                .collect::<Vec<_>>()
+                .join("; "),
+        )
+    };
+    let default = key.shown_default().map(str::to_owned);
+    let credential = key.credential.map(|end| {
+        let [one, all] = [Some("NAME"), None].map(|source| credential(end, source));
+        format!("`{all}`, of a source `{one}`")
+    });
     let uptake = match key.uptake {
         Uptake::Reload => "needs a reload",
         Uptake::Restart => "needs a restart",
     };
     let facts = [
         ("value", Some(key.accepts.to_owned())),
-        ("default", key.shown_default().map(str::to_owned)),
-        ("flag", key.has_flag().then_some(flag)),
-        ("variable", Some(format!("`{}`", key.variable()))),
-        ("YAML", Some(yaml)),
-        ("cinder.conf", option),
         (
-            "systemd credential",
-            key.credential.map(|name| format!("`{name}`")),
+            "default",
+            default.or_else(|| option(&|it| format!("{}s", it.default))),
         ),
+        ("flag", (is_global && key.has_flag()).then_some(flag)),
+        (
+            "variable",
+            is_global.then(|| format!("`{}`", key.variable())),
+        ),
+        ("YAML", (is_global && name != PROJECT).then_some(yaml)),
+        (
+            "YAML, of a source",
+            (key.scope != Scope::Exporter).then_some(own),
+        ),
+        (
+            "option",
+            option(&|it| format!("`{}` in `[{}]`", it.name, it.group)),
+        ),
+        ("systemd credential", credential),
         ("a change", Some(uptake.to_owned())),
     ];
     let given = facts

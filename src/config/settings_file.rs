@@ -3,16 +3,35 @@
 use std::path::Path;
 
 use super::fault::{Fault, shown};
+use super::key::{Key, PROJECT, SOURCES};
 use super::keys::{self, KEYS};
 use super::layer::Layer;
 use super::node::{self, Content, Entry, Node};
 use super::spelling;
 
+/// The values of a settings file.
+#[derive(Debug, Default)]
+pub(super) struct SettingsFile {
+    /// Those of the exporter and of all sources.
+    pub(super) layer: Layer,
+    /// The sources, in the order of their first lines.
+    pub(super) sources: Vec<Written>,
+}
+
+/// A source as the file names it, with its own settings.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) name: String,
+    /// File and line of its first setting.
+    pub(super) origin: String,
+    pub(super) layer: Layer,
+}
+
 /// Reads the text of a settings file; returns its values and all of its faults.
-pub(super) fn read(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
+pub(super) fn read(path: &Path, text: &str) -> (SettingsFile, Vec<Fault>) {
     let (documents, faults) = node::read(path, text);
-    let mut file = SettingsFile {
-        layer: Layer::default(),
+    let mut file = Reader {
+        file: SettingsFile::default(),
         faults,
         seen: Vec::new(),
     };
@@ -26,18 +45,18 @@ pub(super) fn read(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
             ),
         }
     }
-    (file.layer, file.faults)
+    (file.file, file.faults)
 }
 
 /// The values and faults found so far.
-struct SettingsFile {
-    layer: Layer,
+struct Reader {
+    file: SettingsFile,
     faults: Vec<Fault>,
-    /// Names of the settings that have a value.
+    /// Names of the settings that have a value, and of the sources that have a mapping.
     seen: Vec<String>,
 }
 
-impl SettingsFile {
+impl Reader {
     fn fault(&mut self, origin: &str, what: impl Into<String>) {
         self.faults.push(Fault::syntax(origin, what));
     }
@@ -70,8 +89,14 @@ impl SettingsFile {
     }
 
     fn mapping(&mut self, name: &str, origin: &str, entries: Vec<Entry>) {
-        if entries.is_empty() {
-            self.empty(origin);
+        match source_name(name) {
+            Some((source, None)) => {
+                self.once(name, origin);
+                // A source can do without settings of its own.
+                self.source(source, origin);
+            }
+            _ if entries.is_empty() => self.empty(origin),
+            _ => {}
         }
         self.entries(Some(name), entries);
     }
@@ -92,7 +117,7 @@ impl SettingsFile {
                     self.items(name, &origin, items);
                 }
                 Content::Nothing => self.no_value(name, &origin),
-                Content::Text(_) if keys::find(name).is_some_and(|key| !key.list) => {
+                Content::Text(_) if find(name).is_some_and(|key| !key.list) => {
                     self.fault(&origin, format!("`{name}` takes one value, not a list"));
                 }
                 Content::Text(text) => self.text(name.to_owned(), text, origin),
@@ -117,34 +142,105 @@ impl SettingsFile {
     }
 
     fn text(&mut self, name: String, text: String, origin: String) {
-        if let Some(key) = keys::find(&name) {
-            return self.layer.add(key, text, origin);
+        if let Some(key) = find(&name) {
+            let layer = match source_name(&name) {
+                Some((source, _)) => self.source(source, &origin),
+                None => Some(&mut self.file.layer),
+            };
+            if let Some(layer) = layer {
+                layer.add(key, text, origin);
+            }
+            return;
         }
-        let nearest = spelling::nearest(&name, KEYS.iter().map(|key| key.name));
+        let is_source = matches!(source_name(&name), Some((_, None)));
+        if is_source || [SOURCES, PROJECT].contains(&name.as_str()) {
+            let what = "write each source by its name with its settings, such as \
+                        `sources: {NAME: {config-file: PATH}}`";
+            return self.fault(&origin, what);
+        }
+        let known = KEYS.iter().map(|key| key.name).filter(|it| *it != PROJECT);
+        let nearest = match source_name(&name) {
+            Some((source, Some(rest))) => {
+                let nearest = spelling::nearest(rest, keys::of_source().map(|key| key.name));
+                nearest.map(|nearest| format!("{SOURCES}.{source}.{nearest}"))
+            }
+            _ => spelling::nearest(&name, known).map(str::to_owned),
+        };
         self.faults.push(Fault::Unknown {
             origin,
             kind: "setting",
-            advice: spelling::advice(nearest, spelling::SEE_HELP),
+            advice: spelling::advice(nearest.as_deref(), spelling::SEE_HELP),
             name,
         });
+    }
+
+    /// Returns the settings of a source, which are empty at first; `None` after a fault.
+    fn source(&mut self, name: &str, origin: &str) -> Option<&mut Layer> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+        if name.is_empty() || !name.chars().all(plain) {
+            let what = format!(
+                "the name{} of a source may contain only a-z, 0-9, `_` and `-`; rename it",
+                shown(name)
+            );
+            self.fault(origin, what);
+            return None;
+        }
+        let sources = &mut self.file.sources;
+        let known = sources.iter().position(|source| source.name == name);
+        let index = known.unwrap_or(sources.len());
+        if known.is_none() {
+            sources.push(Written {
+                name: name.to_owned(),
+                origin: origin.to_owned(),
+                layer: Layer::default(),
+            });
+        }
+        Some(&mut sources[index].layer)
+    }
+}
+
+/// Splits the name of a source's setting into the source and the rest; the rest is `None` for the source itself.
+fn source_name(name: &str) -> Option<(&str, Option<&str>)> {
+    let name = name.strip_prefix(SOURCES)?.strip_prefix('.')?;
+    Some(match name.split_once('.') {
+        Some((source, rest)) => (source, Some(rest)),
+        None => (name, None),
+    })
+}
+
+/// Returns the setting of this full name.
+fn find(name: &str) -> Option<&'static Key> {
+    match source_name(name) {
+        Some((_, rest)) => keys::find_of_source(rest?),
+        None => keys::find(name).filter(|key| key.name != PROJECT),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::layer::Item;
 
     /// Checks the values of a text, each as `NAME = VALUE (LINE)`, and its faults, each as `LINE: FAULT`.
     #[track_caller]
     fn check(text: &str, values: &[&str], faults: &[&str]) {
-        let (layer, found) = read(Path::new("s.yaml"), text);
+        let (file, found) = read(Path::new("s.yaml"), text);
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         let faults = faults.iter().map(|fault| format!("s.yaml:{fault}"));
         assert_eq!(found, faults.collect::<Vec<_>>(), "faults of {text}");
         let mut got = Vec::new();
+        let mut add = |layer: &Layer, key: &Key, above: &str| {
+            for Item { text, origin } in layer.get(key.name) {
+                got.push(format!("{above}{} = {text} ({origin})", key.name));
+            }
+        };
         for key in KEYS {
-            let items = layer.get(key.name).iter();
-            got.extend(items.map(|it| format!("{} = {} ({})", key.name, it.text, it.origin)));
+            add(&file.layer, key, "");
+        }
+        for source in &file.sources {
+            for key in keys::of_source() {
+                add(&source.layer, key, &format!("{}.", source.name));
+            }
         }
         let values = values.iter().map(|value| value.replace(" (", " (s.yaml:"));
         assert_eq!(got, values.collect::<Vec<_>>(), "values of {text}");
@@ -275,5 +371,62 @@ mod tests {
         let (_, faults) = read(Path::new("s.yaml"), "poll:\n  interval: 5s\n bad\n");
         assert_eq!(faults.len(), 1);
         assert!(faults[0].to_string().starts_with("s.yaml:"), "{faults:?}");
+    }
+
+    #[test]
+    fn sources_have_names_and_settings_of_their_own() {
+        check(
+            "sources:\n  cinder: {}\n  cell1:\n    project: nova\n    database: {url-file: /x}\n    exclude: [a, b/*]\n\
+             poll.interval: 9s\nsources.cinder.poll.interval: 3s\n",
+            &[
+                "poll.interval = 9s (7)",
+                "cinder.poll.interval = 3s (8)",
+                "cell1.project = nova (4)",
+                "cell1.exclude = a (6)",
+                "cell1.exclude = b/* (6)",
+                "cell1.database.url-file = /x (5)",
+            ],
+            &[],
+        );
+        let (file, _) = read(Path::new("s.yaml"), "sources:\n  cinder: {}\n");
+        assert_eq!(file.sources.len(), 1);
+    }
+
+    #[test]
+    fn faults_of_sources_are_named_with_their_lines() {
+        let form = "write each source by its name with its settings, such as \
+                    `sources: {NAME: {config-file: PATH}}`";
+        check_faults([
+            ("sources: cinder", form),
+            ("sources: [cinder]", form),
+            ("sources: {cinder: /etc/cinder/cinder.conf}", form),
+            ("project: cinder", form),
+            (
+                "sources: {}",
+                "this list or mapping is empty; remove its key",
+            ),
+            (
+                "sources: {cinder: }",
+                "the key `sources.cinder` has no value",
+            ),
+            (
+                "sources: {Cinder: {}}",
+                "the name `Cinder` of a source may contain only a-z, 0-9, `_` and `-`; rename it",
+            ),
+            (
+                "sources: {cinder: {regoin: a}}",
+                "unknown setting `sources.cinder.regoin`; did you mean `sources.cinder.region`?",
+            ),
+            (
+                "sources: {cinder: {log.level: debug}}",
+                "unknown setting `sources.cinder.log.level`; `--help` lists all settings",
+            ),
+            (
+                "sources: {'mysql://u:secret@h/d': {}}",
+                "the name of a source may contain only a-z, 0-9, `_` and `-`; rename it",
+            ),
+        ]);
+        let twice = "2: the key `sources.a` is given twice";
+        check("sources: {a: {}}\nsources.a: {}\n", &[], &[twice]);
     }
 }

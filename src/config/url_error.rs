@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
     #[error(
-        "the URL is empty; write one such as mysql://user:password@host/cinder, or remove the setting"
+        "the URL is empty; write one such as mysql://user:password@host/database, or remove the setting"
     )]
     Empty,
     #[error("it starts with a quotation mark; remove the quotation marks")]
@@ -45,7 +45,7 @@ pub enum UrlError {
          user name as %3A"
     )]
     Port,
-    #[error("no database name; end the URL with /cinder")]
+    #[error("no database name; end the URL with a slash and the name")]
     NoDatabase,
     #[error("an SQLite URL has no host; write sqlite:///relative or sqlite:////absolute")]
     SqliteHost,

@@ -1,4 +1,4 @@
-//! Which of the configured database URLs and passwords are used.
+//! Which of the configured database URLs and passwords a source uses.
 //!
 //! A credential of systemd is a file in a folder that only the service can read.
 
@@ -6,18 +6,19 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::database_url::DatabaseUrl;
+use super::database_url::{DatabaseUrl, Unnamed};
 use super::fault::Fault;
-use super::key::{PASSWORD_CREDENTIAL, URL_CREDENTIAL};
+use super::key::{PASSWORD_CREDENTIAL, URL_CREDENTIAL, credential};
 use super::layer::{Item, Layer};
-use super::oslo_db::OtherSources;
-use super::place::Place;
+use super::oslo::OsloError;
 use super::tls::Environment;
+use super::url_error::UrlError;
 use super::values::Values;
 
-/// The URL to parse, and the setting `database.url-file` that names its file, if that is its place.
+/// A URL to parse, and the setting `database.url-file` that names its file, if that is its place.
+#[derive(Debug, Clone)]
 pub(super) struct Chosen {
-    url: Item,
+    pub(super) url: Item,
     file: Option<Item>,
 }
 
@@ -27,10 +28,12 @@ impl From<Item> for Chosen {
     }
 }
 
-/// Returns the URL of the strongest layer that has a URL or names its file, or else the credential.
+/// Returns the URL of the strongest layer that has a URL or names its file, or else the credential of one source, or of
+/// all.
 pub(super) fn strongest(
     layers: &[Layer],
-    variable: impl Fn(&str) -> Option<String>,
+    source: Option<&str>,
+    variable: Environment<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<Chosen> {
     for layer in layers {
@@ -51,50 +54,38 @@ pub(super) fn strongest(
             }
         }
     }
-    let file = credential(URL_CREDENTIAL, variable)?;
+    let file = passed(URL_CREDENTIAL, source, variable)?;
     let (text, origin) = (secret(&file, faults), file.origin);
     Some(Item { text, origin }.into())
 }
 
 /// Parses the chosen URL; `None` only along with a fault.
+///
+/// The database of a URL that names none is that of `connection`, the URL in the project's own options.
 pub(super) fn parse(
     values: &mut Values,
-    chosen: Option<Chosen>,
-    places: &[(Place, String)],
-    other_sources: Option<&OtherSources>,
+    chosen: Chosen,
+    connection: Result<Option<Item>, OsloError>,
     variable: Environment<'_>,
 ) -> Option<DatabaseUrl> {
-    let Some(Chosen { url, file }) = chosen else {
-        // Earlier faults, such as an unreadable file, may be the reason why there is no URL.
-        if values.faults.is_empty() {
-            values.faults.push(match places.first() {
-                None => Fault::NoDatabase,
-                Some((place, origin)) if places.len() == 1 && place.is_empty() => {
-                    let folder = place.path().display();
-                    let what = format!(
-                        "the folder {folder} contains no *.conf file, and no other database URL is set; correct the path, \
-                         or set --database.url-file"
-                    );
-                    Fault::syntax(origin, what)
-                }
-                Some((place, _)) => Fault::NoConnection {
-                    place: place.path().display().to_string(),
-                    other_sources: other_sources.map_or(String::new(), |it| {
-                        format!("; {}, which the exporter does not read", it.text)
-                    }),
-                },
-            });
-        }
-        return None;
-    };
-    let Item { text, origin } = url;
+    let Chosen { url, file } = chosen;
+    let Item { text, mut origin } = url;
     if text.is_empty() && !values.faults.is_empty() {
         return None;
     }
     if let Some(file) = file {
         values.note("database.url-file", file.text, file.origin);
     }
-    match DatabaseUrl::parse_in(&text, variable) {
+    let mut parsed = DatabaseUrl::parse_in(&text, Unnamed::Refused, variable);
+    if matches!(parsed, Err(UrlError::NoDatabase)) {
+        let connection = connection.map_err(|error| values.faults.push(Fault::Oslo(error)));
+        if let Some(connection) = connection.ok()? {
+            let own = own_url(values, &connection, variable)?;
+            origin = format!("{origin}, database name from {}", connection.origin);
+            parsed = DatabaseUrl::parse_in(&text, Unnamed::Is(&own.database), variable);
+        }
+    }
+    match parsed {
         Ok(url) => {
             values.note("database.url", url.redacted(), origin);
             Some(url)
@@ -106,15 +97,40 @@ pub(super) fn parse(
     }
 }
 
-/// Returns the password that replaces the one in the URL, if any. The credential replaces no other password.
+/// Parses the URL in a project's own options; `None` only along with a fault.
+pub(super) fn own_url(
+    values: &mut Values,
+    connection: &Item,
+    variable: Environment<'_>,
+) -> Option<DatabaseUrl> {
+    let parsed = DatabaseUrl::parse_in(&connection.text, Unnamed::AsDriver, variable);
+    let fault = |source| Fault::Url {
+        origin: connection.origin.clone(),
+        source,
+    };
+    parsed
+        .map_err(|source| values.faults.push(fault(source)))
+        .ok()
+}
+
+/// Returns the password that replaces the one in a source's URL, if any. A credential replaces no other password.
+///
+/// `own` is what the source has for itself. `all` are the layers for all sources, unless the URL is its own, too.
 pub(super) fn password(
     values: &mut Values,
     url: &DatabaseUrl,
-    variable: impl Fn(&str) -> Option<String>,
+    (source, own): (&str, &Layer),
+    all: &[Layer],
+    variable: Environment<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<SecretString> {
-    let file = password_file(&values.layers, warnings);
-    let credential = credential(PASSWORD_CREDENTIAL, variable);
+    let layers: Vec<&Layer> = std::iter::once(own).chain(all).collect();
+    let file = password_file(&layers, warnings);
+    let passed = |source| passed(PASSWORD_CREDENTIAL, source, variable);
+    let mut credential = passed(Some(source));
+    if credential.is_none() && !all.is_empty() {
+        credential = passed(None);
+    }
     let file = match (file, credential) {
         (None, Some(credential)) if url.password.is_none() => credential,
         (file, credential) => {
@@ -128,16 +144,15 @@ pub(super) fn password(
     values.note("database.password-file", file.text, file.origin);
     (!password.is_empty()).then(|| password.into())
 }
-
 /// Returns the password file, unless a stronger layer sets a URL: then the password of that URL is used.
-fn password_file(layers: &[Layer], warnings: &mut Vec<String>) -> Option<Item> {
+fn password_file(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Item> {
     let name = "database.password-file";
     let found = layers
         .iter()
         .position(|layer| !layer.get(name).is_empty())?;
     let file = &layers[found].get(name)[0];
     let urls = ["database.url", "database.url-file"];
-    let sets_url = |layer: &Layer| urls.iter().any(|name| !layer.get(name).is_empty());
+    let sets_url = |layer: &&Layer| urls.iter().any(|name| !layer.get(name).is_empty());
     if layers[..found].iter().any(sets_url) {
         warnings.push(format!(
             "`database.password-file` of {} is ignored: the database URL is set in a stronger place",
@@ -148,10 +163,11 @@ fn password_file(layers: &[Layer], warnings: &mut Vec<String>) -> Option<Item> {
     Some(file.clone())
 }
 
-/// Returns the file of a credential; `None` if systemd passed no credential of this name.
-fn credential(name: &str, variable: impl Fn(&str) -> Option<String>) -> Option<Item> {
+/// Returns the file of a credential; `None` if systemd passed none of this name.
+fn passed(end: &str, source: Option<&str>, variable: Environment<'_>) -> Option<Item> {
     let folder = variable("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty())?;
-    let path = Path::new(&folder).join(name);
+    let name = credential(end, source);
+    let path = Path::new(&folder).join(&name);
     // If the check fails, assume that the file exists: reading it then reports the error.
     path.try_exists().unwrap_or(true).then(|| Item {
         text: path.display().to_string(),

@@ -7,9 +7,11 @@ use chrono::TimeDelta;
 use config::{Config, Value, ValueKind};
 
 use super::fault::Fault;
+use super::key::Key;
 use super::keys;
 use super::layer::{Item, Layer};
 use super::listen_address::{Listen, ListenAddress};
+use super::pattern::Pattern;
 
 /// The shortest period: no poll or timeout is shorter.
 const MIN_PERIOD: Duration = Duration::from_millis(100);
@@ -20,7 +22,7 @@ pub(super) const MAX_DURATION: Duration = Duration::from_hours(8784);
 /// An active setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
-    /// Name of the setting.
+    /// Name of the setting, without `sources.NAME.` for one of a source.
     pub name: &'static str,
     /// Its value, with `***` for a secret.
     pub value: String,
@@ -48,11 +50,9 @@ pub enum LogFormat {
 
 /// The merged layers. Each typed read notes the value, or the fault that prevents it.
 pub(super) struct Values {
-    /// Strongest first.
-    pub(super) layers: Vec<Layer>,
     merged: Config,
     pub(super) faults: Vec<Fault>,
-    pub(super) effective: Vec<Effective>,
+    effective: Vec<Effective>,
 }
 
 impl Values {
@@ -60,14 +60,16 @@ impl Values {
     ///
     /// # Errors
     /// `faults`, and the reason why the layers cannot be merged.
-    pub(super) fn merge(layers: Vec<Layer>, mut faults: Vec<Fault>) -> Result<Self, Vec<Fault>> {
-        let weakest_first = layers.iter().rev();
+    pub(super) fn merge<'a>(
+        layers: impl IntoIterator<Item = &'a Layer, IntoIter: DoubleEndedIterator>,
+        mut faults: Vec<Fault>,
+    ) -> Result<Self, Vec<Fault>> {
+        let weakest_first = layers.into_iter().rev();
         let builder = weakest_first.fold(Config::builder(), |builder, layer| {
             builder.add_source(layer.clone())
         });
         match builder.build() {
             Ok(merged) => Ok(Self {
-                layers,
                 merged,
                 faults,
                 effective: Vec::new(),
@@ -77,6 +79,17 @@ impl Values {
                 Err(faults)
             }
         }
+    }
+
+    /// Returns the active settings in the order of these keys.
+    pub(super) fn effective(&mut self, keys: impl Iterator<Item = &'static Key>) -> Vec<Effective> {
+        let order: Vec<&str> = keys.map(|key| key.name).collect();
+        let mut effective = std::mem::take(&mut self.effective);
+        effective.sort_by_key(|value| {
+            let position = order.iter().position(|name| *name == value.name);
+            position.unwrap_or(order.len())
+        });
+        effective
     }
 
     /// Notes an active setting.
@@ -118,6 +131,29 @@ impl Values {
             return None;
         }
         Some(stale_after)
+    }
+
+    /// Reads `region`; `None` if it is not set.
+    pub(super) fn region(&mut self) -> Option<String> {
+        self.parsed("region", |text| {
+            let is_text = !text.is_empty() && !text.contains(char::is_control);
+            is_text.then(|| text.to_owned())
+        })
+    }
+
+    /// Reads `exclude`.
+    pub(super) fn exclude(&mut self) -> Vec<Pattern> {
+        let items = self.items("exclude").into_iter();
+        items
+            .filter_map(|item| self.parsed_item("exclude", item, Pattern::parse))
+            .collect()
+    }
+
+    /// Reads `limit`.
+    pub(super) fn limit(&mut self) -> Option<usize> {
+        self.parsed("limit", |text| {
+            text.parse().ok().filter(|it| (1..=10_000_000).contains(it))
+        })
     }
 
     /// Reads `skew.max-drift` in parts per million.
@@ -183,7 +219,7 @@ impl Values {
         item: Item,
         parse: fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let key = keys::find(name)?;
+        let key = keys::find(name).or_else(|| keys::find_of_source(name))?;
         let Item { text, origin } = item;
         let is_choice = key.choices.is_empty() || key.choices.contains(&text.as_str());
         let parsed = parse(&text).filter(|_| is_choice);
@@ -218,7 +254,7 @@ impl Values {
     }
 }
 
-/// Parses a duration; a number without a unit means seconds, as in cinder.conf.
+/// Parses a duration; a number without a unit means seconds, as in oslo.config.
 fn duration(text: &str) -> Option<Duration> {
     let seconds = text.parse().map(Duration::from_secs);
     let parsed = seconds.or_else(|_| humantime::parse_duration(text)).ok();

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::Signal;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::pollers::Pollers;
 use super::{logging, systemd};
 use crate::config::change::Change;
 use crate::config::fault::Fault;
@@ -19,13 +21,15 @@ use crate::error::chain;
 use crate::heartbeat::failure::Class;
 use crate::publish::latest::Latest;
 use crate::publish::telemetry::ConfigPart;
-use crate::source::PollSettings;
-use crate::source::poller::Reconfigure;
+use crate::report::view::View;
 use crate::web::access::Access;
 use crate::web::reload::{ReloadOutcome, ReloadRequest};
 
 /// Loads the settings from the same places as at the start.
 pub(crate) type Load = Arc<dyn Fn() -> Result<Settings, Vec<Fault>> + Send + Sync>;
+
+/// Shortest time between two looks for another login. The polls of all sources are occasions for one.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The active configuration.
 pub(crate) struct Configuration {
@@ -33,8 +37,10 @@ pub(crate) struct Configuration {
     access: Arc<Access>,
     started: Arc<Settings>,
     current: Arc<Settings>,
-    poller: mpsc::Sender<Reconfigure>,
+    pollers: Arc<Pollers>,
     latest: Arc<Latest>,
+    /// When the settings were last loaded to look for another login.
+    looked: Instant,
 }
 
 impl Configuration {
@@ -42,24 +48,24 @@ impl Configuration {
     pub(crate) fn new(
         load: Load,
         access: Arc<Access>,
-        settings: Settings,
-        poller: mpsc::Sender<Reconfigure>,
+        settings: Arc<Settings>,
+        pollers: Arc<Pollers>,
         latest: Arc<Latest>,
     ) -> Self {
-        let settings = Arc::new(settings);
         Self {
             load,
             access,
             started: settings.clone(),
             current: settings,
-            poller,
+            pollers,
             latest,
+            looked: Instant::now(),
         }
     }
 
     /// Reloads on each signal and each request, until both sources are closed.
     ///
-    /// Also reloads when the database refuses the login and the configured login has changed since it was loaded.
+    /// Also reloads when a database refuses the login and the configured login has changed since it was loaded.
     pub(crate) async fn run(
         mut self,
         mut signal: Signal,
@@ -75,7 +81,7 @@ impl Configuration {
                     if !self.is_login_outdated().await {
                         continue;
                     }
-                    info!("reloading: the database refused the login, and the configured login has changed");
+                    info!("reloading: a database refused the login, and the configured login has changed");
                 }
                 else => return,
             }
@@ -92,24 +98,25 @@ impl Configuration {
         }
     }
 
-    /// Returns whether the database refuses the active login, and the configured login has changed since.
+    /// Returns whether a database refuses the active login, and the configured login has changed since.
     ///
     /// A rotated password may reach this machine later than the database.
-    async fn is_login_outdated(&self) -> bool {
-        let mut outages = self
-            .latest
-            .views()
-            .into_iter()
-            .filter_map(|view| view.outage);
-        if !outages.any(|outage| outage.class == Class::Auth) {
+    async fn is_login_outdated(&mut self) -> bool {
+        let is_refused = |view: &View| view.outage.is_some_and(|it| it.class == Class::Auth);
+        let views = self.latest.views();
+        let refused: Vec<_> = views.iter().filter(|view| is_refused(view)).collect();
+        if refused.is_empty() || self.looked.elapsed() < LOOK_AGAIN {
             return false;
         }
+        self.looked = Instant::now();
         let load = self.load.clone();
         // The next reload reports faults.
         let Ok(Ok(settings)) = tokio::task::spawn_blocking(move || load()).await else {
             return false;
         };
-        Target::of(&settings) != Target::of(&self.current)
+        let target = |settings: &Settings, name| settings.source(name).map(Target::of);
+        let mut names = refused.iter().map(|view| &*view.database);
+        names.any(|name| target(&settings, name) != target(&self.current, name))
     }
 
     async fn reload(&mut self) -> ReloadOutcome {
@@ -153,18 +160,7 @@ impl Configuration {
             warn!("{warning}");
         }
         logging::set_level(settings.log.level);
-        let poll_settings = PollSettings::of(&settings);
-        if poll_settings != PollSettings::of(&self.current) {
-            let (done, is_done) = oneshot::channel();
-            let request = Reconfigure {
-                settings: poll_settings,
-                done,
-            };
-            // Sending fails only if the poller has ended.
-            if self.poller.send(request).await.is_ok() {
-                let _ = is_done.await;
-            }
-        }
+        self.pollers.adopt(Some(&self.current), &settings).await;
         self.current = Arc::new(settings);
         self.latest
             .config_loaded(&[ConfigPart::Settings, ConfigPart::Web], now());

@@ -2,6 +2,7 @@
 
 pub(crate) mod configuration;
 pub(crate) mod logging;
+pub(crate) mod pollers;
 pub(crate) mod serve;
 pub(crate) mod systemd;
 pub(crate) mod watchdog;

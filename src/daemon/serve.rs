@@ -1,4 +1,4 @@
-//! The command `serve`: bind the ports, start the poller and the server, and shut down in order.
+//! The command `serve`: bind the ports, start the pollers and the server, and shut down in order.
 
 use std::io;
 use std::sync::Arc;
@@ -6,18 +6,17 @@ use std::sync::Arc;
 use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::configuration::{self, Configuration, Load};
+use super::pollers::Pollers;
 use super::systemd::{self, socket};
 use super::watchdog;
 use crate::config::listen_address::{Listen, ListenAddress};
 use crate::config::settings::Settings;
-use crate::publish::latest::{EntrySettings, Latest};
+use crate::publish::latest::Latest;
 use crate::publish::telemetry::{ConfigPart, Telemetry};
-use crate::source::PollSettings;
-use crate::source::poller::Poller;
 use crate::web::access::Access;
 use crate::web::handshake::HandshakePool;
 use crate::web::reload::Reload;
@@ -96,10 +95,9 @@ pub(crate) async fn run(
     let (stop, stopping) = watch::channel(false);
 
     announce(&settings, &listeners)?;
-    let poll_settings = PollSettings::of(&settings);
     let latest = Arc::new(Latest::new(Telemetry::new(configuration::now())?));
-    let name = poll_settings.target.project.name;
-    let entry = latest.add(name, EntrySettings::of(&poll_settings));
+    let pollers = Arc::new(Pollers::new(latest.clone()));
+    pollers.adopt(None, &settings).await;
     let access = Arc::new(access);
     let shown = latest.clone();
     let report = move |successful| {
@@ -118,11 +116,9 @@ pub(crate) async fn run(
         access: access.clone(),
         handshakes: HandshakePool::start(),
     });
-    let (reconfigure, reconfigurations) = mpsc::channel(1);
-    let configuration = Configuration::new(load, access, settings, reconfigure, latest.clone());
+    let settings = Arc::new(settings);
+    let configuration = Configuration::new(load, access, settings, pollers.clone(), latest.clone());
     let keep_alive = sd_notify::watchdog_enabled();
-    let poller = Poller::new(poll_settings, entry);
-    let mut polling = tokio::spawn(poller.run(reconfigurations, stopping.clone()));
     let mut serving = tokio::spawn(server::run(listeners, site, stopping));
     let mut reloading = tokio::spawn(configuration.run(hangup, requests));
     let report = watchdog::report(latest, keep_alive, systemd::notify);
@@ -133,7 +129,7 @@ pub(crate) async fn run(
         _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
         _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
         // Without polling, serving or reloading, the exporter must be restarted.
-        _ = &mut polling => return Err(Error::Ended("polling")),
+        () = pollers.panicked() => return Err(Error::Ended("polling")),
         _ = &mut serving => return Err(Error::Ended("serving")),
         _ = &mut reloading => return Err(Error::Ended("reloading")),
     }
@@ -142,7 +138,7 @@ pub(crate) async fn run(
     reloading.abort();
     reporting.abort();
     stop.send_replace(true);
-    polling.await.map_err(|_| Error::Ended("polling"))?;
+    pollers.stop().await;
     serving.await.map_err(|_| Error::Ended("serving"))
 }
 
@@ -151,10 +147,13 @@ fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error>
     for warning in &settings.warnings {
         warn!("{warning}");
     }
+    let sources = settings.sources.iter();
+    let databases = sources.map(|it| format!("{} {}", it.name, it.url.redacted()));
+    let databases = databases.collect::<Vec<_>>().join(", ");
     for listener in listeners {
         info!(
             address = %listener.local_addr()?,
-            database = %settings.url.redacted(),
+            databases,
             version = env!("CARGO_PKG_VERSION"),
             "listening"
         );

@@ -192,7 +192,7 @@ impl Decoder {
         rejected: &mut Vec<Rejection>,
     ) -> Result<Service, Defect> {
         let id = required(row.integer(ID))?;
-        let updated_at = stamp(row, STAMP);
+        let stamp = time(row, STAMP);
         let binary = name(row, BINARY, Defect::NullBinary)?;
         let mut info = [None; MOST_FACTS];
         for (fact, column) in info.iter_mut().take(self.facts).zip(INFO..) {
@@ -201,24 +201,24 @@ impl Decoder {
         let facts = Facts {
             binary,
             host: name(row, HOST, Defect::NullHost)?,
-            created_at: stamp(row, CREATED),
+            created: time(row, CREATED),
             frozen: optional(row.boolean(FROZEN)).filter(|_| self.frozen_of == Some(binary)),
             availability_zone: optional(row.text(ZONE)),
             cluster_name: optional(row.text(CLUSTER)),
             uuid: optional(row.text(UUID)),
             info,
         };
-        let report_count = required(row.integer(COUNT))?;
+        let heartbeats = required(row.integer(COUNT))?;
         let disabled = row
             .boolean(DISABLED)
             .map_err(|_| Defect::UnreadableColumn)?;
-        if [updated_at, facts.created_at].contains(&Stamp::Unreadable) {
+        if [stamp, facts.created].contains(&Stamp::Unreadable) {
             rejected.push(rejection(self.table, Defect::UnreadableTime, row));
         }
         Ok(Service {
             id,
-            report_count,
-            updated_at,
+            heartbeats,
+            stamp,
             disabled: self.can_be_disabled.then(|| disabled.unwrap_or(false)),
             disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| cache.shared(text)),
             shown: optional(row.text(SHOWN)).map(|text| cache.shared(text)),
@@ -250,7 +250,7 @@ fn optional<T>(value: Result<Option<T>, sqlx::Error>) -> Option<T> {
     value.ok().flatten()
 }
 
-fn stamp(row: &impl Decodable, column: usize) -> Stamp {
+fn time(row: &impl Decodable, column: usize) -> Stamp {
     match row.time(column) {
         Ok(Some(time)) => Stamp::At(HostTime(time)),
         Ok(None) => Stamp::Never,

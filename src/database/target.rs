@@ -9,10 +9,11 @@ use sqlx::postgres::PgConnectOptions;
 use super::error::{Error, Login};
 use super::{grant, handshake};
 use crate::config::database_url::{DatabaseUrl, Engine};
-use crate::config::settings::Settings;
+use crate::config::source::SourceSettings;
 use crate::config::tls::TlsMode;
 use crate::heartbeat::standstill::Stale;
 use crate::project::Project;
+#[cfg(test)]
 use crate::project::cinder;
 
 /// A database with the tables to read from it, and time limits.
@@ -29,13 +30,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// Returns the target that the settings name, with Cinder's tables.
-    pub(crate) fn of(settings: &Settings) -> Self {
+    /// Returns the target that the settings of a source name.
+    pub(crate) fn of(source: &SourceSettings) -> Self {
         Self {
-            url: settings.url.clone(),
-            project: &cinder::PROJECT,
-            connect_timeout: settings.connect_timeout,
-            query_timeout: settings.query_timeout,
+            url: source.url.clone(),
+            project: source.project,
+            connect_timeout: source.polls.connect_timeout,
+            query_timeout: source.polls.query_timeout,
         }
     }
 

@@ -65,7 +65,7 @@ impl Judge<'_> {
     ) -> Option<Reason> {
         let (rules, intervals, now) = (self.rules, self.intervals, self.now);
         let limit = intervals.service_down_time;
-        let age = match service.updated_at {
+        let age = match service.stamp {
             Stamp::Never => {
                 let is_up = rules.api.is_up(service, now, intervals);
                 return (is_up == Some(false)).then_some(Reason::NeverReported);
@@ -81,7 +81,7 @@ impl Judge<'_> {
         });
         if least > limit && !is_between_reports(least, skew, intervals) {
             // A start stamps the row too. Only the count shows whether there ever was a heartbeat.
-            let never = service.report_count == 0;
+            let never = service.heartbeats == 0;
             return Some(if never {
                 Reason::NeverReported
             } else {
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    fn stamp(second: i64) -> HostTime {
+    fn clock(second: i64) -> HostTime {
         HostTime((DateTime::UNIX_EPOCH + TimeDelta::seconds(second)).naive_utc())
     }
 
@@ -175,8 +175,8 @@ mod tests {
     /// one second before and one second after each heartbeat.
     fn observed(ahead: i64, interval: i64, beats: i64) -> (Skew, HostTime) {
         let row = |beat: i64| Row {
-            report_count: beat,
-            stamp: stamp(beat * interval + ahead),
+            heartbeats: beat,
+            stamp: clock(beat * interval + ahead),
             foreign: false,
         };
         let assumptions = Assumptions::new(Quantum::MICROSECOND, INTERVALS.report_interval);
@@ -198,13 +198,13 @@ mod tests {
         let (mut skew, last) = observed(ahead, interval, beats);
         let end = (beats - 1) * interval + later;
         let row = Row {
-            report_count: beats - 1,
+            heartbeats: beats - 1,
             stamp: last,
             foreign: false,
         };
         skew.observe(read(end), row);
         let service = fixture::stamped(Stamp::At(last));
-        let now = DatabaseTime(stamp(end).0);
+        let now = DatabaseTime(clock(end).0);
         let reason = judge(now, at(end), intervals).reason(&service, Some(&skew), None);
         let host = format!("{ahead} s ahead, {beats} heartbeats every {interval} s");
         assert_eq!(reason, expected, "{host}, {later} s later");
@@ -250,47 +250,47 @@ mod tests {
 
     #[test]
     fn a_row_without_a_stamp_never_reported_and_an_unreadable_one_has_no_reason() {
-        let now = DatabaseTime(stamp(0).0);
-        for (updated_at, expected) in [
+        let now = DatabaseTime(clock(0).0);
+        for (stamp, expected) in [
             (Stamp::Never, Some(Reason::NeverReported)),
             (Stamp::Unreadable, None),
-            (Stamp::At(stamp(0)), None),
-            (Stamp::At(stamp(61)), Some(Reason::ClockSkew)),
-            (Stamp::At(stamp(-61)), Some(Reason::Undetermined)),
+            (Stamp::At(clock(0)), None),
+            (Stamp::At(clock(61)), Some(Reason::ClockSkew)),
+            (Stamp::At(clock(-61)), Some(Reason::Undetermined)),
         ] {
-            let service = fixture::stamped(updated_at);
-            let service = fixture::created(service, Stamp::At(stamp(-61)));
+            let service = fixture::stamped(stamp);
+            let service = fixture::created(service, Stamp::At(clock(-61)));
             let given = judge(now, at(0), &INTERVALS).reason(&service, None, None);
-            assert_eq!(given, expected, "{updated_at:?}");
+            assert_eq!(given, expected, "{stamp:?}");
         }
     }
 
     #[test]
     fn a_service_without_a_heartbeat_never_reported_and_did_not_stop() {
         let assumptions = Assumptions::new(Quantum::MICROSECOND, INTERVALS.report_interval);
-        for (report_count, updated_at, expected) in [
-            // A new row, which the API lists as up while `created_at` is recent.
+        for (heartbeats, stamp, expected) in [
+            // A new row, which the API lists as up while `created` is recent.
             (0, Stamp::Never, Some(Reason::NeverReported)),
             // The start stamped the row, and no heartbeat followed.
-            (0, Stamp::At(stamp(0)), Some(Reason::NeverReported)),
-            (1, Stamp::At(stamp(0)), Some(Reason::Stopped)),
+            (0, Stamp::At(clock(0)), Some(Reason::NeverReported)),
+            (1, Stamp::At(clock(0)), Some(Reason::Stopped)),
         ] {
             let row = Row {
-                report_count,
-                stamp: stamp(0),
+                heartbeats,
+                stamp: clock(0),
                 foreign: false,
             };
             let mut skew = Skew::new(read(0), row, assumptions);
-            let service = fixture::stamped(updated_at);
-            let mut service = fixture::created(service, Stamp::At(stamp(0)));
-            service.report_count = report_count;
+            let service = fixture::stamped(stamp);
+            let mut service = fixture::created(service, Stamp::At(clock(0)));
+            service.heartbeats = heartbeats;
             let mut given = |second: i64| {
                 skew.observe(read(second), row);
-                let now = DatabaseTime(stamp(second).0);
+                let now = DatabaseTime(clock(second).0);
                 judge(now, at(second), &INTERVALS).reason(&service, Some(&skew), None)
             };
-            assert_eq!(given(5), None, "{updated_at:?}");
-            assert_eq!(given(65), expected, "{updated_at:?}");
+            assert_eq!(given(5), None, "{stamp:?}");
+            assert_eq!(given(65), expected, "{stamp:?}");
         }
     }
 

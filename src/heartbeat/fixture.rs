@@ -43,7 +43,7 @@ pub(crate) fn at(second: i64) -> Monotonic {
 pub(crate) fn service(binary: &str, host: &str) -> Service {
     Service {
         id: 1,
-        report_count: 7,
+        heartbeats: 7,
         disabled: Some(false),
         facts: Arc::new(Facts {
             binary: binary.into(),
@@ -55,10 +55,10 @@ pub(crate) fn service(binary: &str, host: &str) -> Service {
     }
 }
 
-/// The service `cinder-volume` on `block1` with this `updated_at`.
-pub(crate) fn stamped(updated_at: Stamp) -> Service {
+/// The service `cinder-volume` on `block1` with this `stamp`.
+pub(crate) fn stamped(stamp: Stamp) -> Service {
     Service {
-        updated_at,
+        stamp,
         ..service("cinder-volume", "block1")
     }
 }
@@ -70,8 +70,8 @@ pub(crate) fn with(mut service: Service, change: impl FnOnce(&mut Facts)) -> Ser
 }
 
 /// The same service, created at another time.
-pub(crate) fn created(service: Service, created_at: Stamp) -> Service {
-    with(service, |facts| facts.created_at = created_at)
+pub(crate) fn created(service: Service, created: Stamp) -> Service {
+    with(service, |facts| facts.created = created)
 }
 
 /// A clock skew with bounds, in milliseconds.

@@ -28,20 +28,20 @@ impl Intervals {
     }
 }
 
-/// Returns whether the API counts this member in a cluster's `num_down_hosts`; `None` when `updated_at` is
+/// Returns whether the API counts this member in a cluster's `num_down_hosts`; `None` when `stamp` is
 /// unreadable.
 ///
-/// A member exactly at the limit is up, and a member whose `updated_at` is NULL is not counted.
+/// A member exactly at the limit is up, and a member whose `stamp` is NULL is not counted.
 pub(crate) fn is_member_down(
     service: &Service,
     now: DatabaseTime,
     intervals: &Intervals,
 ) -> Option<bool> {
     let is_old = |stamp| apparent_age(now, stamp) > intervals.service_down_time;
-    service.updated_at.passes(is_old)
+    service.stamp.passes(is_old)
 }
 
-/// Returns whether the API would list a cluster as up, from the latest `updated_at` of its members.
+/// Returns whether the API would list a cluster as up, from the latest `stamp` of its members.
 ///
 /// `None` for `latest` means that no member ever reported; such a cluster is down. As in the scheduler's rule, a time
 /// ahead is up, however far. The API's `service_down_time` applies.

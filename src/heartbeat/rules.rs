@@ -37,7 +37,7 @@ impl Rule {
         if self.created_counts {
             service.last_heartbeat()
         } else {
-            service.updated_at
+            service.stamp
         }
     }
 }

@@ -45,9 +45,9 @@ pub struct Service {
     /// Primary key; a removed and recreated row has a new one.
     pub id: i64,
     /// Number of heartbeats since the row was created. Each heartbeat adds one; nothing else changes it.
-    pub report_count: i64,
+    pub heartbeats: i64,
     /// Time of the last write by a service, which is usually, but not always, a heartbeat.
-    pub updated_at: Stamp,
+    pub stamp: Stamp,
     /// Whether an operator disabled the service; `None` where services cannot be disabled. It never affects a verdict.
     pub disabled: Option<bool>,
     /// The operator's reason for disabling the service.
@@ -70,7 +70,7 @@ pub struct Facts<T = Arc<str>> {
     /// `HOST` or `HOST@BACKEND`; part of the name.
     pub host: T,
     /// Creation of the row.
-    pub created_at: Stamp,
+    pub created: Stamp,
     /// Whether the backend is frozen; `None` for programs without a backend. It never affects a verdict.
     pub frozen: Option<bool>,
     /// Availability zone.
@@ -84,12 +84,12 @@ pub struct Facts<T = Arc<str>> {
 }
 
 impl Service {
-    /// Returns `updated_at or created_at`, which many rules treat as the last heartbeat.
+    /// Returns `stamp or created`, which many rules treat as the last heartbeat.
     ///
-    /// [`Stamp::Unreadable`] is returned as it is: a fallback to `created_at` would invent a verdict.
+    /// [`Stamp::Unreadable`] is returned as it is: a fallback to `created` would invent a verdict.
     pub(crate) fn last_heartbeat(&self) -> Stamp {
-        match self.updated_at {
-            Stamp::Never => self.facts.created_at,
+        match self.stamp {
+            Stamp::Never => self.facts.created,
             stamp => stamp,
         }
     }
@@ -101,7 +101,7 @@ impl Service {
 
     /// Returns whether the row shows a heartbeat: a start stamps it without one.
     pub(crate) fn has_reported(&self) -> bool {
-        self.report_count > 0 && self.updated_at != Stamp::Never
+        self.heartbeats > 0 && self.stamp != Stamp::Never
     }
 }
 
@@ -121,7 +121,7 @@ impl Facts {
         Facts {
             binary: &self.binary,
             host: &self.host,
-            created_at: self.created_at,
+            created: self.created,
             frozen: self.frozen,
             availability_zone: self.availability_zone.as_deref(),
             cluster_name: self.cluster_name.as_deref(),
@@ -140,7 +140,7 @@ impl Facts<&str> {
             host: self.host.into(),
             uuid: self.uuid.map(Into::into),
             binary: shared(self.binary),
-            created_at: self.created_at,
+            created: self.created,
             frozen: self.frozen,
             availability_zone: self.availability_zone.map(&mut shared),
             cluster_name: self.cluster_name.map(&mut shared),
@@ -179,7 +179,7 @@ named! {
         NullBinary = "null_binary",
         /// `host` is NULL: the service has no name and is not shown.
         NullHost = "null_host",
-        /// `updated_at` or `created_at` holds no valid time: the service is shown without the values that depend on it.
+        /// `stamp` or `created` holds no valid time: the service is shown without the values that depend on it.
         UnreadableTime = "unreadable_time",
         /// An identifying or counting column has another type than in the project's schema: the row is not shown.
         UnreadableColumn = "unreadable_column",
@@ -199,7 +199,7 @@ pub struct Reading {
     /// When the last transaction that the server replayed was committed, by the clock of the server that committed it.
     /// `None` on a server that replays none, and on MySQL and MariaDB, which do not tell without a further grant.
     pub replayed: Option<DatabaseTime>,
-    /// The precision of the column `updated_at`.
+    /// The precision of the column `stamp`.
     pub quantum: Quantum,
     /// Services that are not deleted, in the database's order.
     pub services: Vec<Service>,

@@ -147,7 +147,7 @@ impl Skew {
 
     /// Learns from another read of the row, which must not be older than the last.
     pub fn observe(&mut self, read: Read, row: Row) -> Observation {
-        if row.report_count < self.row.report_count {
+        if row.heartbeats < self.row.heartbeats {
             let stale_since = *self.stale_since.get_or_insert(read.sent);
             let may_lag = read.sent - stale_since <= self.assumptions.longest_lag();
             if row.stamp <= self.row.stamp && may_lag {
@@ -162,7 +162,7 @@ impl Skew {
         }
         // The count of a table that was restored from a backup rises to that of before, with another stamp.
         let has_caught_up = self.stale_since.take().is_some() && row.stamp != self.row.stamp;
-        let is_counted = row.report_count > self.row.report_count;
+        let is_counted = row.heartbeats > self.row.heartbeats;
         let observation = if is_counted && !row.foreign {
             self.heartbeat(read, row)
         } else if is_counted || row.stamp != self.row.stamp {
@@ -190,7 +190,7 @@ impl Skew {
 
     fn heartbeat(&mut self, read: Read, row: Row) -> Observation {
         let beat = Beat {
-            report_count: row.report_count,
+            heartbeats: row.heartbeats,
             stamp: row.stamp,
         };
         let slack = self.assumptions.slack();

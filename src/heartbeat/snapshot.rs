@@ -190,7 +190,7 @@ fn cluster_statuses(
             Some(down) => cluster.hosts_down += usize::from(down),
             None => cluster.unknown = true,
         }
-        if let Stamp::At(stamp) = service.updated_at {
+        if let Stamp::At(stamp) = service.stamp {
             cluster.latest = cluster.latest.max(Some(stamp));
         }
     }
@@ -222,7 +222,7 @@ mod tests {
         let now = fixture::now("2026-03-30 00:54:14");
         Service {
             id,
-            updated_at: Stamp::At(HostTime(now.0 - TimeDelta::seconds(age))),
+            stamp: Stamp::At(HostTime(now.0 - TimeDelta::seconds(age))),
             ..fixture::service("cinder-volume", host)
         }
     }
@@ -247,11 +247,11 @@ mod tests {
     #[test]
     fn the_freshest_row_of_a_name_is_shown_and_the_others_are_counted() {
         let unreadable = Service {
-            updated_at: Stamp::Unreadable,
+            stamp: Stamp::Unreadable,
             ..beating(4, "a", 0)
         };
         let never = Service {
-            updated_at: Stamp::Never,
+            stamp: Stamp::Never,
             ..beating(5, "a", 0)
         };
         let other = beating(6, "b", 5);

@@ -217,8 +217,8 @@ fn common_interval<'a>(beating: impl Iterator<Item = (&'a Facts, TimeDelta)>) ->
 fn used_to_beat(services: &[Service], span: TimeDelta) -> bool {
     let stamps = services
         .iter()
-        .filter(|service| service.report_count > 0)
-        .filter_map(|service| Some((service.updated_at.time()?, service.facts.machine())));
+        .filter(|service| service.heartbeats > 0)
+        .filter_map(|service| Some((service.stamp.time()?, service.facts.machine())));
     let Some((newest, _)) = stamps.clone().max() else {
         return false;
     };

@@ -40,7 +40,7 @@ pub struct ServiceStatus {
     /// Whether the scheduler uses it, see [`Rules::is_up_for_scheduler`](super::rules::Rules::is_up_for_scheduler)
     /// and [`Reference::verdict`](super::reference::Reference::verdict).
     pub up_for_scheduler: Option<bool>,
-    /// `updated_at or created_at` by the service host's clock; `None` when both are NULL or the time is unreadable.
+    /// `stamp or created` by the service host's clock; `None` when both are NULL or the time is unreadable.
     pub last_heartbeat: Option<HostTime>,
     /// Apparent age: database time minus `last_heartbeat`. It is negative when the host is ahead by more than the
     /// heartbeat's age.

@@ -61,7 +61,7 @@ struct Tracked {
     service: Service,
     /// Facts, count and stamp as last accepted. If the facts change, the stamp need not be a heartbeat's.
     accepted: (Arc<Facts>, i64, Stamp),
-    /// `None` until `updated_at` holds a time.
+    /// `None` until `stamp` holds a time.
     skew: Option<Skew>,
 }
 
@@ -265,9 +265,9 @@ impl Tracked {
         rules: &Rules,
         assumptions: &Arc<Assumptions>,
     ) {
-        if let Stamp::At(stamp) = service.updated_at {
+        if let Stamp::At(stamp) = service.stamp {
             let row = Row {
-                report_count: service.report_count,
+                heartbeats: service.heartbeats,
                 stamp,
                 foreign: self.accepted.0 != service.facts
                     || rules.is_stamped_by_others(&self.service, &service)
@@ -280,7 +280,7 @@ impl Tracked {
                 false
             };
             if is_stale {
-                (_, service.report_count, service.updated_at) = self.accepted;
+                (_, service.heartbeats, service.stamp) = self.accepted;
             } else {
                 self.accepted = Self::version(&service);
             }
@@ -289,11 +289,7 @@ impl Tracked {
     }
 
     fn version(service: &Service) -> (Arc<Facts>, i64, Stamp) {
-        (
-            service.facts.clone(),
-            service.report_count,
-            service.updated_at,
-        )
+        (service.facts.clone(), service.heartbeats, service.stamp)
     }
 
     fn observed(&self, judge: Judge<'_>, database: DatabaseOffset) -> Observed {
@@ -353,8 +349,8 @@ mod tests {
             let stamp = self.database.0 + TimeDelta::seconds(beats * 10 + ahead);
             Service {
                 id,
-                report_count: 100 + beats,
-                updated_at: Stamp::At(HostTime(stamp)),
+                heartbeats: 100 + beats,
+                stamp: Stamp::At(HostTime(stamp)),
                 ..fixture::service("cinder-volume", &format!("host{id}"))
             }
         }
@@ -473,7 +469,7 @@ mod tests {
             let mut services: Vec<Service> = (1..=4).map(|id| reads.service(id, 0)).collect();
             services.push(Service {
                 id: 5,
-                updated_at: Stamp::At(HostTime(right.0 - TimeDelta::minutes(10))),
+                stamp: Stamp::At(HostTime(right.0 - TimeDelta::minutes(10))),
                 ..fixture::service("cinder-volume", "stopped")
             });
             reads.database.0 = right.0 + TimeDelta::seconds(ahead);
@@ -535,7 +531,7 @@ mod tests {
         reads.database.0 += TimeDelta::seconds(60);
         for _ in 0..6 {
             let mut service = reads.service(1, 0);
-            service.report_count += 6;
+            service.heartbeats += 6;
             let status = reads.read_one(service);
             assert_eq!(status.observed.clock_steps, Some(0));
             if let Some(skew) = status.observed.clock_skew {
@@ -551,7 +547,7 @@ mod tests {
         // Like Cinder, with a new stamp that no heartbeat wrote.
         let freeze: Change = |service| {
             Arc::make_mut(&mut service.facts).frozen = Some(true);
-            if let Stamp::At(HostTime(stamp)) = &mut service.updated_at {
+            if let Stamp::At(HostTime(stamp)) = &mut service.stamp {
                 *stamp += TimeDelta::seconds(1);
             }
         };
@@ -589,8 +585,8 @@ mod tests {
         let before = reads.service(1, 0);
         let fresh = reads.minute(1, 0);
         let status = reads.read_one(before);
-        assert_eq!(status.service.report_count, fresh.service.report_count);
-        assert_eq!(status.service.updated_at, fresh.service.updated_at);
+        assert_eq!(status.service.heartbeats, fresh.service.heartbeats);
+        assert_eq!(status.service.stamp, fresh.service.stamp);
         assert_eq!(status.up, Some(true));
         assert_eq!(status.observed.clock_steps, Some(0));
         assert_eq!(status.observed.reason, None);
@@ -602,13 +598,13 @@ mod tests {
         let before = reads.service(1, 0);
         let fresh = reads.minute(1, 0).service;
         let unreadable = Service {
-            updated_at: Stamp::Unreadable,
+            stamp: Stamp::Unreadable,
             ..reads.service(1, 0)
         };
         assert_eq!(reads.read_one(unreadable).up, None);
         let status = reads.read_one(before);
-        assert_eq!(status.service.report_count, fresh.report_count);
-        assert_eq!(status.service.updated_at, fresh.updated_at);
+        assert_eq!(status.service.heartbeats, fresh.heartbeats);
+        assert_eq!(status.service.stamp, fresh.stamp);
     }
 
     #[test]
@@ -639,8 +635,8 @@ mod tests {
             reads.tracker.reconfigure(intervals, tolerances);
             // Read again before the next heartbeat.
             let service = Service {
-                updated_at: Stamp::At(HostTime(reads.database.0 + TimeDelta::seconds(60))),
-                report_count: 106,
+                stamp: Stamp::At(HostTime(reads.database.0 + TimeDelta::seconds(60))),
+                heartbeats: 106,
                 ..reads.service(1, 0)
             };
             let snapshot = reads.read(vec![service]);

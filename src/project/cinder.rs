@@ -12,12 +12,19 @@
 //! remove` move `updated_at` too; enabling and disabling do not (`service_update` in cinder/db/api.py).
 
 use super::definition::{Project, Words};
+use super::options::{Options, Seconds};
 use super::rules::{Rule, Rules, Sides, StampedBy};
 use super::table::{Column, Live, Role, Table};
 
 /// Cinder's `services` and `clusters`.
 pub static PROJECT: Project = Project {
     name: "cinder",
+    options: Options {
+        file: "/etc/cinder/cinder.conf",
+        service_down_time: Seconds::new("service_down_time", 60),
+        report_interval: Seconds::new("report_interval", 10),
+        database: "database",
+    },
     services: Table {
         name: "services",
         live: Live::False("deleted"),

@@ -1,5 +1,6 @@
 //! What a project's file fills in.
 
+use super::options::Options;
 use super::rules::Rules;
 use super::table::{Role, Table};
 
@@ -11,6 +12,8 @@ pub(crate) const MOST_FACTS: usize = 5;
 pub struct Project {
     /// The project's name in lower case, which is also the usual name of its database.
     pub name: &'static str,
+    /// The options that its processes read.
+    pub(crate) options: Options,
     /// The table of services, which contains the heartbeats.
     pub(crate) services: Table,
     /// The table of clusters, if the project has one.

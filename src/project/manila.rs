@@ -13,6 +13,7 @@
 //! own clock. The API stamps it when a service is enabled or disabled. Neither adds to `report_count`.
 
 use super::definition::{Project, Words};
+use super::options::{Options, Seconds};
 use super::rules::{Rule, Rules, Sides, StampedBy, Stored};
 use super::table::{Column, Live, Lookup, Role, Table};
 
@@ -26,6 +27,12 @@ const IS_UP: Rule = Rule {
 /// Manila's `services`.
 pub static PROJECT: Project = Project {
     name: "manila",
+    options: Options {
+        file: "/etc/manila/manila.conf",
+        service_down_time: Seconds::new("service_down_time", 60),
+        report_interval: Seconds::new("report_interval", 10),
+        database: "database",
+    },
     services: Table {
         name: "services",
         live: Live::Zero("deleted"),

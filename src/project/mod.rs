@@ -6,6 +6,7 @@
 pub mod cinder;
 pub(crate) mod definition;
 pub mod manila;
+pub(crate) mod options;
 pub(crate) mod rules;
 pub(crate) mod table;
 
@@ -14,6 +15,11 @@ pub use self::definition::Project;
 
 /// Every project that the exporter knows.
 pub static ALL: &[&Project] = &[&cinder::PROJECT, &manila::PROJECT];
+
+/// Returns the project of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Project> {
+    ALL.iter().copied().find(|project| project.name == name)
+}
 
 #[cfg(test)]
 mod tests {

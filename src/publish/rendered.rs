@@ -231,7 +231,7 @@ mod tests {
             let now = fixture::now("2026-03-30 00:54:14").0;
             let stamp = HostTime(now - TimeDelta::seconds(age));
             Service {
-                updated_at: Stamp::At(stamp),
+                stamp: Stamp::At(stamp),
                 ..fixture::service("cinder-volume", host)
             }
         };

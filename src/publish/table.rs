@@ -105,7 +105,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     service_counter(
         "openstack_service_heartbeats_total",
         "Heartbeats since the service's row was created.",
-        |status| Some(Value::Integer(status.service.report_count)),
+        |status| Some(Value::Integer(status.service.heartbeats)),
     ),
     service_gauge(
         "openstack_service_report_interval_seconds",

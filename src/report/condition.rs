@@ -421,7 +421,7 @@ mod tests {
             .zip(ages)
             .map(|(id, age)| Service {
                 id,
-                updated_at: age.map_or(Stamp::Unreadable, |age| {
+                stamp: age.map_or(Stamp::Unreadable, |age| {
                     Stamp::At(HostTime(now.0 - TimeDelta::seconds(age)))
                 }),
                 ..fixture::service("cinder-volume", &format!("block{id}"))

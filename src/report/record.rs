@@ -25,7 +25,7 @@ pub(super) struct Record<'a> {
     /// `up` by the scheduler's rule.
     pub(super) up_for_scheduler: Option<bool>,
     /// By the clock of the service's host, UTC; null if the service never wrote its row.
-    pub(super) updated_at: Option<String>,
+    pub(super) stamped_at: Option<String>,
     /// Apparent age; negative if the host's clock is ahead by more than the true age.
     pub(super) heartbeat_age_seconds: Option<f64>,
     /// Positive if the host is ahead.
@@ -35,7 +35,7 @@ pub(super) struct Record<'a> {
     pub(super) clock_steps: Option<u64>,
     pub(super) report_interval_seconds: Option<f64>,
     pub(super) writers: Option<u32>,
-    pub(super) report_count: i64,
+    pub(super) heartbeats: i64,
     pub(super) cluster: Option<&'a str>,
     pub(super) frozen: Option<bool>,
     pub(super) disabled_reason: Option<&'a str>,
@@ -62,7 +62,7 @@ impl<'a> Record<'a> {
             state: Urgency::of(status).as_str(),
             up: status.up,
             up_for_scheduler: status.up_for_scheduler,
-            updated_at: service.updated_at.time().map(|stamp| utc(stamp.0)),
+            stamped_at: service.stamp.time().map(|stamp| utc(stamp.0)),
             heartbeat_age_seconds: status.heartbeat_age.map(seconds),
             clock_skew_seconds: skew.and_then(|skew| skew.estimate).map(seconds),
             clock_skew_lower_bound_seconds: skew.map(|skew| seconds(skew.bounds.lower)),
@@ -70,7 +70,7 @@ impl<'a> Record<'a> {
             clock_steps: observed.clock_steps,
             report_interval_seconds: observed.report_interval.map(seconds),
             writers: observed.writers,
-            report_count: service.report_count,
+            heartbeats: service.heartbeats,
             cluster: facts.cluster_name.as_deref(),
             frozen: facts.frozen,
             disabled_reason: service.disabled_reason.as_deref(),

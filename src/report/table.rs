@@ -133,8 +133,8 @@ fn row(listed: ListedService) -> [String; COLUMNS] {
     let facts = &service.facts;
     let observed = &status.observed;
     let zone = facts.availability_zone.as_deref();
-    let updated_at = service.updated_at.time();
-    let updated_at = updated_at.map(|stamp| stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string());
+    let stamp = service.stamp.time();
+    let stamp = stamp.map(|stamp| stamp.0.format("%Y-%m-%dT%H:%M:%S").to_string());
     [
         listed.database.to_owned(),
         facts.binary.to_string(),
@@ -142,7 +142,7 @@ fn row(listed: ListedService) -> [String; COLUMNS] {
         zone.unwrap_or_default().to_owned(),
         enabled(status).unwrap_or_default().to_owned(),
         verdict(status.up).unwrap_or("unknown").to_owned(),
-        updated_at.unwrap_or_default(),
+        stamp.unwrap_or_default(),
         status.heartbeat_age.map(age).unwrap_or_default(),
         observed.clock_skew.map(skew).unwrap_or_default(),
         observed.reason.map_or("", Reason::as_str).replace('_', " "),

@@ -105,7 +105,7 @@ pub(crate) fn scheduler(status: &ServiceStatus) -> Option<&'static str> {
 /// Returns the apparent age of the last heartbeat. The creation of the row, or a stamp of the service's start, is none.
 pub(crate) fn heartbeat(status: &ServiceStatus) -> String {
     let service = &status.service;
-    if service.updated_at != Stamp::Unreadable && !service.has_reported() {
+    if service.stamp != Stamp::Unreadable && !service.has_reported() {
         return "never".to_owned();
     }
     match (status.heartbeat_age, service.last_heartbeat()) {
@@ -211,23 +211,19 @@ mod tests {
     fn neither_a_new_row_nor_a_start_is_a_heartbeat() {
         use Stamp::{At, Never, Unreadable};
         let time = At(HostTime(fixture::now("2026-03-30 00:54:04").0));
-        for (report_count, updated_at, expected) in [
+        for (heartbeats, stamp, expected) in [
             (0, Never, "never"),
             (0, time, "never"),
             (0, Unreadable, "unreadable"),
             (7, time, "10.0 s ago"),
         ] {
-            let mut service = fixture::created(fixture::stamped(updated_at), time);
-            service.report_count = report_count;
+            let mut service = fixture::created(fixture::stamped(stamp), time);
+            service.heartbeats = heartbeats;
             let status = ServiceStatus {
-                heartbeat_age: (updated_at != Unreadable).then(|| TimeDelta::seconds(10)),
+                heartbeat_age: (stamp != Unreadable).then(|| TimeDelta::seconds(10)),
                 ..fixture::status(service, Some(true))
             };
-            assert_eq!(
-                heartbeat(&status),
-                expected,
-                "{report_count} {updated_at:?}"
-            );
+            assert_eq!(heartbeat(&status), expected, "{heartbeats} {stamp:?}");
         }
     }
 

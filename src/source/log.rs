@@ -13,6 +13,9 @@ use crate::heartbeat::snapshot::Snapshot;
 /// Rows that are logged one by one; more are counted.
 const MOST_ROWS: usize = 20;
 
+/// The name of a source, and the address of its database.
+type Place<'a> = (&'a str, &'a str);
+
 /// The state of one source that was logged last.
 #[derive(Debug, Default)]
 pub(crate) enum PollLog {
@@ -35,10 +38,11 @@ pub(crate) enum PollLog {
 
 impl PollLog {
     /// Logs what a successful poll changed.
-    pub(crate) fn succeeded(&mut self, address: &str, snapshot: &Snapshot) {
+    pub(crate) fn succeeded(&mut self, (database, address): Place<'_>, snapshot: &Snapshot) {
         let services = snapshot.services.len();
         if let Some(jump) = snapshot.clock_jump {
             warn!(
+                database,
                 address,
                 seconds = jump.as_seconds_f64(),
                 "the database's clock jumped: it was set, or another server answered"
@@ -49,16 +53,17 @@ impl PollLog {
         let was_still = self.stands_still();
         if stands_still && !was_still {
             warn!(
+                database,
                 address,
                 "no service sends heartbeats any more: check whether the database accepts writes, and whether the server that answers is current"
             );
         } else if was_still && !stands_still {
-            info!(address, "services send heartbeats again");
+            info!(database, address, "services send heartbeats again");
         }
         let known = match std::mem::take(self) {
             Self::Reading { rejected, .. } => rejected,
             Self::Starting => {
-                info!(address, services, "reading heartbeats");
+                info!(database, address, services, "reading heartbeats");
                 Vec::new()
             }
             Self::Failing {
@@ -66,18 +71,18 @@ impl PollLog {
             } => {
                 let outage = Duration::from_secs(since.elapsed().as_secs());
                 let outage = humantime::format_duration(outage);
-                info!(address, %outage, failures, services, "the database can be read again");
+                info!(database, address, %outage, failures, services, "the database can be read again");
                 Vec::new()
             }
         };
         if is_first && services == 0 {
             warn!(
-                address,
-                "the table has no services: check that the URL names the right database"
+                database,
+                address, "the table has no services: check that the URL names the right database"
             );
         }
         if snapshot.rejected != known {
-            log_rejected(&snapshot.rejected);
+            log_rejected(database, &snapshot.rejected);
         }
         *self = Self::Reading {
             rejected: snapshot.rejected.clone(),
@@ -86,7 +91,7 @@ impl PollLog {
     }
 
     /// Logs a failure if it is new. Returns the number of failures in a row.
-    pub(crate) fn failed(&mut self, error: &database::Error) -> u32 {
+    pub(crate) fn failed(&mut self, database: &str, error: &database::Error) -> u32 {
         let stood_still = self.stands_still();
         let class = error.class().as_str();
         let message = error.to_string();
@@ -95,7 +100,7 @@ impl PollLog {
             failures, messages, ..
         } = self
         else {
-            error!(class, error, "the database can't be read");
+            error!(database, class, error, "the database can't be read");
             *self = Self::Failing {
                 since: Instant::now(),
                 failures: 1,
@@ -106,9 +111,15 @@ impl PollLog {
         };
         *failures = failures.saturating_add(1);
         if messages.contains(&message) {
-            debug!(class, error, failures = *failures, "the poll failed again");
+            debug!(
+                database,
+                class,
+                error,
+                failures = *failures,
+                "the poll failed again"
+            );
         } else {
-            error!(class, error, "the database still can't be read");
+            error!(database, class, error, "the database still can't be read");
             messages.push(message);
         }
         *failures
@@ -125,13 +136,14 @@ impl PollLog {
 }
 
 /// Names the rows that could not be read, so that an operator can look them up.
-fn log_rejected(rejected: &[Rejection]) {
+fn log_rejected(database: &str, rejected: &[Rejection]) {
     if rejected.is_empty() {
-        info!("all rows can be read again");
+        info!(database, "all rows can be read again");
         return;
     }
     for row in rejected.iter().take(MOST_ROWS) {
         warn!(
+            database,
             table = row.table,
             id = row.id,
             reason = row.defect.as_str(),
@@ -139,7 +151,11 @@ fn log_rejected(rejected: &[Rejection]) {
         );
     }
     if rejected.len() > MOST_ROWS {
-        warn!(rows = rejected.len(), "more rows can't be read in full");
+        warn!(
+            database,
+            rows = rejected.len(),
+            "more rows can't be read in full"
+        );
     }
 }
 
@@ -160,16 +176,16 @@ mod tests {
             standstill: Some(TimeDelta::seconds(35)),
             ..fixture::snapshot(fixture::reading(vec![]))
         };
-        log.succeeded("db:3306", &moving);
+        log.succeeded(("cinder", "db:3306"), &moving);
         assert!(!log.stands_still());
-        log.succeeded("db:3306", &still);
+        log.succeeded(("cinder", "db:3306"), &still);
         assert!(log.stands_still());
         let target = Target::fixture("mysql://u:p@db/cinder");
         let error = target.stale(None, Stale::Outdated);
-        assert_eq!(log.failed(&error), 1);
-        assert_eq!(log.failed(&error), 2);
+        assert_eq!(log.failed("cinder", &error), 1);
+        assert_eq!(log.failed("cinder", &error), 2);
         assert!(log.stands_still());
-        log.succeeded("db:3306", &moving);
+        log.succeeded(("cinder", "db:3306"), &moving);
         assert!(!log.stands_still());
     }
 }

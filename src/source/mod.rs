@@ -4,16 +4,20 @@ pub mod axis;
 pub(crate) mod log;
 pub(crate) mod poller;
 pub mod reader;
+pub(crate) mod selection;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::{info, warn};
 
 use self::reader::Reader;
+use self::selection::Selection;
 use crate::config::database_url::DatabaseUrl;
-use crate::config::settings::Settings;
+use crate::config::source::SourceSettings;
 use crate::database::{self, Target};
+use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
@@ -26,9 +30,11 @@ use crate::project::Project;
 /// Allowance for evaluating and rendering the largest table on a slow machine.
 const WORK: Duration = Duration::from_secs(30);
 
-/// The settings that concern polls. A reload replaces them between two polls.
+/// The settings that concern the polls of one source. A reload replaces them between two polls.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PollSettings {
+    /// Name of the source, for the log.
+    pub name: Arc<str>,
     /// Where the heartbeats are.
     pub target: Target,
     /// The options that decide the verdicts.
@@ -39,17 +45,24 @@ pub(crate) struct PollSettings {
     pub poll_interval: Duration,
     /// Age from which on a snapshot is withheld.
     pub stale_after: Duration,
+    /// Which services count.
+    pub selection: Selection,
 }
 
 impl PollSettings {
-    /// Takes what concerns polls from all settings.
-    pub(crate) fn of(settings: &Settings) -> Self {
+    /// Takes what concerns polls from the settings of a source.
+    pub(crate) fn of(source: &SourceSettings) -> Self {
         Self {
-            target: Target::of(settings),
-            intervals: settings.intervals,
-            tolerances: settings.tolerances,
-            poll_interval: settings.poll_interval,
-            stale_after: settings.stale_after,
+            name: source.name.as_str().into(),
+            target: Target::of(source),
+            intervals: source.intervals,
+            tolerances: source.polls.tolerances,
+            poll_interval: source.polls.interval,
+            stale_after: source.polls.stale_after,
+            selection: Selection {
+                exclude: source.exclude.clone(),
+                limit: source.limit,
+            },
         }
     }
 
@@ -66,6 +79,9 @@ impl PollSettings {
 #[derive(Debug)]
 pub(crate) struct Source {
     reader: Reader,
+    selection: Selection,
+    /// Number of services above the limit at the last poll.
+    surplus: usize,
     /// Shared with the thread that evaluates a reading.
     memory: Arc<Mutex<Memory>>,
 }
@@ -103,12 +119,25 @@ pub(crate) enum Error {
     Evaluation(#[source] tokio::task::JoinError),
 }
 
+impl Error {
+    /// Returns the class of the failure; `None` for a bug in the exporter.
+    pub(crate) fn class(&self) -> Option<Class> {
+        match self {
+            Self::Database(error) => Some(error.class()),
+            Self::Evaluation(_) => None,
+        }
+    }
+}
+
 impl Source {
     /// Returns a source without observations; no connection is opened yet.
-    pub(crate) fn new(target: Target, intervals: Intervals, tolerances: Tolerances) -> Self {
-        let memory = Memory::new(target.project, intervals, tolerances);
+    pub(crate) fn new(settings: PollSettings) -> Self {
+        let project = settings.target.project;
+        let memory = Memory::new(project, settings.intervals, settings.tolerances);
         Self {
-            reader: Reader::new(target),
+            reader: Reader::new(settings.name, settings.target),
+            selection: settings.selection,
+            surplus: 0,
             memory: Arc::new(Mutex::new(memory)),
         }
     }
@@ -118,13 +147,20 @@ impl Source {
         self.reader.target.address()
     }
 
+    /// Returns the name of the source.
+    pub(crate) fn name(&self) -> &str {
+        &self.reader.name
+    }
+
     /// Reads the database once and evaluates what it returns.
     ///
     /// # Errors
     /// Any failure. The observations are kept, unless the evaluation itself failed.
     pub(crate) async fn poll(&mut self) -> Result<Poll, Error> {
         let started = Instant::now();
-        let answer = self.reader.read().await?;
+        let mut answer = self.reader.read().await?;
+        let surplus = self.selection.apply(&mut answer.reading.services);
+        self.note_surplus(surplus);
         let took = started.elapsed();
         let memory = self.memory.clone();
         let server = answer.reading.server.clone();
@@ -155,19 +191,30 @@ impl Source {
 
     /// Changes the target and the options. Keeps the observations, but for standstills of another database, and the
     /// connection if the target is unchanged.
-    pub(crate) async fn reconfigure(
-        &mut self,
-        target: Target,
-        intervals: Intervals,
-        tolerances: Tolerances,
-    ) {
-        if !is_same_database(&target.url, &self.reader.target.url) {
+    pub(crate) async fn reconfigure(&mut self, settings: PollSettings) {
+        if !is_same_database(&settings.target.url, &self.reader.target.url) {
             lock(&self.memory).standstill = Standstill::default();
         }
-        self.reader.set_target(target).await;
+        self.selection = settings.selection;
+        self.reader.set_target(settings.target).await;
+        let (intervals, tolerances) = (settings.intervals, settings.tolerances);
         lock(&self.memory)
             .tracker
             .reconfigure(intervals, tolerances);
+    }
+
+    /// Warns when the first services are left out for the limit, and tells when none are any more.
+    fn note_surplus(&mut self, surplus: usize) {
+        let (database, limit) = (self.name(), self.selection.limit);
+        match (self.surplus, surplus) {
+            (0, 1..) => warn!(
+                database,
+                limit, surplus, "services are left out: the table has more than the limit"
+            ),
+            (1.., 0) => info!(database, limit, "no service is left out any more"),
+            _ => {}
+        }
+        self.surplus = surplus;
     }
 
     /// Closes the connection.
@@ -255,8 +302,8 @@ mod tests {
             let beats = (shown - first).div_euclid(10);
             Service {
                 id,
-                report_count: 100 + beats,
-                updated_at: Stamp::At(HostTime(time(first + beats * 10))),
+                heartbeats: 100 + beats,
+                stamp: Stamp::At(HostTime(time(first + beats * 10))),
                 ..fixture::service("cinder-volume", host)
             }
         };

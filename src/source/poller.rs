@@ -54,8 +54,8 @@ impl Poller {
     /// Makes a poller that hands its results to `sink`; no connection is opened yet.
     pub(crate) fn new(settings: PollSettings, sink: Arc<dyn Sink>) -> Self {
         Self {
-            source: Source::new(settings.target, settings.intervals, settings.tolerances),
             interval: settings.poll_interval,
+            source: Source::new(settings),
             sink,
             log: PollLog::default(),
         }
@@ -93,10 +93,7 @@ impl Poller {
     async fn reconfigure(&mut self, settings: PollSettings) {
         self.interval = settings.poll_interval;
         self.sink.reconfigured(&settings);
-        let (intervals, tolerances) = (settings.intervals, settings.tolerances);
-        self.source
-            .reconfigure(settings.target, intervals, tolerances)
-            .await;
+        self.source.reconfigure(settings).await;
     }
 
     /// Polls once. Returns the time from the start of this poll to that of the next.
@@ -113,7 +110,7 @@ impl Poller {
             }
             Err(Error::Database(error)) => {
                 self.sink.failed(error.class(), started.elapsed());
-                let failures = self.log.failed(&error);
+                let failures = self.log.failed(self.source.name(), &error);
                 let doubled = FIRST_RETRY * 2_u32.saturating_pow(failures.min(16) - 1);
                 // Counted from the end of the attempt: a server that is slow to refuse gets its pause too.
                 started.elapsed() + doubled.min(self.interval)
@@ -125,7 +122,10 @@ impl Poller {
         let sink = self.sink.clone();
         let publishing = tokio::task::spawn_blocking(move || sink.succeeded(poll));
         match publishing.await {
-            Ok(snapshot) => self.log.succeeded(&self.source.address(), &snapshot),
+            Ok(snapshot) => {
+                let place = (self.source.name(), &*self.source.address());
+                self.log.succeeded(place, &snapshot);
+            }
             Err(error) => self.lost(&error),
         }
     }
@@ -133,7 +133,8 @@ impl Poller {
     /// The database was read, so this is no outage of it.
     fn lost(&self, error: &JoinError) {
         self.sink.lost();
-        error!(%error, "a poll was lost; this is a bug in the exporter: please report it with the log");
+        let database = self.source.name();
+        error!(database, %error, "a poll was lost; this is a bug in the exporter: please report it with the log");
     }
 }
 

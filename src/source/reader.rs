@@ -1,5 +1,6 @@
 //! One connection to a database, kept from poll to poll, and the clocks around each statement.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,6 +22,8 @@ const IDLE_AFTER: Duration = Duration::from_secs(30);
 /// Reads one database, over one connection.
 #[derive(Debug)]
 pub(crate) struct Reader {
+    /// Name of the source, for the log.
+    pub(crate) name: Arc<str>,
     /// The database to read; only [`set_target`](Self::set_target) may change it.
     pub(crate) target: Target,
     kept: Option<Kept>,
@@ -60,8 +63,9 @@ pub(crate) struct Answer {
 
 impl Reader {
     /// Makes a reader without a connection.
-    pub(crate) fn new(target: Target) -> Self {
+    pub(crate) fn new(name: Arc<str>, target: Target) -> Self {
         Self {
+            name,
             target,
             kept: None,
             unencrypted: None,
@@ -79,7 +83,7 @@ impl Reader {
         match self.kept.take() {
             Some(kept) if kept.is_fresh(axis::now()) => match self.read_over(kept).await {
                 Err(database::Error::Lost(_, error)) => {
-                    debug!(%error, "the kept connection was closed; connecting again");
+                    debug!(database = &*self.name, %error, "the kept connection was closed; connecting again");
                 }
                 result => return result,
             },
@@ -113,6 +117,7 @@ impl Reader {
             && unencrypted != self.unencrypted
         {
             warn!(
+                database = &*self.name,
                 error,
                 "the connection to the database is not encrypted: it failed with TLS, which the database URL does not require"
             );
@@ -205,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_is_old_or_was_idle_is_replaced_before_its_use() {
         let folder = tempfile::tempdir().unwrap();
-        let mut reader = Reader::new(table(&folder).await);
+        let mut reader = Reader::new("cinder".into(), table(&folder).await);
         reader.read().await.unwrap();
         for (age, idle, is_kept) in [
             (RENEW_AFTER / 2, IDLE_AFTER / 3, true),

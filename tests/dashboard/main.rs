@@ -66,6 +66,22 @@ fn unknown_metrics(dashboard: &Value) -> Findings {
     unknown
 }
 
+/// Returns the selectors that would merge databases which the variable excludes.
+fn not_by_database(dashboard: &Value) -> Findings {
+    let has_database: HashSet<&str> = table::all()
+        .filter(|metric| metric.labels.contains(&"database"))
+        .map(|metric| metric.name)
+        .collect();
+    let selectors = targets(dashboard).flat_map(|(_, target)| selectors(text(target, "/expr")));
+    let selected = ["database=~\"$database\"", "database=\"$one_database\""];
+    let found = selectors.filter(|selector| {
+        let name = selector.name.trim_end_matches("_bucket");
+        let mut matchers = selector.matchers.iter();
+        has_database.contains(name) && !matchers.any(|matcher| selected.contains(&matcher.as_str()))
+    });
+    found.map(|selector| format!("{selector:?}")).collect()
+}
+
 /// Returns the panels that overlap or leave the 24 columns, and the ids that are used twice.
 fn layout(dashboard: &Value) -> Findings {
     let mut found = Vec::new();
@@ -106,7 +122,7 @@ fn not_portable(dashboard: &Value) -> Findings {
     if dashboard.get("__inputs").is_some() || dashboard.get("__requires").is_some() {
         found.push("file provisioning does not fill in inputs".to_owned());
     }
-    for name in ["job", "instance", "binary", "host", "reason"] {
+    for name in ["job", "instance", "database", "binary", "host", "reason"] {
         let mut variables = list(dashboard, "/templating/list").iter();
         if !variables.any(|v| v["name"] == name && v["multi"] == true && v["includeAll"] == true) {
             found.push(format!("variable {name}"));
@@ -135,6 +151,18 @@ fn the_linter_finds_no_faults() {
 #[test]
 fn only_published_metrics_are_queried() {
     assert_eq!(unknown_metrics(&dashboard()), [""; 0]);
+}
+
+#[test]
+fn every_query_is_limited_to_the_selected_databases() {
+    assert_eq!(not_by_database(&dashboard()), [""; 0]);
+    for expression in [
+        "openstack_heartbeat_rows{}",
+        "openstack_service_up{database=\"a\"}",
+    ] {
+        let changed = with(FIRST_QUERY, expression.into());
+        assert_eq!(not_by_database(&changed).len(), 1, "{expression}");
+    }
 }
 
 #[test]

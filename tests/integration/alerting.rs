@@ -9,7 +9,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::alertmanager::{Alertmanager, Inbox, Notification};
 use crate::support::database::Database;
-use crate::support::exporter::Exporter;
+use crate::support::exporter::{Exporter, intervals};
 use crate::support::prometheus::{Prometheus, Release};
 use crate::support::server::Server;
 use crate::support::writer::{BINARY, Clock, Writer};
@@ -17,7 +17,6 @@ use crate::support::{folder, wait_for};
 
 /// All durations outside expressions are shortened by this factor.
 const FASTER: u64 = 10;
-const SERVICE_DOWN_TIME: &str = "--cinder.service-down-time=6";
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Shortens the durations of a file: `for` in rules, those of routes for Alertmanager.
@@ -74,8 +73,7 @@ impl Chain {
         let exporter = Exporter::start(
             &database.url(),
             &[
-                SERVICE_DOWN_TIME,
-                "--cinder.report-interval=2",
+                &intervals(6, 2),
                 "--poll.stale-after=3s",
                 "--database.query-timeout=900ms",
             ],
@@ -329,22 +327,26 @@ fn warnings_are_muted_by_their_cause_and_pages_are_not() {
 
 /// Checks which alerts mute which.
 fn mutes(alertmanager: &Alertmanager, cases: &[(&str, &str, bool)]) {
-    const SERVICE: &str = "binary=cinder-volume host=block1";
     alertmanager.wait_until_ready();
-    let labels = |alert: &str, region: &str| {
+    let labels = |alert: &str, region: &str, database: &str| {
         let (name, severity) = alert.split_once(' ').unwrap();
-        let service = if name.starts_with("Service") || name.starts_with("Scheduler") {
-            SERVICE
-        } else {
-            ""
+        let service = match name {
+            "HeartbeatIntervalsMisconfigured" => "binary=cinder-volume",
+            _ if name.starts_with("Heartbeat") || name.starts_with("Most") => "",
+            "ClusterDown" => "binary=cinder-volume cluster=c1",
+            _ => "binary=cinder-volume host=block1",
         };
-        format!("alertname=OpenStack{name} severity={severity} region={region} {service}")
+        format!(
+            "alertname=OpenStack{name} severity={severity} region={region} database={database} {service}"
+        )
     };
     for (number, (source, target, _)) in cases.iter().enumerate() {
-        alertmanager.add(&labels(source, &number.to_string()));
-        alertmanager.add(&labels(target, &number.to_string()));
-        // The same fault in another cloud mutes nothing here.
-        alertmanager.add(&labels(target, &format!("not-{number}")));
+        let region = number.to_string();
+        alertmanager.add(&labels(source, &region, "cinder"));
+        alertmanager.add(&labels(target, &region, "cinder"));
+        // The same fault in another cloud or another database mutes nothing here.
+        alertmanager.add(&labels(target, &format!("not-{number}"), "cinder"));
+        alertmanager.add(&labels(target, &region, "other"));
     }
     let expected: BTreeSet<(String, String)> = cases
         .iter()

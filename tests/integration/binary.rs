@@ -7,7 +7,7 @@ use openstack_heartbeat_exporter::cli::embedded;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
-use crate::support::exporter::{Exporter, program, run};
+use crate::support::exporter::{Exporter, program, project, run};
 use crate::support::{folder, wait_for};
 
 /// Is in every source of a password, and must not be in any output.
@@ -94,7 +94,9 @@ fn a_missing_database_url_names_the_remedies() {
     let outcome = outcome(&["serve"], &[]);
     assert_eq!(outcome.code, 1);
     assert!(
-        outcome.stderr.contains("--cinder.config-file"),
+        outcome
+            .stderr
+            .contains("--project cinder=/etc/cinder/cinder.conf"),
         "{}",
         outcome.stderr
     );
@@ -186,7 +188,7 @@ fn services_prints_a_table_json_and_csv() {
     exporter.wait_for_services();
     let served: serde_json::Value =
         serde_json::from_slice(&exporter.get("/api/v1/services").body).unwrap();
-    assert_eq!(served["services"][1]["updated_at"], service["updated_at"]);
+    assert_eq!(served["services"][1]["stamped_at"], service["stamped_at"]);
 }
 
 /// Sends heartbeats itself, since one heartbeat would take ten seconds to appear.
@@ -259,21 +261,13 @@ fn check_config_prints_values_with_their_origins_and_no_secret() {
     )
     .unwrap();
     let conf = conf.display().to_string();
-    let checked = outcome(
-        &[
-            "check-config",
-            "--cinder.config-file",
-            &conf,
-            "--log.level=debug",
-        ],
-        &[],
-    );
+    let checked = outcome(&["check-config", &project(&conf), "--log.level=debug"], &[]);
     assert_eq!(checked.code, 0, "{}", checked.stderr);
     for line in [
-        format!("cinder.config-file = {conf}  (--cinder.config-file)"),
-        format!("cinder.service-down-time = 90s  ({conf}:2)"),
-        "cinder.report-interval = 10s  (default)".to_owned(),
-        format!("database.url = mysql://cinder:***@127.0.0.1:1/cinder  ({conf}:4)"),
+        format!("sources.cinder.config-file = {conf}  (--project)"),
+        format!("sources.cinder.service-down-time = 90s  ({conf}:2)"),
+        "sources.cinder.report-interval = 10s  (default)".to_owned(),
+        format!("sources.cinder.database.url = mysql://cinder:***@127.0.0.1:1/cinder  ({conf}:4)"),
         "log.level = debug  (--log.level)".to_owned(),
     ] {
         assert!(
@@ -293,8 +287,7 @@ fn check_config_prints_values_with_their_origins_and_no_secret() {
         &[
             "check-config",
             "--connect",
-            "--cinder.config-file",
-            &conf,
+            &project(&conf),
             "--log.level=debug",
         ],
         &[],

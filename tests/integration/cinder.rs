@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
-use crate::support::cinder::{Cinder, Cluster, SCHEDULER, Service};
+use crate::support::cinder::{Cinder, Cluster, SCHEDULER};
 use crate::support::database::Database;
-use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::exporter::{Exporter, Metrics, program, project};
+use crate::support::openstack::Service;
 use crate::support::process::Process;
 use crate::support::{unique, wait_for};
 
@@ -16,13 +17,8 @@ const VOLUME: &str = "cinder-volume";
 /// Starts the exporter with Cinder's own cinder.conf. On MariaDB it has its own user, with the printed grants. On
 /// PostgreSQL the URL is Cinder's, too.
 fn exporter(database: &Database, cinder: &Cinder) -> Exporter {
-    let file = cinder.config_file();
-    let mut command = program(&[
-        "serve",
-        "--poll.interval=200ms",
-        "--cinder.config-file",
-        &file,
-    ]);
+    let project = project(cinder.config_file());
+    let mut command = program(&["serve", "--poll.interval=200ms", &project]);
     if database.engine == Engine::MySql {
         command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", database.url());
     }

@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::Instant;
 
 use crate::support::database::{Database, Product};
-use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::exporter::{Exporter, Metrics, intervals, program};
 use crate::support::proxy::{Proxy, Way};
 use crate::support::server::Server;
 use crate::support::{block_on, folder};
@@ -125,7 +125,7 @@ impl World {
             "--poll.stale-after=3s",
             "--database.connect-timeout=1s",
             "--database.query-timeout=1s",
-            "--cinder.report-interval=1",
+            &intervals(60, 1),
             &format!("--database.password-file={}", password_file.display()),
         ]);
         // In its own namespace, the exporter resolves names by our file.

@@ -453,7 +453,7 @@ fn the_json_has_the_values_of_the_metrics() {
             ),
             ("report_interval_seconds", "report_interval_seconds"),
             ("clock_steps", "clock_steps_total"),
-            ("report_count", "heartbeats_total"),
+            ("heartbeats", "heartbeats_total"),
         ] {
             assert_eq!(service[field].as_f64(), metric(name), "{host}: {field}");
         }

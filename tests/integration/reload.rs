@@ -7,7 +7,7 @@ use openstack_heartbeat_exporter::cli::embedded;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
-use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::exporter::{Exporter, Metrics, program, project};
 use crate::support::folder;
 use crate::support::prometheus::Prometheus;
 use crate::support::writer::{BINARY, Clock, Writer};
@@ -61,8 +61,7 @@ fn a_signal_applies_another_cinder_conf_and_keeps_the_connection() {
     let (user, url) = database.user("heart-beat");
     let grants = database.grants(&user);
     database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
-    let flag = format!("--cinder.config-file={}", conf.display());
-    let exporter = Exporter::start(&url, &[&flag]);
+    let exporter = Exporter::start(&url, &[&project(&conf)]);
     let up = |metrics: &Metrics| metrics.service("openstack_service_up", BINARY, "block1");
     let before = exporter.wait_for_services();
     assert_eq!(up(&before), Some(0.0));
@@ -81,11 +80,11 @@ fn a_signal_applies_another_cinder_conf_and_keeps_the_connection() {
     let polls = "openstack_heartbeat_poll_duration_seconds_count";
     assert!(value(&after, polls) > value(&before, polls));
     assert_eq!(connections(&database, &user), connection);
-    exporter.wait_for_log("changed=cinder.service-down-time");
+    exporter.wait_for_log("changed=sources.cinder.service-down-time");
 }
 
 /// Returns the ids of a user's connections.
-fn connections(database: &Database, user: &str) -> Vec<i64> {
+pub(crate) fn connections(database: &Database, user: &str) -> Vec<i64> {
     use sqlx::Connection as _;
     crate::support::block_on(async {
         let url = database.superuser_url();
@@ -174,13 +173,13 @@ fn rotate(engine: Engine) {
 #[test]
 fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     let case = Case::start(
-        "cinder: {service-down-time: 90}\n",
+        "sources.cinder.service-down-time: 90\n",
         &["--web.enable-lifecycle"],
     );
     let before = case.exporter.metrics();
     let prometheus = Prometheus::start(case.exporter.address());
     let wrong = format!(
-        "cinder: {{service-down-time: 120, report-interval: often}}\nlog.level: loud\n\
+        "sources: {{cinder: {{service-down-time: 120, report-interval: often}}}}\nlog.level: loud\n\
          database: {{url: 'mysql://u:{CANARY}@h:x/cinder', passwort: '{CANARY}'}}\n"
     );
     let (status, text) = case.reload(&wrong);
@@ -211,12 +210,15 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
         !prometheus.query(expression).is_empty()
     });
 
-    let (status, text) = case.reload("cinder: {service-down-time: 120}\n");
+    let (status, text) = case.reload("sources: {cinder: {service-down-time: 120}}\n");
     assert_eq!((status, text.as_str()), (200, "reloaded\n"));
     let metrics = case.exporter.metrics();
     assert!(value(&metrics, SUCCESSFUL) > 0.5);
     assert!(value(&metrics, TIMESTAMP) > value(&before, TIMESTAMP));
-    assert_eq!(metrics.value(down_time, &[]), Some(120.0));
+    case.exporter
+        .wait_for("a poll with the new settings", |metrics| {
+            metrics.value(down_time, &[]) == Some(120.0)
+        });
     prometheus.wait_for("the alert is over", |prometheus| {
         prometheus.query(expression).is_empty()
     });
@@ -224,7 +226,7 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
 
 #[test]
 fn a_request_reloads_only_if_enabled_and_by_two_methods() {
-    let case = Case::start("cinder: {service-down-time: 90}\n", &[]);
+    let case = Case::start("sources.cinder.service-down-time: 90\n", &[]);
     for method in ["POST", "PUT"] {
         let response = case.exporter.request(method, "/-/reload", &[]);
         assert_eq!(response.status, 403);

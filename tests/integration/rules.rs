@@ -10,7 +10,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 use tokio::time::Instant;
 
 use crate::support::database::Database;
-use crate::support::exporter::Exporter;
+use crate::support::exporter::{Exporter, intervals};
 use crate::support::prometheus::{EXTERNAL, Prometheus, Release};
 use crate::support::server::Server;
 use crate::support::writer::{Clock, Writer};
@@ -130,10 +130,7 @@ fn the_rules_find_the_same_faults_everywhere() {
     let database = Database::new(Engine::MySql);
     let _writers = writers(&database);
     insert(&database);
-    let exporter = |url: &str| {
-        let options = ["--cinder.service-down-time=6", "--cinder.report-interval=4"];
-        Exporter::start(url, &options)
-    };
+    let exporter = |url: &str| Exporter::start(url, &[&intervals(6, 4)]);
     let mut server = Server::start(Engine::MySql);
     server.shut_down();
     server.restart_ahead(60);

@@ -45,7 +45,7 @@ fn file(flag: &'static str, name: &'static str, text: String) -> Place {
 }
 
 fn cinder_conf(text: String) -> Place {
-    file("--cinder.config-file=cinder.conf", "cinder.conf", text)
+    file("--project=cinder=cinder.conf", "cinder.conf", text)
 }
 
 fn yaml(text: String) -> Place {

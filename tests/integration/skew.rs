@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::support::cinder::{Cinder, SCHEDULER};
 use crate::support::database::{Database, Product};
-use crate::support::exporter::{Exporter, Metrics, program};
+use crate::support::exporter::{Exporter, Metrics, program, project};
 use crate::support::wait_for;
 use crate::support::writer::{BINARY, Clock, Writer};
 
@@ -436,7 +436,7 @@ fn a_scheduler_is_told_from_its_clock(product: Product) {
     let database = Database::new(product);
     let cinder = Cinder::start(&database, "service_down_time = 6\nreport_interval = 2");
     let file = cinder.config_file();
-    let exporter = Exporter::start(&database.url(), &["--cinder.config-file", &file]);
+    let exporter = Exporter::start(&database.url(), &[&project(&file)]);
     let scheduler = cinder.scheduler("controller");
     let published = |metrics: &Metrics| Published::new(metrics, SCHEDULER, "controller");
     let beats = |metrics: &Metrics| published(metrics).heartbeats;

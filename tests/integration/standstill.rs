@@ -9,20 +9,22 @@ use openstack_heartbeat_exporter::project::cinder;
 
 use crate::support::block_on;
 use crate::support::database::{Database, Product};
-use crate::support::exporter::{Exporter, Metrics};
+use crate::support::exporter::{Exporter, Metrics, intervals};
 use crate::support::proxy::Proxy;
 use crate::support::replication::Pair;
 use crate::support::server::Server;
 use crate::support::writer::{Clock, Writer};
 
-/// Services with a heartbeat each second. A table without one for three seconds stands still.
-const QUICK: &[&str] = &[
-    "--cinder.report-interval=1",
-    "--cinder.service-down-time=10",
-    "--database.connect-timeout=2s",
-    "--database.query-timeout=2s",
-    "--poll.stale-after=3s",
-];
+/// Starts an exporter for services with a heartbeat each second. A table without one for three seconds stands still.
+fn quick(url: &str) -> Exporter {
+    let arguments = [
+        &*intervals(10, 1),
+        "--database.connect-timeout=2s",
+        "--database.query-timeout=2s",
+        "--poll.stale-after=3s",
+    ];
+    Exporter::start(url, &arguments)
+}
 
 /// Returns the server that answers a user who may read nothing but the columns of the tables.
 fn server(database: &Database) -> Option<Arc<str>> {
@@ -99,7 +101,7 @@ fn check_stale(pair: &Pair, cut_off: &str, rejoin: &str, message: &str) {
     };
     let database = Database::on(engine, &pair.first.url());
     let writers = services(&database);
-    let exporter = Exporter::start(&pair.on_second(&database.url()), QUICK);
+    let exporter = quick(&pair.on_second(&database.url()));
     let metrics = wait_without_blame(&exporter, "four services", |metrics| {
         metrics.count("openstack_service_clock_skew_upper_bound_seconds") == 4
     });
@@ -189,7 +191,7 @@ fn a_replica_that_lacks_what_another_server_shows_is_stale() {
     let address = pair.first.address();
     let proxy = Proxy::in_turn(vec![pair.second.address(), address]);
     let through = format!("127.0.0.1:{}", proxy.port);
-    let exporter = Exporter::start(&url.replace(&address.to_string(), &through), QUICK);
+    let exporter = quick(&url.replace(&address.to_string(), &through));
     wait_without_blame(&exporter, "four services", |metrics| {
         metrics.count("openstack_service_clock_skew_upper_bound_seconds") == 4
     });
@@ -240,7 +242,7 @@ fn a_standby_of_postgresql_that_stands_still_is_stale_unless_it_replays_other_wr
 
     let database = Database::on(Engine::Postgres, &pair.first.url());
     let writers = services(&database);
-    let exporter = Exporter::start(&pair.on_second(&database.url()), QUICK);
+    let exporter = quick(&pair.on_second(&database.url()));
     exporter.wait_for("heartbeats", |metrics| heartbeats(metrics) > Some(2.0));
     writers.iter().for_each(Writer::stop);
     let metrics = exporter.wait_for("no heartbeats", |metrics| {
@@ -257,7 +259,7 @@ fn where_nothing_proves_it_the_standstill_is_named_before_any_service_is_blamed(
     for product in Product::all() {
         let database = Database::new(product);
         let writers = services(&database);
-        let exporter = Exporter::start(&database.url(), QUICK);
+        let exporter = quick(&database.url());
         exporter.wait_for("heartbeats", |metrics| heartbeats(metrics) > Some(2.0));
         assert_eq!(standstill(&exporter.metrics()), Some(0.0));
         writers.iter().for_each(Writer::stop);
@@ -308,7 +310,7 @@ fn a_server_that_limits_the_number_of_rows_shows_all_services() {
     server.execute("SET GLOBAL sql_select_limit = 1");
     let database = Database::on(Engine::MySql, &server.url());
     let _writers = services(&database);
-    let exporter = Exporter::start(&database.url(), QUICK);
+    let exporter = quick(&database.url());
     let metrics = exporter.wait_for_services();
     assert_eq!(metrics.count("openstack_service_up"), 4);
 }

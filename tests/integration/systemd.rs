@@ -218,4 +218,12 @@ fn credentials_connect_and_only_their_names_are_shown() {
         &[],
         "the systemd credential openstack-heartbeat-exporter.database-password is not used",
     );
+    // That of one source wins.
+    write("cinder.database-password", "another");
+    write("cinder.database-url", &url);
+    write("database-url", "mysql://u@127.0.0.1:1/cinder");
+    check(
+        &[("OPENSTACK_HEARTBEAT_PROJECT", "cinder")],
+        "(systemd credential openstack-heartbeat-exporter.cinder.database-url)",
+    );
 }

@@ -177,8 +177,8 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
         let (_, row, last) = &versions[landed - 1];
         let service = Service {
             id: 1,
-            report_count: row.count,
-            updated_at: Stamp::At(HostTime(date(row.stamp + database))),
+            heartbeats: row.count,
+            stamp: Stamp::At(HostTime(date(row.stamp + database))),
             disabled: Some(row.disabled),
             shown: cloud.stores_state.then(|| Arc::from(row.state)),
             ..Service::default()

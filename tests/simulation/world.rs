@@ -248,7 +248,7 @@ fn stored(shown: f64, column: Quantum) -> HostTime {
 #[derive(Clone, Copy)]
 struct Version {
     visible: f64,
-    report_count: i64,
+    heartbeats: i64,
     write: Write,
     /// Number of the process that wrote it.
     by: usize,
@@ -264,14 +264,14 @@ impl Table {
         writes.sort_by(|a, b| a.0.visible.total_cmp(&b.0.visible));
         let mut table = Self(Vec::new());
         let mut restored = restored;
-        let (mut report_count, mut last_heartbeat) = (1_000, f64::NAN);
+        let (mut heartbeats, mut last_heartbeat) = (1_000, f64::NAN);
         for (write, by) in writes {
             if let Some((at, age)) = restored
                 && at < write.visible
             {
                 restored = None;
                 if let Some(backup) = table.at(at - age) {
-                    report_count = backup.report_count;
+                    heartbeats = backup.heartbeats;
                     table.0.push(Version {
                         visible: at,
                         ..backup
@@ -279,12 +279,12 @@ impl Table {
                 }
             }
             if write.beat {
-                report_count += 1;
+                heartbeats += 1;
                 last_heartbeat = write.stamped;
             }
             table.0.push(Version {
                 visible: write.visible,
-                report_count,
+                heartbeats,
                 write,
                 by,
                 last_heartbeat,
@@ -302,8 +302,8 @@ impl Table {
 fn service(version: Version, column: Quantum) -> Service {
     Service {
         id: 1,
-        report_count: version.report_count,
-        updated_at: Stamp::At(stored(version.write.shown, column)),
+        heartbeats: version.heartbeats,
+        stamp: Stamp::At(stored(version.write.shown, column)),
         ..Service::default()
     }
 }
@@ -461,7 +461,7 @@ pub(crate) fn simulate(
             truth: clocks[version.by].ahead(happens) - clock,
             silence: happens - truth.last_heartbeat,
             stamped: version.write.stamped,
-            heartbeats: version.report_count - *first.get_or_insert(version.report_count),
+            heartbeats: version.heartbeats - *first.get_or_insert(version.heartbeats),
         });
     }
     reads

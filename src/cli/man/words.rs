@@ -17,12 +17,14 @@ because the process list would show it.";
 pub(super) const VARIABLES: [(&str, &str); 4] = [
     (
         "OS_DATABASE__CONNECTION",
-        "and other variables of the form OS_GROUP__OPTION override cinder.conf, as they do for Cinder.",
+        "and other variables of the form OS_GROUP__OPTION override the configuration file of the only project, as they do for \
+         its processes.",
     ),
     (
         "CREDENTIALS_DIRECTORY",
         "Set by systemd: the folder of the credentials openstack-heartbeat-exporter.database-url and \
-         openstack-heartbeat-exporter.database-password.",
+         openstack-heartbeat-exporter.database-password, or openstack-heartbeat-exporter.NAME.database-url and so on for \
+         one source.",
     ),
     (
         "NO_COLOR",
@@ -35,13 +37,13 @@ pub(super) const VARIABLES: [(&str, &str); 4] = [
 pub(super) const FILES: [(&str, &str); 4] = [
     (
         "/etc/cinder/cinder.conf",
-        "Named by --cinder.config-file: service_down_time and report_interval of [DEFAULT], and connection of \
+        "Named by --project: service_down_time and report_interval of [DEFAULT], and connection of \
          [database] unless another setting gives the database URL. Read as oslo.config reads it.",
     ),
     (
         "exporter.yml",
         "Named by --config.file: the settings in YAML. Names can be nested: poll: {interval: 5s}. An unknown name is \
-         an error.",
+         an error. The mapping sources names any number of databases, each with settings of its own.",
     ),
     (
         "database-url",

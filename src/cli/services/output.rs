@@ -8,6 +8,8 @@ use crate::cli::outcome::{NO_ANSWER, NO_SERVICES, warning};
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
+use crate::report::view::Listed;
+use crate::report::words;
 
 /// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,22 +43,40 @@ impl Choice {
     }
 }
 
-/// Returns warnings about the table of services.
-pub(super) fn table_warnings(snapshot: &Snapshot) -> Vec<String> {
+/// Returns warnings about the tables of services.
+pub(super) fn table_warnings(sources: &[Listed]) -> Vec<String> {
+    let read = sources
+        .iter()
+        .filter_map(|source| Some((source.database, source.snapshot?)));
+    let warnings = read.flat_map(|(database, snapshot)| {
+        let warnings = table_faults(snapshot);
+        warnings.map(move |text| warning(words::of_source(sources.len(), database, &text)))
+    });
+    warnings.collect()
+}
+
+fn table_faults(snapshot: &Snapshot) -> impl Iterator<Item = String> {
     let rejected = snapshot.rejected.iter().map(|row| {
         let id = row.id.map_or("unknown".to_owned(), |id| id.to_string());
         let (table, reason) = (row.table, row.defect.as_str());
         format!("row {id} of table {table} has an unreadable value: {reason}")
     });
     let empty = snapshot.services.is_empty().then(|| NO_SERVICES.to_owned());
-    rejected.chain(empty).map(warning).collect()
+    rejected.chain(empty)
 }
 
-/// Returns the exit code that the services of a snapshot give.
-pub(super) fn exit_code(snapshot: &Snapshot) -> ExitCode {
-    match verdict::all_up(snapshot) {
-        Some(true) => ExitCode::SUCCESS,
-        Some(false) => ExitCode::from(1),
-        None => ExitCode::from(NO_ANSWER),
+/// Returns the exit code: a service that is down matters more than a database that can't be read.
+pub(super) fn exit_code(sources: &[Listed]) -> ExitCode {
+    let all_up = |source: &Listed| {
+        let snapshot = source.snapshot.filter(|_| source.failure.is_none());
+        snapshot.and_then(verdict::all_up)
+    };
+    let states: Vec<Option<bool>> = sources.iter().map(all_up).collect();
+    if states.contains(&Some(false)) {
+        ExitCode::from(1)
+    } else if states.contains(&None) {
+        ExitCode::from(NO_ANSWER)
+    } else {
+        ExitCode::SUCCESS
     }
 }

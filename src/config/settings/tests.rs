@@ -1,6 +1,9 @@
 //! Precedence, faults and origins, with temporary files and an invented environment.
 
+mod sources;
+
 use std::fs;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret as _;
@@ -8,7 +11,8 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::config::keys;
 use crate::config::listen_address::ListenAddress;
-use crate::error::chain;
+use crate::heartbeat::liveness::Intervals;
+use crate::project;
 
 /// Texts by the name of a setting, or of a variable of another program.
 type Texts<'a> = &'a [(&'a str, &'a str)];
@@ -29,7 +33,7 @@ fn case(environment: Texts, flags: Texts) -> Case {
         flags: Flags::default(),
     };
     for (name, text) in environment {
-        let name = if name.contains('.') {
+        let name = if name.contains('.') || *name == "project" {
             key::variable(name)
         } else {
             (*name).to_owned()
@@ -62,9 +66,9 @@ impl Case {
     }
 
     fn cinder_conf(mut self, text: &str) -> Self {
-        let place = Place::File(self.path("cinder.conf").into());
-        let origin = "--cinder.config-file".to_owned();
-        self.flags.places.push((place, origin));
+        let value = format!("cinder={}", self.path("cinder.conf"));
+        let key = keys::find("project").unwrap();
+        self.flags.layer.add(key, value, "--project");
         self.file("cinder.conf", text)
     }
 
@@ -80,8 +84,13 @@ impl Case {
         };
         match load(self.flags, variable, names) {
             Ok(mut settings) => {
-                for value in &mut settings.effective {
+                let sources = settings.sources.iter_mut().map(|it| &mut it.effective);
+                for value in sources.chain([&mut settings.effective]).flatten() {
                     value.origin = shown(value.origin.clone());
+                    value.value = shown(value.value.clone());
+                }
+                for warning in &mut settings.warnings {
+                    *warning = shown(warning.clone());
                 }
                 Ok(settings)
             }
@@ -103,8 +112,19 @@ impl Case {
 /// Checks active settings, each as `NAME = VALUE (ORIGIN)`.
 #[track_caller]
 fn check(settings: &Settings, expected: &[&str]) {
-    let values = settings.effective.iter();
-    let values = values.map(|it| format!("{} = {} ({})", it.name, it.value, it.origin));
+    let common = settings.effective.iter().map(|it| (String::new(), it));
+    let of_source = |source: &SourceSettings| {
+        let above = format!("{}.", source.name);
+        let values = source.effective.clone().into_iter();
+        values
+            .map(move |it| (above.clone(), it))
+            .collect::<Vec<_>>()
+    };
+    let own: Vec<_> = settings.sources.iter().flat_map(of_source).collect();
+    let own = own.iter().map(|(above, it)| (above.clone(), it));
+    let values = common.chain(own);
+    let values =
+        values.map(|(above, it)| format!("{above}{} = {} ({})", it.name, it.value, it.origin));
     let values: Vec<String> = values.collect();
     for expected in expected {
         let is_found = values.iter().any(|value| value == expected);
@@ -119,18 +139,34 @@ fn intervals(service_down_time: i64, report_interval: i64) -> Intervals {
     }
 }
 
+/// Returns the only source.
+#[track_caller]
+fn source(settings: &Settings) -> &SourceSettings {
+    let [source] = settings.sources.as_slice() else {
+        panic!("{settings:?}")
+    };
+    source
+}
+
 fn password(settings: &Settings) -> &str {
-    settings.url.password.as_ref().unwrap().expose_secret()
+    let url = &source(settings).url;
+    url.password.as_ref().unwrap().expose_secret()
 }
 
 #[test]
 fn defaults_apply_without_other_settings() {
     let settings = case(&[URL], &[]).settings();
-    let polls = [settings.poll_interval, settings.stale_after];
+    let only = source(&settings);
+    assert_eq!(
+        (only.name.as_str(), only.project.name),
+        ("cinder", "cinder")
+    );
+    let polls = [only.polls.interval, only.polls.stale_after];
     assert_eq!(polls, [5, 30].map(Duration::from_secs));
-    let timeouts = [settings.connect_timeout, settings.query_timeout];
+    let timeouts = [only.polls.connect_timeout, only.polls.query_timeout];
     assert_eq!(timeouts, [3, 5].map(Duration::from_secs));
-    assert_eq!(settings.intervals, intervals(60, 10));
+    assert_eq!(only.intervals, intervals(60, 10));
+    assert_eq!((only.limit, &only.region), (100_000, &None));
     assert_eq!(settings.telemetry_path, "/metrics");
     let everywhere = ListenAddress {
         host: None,
@@ -143,22 +179,24 @@ fn defaults_apply_without_other_settings() {
 
 #[test]
 fn each_layer_overrides_the_weaker_ones() {
-    let yaml = "cinder: {report-interval: 3s}\npoll: {interval: 3s}\nlog.level: warn\nweb.telemetry-path: /yaml\n";
+    let yaml = "poll: {interval: 3s}\nlog.level: warn\nweb.telemetry-path: /yaml\n";
     let environment = [URL, ("poll.interval", "4s"), ("log.level", "error")];
     let settings = case(&environment, &[("log.level", "debug")])
         .yaml(yaml)
         .cinder_conf("[DEFAULT]\nservice_down_time = 90\nreport_interval = 20\n")
         .settings();
     assert_eq!(settings.log.level, tracing::Level::DEBUG);
-    assert_eq!(settings.poll_interval, Duration::from_secs(4));
+    assert_eq!(source(&settings).polls.interval, Duration::from_secs(4));
     assert_eq!(settings.telemetry_path, "/yaml");
-    assert_eq!(settings.intervals, intervals(90, 3));
+    assert_eq!(source(&settings).intervals, intervals(90, 20));
     check(
         &settings,
         &[
             "log.level = debug (--log.level)",
             "poll.interval = 4s (environment variable OPENSTACK_HEARTBEAT_POLL_INTERVAL)",
-            "web.telemetry-path = /yaml (DIR/s.yaml:4)",
+            "web.telemetry-path = /yaml (DIR/s.yaml:3)",
+            "cinder.project = cinder (--project)",
+            "cinder.config-file = DIR/cinder.conf (--project)",
             "cinder.service-down-time = 90s (DIR/cinder.conf:2)",
         ],
     );
@@ -179,11 +217,12 @@ fn the_url_comes_from_the_strongest_layer_with_a_url() {
     let conf = "[database]\nconnection = mysql+pymysql://c:p@conf/cinder\n";
     let yaml = "database.url: postgresql://y:p@yaml/cinder\n";
     let settings = case(&[], &[]).cinder_conf(conf).settings();
-    let url = "database.url = mysql://c:***@conf/cinder (DIR/cinder.conf:2)";
+    let url = "cinder.database.url = mysql://c:***@conf/cinder (DIR/cinder.conf:2)";
     check(&settings, &[url]);
     let from_yaml = case(&[], &[]).yaml(yaml).cinder_conf(conf).settings();
     let from_variable = case(&[URL], &[]).yaml(yaml).cinder_conf(conf).settings();
-    let hosts = [settings, from_yaml, from_variable].map(|settings| settings.url.host.unwrap());
+    let hosts = [settings, from_yaml, from_variable]
+        .map(|settings| source(&settings).url.host.clone().unwrap());
     assert_eq!(hosts, ["conf", "yaml", "h"]);
 }
 
@@ -194,9 +233,9 @@ fn secrets_in_files_lose_their_last_line_break() {
         .file("password", "p@ss #1\n")
         .yaml("database: {url-file: DIR/url, password-file: DIR/password}\n")
         .settings();
-    assert_eq!(settings.url.host.as_deref(), Some("file"));
+    assert_eq!(source(&settings).url.host.as_deref(), Some("file"));
     assert_eq!(password(&settings), "p@ss #1");
-    let shown = settings.effective.iter();
+    let shown = source(&settings).effective.iter();
     let mut shown = shown.filter(|it| it.name == "database.url-file");
     let shown = shown
         .next()
@@ -210,7 +249,7 @@ fn secrets_in_files_lose_their_last_line_break() {
 fn a_snapshot_stays_valid_for_at_least_three_polls() {
     let interval = ("poll.interval", "20s");
     let settings = case(&[URL], &[interval]).settings();
-    assert_eq!(settings.stale_after, Duration::from_mins(1));
+    assert_eq!(source(&settings).polls.stale_after, Duration::from_mins(1));
     case(&[URL], &[interval, ("poll.stale-after", "30s")]).check_faults(&[
         "--poll.stale-after: `poll.stale-after` is 30s, which is less than three times `poll.interval` (20s); raise it \
          or poll more often",
@@ -224,7 +263,6 @@ fn all_faults_are_reported_together_with_their_origins() {
         .cinder_conf("[DEFAULT]\nservice_down_time = 60 ; x\n")
         .check_faults(&[
             "DIR/s.yaml:2: unknown setting `poll.intervall`; did you mean `poll.interval`?",
-            "DIR/cinder.conf:2: [DEFAULT] service_down_time is not an integer; write only a whole number, and comments on separate lines",
             "environment variable OPENSTACK_HEARTBEAT_POLL_INTERVAL: `poll.interval` is `soon`; expected a duration \
              from 100ms to 366 days, such as 500ms, 5s or 1m",
             "--web.listen-address: `web.listen-address` is `10390`; expected an address such as :10390, \
@@ -233,6 +271,7 @@ fn all_faults_are_reported_together_with_their_origins() {
              such as /metrics",
             "--log.level: `log.level` is `loud`; expected debug, info, warn or error",
             "DIR/s.yaml:3: `log.format` is `xml`; expected logfmt or json",
+            "DIR/cinder.conf:2: [DEFAULT] service_down_time is not an integer; write only a whole number, and comments on separate lines",
         ]);
 }
 
@@ -240,7 +279,8 @@ fn all_faults_are_reported_together_with_their_origins() {
 fn a_missing_database_is_reported_with_the_ways_to_set_it() {
     let faults = case(&[], &[]).load().unwrap_err();
     assert_eq!(faults.len(), 1);
-    assert!(faults[0].contains("--cinder.config-file"), "{faults:?}");
+    let remedy = "--project cinder=/etc/cinder/cinder.conf";
+    assert!(faults[0].contains(remedy), "{faults:?}");
     let fault = "DIR/cinder.conf does not set `connection` in [database], and no other database URL is set; set it there, or \
          set --database.url-file";
     case(&[], &[])
@@ -275,31 +315,33 @@ fn a_query_timeout_is_capped_below_the_time_that_a_live_service_may_be_silent() 
         // The intervals are misconfigured, which the services show.
         ("10s", "25s", 25_000, false),
     ] {
-        let settings = case(
-            &[
-                URL,
-                ("cinder.service-down-time", service_down_time),
-                ("cinder.report-interval", "10s"),
-                ("database.query-timeout", query_timeout),
-            ],
-            &[],
-        )
-        .settings();
-        assert_eq!(settings.query_timeout, Duration::from_millis(used));
+        let yaml = format!(
+            "sources: {{cinder: {{service-down-time: {service_down_time}, report-interval: 10s}}}}"
+        );
+        let settings = case(&[URL, ("database.query-timeout", query_timeout)], &[])
+            .yaml(&yaml)
+            .settings();
+        let timeout = source(&settings).polls.query_timeout;
+        assert_eq!(timeout, Duration::from_millis(used));
         let mut warnings = settings.warnings.iter();
         let is_warned = warnings.any(|text| text.contains("so the limit is 13s 500ms"));
         assert_eq!(is_warned, warned, "{service_down_time}, {query_timeout}");
-        let (value, origin) = if warned {
-            (
-                "13s 500ms",
-                "limited by service_down_time - report_interval",
-            )
-        } else {
-            let variable = "environment variable OPENSTACK_HEARTBEAT_DATABASE_QUERY_TIMEOUT";
-            (query_timeout, variable)
-        };
-        let shown = format!("database.query-timeout = {value} ({origin})");
-        check(&settings, &[&shown]);
+        let variable = "environment variable OPENSTACK_HEARTBEAT_DATABASE_QUERY_TIMEOUT";
+        check(
+            &settings,
+            &[&format!(
+                "database.query-timeout = {query_timeout} ({variable})"
+            )],
+        );
+        if warned {
+            let origin = "limited by service_down_time - report_interval";
+            check(
+                &settings,
+                &[&format!(
+                    "cinder.database.query-timeout = 13s 500ms ({origin})"
+                )],
+            );
+        }
     }
 }
 
@@ -377,7 +419,8 @@ fn the_url_of_cinder_conf_has_its_connection_parameters() {
     ] {
         let text = format!("[database]\nconnection = {url}\nconnection_parameters = {parameters}");
         let settings = case(&[], &[]).cinder_conf(&text).settings();
-        let ca = settings.url.tls.ca.map(|path| path.display().to_string());
+        let ca = &source(&settings).url.tls.ca;
+        let ca = ca.as_ref().map(|path| path.display().to_string());
         assert_eq!(ca.as_deref(), expected, "{text}");
     }
     let text =
@@ -401,13 +444,13 @@ fn the_url_of_cinder_conf_has_its_connection_parameters() {
 
 #[test]
 fn a_folder_without_files_is_named() {
-    let folder = ("cinder.config-dir", "DIR/");
+    let folder = ("project", "cinder=DIR/");
     let warnings = case(&[URL], &[folder]).settings().warnings;
     assert!(
         warnings[0].contains("contains no *.conf file"),
         "{warnings:?}"
     );
-    let fault = "--cinder.config-dir: the folder DIR/ contains no *.conf file, and no other database URL is set; correct \
+    let fault = "--project: the folder DIR/ contains no *.conf file, and no other database URL is set; correct \
                  the path, or set --database.url-file";
     case(&[], &[folder]).check_faults(&[fault]);
 }
@@ -422,7 +465,11 @@ fn old_names_of_the_connection_are_read_with_a_warning() {
     for section in sections {
         let text = format!("{section} = mysql://old:p@h/d\n");
         let settings = case(&[], &[]).cinder_conf(&text).settings();
-        assert_eq!(settings.url.user.as_deref(), Some("old"), "{section}");
+        assert_eq!(
+            source(&settings).url.user.as_deref(),
+            Some("old"),
+            "{section}"
+        );
         let is_named = |warning: &String| {
             warning.contains("cinder.conf:2: `") && warning.contains("is an old name")
         };
@@ -434,7 +481,11 @@ fn old_names_of_the_connection_are_read_with_a_warning() {
 
         let text = format!("{text}[database]\nconnection = mysql://new:p@h/d\n");
         let settings = case(&[], &[]).cinder_conf(&text).settings();
-        assert_eq!(settings.url.user.as_deref(), Some("new"), "{section}");
+        assert_eq!(
+            source(&settings).url.user.as_deref(),
+            Some("new"),
+            "{section}"
+        );
         assert_eq!(settings.warnings, [""; 0], "{section}");
         let settings = case(&[URL], &[]).cinder_conf(&text).settings();
         assert_eq!(settings.warnings, [""; 0], "{section}");
@@ -448,48 +499,42 @@ fn sources_that_cannot_be_read_are_named_with_the_values_that_may_differ() {
                  exporter does not read";
     let differ = |options: &str, settings: &str| {
         vec![format!(
-            "{named}: Cinder may read {options} from there: set {settings}"
+            "source cinder: {named}: the project may read {options} from there: set {settings}"
         )]
     };
     let url = "[database]\nconnection = mysql://u:p@h/d\n";
     let intervals = "[DEFAULT]\nservice_down_time = 60\nreport_interval = 10\n";
-    let down_time = ("cinder.service-down-time", "60s");
-    let report_interval = ("cinder.report-interval", "10s");
-    for (text, flags, expected) in [
+    let yaml = |own: &str| format!("sources: {{cinder: {{config-file: DIR/cinder.conf{own}}}}}");
+    for (text, own, expected) in [
         (
             url.to_owned(),
-            &[][..],
+            "",
             differ(
                 "`service_down_time`, `report_interval` and `connection_parameters`",
-                "cinder.service-down-time, cinder.report-interval and database.url with these options",
+                "service-down-time, report-interval and database.url with these options",
             ),
         ),
         (
             url.to_owned(),
-            &[down_time],
+            ", service-down-time: 60s",
             differ(
                 "`report_interval` and `connection_parameters`",
-                "cinder.report-interval and database.url with these options",
+                "report-interval and database.url with these options",
             ),
         ),
         (
             format!("{url}connection_parameters =\n{intervals}"),
-            &[],
+            "",
             vec![],
         ),
         (
             format!("{url}connection_parameters =\n"),
-            &[down_time, report_interval],
+            ", service-down-time: 60s, report-interval: 10s",
             vec![],
         ),
     ] {
-        let case = case(&[], flags).cinder_conf(&format!("{sources}{text}"));
-        let folder = case.path("");
-        let warnings = case.settings().warnings;
-        let warnings: Vec<String> = warnings
-            .iter()
-            .map(|it| it.replace(&folder, "DIR/"))
-            .collect();
+        let case = case(&[], &[]).file("cinder.conf", &format!("{sources}{text}"));
+        let warnings = case.yaml(&yaml(own)).settings().warnings;
         assert_eq!(warnings, expected, "{text}");
     }
     let fault = format!(
@@ -502,15 +547,13 @@ fn sources_that_cannot_be_read_are_named_with_the_values_that_may_differ() {
 #[test]
 fn polls_that_are_rarer_than_reports_are_warned_about() {
     let warnings = |poll: &str, report: &str| {
-        let flags = [
-            ("poll.interval", poll),
-            ("cinder.service-down-time", "60s"),
-            ("cinder.report-interval", report),
-        ];
-        case(&[URL], &flags).settings().warnings
+        let yaml =
+            format!("sources: {{cinder: {{service-down-time: 60s, report-interval: {report}}}}}");
+        let case = case(&[URL], &[("poll.interval", poll)]);
+        case.yaml(&yaml).settings().warnings
     };
     assert_eq!(warnings("10s", "10s"), [""; 0]);
-    let expected = "`poll.interval` (10s 100ms) is above report_interval (10 s): polls miss heartbeats, which makes clock \
+    let expected = "source cinder: `poll.interval` (10s 100ms) is above report_interval (10 s): polls miss heartbeats, which makes clock \
                     skews less exact and reasons late; lower it";
     assert_eq!(warnings("10100ms", "10s"), [expected]);
 }

@@ -46,7 +46,7 @@ pub struct Assumptions {
     pub max_drift_ppm: u32,
     /// Largest irregularity of one heartbeat that does not indicate a disturbed clock.
     pub tolerance: TimeDelta,
-    /// The precision of the column `updated_at`.
+    /// The precision of the column `stamp`.
     pub quantum: Quantum,
     /// The configured `report_interval`. It affects no bound. It distinguishes several [writers](super::Skew::writers)
     /// from one that reports more often than configured.

@@ -5,9 +5,9 @@ use crate::heartbeat::time::HostTime;
 /// What one read shows of a service's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// `report_count`. Each heartbeat adds one; nothing else changes it.
-    pub report_count: i64,
-    /// `updated_at`. A row in which it is NULL never reported, so there is nothing to observe.
+    /// `heartbeats`. Each heartbeat adds one; nothing else changes it.
+    pub heartbeats: i64,
+    /// `stamp`. A row in which it is NULL never reported, so there is nothing to observe.
     pub stamp: HostTime,
     /// Whether any other column changed since the last read. The stamp need not be a heartbeat's then.
     pub foreign: bool,

@@ -20,14 +20,14 @@ const SHORTEST_SPAN: i64 = 3;
 /// One heartbeat, as in its row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beat {
-    pub(super) report_count: i64,
+    pub(super) heartbeats: i64,
     pub(super) stamp: HostTime,
 }
 
 impl Beat {
     /// Returns the number of heartbeats since an earlier one; never negative.
     pub(super) fn count_since(&self, earlier: &Self) -> i64 {
-        self.report_count.saturating_sub(earlier.report_count)
+        self.heartbeats.saturating_sub(earlier.heartbeats)
     }
 }
 
@@ -144,7 +144,7 @@ impl Pace {
         {
             let kept = scaled(mean, count / 2, 1);
             self.start = beat.stamp.0.checked_sub_signed(kept).map(|stamp| Beat {
-                report_count: beat.report_count - count / 2,
+                heartbeats: beat.heartbeats - count / 2,
                 stamp: HostTime(stamp),
             });
         }

@@ -45,10 +45,10 @@ fn read(sent: f64) -> Read {
     }
 }
 
-fn row(report_count: i64, updated_at: f64) -> Row {
+fn row(heartbeats: i64, second: f64) -> Row {
     Row {
-        report_count,
-        stamp: stamp(updated_at),
+        heartbeats,
+        stamp: stamp(second),
         foreign: false,
     }
 }
@@ -62,12 +62,12 @@ fn assumptions(quantum: Quantum) -> Assumptions {
 
 /// The skew after reads (sent, count, stamp) of a column with microseconds, and the last observation.
 fn observed(reads: &[(f64, i64, f64)]) -> (Skew, Observation) {
-    let (&(sent, count, updated_at), rest) = reads.split_first().unwrap();
+    let (&(sent, count, stamp), rest) = reads.split_first().unwrap();
     let assumptions = assumptions(Quantum::MICROSECOND);
-    let mut skew = Skew::new(read(sent), row(count, updated_at), assumptions);
+    let mut skew = Skew::new(read(sent), row(count, stamp), assumptions);
     let mut last = Observation::Same;
-    for &(sent, count, updated_at) in rest {
-        last = skew.observe(read(sent), row(count, updated_at));
+    for &(sent, count, stamp) in rest {
+        last = skew.observe(read(sent), row(count, stamp));
     }
     (skew, last)
 }
@@ -157,7 +157,7 @@ fn check_vector(vector: &Value) {
             answered: at(number(&expected["b"]).unwrap()),
         };
         let row = Row {
-            report_count: expected["count"].as_i64().unwrap(),
+            heartbeats: expected["count"].as_i64().unwrap(),
             stamp: stamp(number(&expected["updated_at"]).unwrap()),
             foreign: expected["what"] == "foreign",
         };
@@ -434,7 +434,7 @@ fn the_first_heartbeat_after_a_foreign_write_replaces_the_bounds() {
         assert_eq!(skew.observe(read(51.0), foreign), Observation::Foreign);
         assert_eq!(skew.bounds(at(51.01)), before);
         assert_eq!(skew.interval(), None);
-        let next = row(foreign.report_count + 1, 60.0);
+        let next = row(foreign.heartbeats + 1, 60.0);
         assert_eq!(skew.observe(read(61.0), next), Observation::Restart);
     }
 }
@@ -489,13 +489,13 @@ fn garbled_rows_cause_no_panic() {
     let assumptions = assumptions(Quantum::UNKNOWN);
     let mut skew = Skew::new(read(0.0), row(i64::MIN, 0.0), assumptions);
     for turn in 1..200_i32 {
-        let report_count = match turn % 3 {
+        let heartbeats = match turn % 3 {
             0 => i64::MIN + i64::from(turn) * (1 << 54),
             1 => i64::MIN + i64::from(turn) * (1 << 55),
             _ => i64::MAX - 200 + i64::from(turn),
         };
         let garbled = Row {
-            report_count,
+            heartbeats,
             stamp: HostTime(far[usize::try_from(turn).unwrap() * 7 % 5 % 3]),
             foreign: false,
         };

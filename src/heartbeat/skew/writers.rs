@@ -1,6 +1,6 @@
 //! The number of processes that write one row, from the stamps of its heartbeats.
 //!
-//! Hosts with the same name share a row: `report_count` then rises once an interval for each of them, and the stamps
+//! Hosts with the same name share a row: `heartbeats` then rises once an interval for each of them, and the stamps
 //! come from their clocks in turn. N writers produce N interleaved series: the stamps of every Nth heartbeat are
 //! regular, but the stamps of all heartbeats are not. Late or lost heartbeats, pauses and clock steps disturb the
 //! series for every N, so they do not indicate a second writer.
@@ -41,7 +41,7 @@ pub(super) struct Arrival {
     /// Microseconds since 1970, by the host's clock.
     stamp: i64,
     /// The low bits. An integer column has no others.
-    report_count: u32,
+    heartbeats: u32,
     /// When the read that showed the heartbeat was answered: the low bits of the milliseconds on the monotonic axis.
     answered: u32,
 }
@@ -55,14 +55,14 @@ impl Arrival {
     pub(super) fn new(beat: Beat, answered: Monotonic) -> Self {
         Self {
             stamp: beat.stamp.0.and_utc().timestamp_micros(),
-            report_count: beat.report_count as u32,
+            heartbeats: beat.heartbeats as u32,
             answered: answered.0.num_milliseconds() as u32,
         }
     }
 
     /// Returns the number of heartbeats since an earlier one.
     fn count_since(self, earlier: Self) -> i64 {
-        self.report_count.wrapping_sub(earlier.report_count).into()
+        self.heartbeats.wrapping_sub(earlier.heartbeats).into()
     }
 
     /// Returns the time between the answers that showed an earlier heartbeat and this one.
@@ -184,7 +184,7 @@ impl Writers {
         let mut returns = [0; MOST as usize];
         let mut spans = Vec::with_capacity(WINDOW);
         for (place, &arrival) in self.arrivals.iter().enumerate() {
-            let writer = (arrival.report_count % number) as usize;
+            let writer = (arrival.heartbeats % number) as usize;
             if let Some((before, last)) = latest[writer].replace((place, arrival)) {
                 // Garbled counts with equal low bits would make it zero.
                 let times = (arrival.count_since(last) / i64::from(number)).max(1);

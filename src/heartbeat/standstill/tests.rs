@@ -43,8 +43,8 @@ impl World {
             let beats = (shown - first).div_euclid(self.interval);
             Service {
                 id,
-                report_count: 100 + beats,
-                updated_at: Stamp::At(HostTime(time(first + beats * self.interval))),
+                heartbeats: 100 + beats,
+                stamp: Stamp::At(HostTime(time(first + beats * self.interval))),
                 facts: facts(host),
                 ..Service::default()
             }

@@ -20,8 +20,8 @@ fn snapshot() -> Snapshot {
     let stamp = |age: i64| Stamp::At(HostTime(now.0 - TimeDelta::milliseconds(age)));
     let service = |id, binary: &str, host: &str, age| Service {
         id,
-        report_count: id * 100,
-        updated_at: stamp(age),
+        heartbeats: id * 100,
+        stamp: stamp(age),
         ..fixture::service(binary, host)
     };
     let services = vec![
@@ -39,7 +39,7 @@ fn snapshot() -> Snapshot {
         }),
         service(4, "cinder-volume", "block1", 500_000),
         Service {
-            updated_at: Stamp::Unreadable,
+            stamp: Stamp::Unreadable,
             ..service(5, "cinder-volume", "zero", 0)
         },
         service(6, "cinder-volume", "say \"hi\"\\\nto\0 日本", 0),

@@ -53,10 +53,12 @@ impl<'a> Dashboard<'a> {
             ("$__range", format!("{RANGE}s")),
             ("$job", "heartbeat".to_owned()),
             ("$instance", format!("({instances})")),
+            ("$database", ".+".to_owned()),
             ("$binary", ".+".to_owned()),
             ("$host", ".+".to_owned()),
             ("$reason", ".+".to_owned()),
             ("$one_host", "skewed".to_owned()),
+            ("$one_database", "cinder".to_owned()),
         ];
         Self {
             json: serde_json::from_str(json).unwrap(),
@@ -246,9 +248,9 @@ fn not_one_row_a_service(series: &[Series]) -> impl Iterator<Item = String> {
     let keys = series.iter().map(|series| {
         let is_service = series.labels.contains_key("host");
         let keys = if is_service {
-            ["job", "binary", "host"]
+            ["job", "database", "binary", "host"]
         } else {
-            ["job", "instance", ""]
+            ["job", "instance", "", ""]
         };
         keys.map(|key| series.labels.get(key).cloned().unwrap_or_default())
     });

@@ -8,7 +8,7 @@ use std::process::Command;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::alertmanager::Alertmanager;
-use crate::support::exporter::{Exporter, PROGRAM, set_apart};
+use crate::support::exporter::{Exporter, PROGRAM, intervals, set_apart};
 use crate::support::prometheus::Prometheus;
 use crate::support::server::Server;
 use crate::support::{env, folder};
@@ -34,14 +34,14 @@ const SERVICES: &str = "
 const KAYOBE_RULES: &str = "etc/kayobe/kolla/config/prometheus";
 
 /// Keeps the services up during the tests.
-const DOWN_TIME: (&str, &str) = ("OPENSTACK_HEARTBEAT_CINDER_SERVICE_DOWN_TIME", "1h");
+const DOWN_TIME: (&str, &str) = ("OS_DEFAULT__SERVICE_DOWN_TIME", "3600");
 
 impl Cloud {
     pub(super) fn start() -> Self {
         let mariadb = Server::start(Engine::MySql);
         let exporter = Exporter::start(
             &format!("{}/cinder", mariadb.url()),
-            &["--web.enable-lifecycle", "--cinder.service-down-time=1h"],
+            &["--web.enable-lifecycle", &intervals(3600, 10)],
         );
         let alertmanager = fs::read_to_string("alerts/alertmanager.example.yml").unwrap();
         let cloud = Self {

@@ -1,11 +1,11 @@
-//! Databases with Cinder's own schema, one a test, and users with exactly the printed grants.
+//! Databases with the projects' own schemas, one a test, and users with exactly the printed grants.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 use openstack_heartbeat_exporter::database::grant;
-use openstack_heartbeat_exporter::project::cinder;
+use openstack_heartbeat_exporter::project;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -41,6 +41,16 @@ impl Product {
         servers
     }
 
+    /// Returns the URL of the server for its superuser, without a database.
+    fn server(self) -> String {
+        env(match self {
+            Self::MariaDb => "HEARTBEAT_TEST_MARIADB",
+            Self::MySql => "HEARTBEAT_TEST_MYSQL",
+            Self::Postgres => "HEARTBEAT_TEST_POSTGRES",
+            Self::Sqlite => unreachable!("SQLite has no server"),
+        })
+    }
+
     pub(crate) fn engine(self) -> Engine {
         match self {
             Self::MariaDb | Self::MySql => Engine::MySql,
@@ -67,6 +77,8 @@ pub(crate) struct Database {
     pub(crate) engine: Engine,
     /// Name on the server, or file.
     pub(crate) name: String,
+    /// The name of the project whose tables it has.
+    project: &'static str,
     /// URL of the server for its superuser, without a database; empty for SQLite.
     server: String,
 }
@@ -77,19 +89,60 @@ impl Database {
         let product = product.into();
         let engine = product.engine();
         match product {
-            Product::MariaDb => Self::on(engine, &env("HEARTBEAT_TEST_MARIADB")),
-            Product::MySql => Self::on(engine, &env("HEARTBEAT_TEST_MYSQL")),
-            Product::Postgres => Self::on(engine, &env("HEARTBEAT_TEST_POSTGRES")),
+            Product::MariaDb | Product::MySql | Product::Postgres => {
+                Self::on(engine, &product.server())
+            }
             Product::Sqlite => {
                 let file: PathBuf = folder("sqlite").join("cinder.sqlite");
                 std::fs::copy(env("HEARTBEAT_TEST_SQLITE"), &file).unwrap();
                 Self {
                     engine,
                     name: file.display().to_string(),
+                    project: "cinder",
                     server: String::new(),
                 }
             }
         }
+    }
+
+    /// Creates a database on a server with all tables of a project, but without rows and foreign keys on MariaDB and
+    /// MySQL.
+    pub(crate) fn of(project: &'static str, product: impl Into<Product>) -> Self {
+        let product = product.into();
+        let database = Self {
+            engine: product.engine(),
+            name: unique(project),
+            project,
+            server: product.server(),
+        };
+        let name = &database.name;
+        let template = format!("{project}_template");
+        if database.engine == Engine::Postgres {
+            let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
+            database.execute_at("postgres", &[create]);
+            return database;
+        }
+        let copy = |table| format!("CREATE TABLE {name}.{table} LIKE {template}.{table}");
+        let mut statements = vec![format!("CREATE DATABASE {name}")];
+        statements.extend(database.tables(&template).into_iter().map(copy));
+        database.execute_at("mysql", &statements);
+        database
+    }
+
+    /// Returns the tables of a database of this server, which is MariaDB or MySQL.
+    fn tables(&self, database: &str) -> Vec<String> {
+        let url = format!("{}/{database}?ssl-mode=DISABLED", self.server);
+        block_on(async {
+            let mut connection = MySqlConnection::connect(&url).await.unwrap();
+            let statement = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables \
+                             WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";
+            let tables = sqlx::query_scalar(statement)
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+            connection.close().await.unwrap();
+            tables
+        })
     }
 
     /// Creates a database on a given server that has the template.
@@ -97,6 +150,7 @@ impl Database {
         let database = Self {
             engine,
             name: unique("cinder"),
+            project: "cinder",
             server: server.to_owned(),
         };
         let name = &database.name;
@@ -299,9 +353,11 @@ impl Database {
             Engine::MySql => grant::mysql_account(user, "%"),
             _ => grant::postgres_role(user),
         };
+        let mut projects = project::ALL.iter();
+        let project = projects.find(|project| project.name == self.project);
         grant::statements(
             self.engine,
-            &cinder::PROJECT,
+            project.unwrap(),
             &self.name,
             "public",
             &account,

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::http::{self, Response};
-use super::wait_for;
+use super::{folder, wait_for};
 
 /// The program's file.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_openstack-heartbeat-exporter");
@@ -37,6 +38,21 @@ pub(crate) fn set_apart(command: &mut Command) {
 pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let environment = environment.iter().copied();
     program(arguments).envs(environment).output().unwrap()
+}
+
+/// Writes a cinder.conf with these options, in seconds, and returns the flag that names it.
+pub(crate) fn intervals(service_down_time: u32, report_interval: u32) -> String {
+    let file = folder("intervals").join("cinder.conf");
+    let text = format!(
+        "[DEFAULT]\nservice_down_time = {service_down_time}\nreport_interval = {report_interval}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    project(&file)
+}
+
+/// Returns the flag for Cinder with this file of its options.
+pub(crate) fn project(file: impl AsRef<Path>) -> String {
+    format!("--project=cinder={}", file.as_ref().display())
 }
 
 /// An exporter that serves; killed when dropped.

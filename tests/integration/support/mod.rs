@@ -1,14 +1,17 @@
-//! Shared parts of the tests: databases with Cinder's own schema, private servers, the exporter's process.
+//! Shared parts of the tests: databases with the projects' own schemas, private servers, the exporter's process.
 
 pub(crate) mod alertmanager;
 pub(crate) mod certificate;
 pub(crate) mod check_config;
 pub(crate) mod cinder;
+pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod exporter;
 pub(crate) mod haproxy;
 pub(crate) mod http;
+pub(crate) mod manila;
 pub(crate) mod openssl;
+pub(crate) mod openstack;
 pub(crate) mod pgbouncer;
 pub(crate) mod process;
 pub(crate) mod prometheus;

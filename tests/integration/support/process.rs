@@ -31,20 +31,40 @@ impl Process {
     pub(crate) fn signal(&self, signal: &str) {
         server::signal(self.child.id(), signal);
     }
+
+    /// Sends a signal to the process and to its workers.
+    pub(crate) fn signal_all(&self, signal: &str) {
+        self.signal(signal);
+        for worker in self.workers() {
+            server::signal(worker, signal);
+        }
+    }
+
+    /// Returns the processes that the threads of this one have started.
+    fn workers(&self) -> Vec<u32> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let children = threads.into_iter().flatten().filter_map(|thread| {
+            let children = thread.ok()?.path().join("children");
+            std::fs::read_to_string(children).ok()
+        });
+        let children = children.collect::<Vec<String>>().join(" ");
+        let children = children.split_whitespace();
+        children.map(|child| child.parse().unwrap()).collect()
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // cinder-api has a worker. If the worker were killed first, its parent would restart it.
-        let pid = self.child.id();
-        let workers = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        // Services of OpenStack have workers. A worker that is killed is restarted by its parent; one whose parent is
+        // killed shuts down in an orderly way.
+        let workers = self.workers();
+        for &worker in &workers {
+            server::signal(worker, "STOP");
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for worker in workers.unwrap_or_default().split_whitespace() {
-            let _ = Command::new("kill")
-                .args(["-KILL", worker])
-                .stderr(Stdio::null())
-                .status();
+        for &worker in &workers {
+            server::signal(worker, "KILL");
         }
     }
 }

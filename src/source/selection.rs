@@ -1,0 +1,71 @@
+//! Which services of a source count: those that no pattern excludes, up to a limit.
+
+use crate::config::pattern::Pattern;
+use crate::heartbeat::service::Service;
+
+/// Chooses services. What it leaves out is as if it were not in the table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Selection {
+    /// The services to leave out.
+    pub exclude: Vec<Pattern>,
+    /// The largest number of services.
+    pub limit: usize,
+}
+
+impl Selection {
+    /// Removes the services that do not count. Returns the number of those above the limit.
+    pub(crate) fn apply(&self, services: &mut Vec<Service>) -> usize {
+        if !self.exclude.is_empty() {
+            services.retain(|service| {
+                let (binary, host) = (&service.facts.binary, &service.facts.host);
+                !self.exclude.iter().any(|it| it.includes(binary, host))
+            });
+        }
+        let surplus = services.len().saturating_sub(self.limit);
+        if surplus > 0 {
+            // The database's order may differ from poll to poll. New rows must not displace those that are known.
+            services.sort_unstable_by_key(|service| service.id);
+            services.truncate(self.limit);
+        }
+        surplus
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::fixture;
+
+    /// Checks the hosts that remain of four, and the number of those above the limit.
+    #[track_caller]
+    fn check(exclude: &[&str], limit: usize, hosts: &str, surplus: usize) {
+        let mut services: Vec<Service> = [(7, "d"), (1, "a"), (5, "c"), (3, "b")]
+            .map(|(id, host)| Service {
+                id,
+                ..fixture::service("cinder-volume", host)
+            })
+            .into();
+        let patterns = exclude.iter().map(|text| Pattern::parse(text).unwrap());
+        let selection = Selection {
+            exclude: patterns.collect(),
+            limit,
+        };
+        assert_eq!(selection.apply(&mut services), surplus, "{exclude:?}");
+        let left: String = services.iter().map(|it| &*it.facts.host).collect();
+        assert_eq!(left, hosts, "{exclude:?} {limit}");
+    }
+
+    #[test]
+    fn excluded_services_are_removed_and_do_not_count_towards_the_limit() {
+        check(&[], 4, "dacb", 0);
+        check(&["a", "cinder-volume/c"], 2, "db", 0);
+        check(&["*-volume"], 2, "", 0);
+        check(&["*-backup"], 4, "dacb", 0);
+    }
+
+    #[test]
+    fn the_services_with_the_lowest_ids_stay_below_the_limit() {
+        check(&[], 3, "abc", 1);
+        check(&["a"], 1, "b", 2);
+    }
+}
