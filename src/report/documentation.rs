@@ -62,7 +62,10 @@ pub(crate) fn address(runbook: &str) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::Reason::{ClockSkew, NeverReported, SlowReports, Stopped, Undetermined};
+    use super::Reason::{
+        ClockSkew, ForcedDown, MarkedDown, NeverReported, ShutDown, SlowReports, Stopped,
+        Undetermined,
+    };
     use super::*;
     use crate::cli::embedded::RULES;
     use crate::heartbeat::fixture::{self, INTERVALS};
@@ -98,6 +101,10 @@ mod tests {
             (false, 500, Undetermined, "OpenStackServiceDown"),
             (false, week + 1, Stopped, "OpenStackServiceAbandoned"),
             (true, 500, Stopped, "OpenStackServiceStoppedUnseen"),
+            (true, 500, ClockSkew, "OpenStackServiceClockSkewed"),
+            (false, 500, ShutDown, "OpenStackServiceTakenDown"),
+            (false, 500, ForcedDown, "OpenStackServiceTakenDown"),
+            (false, 500, MarkedDown, "OpenStackServiceMarkedDown"),
         ] {
             let observed = Observed {
                 reason: Some(reason),

@@ -81,3 +81,69 @@ fn no_snapshot() -> Response<Body> {
         "no recent snapshot of the services; see the log and openstack_heartbeat_poll_failures_total",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::BodyExt as _;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::heartbeat::failure::Class;
+    use crate::publish::latest::{EntrySettings, Latest};
+
+    async fn get(site: &Site, path: &str) -> (u16, Value) {
+        let request = Request::get(path).body(()).unwrap();
+        let answer = match path.strip_prefix("/api/v1/services/") {
+            None => services(site, &request).await,
+            Some(name) => {
+                let mut parts = name.splitn(3, '/').map(Cow::Borrowed);
+                let mut part = || parts.next().unwrap();
+                let name = ServiceName {
+                    database: part(),
+                    binary: part(),
+                    host: part(),
+                };
+                service(site, &request, &name)
+            }
+        };
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn it_answers_while_one_database_can_be_read() {
+        let (latest, entry) = Latest::fixture();
+        let other = latest.add("manila", EntrySettings::fixture());
+        let site = Site::fixture(latest);
+        assert_eq!(get(&site, "/api/v1/services").await.0, 503);
+        entry.show_one();
+        other.fail(Class::Auth, Duration::ZERO);
+        let (status, all) = get(&site, "/api/v1/services").await;
+        assert_eq!(status, 200);
+        let [first, second] = [0, 1].map(|index| all["databases"][index].clone());
+        assert_eq!(
+            (&first["database"], &first["up"]),
+            (&"cinder".into(), &true.into())
+        );
+        assert_eq!(
+            (&second["database"], &second["up"], &second["class"]),
+            (&"manila".into(), &false.into(), &"auth".into())
+        );
+        assert!(first["now"].is_string() && second["now"].is_null());
+        assert_eq!(all["services"].as_array().unwrap().len(), 1);
+        assert_eq!(all["services"][0]["database"], "cinder");
+        assert_eq!(all["services"][0]["state"], "down");
+        for (name, status) in [
+            ("cinder/cinder-volume/block1", 200),
+            ("cinder/cinder-volume/block2", 404),
+            ("manila/cinder-volume/block1", 503),
+            ("nova/cinder-volume/block1", 404),
+        ] {
+            let (answered, body) = get(&site, &format!("/api/v1/services/{name}")).await;
+            assert_eq!(answered, status, "{name}: {body}");
+        }
+    }
+}

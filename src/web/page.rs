@@ -308,3 +308,6 @@ fn label(urgency: Urgency) -> &'static str {
         Urgency::Disabled => "disabled",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,3 +21,17 @@ pub struct Site {
     /// Runs TLS handshakes.
     pub handshakes: HandshakePool,
 }
+
+#[cfg(test)]
+impl Site {
+    /// Returns a site that asks for no login.
+    pub(crate) fn fixture(latest: Latest) -> Self {
+        Self {
+            latest: Arc::new(latest),
+            telemetry_path: "/metrics".to_owned(),
+            reload: None,
+            access: Arc::new(Access::new(None).unwrap()),
+            handshakes: HandshakePool::start(),
+        }
+    }
+}

@@ -91,7 +91,7 @@ fn every_fact_of_a_row_is_shown() {
             Some(2_147_483_647.0)
         );
         let info = "openstack_service_info{database=\"cinder\",binary=\"cinder-volume\",host=\"block2@lvmdriver-b21\",availability_zone=\"nova\",\
-                    cluster_name=\"c1@lvm\",topic=\"cinder-volume\",uuid=\"a1b2\",rpc_version=\"3.19\",\
+                    cluster_name=\"c1@lvm\",uuid=\"a1b2\",topic=\"cinder-volume\",rpc_version=\"3.19\",\
                     object_version=\"1.39\",replication_status=\"failed-over\",active_backend_id=\"b2\"} 1\n";
         assert!(metrics.0.contains(info), "{}", metrics.0);
     });
@@ -258,7 +258,9 @@ fn tables_of_old_releases_without_some_columns_or_clusters_are_read() {
         assert_eq!(metrics.count("openstack_service_frozen"), 0);
         assert_eq!(metrics.count("openstack_cluster_up"), 0);
         assert!(
-            metrics.0.contains("uuid=\"\",rpc_version=\"\""),
+            metrics
+                .0
+                .contains("uuid=\"\",topic=\"cinder-volume\",rpc_version=\"\""),
             "{}",
             metrics.0
         );
