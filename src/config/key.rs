@@ -31,7 +31,7 @@ pub struct Key {
     /// What it is a setting of.
     pub(crate) scope: Scope,
     /// How a change becomes active.
-    pub uptake: Uptake,
+    pub(crate) uptake: Uptake,
     /// The heading in the help.
     pub group: &'static str,
     /// One sentence.
@@ -51,7 +51,7 @@ pub(crate) enum Scope {
 
 /// How a change of a setting becomes active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Uptake {
+pub(crate) enum Uptake {
     /// By reloading the configuration.
     Reload,
     /// By restarting the exporter.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The addresses or sockets to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listen {
+pub(crate) enum Listen {
     /// Addresses to bind, at least one.
     Addresses(Vec<ListenAddress>),
     /// The sockets that systemd passes.
@@ -13,7 +13,7 @@ pub enum Listen {
 
 /// An address to listen on; without a host, all interfaces on IPv6 and IPv4.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenAddress {
+pub(crate) struct ListenAddress {
     /// Name or address, IPv6 without brackets.
     pub host: Option<String>,
     /// Port; 0 picks a free one.

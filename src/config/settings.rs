@@ -22,7 +22,7 @@ pub struct Settings {
     /// The databases to read, at least one; no two have the same name.
     pub sources: Vec<SourceSettings>,
     /// Addresses or sockets to listen on.
-    pub listen: Listen,
+    pub(crate) listen: Listen,
     /// Path of the metrics, starting with a slash.
     pub telemetry_path: String,
     /// Whether a request can reload the configuration.
@@ -30,9 +30,9 @@ pub struct Settings {
     /// The web configuration file, relative to the working directory.
     pub web_config: Option<PathBuf>,
     /// How to log.
-    pub log: Log,
+    pub(crate) log: Log,
     /// The values for the exporter and for all sources, with their origins, for display; secrets are hidden.
-    pub effective: Vec<Effective>,
+    pub(crate) effective: Vec<Effective>,
     /// Oddities that are not faults.
     pub warnings: Vec<String>,
 }

@@ -41,7 +41,7 @@ pub struct SourceSettings {
     /// Whether the URL, or all but its database, is the one for all sources.
     pub(super) has_common_url: bool,
     /// The values of this source alone, with their origins, for display; secrets are hidden.
-    pub effective: Vec<Effective>,
+    pub(crate) effective: Vec<Effective>,
 }
 
 /// When and how long to read a database, and what to assume about clocks and delays.

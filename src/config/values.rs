@@ -21,7 +21,7 @@ pub(super) const MAX_DURATION: Duration = Duration::from_hours(8784);
 
 /// An active setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effective {
+pub(crate) struct Effective {
     /// Name of the setting, without `sources.NAME.` for one of a source.
     pub name: &'static str,
     /// Its value, with `***` for a secret.
@@ -32,7 +32,7 @@ pub struct Effective {
 
 /// Severity and format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log {
+pub(crate) struct Log {
     /// Lowest severity to log.
     pub level: tracing::Level,
     /// Format of a line.
@@ -41,7 +41,7 @@ pub struct Log {
 
 /// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// `key=value`, as Prometheus's own programs write.
     Logfmt,
     /// One JSON object per line.

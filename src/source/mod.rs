@@ -3,7 +3,7 @@
 pub mod axis;
 pub(crate) mod log;
 pub(crate) mod poller;
-pub mod reader;
+pub(crate) mod reader;
 pub(crate) mod selection;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
