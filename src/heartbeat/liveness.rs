@@ -20,7 +20,7 @@ impl Intervals {
     /// Returns the `service_down_time` of a process that raises a value that is too short.
     ///
     /// Where `service_down_time` is at most `report_interval`, it is `int(2.5 * report_interval)`.
-    pub(crate) fn scheduler_service_down_time(&self) -> TimeDelta {
+    pub(crate) fn raised_down_time(&self) -> TimeDelta {
         if self.service_down_time > self.report_interval {
             return self.service_down_time;
         }
@@ -148,7 +148,7 @@ mod tests {
             (60, 90, 225),
             (0, 0, 0),
         ] {
-            let actual = intervals(down, report).scheduler_service_down_time();
+            let actual = intervals(down, report).raised_down_time();
             assert_eq!(actual, TimeDelta::seconds(raised), "{down}, {report}");
         }
     }

@@ -11,7 +11,7 @@ impl Rule {
     /// Returns the limit on the age.
     pub(crate) fn limit(self, intervals: &Intervals) -> TimeDelta {
         if self.raised {
-            intervals.scheduler_service_down_time()
+            intervals.raised_down_time()
         } else {
             intervals.service_down_time
         }

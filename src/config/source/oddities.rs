@@ -7,6 +7,7 @@ use crate::config::key::PROJECT;
 use crate::config::layer;
 use crate::config::source_list::Named;
 use crate::config::values::Effective;
+use crate::heartbeat::liveness::Intervals;
 
 impl SourceSettings {
     /// Returns the options that are in use without being set, with their settings: the project may have other values.
@@ -39,21 +40,33 @@ impl SourceSettings {
         })
     }
 
-    pub(super) fn warn_of_raised_limit(&self) -> Option<String> {
-        let intervals = &self.intervals;
-        let raised = intervals.scheduler_service_down_time();
-        let options = &self.project.options;
-        (raised != intervals.service_down_time).then(|| {
-            format!(
-                "{} ({} s) is not above {} ({} s): the scheduler raises it to {} s, the API does not; the API lists services \
-                 as down that the scheduler still uses",
-                options.service_down_time.name,
-                intervals.service_down_time.num_seconds(),
-                options.report_interval.name,
-                intervals.report_interval.num_seconds(),
+    /// Warns of a limit within which a healthy service sends no heartbeat.
+    pub(super) fn warn_of_short_limit(&self) -> Option<String> {
+        let Intervals {
+            service_down_time,
+            report_interval,
+        } = self.intervals;
+        if service_down_time > report_interval {
+            return None;
+        }
+        let limit = self.project.rules.scheduler;
+        let limit = limit.map(|rule| rule.limit(&self.intervals));
+        let consequence = match limit.filter(|limit| *limit != service_down_time) {
+            Some(raised) => format!(
+                "the scheduler raises it to {} s, the API does not; the API lists services as down that the scheduler \
+                 still uses",
                 raised.num_seconds()
-            )
-        })
+            ),
+            None => "services are down between two heartbeats; raise it".to_owned(),
+        };
+        let options = &self.project.options;
+        Some(format!(
+            "{} ({} s) is not above {} ({} s): {consequence}",
+            options.service_down_time.name,
+            service_down_time.num_seconds(),
+            options.report_interval.name,
+            report_interval.num_seconds()
+        ))
     }
 
     pub(super) fn warn_of_rare_polls(&self) -> Option<String> {

@@ -125,7 +125,7 @@ impl Reader<'_> {
         let mut assumed_with_url = assumed.clone();
         assumed_with_url.extend((place == UrlPlace::Options).then_some(oslo_db::WITH_URL));
         let warnings = [
-            source.warn_of_raised_limit(),
+            source.warn_of_short_limit(),
             source.warn_of_assumed(&assumed, self.named),
             source.warn_of_rare_polls(),
             remote.and_then(|remote| remote.warning(&assumed_with_url)),

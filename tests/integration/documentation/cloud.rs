@@ -13,7 +13,7 @@ use crate::support::prometheus::Prometheus;
 use crate::support::server::Server;
 use crate::support::{env, folder};
 
-/// Cinder's database on both engines, and a running exporter, Prometheus and Alertmanager.
+/// Cinder's database on both engines, Manila's on MariaDB, and a running exporter, Prometheus and Alertmanager.
 pub(super) struct Cloud {
     mariadb: Server,
     postgres: Server,
@@ -28,6 +28,12 @@ const SERVICES: &str = "
     VALUES ('cinder-scheduler', 'controller', 9, UTC_TIMESTAMP(), UTC_TIMESTAMP(), 0, 0),
            ('cinder-volume', 'block1@lvm', 9, UTC_TIMESTAMP(), UTC_TIMESTAMP(), 0, 0),
            ('cinder-volume', 'block2@lvmdriver-b21', 9, UTC_TIMESTAMP(), UTC_TIMESTAMP(), 0, 0);
+";
+
+/// The same of Manila.
+const SHARES: &str = "
+    INSERT INTO services (`binary`, host, topic, state, report_count, created_at, updated_at, disabled, deleted, ensuring)
+    VALUES ('manila-share', 'block1@nfs', 'manila-share', 'up', 9, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 0, 0, 0);
 ";
 
 /// Kayobe's folder for rules of Prometheus.
@@ -53,9 +59,12 @@ impl Cloud {
         };
         let folder = cloud.folder();
         fs::write(folder.join("services.sql"), SERVICES).unwrap();
-        let lines = "mariadb --execute 'CREATE DATABASE cinder'
+        fs::write(folder.join("shares.sql"), SHARES).unwrap();
+        let lines = "mariadb --execute 'CREATE DATABASE cinder; CREATE DATABASE manila'
             mariadb-dump cinder_template | mariadb cinder
+            mariadb-dump manila_template | mariadb manila
             mariadb cinder <services.sql
+            mariadb manila <shares.sql
             createdb --template=cinder_template cinder";
         assert_eq!(
             fault(&mut cloud.shell(&folder, lines), "the databases"),
@@ -84,9 +93,11 @@ impl Cloud {
         }
         let tls = PathBuf::from(env("HEARTBEAT_TEST_DIR")).join("tls");
         let cinder = PathBuf::from(env("HEARTBEAT_TEST_PYTHON"));
+        let manila = PathBuf::from(env("HEARTBEAT_TEST_MANILA"));
         for (name, target) in [
             ("alerts", super::markdown::root().join("alerts")),
             ("bin/cinder-manage", cinder.with_file_name("cinder-manage")),
+            ("bin/manila-manage", manila.with_file_name("manila-manage")),
             ("bin/openstack-heartbeat-exporter", PROGRAM.into()),
             ("tls.crt", tls.join("server.pem")),
             ("tls.key", tls.join("server.key")),
@@ -99,13 +110,16 @@ impl Cloud {
     }
 
     /// Returns the files of [`folder`](Self::folder), among them the settings of clients.
-    fn files(&self) -> [(&'static str, String); 9] {
+    fn files(&self) -> [(&'static str, String); 11] {
         let mariadb = self.mariadb.address();
         let (host, port) = (mariadb.ip(), mariadb.port());
-        let conf = format!(
-            "[DEFAULT]\nreport_interval = 10\nservice_down_time = 60\nhost = block1\n\
-             [database]\nconnection = mysql+pymysql://root@{mariadb}/cinder\n"
-        );
+        let conf = |database: &str| {
+            format!(
+                "[DEFAULT]\nreport_interval = 10\nservice_down_time = 60\nhost = block1\n\
+                 [database]\nconnection = mysql+pymysql://root@{mariadb}/{database}\n"
+            )
+        };
+        let (cinder, manila) = (conf("cinder"), conf("manila"));
         let curl = format!(
             "fail\nnoproxy = \"*\"\n\
              connect-to = \"controller:10390:127.0.0.1:{}\"\n\
@@ -120,9 +134,11 @@ impl Cloud {
                 format!("[client]\nuser = root\nhost = {host}\nport = {port}\n"),
             ),
             (".curlrc", curl),
-            (".cinder/cinder.conf", conf.clone()),
-            ("etc/cinder/cinder.conf", conf.clone()),
-            ("etc/kolla/cinder-volume/cinder.conf", conf),
+            (".cinder/cinder.conf", cinder.clone()),
+            ("etc/cinder/cinder.conf", cinder.clone()),
+            ("etc/kolla/cinder-volume/cinder.conf", cinder),
+            (".manila/manila.conf", manila.clone()),
+            ("etc/manila/manila.conf", manila),
             (
                 "etc/openstack-heartbeat-exporter.yml",
                 "poll.interval: 5s\n".to_owned(),
