@@ -33,7 +33,10 @@ pub fn run(text: &str) {
 fn verify(text: &str) {
     // A password may contain anything.
     let letters = text.to_lowercase().replace(['-', '_'], "");
-    if letters.contains("pass") || text.contains('%') {
+    // Both options switch TLS off, authorities included.
+    let switches_off = ["ssldisabled", "sslmode"];
+    let switches_off = switches_off.iter().any(|option| letters.contains(option));
+    if switches_off || letters.contains("pass") || text.contains('%') {
         return;
     }
     for separator in ["&", "?", ";", ",", "#", "+", " ", "&amp;", "%26", "%3B"] {
