@@ -557,6 +557,22 @@ fn shared_clouds() -> Vec<(&'static str, shared::Cloud)> {
         ),
         ("killed and started after 3 s", gone(903.0, false)),
         ("killed and started after 5 min", gone(1_200.0, false)),
+        (
+            "toggled by an API 300 s ahead, read from a replica that lags",
+            Cloud {
+                toggled: 0.05,
+                lag: 1.5,
+                ..off(0.0, 0.0, 300.0)
+            },
+        ),
+        (
+            "toggled by an API 300 s ahead, restored from a backup",
+            Cloud {
+                toggled: 0.05,
+                restored: Some((900.0, 600.0)),
+                ..off(0.0, 0.0, 300.0)
+            },
+        ),
         ("shut down", gone(1e9, true)),
         ("shut down and started after 5 min", gone(1_200.0, true)),
     ]
@@ -566,6 +582,7 @@ fn shared_clouds() -> Vec<(&'static str, shared::Cloud)> {
 fn stamps_of_others_prove_nothing_about_a_host() {
     for (name, cloud) in shared_clouds() {
         let (mut reads, mut known, mut misses, mut wrong) = (0, 0, 0, 0);
+        let (mut gone, mut undetermined) = (0, 0);
         for seed in 0..40 * times() {
             reads += shared::simulate(seed, &cloud, |moment| {
                 known += usize::from(moment.status.observed.clock_skew.is_some());
@@ -580,6 +597,9 @@ fn stamps_of_others_prove_nothing_about_a_host() {
                     );
                 }
                 wrong += usize::from(!moment.is_right());
+                let reason = moment.status.observed.reason;
+                gone += usize::from(matches!(reason, Some(Reason::Stopped | Reason::ShutDown)));
+                undetermined += usize::from(reason == Some(Reason::Undetermined));
             });
         }
         println!(
@@ -587,5 +607,13 @@ fn stamps_of_others_prove_nothing_about_a_host() {
         );
         assert_eq!((misses, wrong), (0, 0), "{name}");
         assert!(known * 2 > reads || cloud.gone.is_some(), "{name}: {known}");
+        assert_eq!(
+            gone > 0,
+            cloud.gone.is_some_and(|it| it.1 > 1_000.0),
+            "{name}"
+        );
+        // A stamp of the API counts until the next heartbeat.
+        let few = undetermined * 20 < reads || cloud.toggled > 0.0;
+        assert!(few, "{name}: {undetermined}");
     }
 }

@@ -102,9 +102,7 @@ async fn connect(source: &SourceSettings) -> Result<String, database::Error> {
     let target = Target::of(source);
     let mut reading = read(&source.name, &target).await?;
     let found = reading.services.len();
-    PollSettings::of(source)
-        .selection
-        .apply(&mut reading.services);
+    PollSettings::of(source).selection.apply(&mut reading);
     check_current(&reading, &target, source)?;
     let services = reading.services.len();
     if services == 0 {

@@ -11,6 +11,9 @@ pub(crate) const DEFAULT_SCHEMA: &str = "public";
 
 /// Returns the statements that let `user` read the columns of the project and nothing else.
 ///
+/// A release may lack the columns of the last statements, which then fail. Nothing else is lost: a client that stops at
+/// the first failure has executed what the release knows, because older columns come first.
+///
 /// `user` is a quoted account: `'name'@'host'` in MySQL, a role in PostgreSQL. `schema` contains the tables in PostgreSQL;
 /// the other engines have none. `None` for SQLite, which has file permissions instead.
 #[must_use]
@@ -33,7 +36,7 @@ pub fn statements(
         }
         Engine::Sqlite => return None,
     };
-    let grants = project.tables().into_iter().map(|(table, columns)| {
+    let grants = project.grants().into_iter().map(|(table, columns)| {
         let columns = columns.into_iter().map(|name| quoted(name, quote));
         let columns = columns.collect::<Vec<_>>().join(", ");
         let name = quoted(table, quote);
@@ -135,9 +138,11 @@ mod tests {
         };
         let account = mysql_account("o'brien", "%");
         let grants = of(Engine::MySql, "cin`der", "", &account).unwrap();
-        assert_eq!(grants.len(), 2);
         assert!(grants[0].starts_with("GRANT SELECT (`id`, `binary`, `host`, "));
         assert!(grants[0].ends_with(", `deleted`) ON `cin``der`.`services` TO 'o''brien'@'%';"));
+        assert!(grants[1].contains(" ON `cin``der`.`clusters` TO "));
+        let newest = "GRANT SELECT (`uuid`) ON `cin``der`.`services` TO 'o''brien'@'%';";
+        assert_eq!(grants.last().unwrap(), newest);
         let grants = of(Engine::Postgres, "cinder", "a\"s", &postgres_role("a\"b")).unwrap();
         assert_eq!(grants[1], r#"GRANT USAGE ON SCHEMA "a""s" TO "a""b";"#);
         assert!(grants[3].ends_with(r#", "deleted") ON "a""s"."clusters" TO "a""b";"#));

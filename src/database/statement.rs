@@ -207,7 +207,10 @@ impl Dialect {
                 let [from, key, value] =
                     [lookup.table, lookup.key, lookup.value].map(|name| self.quoted(name));
                 let table = self.quoted(table.name);
-                format!("(SELECT {from}.{value} FROM {from} WHERE {from}.{key} = {table}.{own})")
+                // Tables may have different collations.
+                let [key, own] = [format!("{from}.{key}"), format!("{table}.{own}")]
+                    .map(|text| (self.typed)(&text, ColumnKind::Text));
+                format!("(SELECT {from}.{value} FROM {from} WHERE {key} = {own})")
             }
         })
     }

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::liveness::Intervals;
+use super::skew::Bounds;
 use crate::project::rules::{Rules, Sides};
 
 /// How far a clock may be off without the API ever listing its services as down.
@@ -31,6 +32,12 @@ impl Budget {
     /// Returns whether a skew is within the budget; both limits are inclusive.
     pub(crate) fn allows(&self, skew: TimeDelta) -> bool {
         -self.behind <= skew && self.ahead.is_none_or(|ahead| skew <= ahead)
+    }
+
+    /// Returns whether each skew within these bounds is beyond the budget.
+    pub(crate) fn excludes(&self, bounds: Bounds) -> bool {
+        self.ahead.is_some_and(|ahead| bounds.lower > ahead)
+            || bounds.upper.is_some_and(|upper| upper < -self.behind)
     }
 }
 

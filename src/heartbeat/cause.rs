@@ -35,7 +35,8 @@ named! {
     }
 }
 
-/// What a reason is judged by: the latest read of the row was answered at `answered`, with the database's clock at `now`.
+/// What a reason is judged by: the latest read of the row was answered at `answered`, with the database's clock at
+/// `now`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Judge<'a> {
     /// The rules of the project.
@@ -64,7 +65,7 @@ impl Judge<'_> {
         bounds: Option<Bounds>,
     ) -> Option<Reason> {
         let (rules, intervals, now) = (self.rules, self.intervals, self.now);
-        let limit = intervals.service_down_time;
+        let limit = rules.api.limit(intervals);
         let age = match service.stamp {
             Stamp::Never => {
                 let is_up = rules.api.is_up(service, now, intervals);
@@ -98,7 +99,7 @@ impl Judge<'_> {
         let is_own =
             rules.stamped_by == StampedBy::Service || skew.is_some_and(Skew::is_stamp_of_heartbeat);
         let is_late = rules.api.is_up(service, now, intervals) == Some(false);
-        let is_proven = bounds.is_some_and(|bounds| self.exceeds_budget(bounds));
+        let is_proven = bounds.is_some_and(|bounds| Budget::of(rules, intervals).excludes(bounds));
         // Causality alone proves a clock ahead. A recent heartbeat with an old stamp proves a clock behind.
         if is_own && (age < -limit || beats && is_late) || beats && is_proven {
             return Some(Reason::ClockSkew);
@@ -120,13 +121,6 @@ impl Judge<'_> {
         let for_scheduler = rules.is_up_for_scheduler(service, *now, intervals);
         rules.is_up(service, *now, intervals) == Some(true)
             && (for_scheduler == Some(true) || rules.scheduler.is_none())
-    }
-
-    /// Returns whether a clock skew is proven with which a service is down at times, though it beats.
-    fn exceeds_budget(&self, bounds: Bounds) -> bool {
-        let budget = Budget::of(self.rules, self.intervals);
-        budget.ahead.is_some_and(|ahead| bounds.lower > ahead)
-            || bounds.upper.is_some_and(|upper| upper < -budget.behind)
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn service(binary: &str, host: &str) -> Service {
     }
 }
 
-/// The service `cinder-volume` on `block1` with this `stamp`.
+/// The service `cinder-volume` on `block1` with this stamp.
 pub(crate) fn stamped(stamp: Stamp) -> Service {
     Service {
         stamp,

@@ -28,10 +28,10 @@ impl Intervals {
     }
 }
 
-/// Returns whether the API counts this member in a cluster's `num_down_hosts`; `None` when `stamp` is
-/// unreadable.
+/// Returns whether the API counts this member in a cluster's `num_down_hosts`; `None` when its
+/// stamp is unreadable.
 ///
-/// A member exactly at the limit is up, and a member whose `stamp` is NULL is not counted.
+/// A member exactly at the limit is up, and a member without a stamp is not counted.
 pub(crate) fn is_member_down(
     service: &Service,
     now: DatabaseTime,
@@ -41,7 +41,7 @@ pub(crate) fn is_member_down(
     service.stamp.passes(is_old)
 }
 
-/// Returns whether the API would list a cluster as up, from the latest `stamp` of its members.
+/// Returns whether the API would list a cluster as up, from the latest stamp of its members.
 ///
 /// `None` for `latest` means that no member ever reported; such a cluster is down. As in the scheduler's rule, a time
 /// ahead is up, however far. The API's `service_down_time` applies.

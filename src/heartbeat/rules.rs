@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::liveness::Intervals;
 use super::service::{Service, Stamp};
 use super::time::{DatabaseTime, apparent_age};
-use crate::project::rules::{Rule, Rules, Sides, StampedBy, Stored};
+use crate::project::rules::{Rule, Rules, Sides, Stored};
 
 impl Rule {
     /// Returns the limit on the age.
@@ -80,11 +80,11 @@ impl Rules {
             .is_some_and(|(word, stored)| word == stored.shut_down)
     }
 
-    /// Returns whether another write than a heartbeat may be the last one on a row, whose version before is `earlier`.
-    pub(crate) fn is_stamped_by_others(&self, earlier: &Service, service: &Service) -> bool {
+    /// Returns whether a row shows another write than a heartbeat since its `earlier` version: a stored state other than
+    /// up, or a change by an operator.
+    pub(crate) fn shows_other_write(&self, earlier: &Service, service: &Service) -> bool {
         let decision = |row: &Service| (row.disabled, row.disabled_reason.clone());
-        self.stamped_by == StampedBy::Others
-            && (self.is_marked_down(service) || decision(earlier) != decision(service))
+        self.is_marked_down(service) || decision(earlier) != decision(service)
     }
 
     fn word<'a>(&self, service: &'a Service) -> Option<(&'a str, &Stored)> {

@@ -1,6 +1,6 @@
 //! The rows of the tables `services` and `clusters` as values.
 //!
-//! The times in a row are stamped by the service's own host. Each reading adds one time of the database.
+//! The times in a row are stamped by the service's own host, or by another one where the project's rules say so. Each reading adds one time of the database.
 
 use std::sync::Arc;
 
@@ -61,8 +61,9 @@ pub struct Service {
 /// The columns of a row that no heartbeat changes.
 ///
 /// A change means that another write touched the row, perhaps with another machine's clock. Enabling, disabling and the
-/// stored state are no facts: whether they touch the stamp is for the project's [rules](super::rules) to say. An optional column is `None` when it is NULL, unreadable, or missing from the release's schema. `T` is the
-/// text type: shared, or borrowed from the buffer it was read from.
+/// stored state are no facts: the project's [rules](super::rules) say whether they touch the stamp. An optional column is
+/// `None` when it is NULL, unreadable, or missing from the release's schema. `T` is the text type: shared, or borrowed
+/// from the buffer it was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts<T = Arc<str>> {
     /// Program; part of the name.
@@ -179,7 +180,7 @@ named! {
         NullBinary = "null_binary",
         /// `host` is NULL: the service has no name and is not shown.
         NullHost = "null_host",
-        /// `stamp` or `created` holds no valid time: the service is shown without the values that depend on it.
+        /// The time of the stamp or of the creation is invalid: the service is shown without the values that depend on it.
         UnreadableTime = "unreadable_time",
         /// An identifying or counting column has another type than in the project's schema: the row is not shown.
         UnreadableColumn = "unreadable_column",
@@ -199,7 +200,7 @@ pub struct Reading {
     /// When the last transaction that the server replayed was committed, by the clock of the server that committed it.
     /// `None` on a server that replays none, and on MySQL and MariaDB, which do not tell without a further grant.
     pub replayed: Option<DatabaseTime>,
-    /// The precision of the column `stamp`.
+    /// The precision of the column of the stamps.
     pub quantum: Quantum,
     /// Services that are not deleted, in the database's order.
     pub services: Vec<Service>,

@@ -150,7 +150,8 @@ impl Skew {
         if row.heartbeats < self.row.heartbeats {
             let stale_since = *self.stale_since.get_or_insert(read.sent);
             let may_lag = read.sent - stale_since <= self.assumptions.longest_lag();
-            if row.stamp <= self.row.stamp && may_lag {
+            let is_older = row.stamp <= self.row.stamp || self.assumptions.stamped_by_others;
+            if is_older && may_lag {
                 return Observation::Stale;
             }
             let new = Self::new(read, row, self.assumptions.clone());

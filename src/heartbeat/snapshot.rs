@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::cause::Reason;
 use super::limits::Limits;
 use super::liveness::{self, Intervals};
 use super::reference::{self, Reference, Suspect};
@@ -147,10 +148,16 @@ fn service_status(
     let up = reference.verdict(|now| rules.is_up(&service, now, intervals));
     let up_for_scheduler =
         reference.verdict(|now| rules.is_up_for_scheduler(&service, now, intervals));
-    if up.is_none() {
+    let is_known = up.is_some() && (rules.scheduler.is_none() || up_for_scheduler.is_some());
+    observed.reason = match observed.reason {
         // A reason explains a verdict, and there is no verdict.
-        observed.reason = None;
-    }
+        _ if up.is_none() => None,
+        // A stored state is known whatever the clock. What rests on the clock is not.
+        Some(Reason::ClockSkew | Reason::Undetermined) if !is_known => {
+            (up == Some(false)).then_some(Reason::Undetermined)
+        }
+        reason => reason,
+    };
     ServiceStatus {
         up,
         up_for_scheduler,

@@ -11,7 +11,8 @@ named! {
         Up = "up",
         /// The row does not show whether the service is up.
         Unknown = "unknown",
-        /// Down, but listed as up: a [`Reason`] holds, and a clock that is ahead hides the stop.
+        /// Listed as up, but a [`Reason`] holds: a stored state or a clock ahead hides a stop, or the scheduler calls the
+        /// service down.
         ListedAsUp = "unseen",
         /// Down, see [`Reason::ForcedDown`].
         ForcedDown = Reason::ForcedDown.as_str(),

@@ -25,7 +25,7 @@ pub struct Observed {
     pub silence_least: Option<TimeDelta>,
     /// Greatest time since the last heartbeat was stamped; `None` until a heartbeat was observed.
     pub silence_most: Option<TimeDelta>,
-    /// Why the service is down, see [`cause::reason`](super::cause::reason).
+    /// Why the service is down, see [`Judge::reason`](super::cause::Judge::reason).
     pub reason: Option<Reason>,
 }
 
@@ -34,10 +34,10 @@ pub struct Observed {
 pub struct ServiceStatus {
     /// The row; the freshest one where several rows share binary and host.
     pub service: Service,
-    /// Whether the API lists it as up, see [`Rules::is_up`](super::rules::Rules::is_up) and
+    /// Whether the API lists it as up, see [`Rules::is_up`](crate::project::rules::Rules::is_up) and
     /// [`Reference::verdict`](super::reference::Reference::verdict).
     pub up: Option<bool>,
-    /// Whether the scheduler uses it, see [`Rules::is_up_for_scheduler`](super::rules::Rules::is_up_for_scheduler)
+    /// Whether the scheduler uses it, see [`Rules::is_up_for_scheduler`](crate::project::rules::Rules::is_up_for_scheduler)
     /// and [`Reference::verdict`](super::reference::Reference::verdict).
     pub up_for_scheduler: Option<bool>,
     /// `stamp or created` by the service host's clock; `None` when both are NULL or the time is unreadable.

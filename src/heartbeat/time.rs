@@ -4,7 +4,7 @@
 
 use chrono::{NaiveDateTime, TimeDelta};
 
-/// A time read from a service host's clock, as stored in `services.stamp` or `created`.
+/// A time read from a service host's clock, as stored in a row.
 ///
 /// It bears no known relation to any other clock. Subtracting it from a [`DatabaseTime`] gives an *apparent*
 /// age, which is wrong by the host's clock skew. Only [`apparent_age`] does that.

@@ -59,9 +59,9 @@ pub struct Tracker {
 #[derive(Debug)]
 struct Tracked {
     service: Service,
-    /// Facts, count and stamp as last accepted. If the facts change, the stamp need not be a heartbeat's.
-    accepted: (Arc<Facts>, i64, Stamp),
-    /// `None` until `stamp` holds a time.
+    /// The row as last accepted. If its facts change, the stamp need not be a heartbeat's.
+    accepted: Service,
+    /// `None` until the row has a stamp.
     skew: Option<Skew>,
 }
 
@@ -211,6 +211,7 @@ impl Tracker {
             max_drift_ppm: self.tolerances.max_drift_ppm,
             poll_interval: self.tolerances.poll_interval,
             service_down_time: self.intervals.service_down_time,
+            stamped_by_others: self.project.rules.stamped_by == StampedBy::Others,
             ..Assumptions::new(quantum, self.intervals.report_interval)
         }
     }
@@ -248,7 +249,7 @@ impl Tracker {
 impl Tracked {
     fn new(service: Service) -> Self {
         Self {
-            accepted: Self::version(&service),
+            accepted: service.clone(),
             service,
             skew: None,
         }
@@ -256,8 +257,8 @@ impl Tracked {
 
     /// Learns from another read of the row.
     ///
-    /// A lagging replica shows an older version of a row. Its time and count are then replaced by the last accepted
-    /// ones, because an old stamp would look like a stopped service or a clock step.
+    /// A lagging replica shows an older version of a row. All but its facts are then replaced by the last accepted ones,
+    /// because an old stamp would look like a stopped service or a clock step.
     fn track(
         &mut self,
         mut service: Service,
@@ -269,9 +270,7 @@ impl Tracked {
             let row = Row {
                 heartbeats: service.heartbeats,
                 stamp,
-                foreign: self.accepted.0 != service.facts
-                    || rules.is_stamped_by_others(&self.service, &service)
-                    || self.skew.is_none() && rules.stamped_by == StampedBy::Others,
+                foreign: self.is_foreign(&service, rules),
             };
             let is_stale = if let Some(skew) = &mut self.skew {
                 skew.observe(read, row) == Observation::Stale
@@ -280,16 +279,25 @@ impl Tracked {
                 false
             };
             if is_stale {
-                (_, service.heartbeats, service.stamp) = self.accepted;
+                service = Service {
+                    facts: service.facts,
+                    ..self.accepted.clone()
+                };
             } else {
-                self.accepted = Self::version(&service);
+                self.accepted = service.clone();
             }
         }
         self.service = service;
     }
 
-    fn version(service: &Service) -> (Arc<Facts>, i64, Stamp) {
-        (service.facts.clone(), service.heartbeats, service.stamp)
+    /// Returns whether the stamp of a new version may not be that of a heartbeat.
+    ///
+    /// The first version of a row that others stamp too proves nothing. One is the first again after its count fell.
+    fn is_foreign(&self, service: &Service, rules: &Rules) -> bool {
+        let is_first = self.skew.is_none() || service.heartbeats < self.accepted.heartbeats;
+        self.accepted.facts != service.facts
+            || rules.stamped_by == StampedBy::Others
+                && (is_first || rules.shows_other_write(&self.accepted, service))
     }
 
     fn observed(&self, judge: Judge<'_>, database: DatabaseOffset) -> Observed {
@@ -321,7 +329,7 @@ mod tests {
     use crate::heartbeat::skew::{Bounds, Monotonic};
     use crate::heartbeat::status::ServiceStatus;
     use crate::heartbeat::time::HostTime;
-    use crate::project::cinder;
+    use crate::project::{cinder, manila};
 
     /// A database that is read every five seconds; each read takes 20 ms.
     struct Reads {
@@ -334,8 +342,12 @@ mod tests {
 
     impl Reads {
         fn new() -> Self {
+            Self::of(&cinder::PROJECT)
+        }
+
+        fn of(project: &'static Project) -> Self {
             Self {
-                tracker: Tracker::new(&cinder::PROJECT, fixture::INTERVALS, fixture::TOLERANCES),
+                tracker: Tracker::new(project, fixture::INTERVALS, fixture::TOLERANCES),
                 at: TimeDelta::zero(),
                 database: fixture::now("2026-03-30 00:00:00"),
                 quantum: Quantum::MICROSECOND,
@@ -351,6 +363,7 @@ mod tests {
                 id,
                 heartbeats: 100 + beats,
                 stamp: Stamp::At(HostTime(stamp)),
+                shown: (self.tracker.project.rules.stored).map(|stored| stored.up.into()),
                 ..fixture::service("cinder-volume", &format!("host{id}"))
             }
         }
@@ -501,6 +514,19 @@ mod tests {
             for snapshot in minute_of_five(&mut reads, 0) {
                 assert_eq!(verdicts(&snapshot), alive(up), "{ahead}");
                 assert_eq!(snapshot.unconfirmed_jump, None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumped_gives_no_reason_to_a_service_whose_stored_state_is_up() {
+        for ahead in [3_600, -3_600] {
+            let mut reads = Reads::of(&manila::PROJECT);
+            minute_of_five(&mut reads, 0);
+            for snapshot in minute_of_five(&mut reads, ahead) {
+                for status in &snapshot.services[..4] {
+                    assert_eq!((status.up, status.observed.reason), (Some(true), None));
+                }
             }
         }
     }

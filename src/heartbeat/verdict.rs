@@ -1,4 +1,4 @@
-//! The overall verdict on one snapshot: all services up, some down, and how many of these have no reason yet.
+//! The overall verdict on one snapshot: all services up, some down, and how many of these are without a known reason.
 
 use super::cause::Reason;
 use super::snapshot::Snapshot;
@@ -43,7 +43,7 @@ fn is_explained(observed: &Observed) -> bool {
     }
 }
 
-/// Returns whether the API lists the service as down.
+/// Returns whether the API lists the service as down, or a reason says that it should be.
 pub(crate) fn is_down(status: &ServiceStatus) -> bool {
-    status.up == Some(false)
+    status.up == Some(false) || status.observed.reason.is_some()
 }

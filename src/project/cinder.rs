@@ -36,17 +36,19 @@ pub static PROJECT: Project = Project {
             Column::required("updated_at", Role::Stamp),
             Column::required("created_at", Role::Created),
             Column::required("disabled", Role::Disabled),
-            Column::optional("disabled_reason", Role::DisabledReason),
-            Column::optional("frozen", Role::Frozen("cinder-volume")),
-            Column::optional("availability_zone", Role::Zone),
-            Column::optional("cluster_name", Role::Cluster),
-            Column::optional("uuid", Role::Uuid),
             Column::info("topic"),
+            Column::optional("availability_zone", Role::Zone),
+            Column::optional("disabled_reason", Role::DisabledReason),
             Column::optional("rpc_current_version", Role::Info("rpc_version")),
             Column::optional("object_current_version", Role::Info("object_version")),
-            // Only of cinder-volume, like the next.
+            // Only of cinder-volume, like the next two.
             Column::info("replication_status"),
             Column::info("active_backend_id"),
+            Column::optional("frozen", Role::Frozen("cinder-volume")),
+            // Since Newton.
+            Column::optional("cluster_name", Role::Cluster),
+            // Since Pike.
+            Column::optional("uuid", Role::Uuid),
         ],
     },
     // Since Newton.
@@ -81,6 +83,6 @@ pub static PROJECT: Project = Project {
         list: "openstack volume service list",
         remove: "cinder-manage service remove BINARY HOST",
         stopped: "the database and the driver",
-        marked_down: "",
+        marked_down: None,
     },
 };

@@ -37,8 +37,8 @@ pub(crate) struct Words {
     pub(crate) remove: &'static str,
     /// What to look at when a service stopped, after its process and its log.
     pub(crate) stopped: &'static str,
-    /// Why a service can be listed as down though it beats; empty where no state is stored.
-    pub(crate) marked_down: &'static str,
+    /// Why a service can be listed as down though it beats; `None` where no state is stored.
+    pub(crate) marked_down: Option<&'static str>,
 }
 
 impl Project {
@@ -57,6 +57,18 @@ impl Project {
     pub(crate) fn stamp(&self) -> &'static str {
         let column = self.services.column(Role::Stamp);
         column.map_or("", |column| column.name)
+    }
+
+    /// Returns tables with columns to grant: what every release has, and then a column at a time, older ones first.
+    pub(crate) fn grants(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let services = &self.services;
+        let optional = services.columns.iter().filter(|column| !column.required);
+        let optional = optional.map(|column| (services.name, vec![column.name]));
+        let others = self.tables().into_iter().skip(1);
+        std::iter::once((services.name, services.required().collect()))
+            .chain(others)
+            .chain(optional)
+            .collect()
     }
 
     /// Returns each table with its columns, and each table in which values are looked up.

@@ -44,16 +44,16 @@ pub static PROJECT: Project = Project {
             Column::required("updated_at", Role::Stamp),
             Column::required("created_at", Role::Created),
             Column::required("disabled", Role::Disabled),
-            // Since 18.
-            Column::optional("disabled_reason", Role::DisabledReason),
-            // Since 16.
-            Column::optional("state", Role::Shown),
             Column::optional("availability_zone_id", Role::Zone).looked_up(Lookup {
                 table: "availability_zones",
                 key: "id",
                 value: "name",
             }),
             Column::info("topic"),
+            // Since 16.
+            Column::optional("state", Role::Shown),
+            // Since 18.
+            Column::optional("disabled_reason", Role::DisabledReason),
         ],
     },
     clusters: None,
@@ -72,7 +72,9 @@ pub static PROJECT: Project = Project {
         list: "openstack share service list",
         remove: "manila-manage service cleanup, which removes every row that is down",
         stopped: "the database and the driver",
-        marked_down: "After a restart this lasts for one report interval. If it comes back every minute, a \
-                      manila-scheduler marks the service: compare the clocks of the schedulers with this host's.",
+        marked_down: Some(
+            "After a restart this lasts for one report interval. If it comes back every minute, a manila-scheduler marks \
+             the service: compare the clocks of the schedulers with this host's.",
+        ),
     },
 };

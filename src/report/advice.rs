@@ -78,7 +78,7 @@ fn explain(service: ListedService, reason: Reason) -> String {
         ),
         Reason::MarkedDown => format!(
             "It sends heartbeats, but its stored state says down. {}",
-            project.words.marked_down
+            project.words.marked_down.unwrap_or_default()
         ),
         Reason::ForcedDown => {
             "An operator forced it down. It stays down until an operator undoes that.".to_owned()

@@ -159,7 +159,7 @@ impl Source {
     pub(crate) async fn poll(&mut self) -> Result<Poll, Error> {
         let started = Instant::now();
         let mut answer = self.reader.read().await?;
-        let surplus = self.selection.apply(&mut answer.reading.services);
+        let surplus = self.selection.apply(&mut answer.reading);
         self.note_surplus(surplus);
         let took = started.elapsed();
         let memory = self.memory.clone();

@@ -1,7 +1,7 @@
 //! Which services of a source count: those that no pattern excludes, up to a limit.
 
 use crate::config::pattern::Pattern;
-use crate::heartbeat::service::Service;
+use crate::heartbeat::service::{Reading, Rejection, Service};
 
 /// Chooses services. What it leaves out is as if it were not in the table.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,20 +13,28 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Removes the services that do not count. Returns the number of those above the limit.
-    pub(crate) fn apply(&self, services: &mut Vec<Service>) -> usize {
+    /// Removes the services that do not count, and their defects. Returns the number of those above the limit.
+    pub(crate) fn apply(&self, reading: &mut Reading) -> usize {
+        let services = &mut reading.services;
+        let found = services.len();
+        let is_excluded = |service: &Service| {
+            let (binary, host) = (&service.facts.binary, &service.facts.host);
+            self.exclude.iter().any(|it| it.includes(binary, host))
+        };
+        let mut removed: Vec<i64> = Vec::new();
         if !self.exclude.is_empty() {
-            services.retain(|service| {
-                let (binary, host) = (&service.facts.binary, &service.facts.host);
-                !self.exclude.iter().any(|it| it.includes(binary, host))
-            });
+            let excluded = services.extract_if(.., |service| is_excluded(service));
+            removed.extend(excluded.map(|service| service.id));
         }
         let surplus = services.len().saturating_sub(self.limit);
         if surplus > 0 {
             // The database's order may differ from poll to poll. New rows must not displace those that are known.
             services.sort_unstable_by_key(|service| service.id);
-            services.truncate(self.limit);
+            removed.extend(services.drain(self.limit..).map(|service| service.id));
         }
+        reading.rows -= found - services.len();
+        let is_removed = |row: &Rejection| row.id.is_some_and(|id| removed.contains(&id));
+        reading.rejected.retain(|row| !is_removed(row));
         surplus
     }
 }
@@ -35,11 +43,20 @@ impl Selection {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::heartbeat::service::Defect;
+
+    fn unreadable_time(id: i64) -> Rejection {
+        Rejection {
+            table: "services",
+            defect: Defect::UnreadableTime,
+            id: Some(id),
+        }
+    }
 
     /// Checks the hosts that remain of four, and the number of those above the limit.
     #[track_caller]
     fn check(exclude: &[&str], limit: usize, hosts: &str, surplus: usize) {
-        let mut services: Vec<Service> = [(7, "d"), (1, "a"), (5, "c"), (3, "b")]
+        let services: Vec<Service> = [(7, "d"), (1, "a"), (5, "c"), (3, "b")]
             .map(|(id, host)| Service {
                 id,
                 ..fixture::service("cinder-volume", host)
@@ -50,9 +67,14 @@ mod tests {
             exclude: patterns.collect(),
             limit,
         };
-        assert_eq!(selection.apply(&mut services), surplus, "{exclude:?}");
-        let left: String = services.iter().map(|it| &*it.facts.host).collect();
+        let mut reading = fixture::reading(services);
+        reading.rejected = [1, 3, 5, 7].map(unreadable_time).into();
+        assert_eq!(selection.apply(&mut reading), surplus, "{exclude:?}");
+        let left = reading.services.iter();
+        let left: String = left.map(|it| &*it.facts.host).collect();
         assert_eq!(left, hosts, "{exclude:?} {limit}");
+        let counts = (reading.rows, reading.rejected.len());
+        assert_eq!(counts, (hosts.len(), hosts.len()));
     }
 
     #[test]

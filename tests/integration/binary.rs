@@ -478,7 +478,7 @@ fn print_grants_and_print_metrics_need_no_configuration() {
     assert!(
         grants
             .stdout
-            .ends_with("ON `cinder`.`clusters` TO 'hb'@'10.0.0.%';\n"),
+            .ends_with("ON `cinder`.`services` TO 'hb'@'10.0.0.%';\n"),
         "{}",
         grants.stdout
     );

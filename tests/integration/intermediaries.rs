@@ -315,12 +315,9 @@ fn services_are_shown_without_a_grant_on_clusters() {
 #[test]
 fn no_cluster_looks_empty_without_a_grant_on_cluster_name() {
     let without_the_name = |database: &Database, user: &str| {
-        let grants = database.grants(user).into_iter();
-        let column = |quote: &str| format!(", {quote}cluster_name{quote}");
-        let grants = grants.map(|grant| grant.replace(&column("`"), ""));
+        let mut grants = database.grants(user);
+        grants.retain(|grant| !grant.contains("cluster_name"));
         grants
-            .map(|grant| grant.replace(&column("\""), ""))
-            .collect()
     };
     check_partial_grants(without_the_name, "cluster_name");
 }

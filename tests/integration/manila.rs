@@ -6,7 +6,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 use tokio::time::Instant;
 
 use crate::support::clock::HostClock;
-use crate::support::database::Database;
+use crate::support::database::{Database, Product};
 use crate::support::exporter::{Exporter, Metrics, program};
 use crate::support::manila::{BACKEND, DATA, Manila, SCHEDULER, SHARE};
 use crate::support::openstack;
@@ -437,6 +437,77 @@ fn marked_by_a_scheduler_ahead(cloud: &mut Cloud) {
         steady.reason == "marked_down"
     };
     assert!(samples.iter().any(is_marked));
+}
+
+/// Checks the tables of some releases, with a service whose stored state, where it has one, contradicts its times.
+fn check_release(product: Product, releases: &str, sql: &str) {
+    let database = Database::of_release("manila", product, sql);
+    let quote = match database.engine {
+        Engine::MySql => '`',
+        _ => '"',
+    };
+    let (now, no) = (database.now(0), database.boolean(false));
+    let has_state = sql.contains("state ");
+    let (column, value) = if has_state {
+        (", state", ", 'down'")
+    } else {
+        ("", "")
+    };
+    database.execute(&[
+        "INSERT INTO availability_zones (id, name, deleted) VALUES ('z1', 'north', 'False')",
+        &format!(
+            "INSERT INTO services (host, {quote}binary{quote}, topic, report_count, created_at, updated_at, disabled, deleted, \
+             availability_zone_id{column}) \
+             VALUES ('block1@nfs', 'manila-share', 'manila-share', 7, {now}, {now}, {no}, 0, 'z1'{value})"
+        ),
+    ]);
+    let (user, url) = database.user("p");
+    // The statements for columns that the release lacks come last, so that a client may stop at the first of them.
+    let grants = database.grants(&user);
+    let is_known = |grant: &&String| {
+        let columns = [
+            "(`state`)",
+            "(\"state\")",
+            "(`disabled_reason`)",
+            "(\"disabled_reason\")",
+        ];
+        columns.iter().all(|column| {
+            let name = column.trim_matches(['(', ')', '`', '"']);
+            !grant.contains(column) || sql.contains(&format!("{name} "))
+        })
+    };
+    let known: Vec<&str> = grants
+        .iter()
+        .take_while(is_known)
+        .map(String::as_str)
+        .collect();
+    assert!(
+        !grants.iter().skip(known.len()).any(|it| is_known(&it)),
+        "{grants:#?}"
+    );
+    database.execute(&known);
+
+    let metrics = Exporter::start(&url, &["--project=manila"]).wait_for_services();
+    let up = metrics.service("openstack_service_up", SHARE, "block1@nfs");
+    assert_eq!(up, Some(f64::from(u8::from(!has_state))), "{releases}");
+    let scheduler = metrics.service("openstack_service_up_for_scheduler", SHARE, "block1@nfs");
+    assert_eq!(scheduler, Some(1.0), "{releases}");
+    let zone = "database=\"manila\",binary=\"manila-share\",host=\"block1@nfs\",availability_zone=\"north\"";
+    assert!(metrics.0.contains(zone), "{releases}: {}", metrics.0);
+}
+
+#[test]
+fn the_tables_of_each_release_are_read_with_the_printed_grants() {
+    for (product, dialect) in [
+        (Product::MariaDb, "mariadb"),
+        (Product::Postgres, "postgres"),
+    ] {
+        for releases in ["8-10", "11-15", "16-17", "18", "19-23"] {
+            let path = format!("tests/data/manila/{releases}.{dialect}.sql");
+            let sql = std::fs::read_to_string(path).unwrap();
+            check_release(product, releases, &sql);
+        }
+    }
 }
 
 #[test]

@@ -35,6 +35,10 @@ pub(crate) struct Cloud {
     pub(crate) toggled: f64,
     /// The release has the column of the state.
     pub(crate) stores_state: bool,
+    /// Every third read is answered by a replica that lags by up to this.
+    pub(crate) lag: f64,
+    /// When the table is restored from a backup, and how old the backup is.
+    pub(crate) restored: Option<(f64, f64)>,
 }
 
 pub(crate) const QUIET: Cloud = Cloud {
@@ -45,6 +49,8 @@ pub(crate) const QUIET: Cloud = Cloud {
     says_goodbye: false,
     toggled: 0.0,
     stores_state: true,
+    lag: 0.0,
+    restored: None,
 };
 
 #[derive(Debug, Clone)]
@@ -76,15 +82,21 @@ impl Moment<'_> {
 
     /// Returns whether the published reason is a true one.
     pub(crate) fn is_right(&self) -> bool {
+        // A lagging replica, and a backup, show an older state.
+        let is_current = self.cloud.lag <= 0.0 && self.cloud.restored.is_none();
+        if !is_current {
+            return self.status.observed.reason != Some(Reason::Stopped) || self.silence > DOWN;
+        }
         let silent = self.silence > DOWN;
         let is_off = self.cloud.service.abs() > DOWN - INTERVAL;
         match self.status.observed.reason {
-            None => self.state == "up" || self.status.up == Some(true),
+            // A stop is proven within two polls of the limit.
+            None => self.status.up != Some(false) && self.silence <= DOWN + 2.0 * POLL,
             Some(Reason::Stopped) => silent && self.state != "stopped",
             Some(Reason::ShutDown) => self.state == "stopped",
             Some(Reason::ClockSkew) => is_off && !silent,
             Some(Reason::MarkedDown) => self.state == "down" && !silent,
-            Some(Reason::Undetermined) => true,
+            Some(Reason::Undetermined) => self.silence <= DOWN + 2.0 * POLL,
             Some(_) => false,
         }
     }
@@ -108,7 +120,7 @@ fn versions(random: &mut Random, cloud: &Cloud) -> Vec<(f64, Row, f64)> {
     };
     let (mut beat, mut mark) = (random.unit() * INTERVAL, random.unit() * DOWN);
     let (mut last, mut time, mut toggled) = (0.0, 0.0, 0.0);
-    let mut versions = vec![(0.0, row.clone(), 0.0)];
+    let mut versions: Vec<(f64, Row, f64)> = vec![(0.0, row.clone(), 0.0)];
     let fails = |stamp: f64, now: f64| (now - stamp).abs() > DOWN;
     let mut is_gone = false;
     while time < UNTIL {
@@ -146,6 +158,12 @@ fn versions(random: &mut Random, cloud: &Cloud) -> Vec<(f64, Row, f64)> {
             row.disabled = !row.disabled;
             row.stamp = time + cloud.api;
         }
+        if let Some((at, age)) = cloud.restored
+            && (at..at + 0.1).contains(&time)
+        {
+            let older = versions.partition_point(|(visible, ..)| *visible <= time - age);
+            row = versions[older.max(1) - 1].1.clone();
+        }
         if (before.count, before.stamp, before.state) != (row.count, row.stamp, row.state) {
             let visible = time + random.between(0.004, 0.03);
             versions.push((visible, row.clone(), last));
@@ -173,8 +191,17 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
     while time < UNTIL {
         time += POLL * random.between(5.0 / 6.0, 7.0 / 6.0);
         let happens = time + random.between(0.001, 0.003);
-        let landed = versions.partition_point(|(visible, ..)| *visible <= happens);
-        let (_, row, last) = &versions[landed - 1];
+        let lag = if reads % 3 == 2 {
+            random.unit() * cloud.lag
+        } else {
+            0.0
+        };
+        let at = |time: f64| {
+            let landed = versions.partition_point(|(visible, ..)| *visible <= time);
+            &versions[landed.max(1) - 1]
+        };
+        let (_, row, _) = at(happens - lag);
+        let (_, truth, last) = at(happens);
         let service = Service {
             id: 1,
             heartbeats: row.count,
@@ -203,7 +230,7 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
         look(&Moment {
             status: &snapshot.services[0],
             silence: happens - last,
-            state: row.state,
+            state: truth.state,
             cloud,
         });
     }

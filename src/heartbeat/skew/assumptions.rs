@@ -46,7 +46,7 @@ pub struct Assumptions {
     pub max_drift_ppm: u32,
     /// Largest irregularity of one heartbeat that does not indicate a disturbed clock.
     pub tolerance: TimeDelta,
-    /// The precision of the column `stamp`.
+    /// The precision of the column of the stamps.
     pub quantum: Quantum,
     /// The configured `report_interval`. It affects no bound. It distinguishes several [writers](super::Skew::writers)
     /// from one that reports more often than configured.
@@ -57,6 +57,8 @@ pub struct Assumptions {
     pub service_down_time: TimeDelta,
     /// Time between two reads.
     pub poll_interval: TimeDelta,
+    /// Whether others stamp the row too, with their own clocks. Only the count then tells an older version of the row.
+    pub stamped_by_others: bool,
 }
 
 impl Assumptions {
@@ -71,6 +73,7 @@ impl Assumptions {
             report_interval,
             service_down_time: TimeDelta::seconds(60),
             poll_interval: TimeDelta::seconds(5),
+            stamped_by_others: false,
         }
     }
 

@@ -5,11 +5,11 @@ use crate::heartbeat::time::HostTime;
 /// What one read shows of a service's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// `heartbeats`. Each heartbeat adds one; nothing else changes it.
+    /// Number of heartbeats. Each one adds one; nothing else changes it.
     pub heartbeats: i64,
-    /// `stamp`. A row in which it is NULL never reported, so there is nothing to observe.
+    /// Time of the last write. A row without one never reported, so there is nothing to observe.
     pub stamp: HostTime,
-    /// Whether any other column changed since the last read. The stamp need not be a heartbeat's then.
+    /// Whether the stamp may not be the host's own: another column changed, or the project's rules say so.
     pub foreign: bool,
 }
 

@@ -1,6 +1,6 @@
 //! The number of processes that write one row, from the stamps of its heartbeats.
 //!
-//! Hosts with the same name share a row: `heartbeats` then rises once an interval for each of them, and the stamps
+//! Hosts with the same name share a row: the count of heartbeats then rises once an interval for each of them, and the stamps
 //! come from their clocks in turn. N writers produce N interleaved series: the stamps of every Nth heartbeat are
 //! regular, but the stamps of all heartbeats are not. Late or lost heartbeats, pauses and clock steps disturb the
 //! series for every N, so they do not indicate a second writer.

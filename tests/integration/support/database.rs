@@ -129,6 +129,30 @@ impl Database {
         database
     }
 
+    /// Creates a database of a project with the tables that a script makes.
+    pub(crate) fn of_release(
+        project: &'static str,
+        product: impl Into<Product>,
+        sql: &str,
+    ) -> Self {
+        let product = product.into();
+        let engine = product.engine();
+        let database = Self {
+            engine,
+            name: unique(project),
+            project,
+            server: product.server(),
+        };
+        let maintenance = match engine {
+            Engine::MySql => "mysql",
+            _ => "postgres",
+        };
+        let create = format!("CREATE DATABASE {}", database.name);
+        database.execute_at(maintenance, &[create]);
+        database.execute(&[sql]);
+        database
+    }
+
     /// Returns the tables of a database of this server, which is MariaDB or MySQL.
     fn tables(&self, database: &str) -> Vec<String> {
         let url = format!("{}/{database}?ssl-mode=DISABLED", self.server);
