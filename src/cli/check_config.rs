@@ -46,9 +46,9 @@ fn describe(command: Command) -> Command {
 fn run(matches: &ArgMatches) -> Outcome {
     let settings = settings(matches, WRONG)?;
     let mut text = String::new();
-    push(&mut text, "", &settings.effective);
+    list(&mut text, "", &settings.effective);
     for source in &settings.sources {
-        push(
+        list(
             &mut text,
             &format!("{}.", source.full_name()),
             &source.effective,
@@ -64,7 +64,7 @@ fn run(matches: &ArgMatches) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn push(text: &mut String, above: &str, values: &[Effective]) {
+fn list(text: &mut String, above: &str, values: &[Effective]) {
     for Effective {
         name,
         value,

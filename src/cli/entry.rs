@@ -10,7 +10,7 @@ pub(super) const NAME: &str = env!("CARGO_PKG_NAME");
 /// The order in which settings are read, for the help.
 const SOURCES: &str = "Every setting has an environment variable: --poll.interval is \
      OPENSTACK_HEARTBEAT_POLL_INTERVAL. The YAML file of --config.file uses the same names. \
-     Flags override environment variables, which override that file, which overrides those of the projects.";
+     Flags override environment variables, which override that file, which overrides the projects' own files.";
 
 /// A command.
 pub(super) struct Entry {

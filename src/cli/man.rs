@@ -130,7 +130,7 @@ fn list(page: &mut Roff, face: fn(&'static str) -> Inline, items: &[(&'static st
 fn environment(page: &mut Roff) {
     section(page, "ENVIRONMENT");
     page.text([roman(
-        "A flag overrides its variable, which overrides the file of --config.file, which overrides those of the projects. \
+        "A flag overrides its variable, which overrides the file of --config.file, which overrides the projects' own files. \
          Commas separate the items of a list. An empty variable counts as not set.",
     )]);
     let file = bold(key::variable(key::CONFIG_FILE));

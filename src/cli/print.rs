@@ -117,7 +117,7 @@ fn grants(matches: &ArgMatches) -> Result<String, Failure> {
         _ => (Engine::MySql, grant::mysql_account(user, text("host"))),
     };
     let name = text("project");
-    let project = project::ALL.iter().find(|project| project.name == name);
+    let project = project::find(name);
     let database = matches.get_one::<String>("database");
     let database = database.map_or(name, String::as_str);
     let statements =

@@ -33,7 +33,7 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn describe(command: Command) -> Command {
     command
-        .about("Polls the database and serves the results; the default command")
+        .about("Polls the databases and serves the results; the default command")
         .args(flags::all())
 }
 

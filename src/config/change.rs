@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn a_source_is_compared_setting_by_setting_or_is_new_or_gone() {
         let one = "sources: {cinder: {}}";
-        let other = "sources: {cinder: {region: a, limit: 5}}";
-        let taken = ["sources.cinder.region", "sources.cinder.limit"];
+        let other = "sources: {cinder: {report-interval: 9s, limit: 5}}";
+        let taken = ["sources.cinder.report-interval", "sources.cinder.limit"];
         check(one, one, other, &taken, &[]);
         let two = "sources: {cinder: {}, more: {project: cinder, database.url: 'mysql://h/d'}}";
         check(one, one, two, &["sources.more"], &[]);

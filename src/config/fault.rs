@@ -1,7 +1,7 @@
 //! The faults of a configuration, each with its place and its remedy.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use humantime::format_duration as span;
@@ -39,49 +39,55 @@ pub enum Fault {
     },
     #[error("{origin}: expected the path of a file, which contains the URL; found the URL itself")]
     UrlAsFile { origin: String },
+    #[error(
+        "{origin}: expected the path of a configuration file; found a URL: set it in `database.url-file`"
+    )]
+    UrlAsPlace { origin: String },
     #[error(transparent)]
     Oslo(OsloError),
     // The message already contains the text of its source.
     #[error("{origin}: database URL: {source}")]
     Url { origin: String, source: UrlError },
-    #[error(
-        "source {source_name}: no database is configured; set --project {project}={file}, --database.url-file, `database.url` \
-         in the settings file, or the environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
-    )]
+    #[error("source {source_name}: no database is configured; set {remedy}")]
     NoDatabase {
         source_name: String,
-        project: &'static str,
-        /// Usual path of the project's file.
-        file: &'static str,
+        /// The settings that can give it.
+        remedy: String,
     },
     #[error(
         "{place} does not set `connection` in [{group}], and no other database URL is set; set it there, or set \
-         --database.url-file{other_sources}"
+         {remedy}{other_sources}"
     )]
     NoConnection {
         place: String,
         group: &'static str,
+        /// The setting of the source that can give it.
+        remedy: String,
         /// The sources of options that are not read, after a semicolon; empty if there are none.
         other_sources: String,
     },
     #[error(
-        "`database.query-timeout` ({}) must be less than `poll.stale-after` ({}); otherwise a slow answer is stale \
+        "{of}`database.query-timeout` ({}) must be less than `poll.stale-after` ({}); otherwise a slow answer is stale \
          when it arrives",
         span(*query_timeout),
         span(*stale_after)
     )]
     QueryTooLong {
+        /// See [`of_source`].
+        of: String,
         query_timeout: Duration,
         stale_after: Duration,
     },
     #[error(
-        "{origin}: `poll.stale-after` is {}, which is less than three times `poll.interval` ({}); raise it or poll \
+        "{origin}: {of}`poll.stale-after` is {}, which is less than three times `poll.interval` ({}); raise it or poll \
          more often",
         span(*stale_after),
         span(*poll_interval)
     )]
     StaleTooSoon {
         origin: String,
+        /// See [`of_source`].
+        of: String,
         stale_after: Duration,
         poll_interval: Duration,
     },
@@ -97,8 +103,7 @@ impl Fault {
 
     pub(super) fn read(path: impl Into<PathBuf>, origin: &str, source: io::Error) -> Self {
         let (path, origin): (PathBuf, _) = (path.into(), origin.to_owned());
-        // A URL contains a password.
-        if path.to_string_lossy().contains("://") {
+        if is_url(&path) {
             return Self::UrlAsFile { origin };
         }
         Self::Read {
@@ -107,6 +112,16 @@ impl Fault {
             source,
         }
     }
+}
+
+/// Returns whether a path is a URL, which contains a password.
+pub(super) fn is_url(path: &Path) -> bool {
+    path.to_string_lossy().contains("://")
+}
+
+/// Returns the beginning of a fault of this source; empty for a fault of what is for all sources.
+pub(super) fn of_source(source: Option<&str>) -> String {
+    source.map_or(String::new(), |name| format!("source {name}: "))
 }
 
 /// Returns a name in quotes, unless it could be a secret pasted in its place, such as a URL.

@@ -17,10 +17,9 @@ const NAME_AND_FILE: Form = (
     "the name of a project, alone or with the file or folder of its options",
 );
 const NAME: Form = ("NAME", "a project");
-const TEXT: Form = ("TEXT", "a text");
 const PATTERN: Form = (
     "PATTERN",
-    "a pattern for a binary, a host or binary/host, such as *-backup or */old-*",
+    "a pattern for a binary, a host or binary/host, such as '*-backup' or '*/old-*', in quotes",
 );
 const NUMBER: Form = ("NUMBER", "a whole number from 1 to 10000000");
 const FOLDER: Form = ("DIR", "the path of a folder");
@@ -138,11 +137,6 @@ static SOURCE_KEYS: &[Key] = &[
     of_source_only("report-interval", SPAN)
         .option(|options| &options.report_interval)
         .help("Time between two heartbeats of a service"),
-    Key {
-        otherwise: Some("one region for all sources"),
-        help: "OpenStack region of the hosts: hosts of one name in two regions are two machines",
-        ..of_source_only("region", TEXT)
-    },
     of_source_only("exclude", PATTERN)
         .list()
         .help("Services to leave out; `*` stands for any text, and a pattern without a slash is for the binary or the host"),

@@ -12,7 +12,8 @@ const PARAMETERS: &str = "connection_parameters";
 /// The group of oslo.db. A project may have another one.
 const GROUP: &str = "database";
 
-/// The old names in place of that group's, the first one found wins. Groups ignore case: the second is `[DATABASE] sql_connection` in old files.
+/// The old names in place of that group's, the first one found wins. Groups ignore case: the second is
+/// `[DATABASE] sql_connection` in old files.
 const OLD_NAMES: [(&str, &str); 3] = [
     ("DEFAULT", "sql_connection"),
     ("database", "sql_connection"),

@@ -1,6 +1,6 @@
 //! Patterns for services that a source leaves out.
 
-/// A pattern for a binary, a host or `binary/host`. `*` stands for any text, also none; case matters.
+/// A pattern for a binary, a host or `binary/host`. `*` stands for any text, even none; case matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     /// `None`: the pattern has no slash, and `host` is for the binary or the host.

@@ -73,7 +73,7 @@ impl Settings {
     fn read(values: &mut Values) -> Option<Self> {
         // Read every value before the first `?`, so that all faults are reported together.
         // The values of polls are read again for each source, which can have its own.
-        let polls = Polls::read(values);
+        let polls = Polls::read(values, None);
         let listen = values.listen();
         let telemetry_path = values.telemetry_path();
         let enable_lifecycle = values.boolean("web.enable-lifecycle");

@@ -414,8 +414,8 @@ mod tests {
                 "the name `Cinder` of a source may contain only a-z, 0-9, `_` and `-`; rename it",
             ),
             (
-                "sources: {cinder: {regoin: a}}",
-                "unknown setting `sources.cinder.regoin`; did you mean `sources.cinder.region`?",
+                "sources: {cinder: {limmit: 5}}",
+                "unknown setting `sources.cinder.limmit`; did you mean `sources.cinder.limit`?",
             ),
             (
                 "sources: {cinder: {log.level: debug}}",

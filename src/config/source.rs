@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::database_url::DatabaseUrl;
-use super::fault::Fault;
+use super::fault::{self, Fault};
 use super::key::SOURCES;
 use super::layer::Layer;
 use super::pattern::Pattern;
@@ -32,8 +32,6 @@ pub struct SourceSettings {
     pub(crate) polls: Polls,
     /// The options that decide the verdicts.
     pub intervals: Intervals,
-    /// Region of the hosts; `None` for the one region of all sources without this setting.
-    pub region: Option<String>,
     /// Services to leave out.
     pub(crate) exclude: Vec<Pattern>,
     /// Largest number of services.
@@ -86,18 +84,19 @@ impl SourceSettings {
 }
 
 impl Polls {
-    /// Reads the values; `None` only along with a fault.
-    pub(super) fn read(values: &mut Values) -> Option<Self> {
+    /// Reads the values of a source, or those for all sources; `None` only along with a fault.
+    pub(super) fn read(values: &mut Values, source: Option<&str>) -> Option<Self> {
         // Read every value before the first `?`, so that all faults are reported together.
         let connect_timeout = values.period("database.connect-timeout");
         let query_timeout = values.period("database.query-timeout");
         let interval = values.period("poll.interval");
         let visibility_delay = values.time_delta("skew.visibility-delay");
         let max_drift_ppm = values.max_drift();
-        let stale_after = values.stale_after(interval?)?;
+        let stale_after = values.stale_after(interval?, source)?;
         let query_timeout = query_timeout?;
         if query_timeout >= stale_after {
             values.faults.push(Fault::QueryTooLong {
+                of: fault::of_source(source),
                 query_timeout,
                 stale_after,
             });

@@ -1,6 +1,6 @@
 //! Which sources there are: those of the command line, of the environment, or of the settings file.
 
-use super::fault::{Fault, shown};
+use super::fault::{self, Fault, shown};
 use super::key::{PROJECT, SOURCES};
 use super::layer::{Item, Layer};
 use super::place::Place;
@@ -18,6 +18,23 @@ pub(super) struct Named {
     pub(super) places: Vec<(Place, String)>,
     /// Where it is named.
     pub(super) origin: String,
+    /// Whether the settings file names it.
+    pub(super) is_of_file: bool,
+}
+
+impl Named {
+    /// Returns the settings that remedy a fault: for a source of the settings file its own, of these names; for
+    /// another, those of the command line. A source of the command line would replace all of the settings file.
+    pub(super) fn remedy(&self, elsewhere: &str, own: &[&str]) -> String {
+        if !self.is_of_file {
+            return elsewhere.to_owned();
+        }
+        let own = own.iter();
+        let own: Vec<String> = own
+            .map(|setting| format!("`{SOURCES}.{}.{setting}`", self.name))
+            .collect();
+        own.join(" or ")
+    }
 }
 
 /// Returns the sources of the strongest layer that names any. `layers` are the flags and the environment.
@@ -49,6 +66,7 @@ pub(super) fn list(
         own: Layer::default(),
         places: Vec::new(),
         origin: "default".to_owned(),
+        is_of_file: false,
     });
     default.into_iter().collect()
 }
@@ -71,6 +89,11 @@ fn of_items(items: &[Item], faults: &mut Vec<Fault>) -> Vec<Named> {
             faults.push(Fault::syntax(origin, what));
         }
         let path = path.filter(|path| !path.is_empty());
+        if path.is_some_and(|path| fault::is_url(path.as_ref())) {
+            let origin = origin.clone();
+            faults.push(Fault::UrlAsPlace { origin });
+            continue;
+        }
         let place = path.map(|path| (Place::of(path.into()), origin.clone()));
         match sources.iter_mut().find(|source| source.name == name) {
             Some(source) => source.places.extend(place),
@@ -80,6 +103,7 @@ fn of_items(items: &[Item], faults: &mut Vec<Fault>) -> Vec<Named> {
                 own: Layer::default(),
                 places: place.into_iter().collect(),
                 origin: origin.clone(),
+                is_of_file: false,
             }),
         }
     }
@@ -110,13 +134,18 @@ fn of_file(written: Written, faults: &mut Vec<Fault>) -> Option<Named> {
     let files = files.map(|item| (Place::File((&item.text).into()), item.origin.clone()));
     let folders = layer.get("config-dir").iter();
     let folders = folders.map(|item| (Place::Dir((&item.text).into()), item.origin.clone()));
-    let places = files.chain(folders).collect();
+    let (urls, places) = files
+        .chain(folders)
+        .partition::<Vec<_>, _>(|(place, _)| fault::is_url(place.path()));
+    let urls = urls.into_iter();
+    faults.extend(urls.map(|(_, origin)| Fault::UrlAsPlace { origin }));
     Some(Named {
         name,
         project,
         own: layer,
         places,
         origin,
+        is_of_file: true,
     })
 }
 

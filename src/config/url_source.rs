@@ -144,6 +144,7 @@ pub(super) fn password(
     values.note("database.password-file", file.text, file.origin);
     (!password.is_empty()).then(|| password.into())
 }
+
 /// Returns the password file, unless a stronger layer sets a URL: then the password of that URL is used.
 fn password_file(layers: &[&Layer], warnings: &mut Vec<String>) -> Option<Item> {
     let name = "database.password-file";

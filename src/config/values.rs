@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use config::{Config, Value, ValueKind};
 
-use super::fault::Fault;
+use super::fault::{self, Fault};
 use super::key::Key;
 use super::keys;
 use super::layer::{Item, Layer};
@@ -111,8 +111,12 @@ impl Values {
         self.parsed(name, |text| TimeDelta::from_std(duration(text)?).ok())
     }
 
-    /// Reads `poll.stale-after`; its default and its minimum depend on the poll interval.
-    pub(super) fn stale_after(&mut self, poll_interval: Duration) -> Option<Duration> {
+    /// Reads `poll.stale-after` of a source, or for all; its default and its minimum depend on the poll interval.
+    pub(super) fn stale_after(
+        &mut self,
+        poll_interval: Duration,
+        source: Option<&str>,
+    ) -> Option<Duration> {
         let shown = humantime::format_duration;
         let least = poll_interval * 3;
         let name = "poll.stale-after";
@@ -124,6 +128,7 @@ impl Values {
         let stale_after = self.parsed(name, duration)?;
         if stale_after < least {
             self.faults.push(Fault::StaleTooSoon {
+                of: fault::of_source(source),
                 origin: item.origin,
                 stale_after,
                 poll_interval,
@@ -131,14 +136,6 @@ impl Values {
             return None;
         }
         Some(stale_after)
-    }
-
-    /// Reads `region`; `None` if it is not set.
-    pub(super) fn region(&mut self) -> Option<String> {
-        self.parsed("region", |text| {
-            let is_text = !text.is_empty() && !text.contains(char::is_control);
-            is_text.then(|| text.to_owned())
-        })
     }
 
     /// Reads `exclude`.

@@ -1,4 +1,4 @@
-//! What is published of each source: one writer a source, and many readers.
+//! The published state of each source: one writer a source, and many readers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use super::demand::Demand;
 use super::entry_settings::EntrySettings;
 use super::metrics_page::{MetricsPage, OwnMetrics, Shown};
 use super::rendered::RenderedSnapshot;
+use super::services::Published;
 use super::telemetry::Telemetry;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::History;
@@ -46,32 +47,31 @@ impl Current {
         }
     }
 
-    /// Returns the age of the snapshot, if there is one.
-    fn age(&self) -> Option<Duration> {
-        let rendered = self.rendered.as_ref();
-        rendered.map(|rendered| (axis::now() - rendered.taken).to_std().unwrap_or_default())
-    }
-
-    /// Returns the latest snapshot, if there is one.
+    /// Returns the latest snapshot and its age, if there is one.
     ///
     /// The age is checked here, and not when a poll fails: a poller that hangs must not keep an old snapshot alive.
-    fn shown(&self) -> Option<Shown> {
+    fn aged(&self) -> Option<(Shown, Duration)> {
         let rendered = self.rendered.clone()?;
-        let is_withheld = self.age() >= Some(self.settings.stale_after);
-        Some(Shown {
+        let age = axis::now() - rendered.taken;
+        let age = age.to_std().unwrap_or_default();
+        let is_withheld = age >= self.settings.stale_after;
+        let shown = Shown {
             rendered,
             is_withheld,
-        })
+        };
+        Some((shown, age))
     }
 
-    /// Returns what is published of the source of this name.
-    pub(super) fn view(&self, database: &Arc<str>) -> View {
-        let shown = self.shown().filter(|shown| !shown.is_withheld);
-        View {
+    /// Returns the view of the source of this name, and the rendered snapshot unless it is withheld. The clock is read
+    /// once, so that both agree.
+    fn published(&self, database: &Arc<str>) -> (View, Option<Arc<RenderedSnapshot>>) {
+        let (shown, age) = self.aged().unzip();
+        let rendered = shown.and_then(|shown| (!shown.is_withheld).then_some(shown.rendered));
+        let view = View {
             database: database.clone(),
             project: self.settings.project,
-            snapshot: shown.map(|shown| shown.rendered.snapshot.clone()),
-            age: self.age(),
+            snapshot: rendered.as_ref().map(|rendered| rendered.snapshot.clone()),
+            age,
             outage: self.outage.map(|(since, class)| Outage {
                 lasted: since.elapsed(),
                 class,
@@ -79,7 +79,8 @@ impl Current {
             stale_after: self.settings.stale_after,
             poll_interval: self.settings.poll_interval,
             watched: self.added.elapsed(),
-        }
+        };
+        (view, rendered)
     }
 
     /// Returns whether a poll has ended.
@@ -104,21 +105,18 @@ pub(super) struct State {
 impl State {
     /// Returns the latest snapshot of each source.
     fn shown(&self) -> Vec<Shown> {
-        self.sources.values().filter_map(Current::shown).collect()
+        let shown = self.sources.values().filter_map(Current::aged);
+        shown.map(|(shown, _)| shown).collect()
     }
 
-    /// Returns the snapshots that are not withheld.
-    pub(super) fn rendered(&self) -> Vec<Arc<RenderedSnapshot>> {
-        let shown = self.shown().into_iter();
-        let current = shown.filter(|shown| !shown.is_withheld);
-        current.map(|shown| shown.rendered).collect()
-    }
-
-    /// Returns what is published of each source.
-    pub(super) fn views(&self) -> Vec<View> {
+    /// Returns the view of each source, and the rendered snapshots that are not withheld.
+    pub(super) fn published(&self) -> Published {
         let sources = self.sources.iter();
-        let views = sources.map(|(database, current)| current.view(database));
-        views.collect()
+        let (views, rendered): (_, Vec<_>) = sources
+            .map(|(database, current)| current.published(database))
+            .unzip();
+        let rendered = rendered.into_iter().flatten().collect();
+        Published { views, rendered }
     }
 
     /// Makes the page again, with the current values of the own metrics.
@@ -182,7 +180,7 @@ impl Shared {
 
 /// The place of one source among those that are published. Its poller writes to it.
 ///
-/// What arrives after the source was removed is ignored.
+/// Polls that end after the source was removed are ignored.
 #[derive(Debug)]
 pub struct Entry {
     database: Arc<str>,

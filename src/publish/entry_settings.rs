@@ -1,4 +1,4 @@
-//! What is published about a source besides its polls.
+//! The settings of a source that are published, or needed to publish it.
 
 use std::time::Duration;
 

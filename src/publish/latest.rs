@@ -19,7 +19,7 @@ use crate::heartbeat::service::Service;
 use crate::report::view::View;
 use crate::source::axis;
 
-/// Holds what is published of all sources.
+/// The published state of all sources.
 #[derive(Debug)]
 pub struct Latest {
     shared: Arc<Shared>,
@@ -41,7 +41,7 @@ impl Latest {
         Arc::new(Entry::add(&self.shared, database, settings))
     }
 
-    /// Removes a source, its snapshot, and its own metrics. What its entry receives from now on is ignored.
+    /// Removes a source, its snapshot, and its own metrics. Its entry ignores all later polls.
     pub fn remove(&self, database: &str) {
         let mut state = self.shared.state();
         state.sources.remove(database);
@@ -113,16 +113,12 @@ impl Latest {
 
     /// Returns a consistent view of one moment, of each source, sorted by name.
     pub(crate) fn views(&self) -> Vec<View> {
-        self.shared.state().views()
+        self.published().views
     }
 
     /// Returns the views of one moment with what is rendered of them.
     pub(crate) fn published(&self) -> Published {
-        let state = self.shared.state();
-        Published {
-            views: state.views(),
-            rendered: state.rendered(),
-        }
+        self.shared.state().published()
     }
 
     /// Returns the last hour of these services of one source, in their order, up to now.

@@ -8,7 +8,7 @@ use super::rendered::{Encoding, RenderedSnapshot, Selection};
 use crate::report::json;
 use crate::report::view::{Listed, View};
 
-/// What is published of all sources at one moment, sorted by name.
+/// The published state of all sources at one moment, sorted by name.
 #[derive(Debug)]
 pub(crate) struct Published {
     /// Every source.

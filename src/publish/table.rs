@@ -90,7 +90,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_last_heartbeat_timestamp_seconds",
-        "Time of the last heartbeat, by the clock of whoever stamps it.",
+        "Time of the last heartbeat, by the clock that stamped it.",
         |status| {
             let stamp = status.last_heartbeat?;
             Some(Value::Micros(stamp.0.and_utc().timestamp_micros()))
@@ -98,7 +98,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_heartbeat_age_seconds",
-        "Apparent age of the last heartbeat: database clock minus heartbeat time, by the clock of whoever stamps it. \
+        "Apparent age of the last heartbeat: database clock minus heartbeat time, by the clock that stamped it. \
          Negative when that clock is ahead.",
         |status| micros(status.heartbeat_age?),
     ),
@@ -109,12 +109,12 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_gauge(
         "openstack_service_report_interval_seconds",
-        "Observed mean interval between heartbeats, by the clock of whoever stamps them.",
+        "Observed mean interval between heartbeats, by the clock that stamps them.",
         |status| status.observed.report_interval.and_then(micros),
     ),
     service_gauge(
         "openstack_service_clock_skew_seconds",
-        "Best estimate of the clock of whoever stamps the heartbeats minus the database clock; positive when it is ahead.",
+        "Best estimate of the clock that stamps the heartbeats minus the database clock; positive when it is ahead.",
         |status| micros(status.observed.clock_skew?.estimate?),
     ),
     service_gauge(
@@ -130,7 +130,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_counter(
         "openstack_service_clock_steps_total",
-        "Times the clock of whoever stamps the heartbeats was seen to be set since the exporter started or the row was \
+        "Times the clock that stamps the heartbeats was seen to be set since the exporter started or the row was \
          created.",
         |status| status.observed.clock_steps.map(count),
     ),
@@ -234,13 +234,13 @@ pub(crate) const LIMITS: &[Series<Limits>] = &[
     ),
     limit(
         "openstack_heartbeat_clock_budget_behind_seconds",
-        "How far the clock of whoever stamps the heartbeats may be behind before the API lists the service as down at \
+        "How far the clock that stamps the heartbeats may be behind before the API lists the service as down at \
          times.",
         |limits| micros(limits.budget.behind),
     ),
     limit(
         "openstack_heartbeat_clock_budget_ahead_seconds",
-        "How far the clock of whoever stamps the heartbeats may be ahead before the API lists the service as down; \
+        "How far the clock that stamps the heartbeats may be ahead before the API lists the service as down; \
          absent where that is not limited.",
         |limits| micros(limits.budget.ahead?),
     ),

@@ -17,8 +17,12 @@ pub(crate) fn advice(service: ListedService) -> Option<String> {
         project, status, ..
     } = service;
     let writers = status.observed.writers.map(|writers| {
+        let or_cluster = match project.clusters {
+            Some(_) => ", or make them a cluster",
+            None => "",
+        };
         format!(
-            "At least {writers} processes write this row. Give each host its own name, or make them a cluster."
+            "At least {writers} processes write this row. Give each host its own name{or_cluster}."
         )
     });
     let duplicates = (status.duplicates > 0).then(|| {
@@ -98,7 +102,7 @@ fn explain(service: ListedService, reason: Reason) -> String {
         ),
     };
     if reason == Reason::Stopped && status.up == Some(true) {
-        text.push_str(match snapshot.project.rules.stored {
+        text.push_str(match status.service.shown {
             Some(_) => " The API still lists it as up because its stored state says up.",
             None => " The API still lists it as up because its host's clock is ahead.",
         });
@@ -377,13 +381,16 @@ mod tests {
             project: &manila::PROJECT,
             ..fixture::snapshot(fixture::reading(vec![]))
         };
-        let advice = |reason, up| {
+        let advice = |reason, up, shown: Option<&str>| {
             let service = Service {
-                shown: Some("down".into()),
+                shown: shown.map(Into::into),
                 ..fixture::service("manila-share", "share1@nfs")
             };
             let status = ServiceStatus {
-                observed: because(reason),
+                observed: Observed {
+                    writers: Some(2),
+                    ..because(reason)
+                },
                 ..fixture::status(service, Some(up))
             };
             let listed = ListedService {
@@ -394,16 +401,20 @@ mod tests {
             };
             super::advice(listed).unwrap()
         };
-        let marked = advice(Reason::MarkedDown, false);
+        let marked = advice(Reason::MarkedDown, false, Some("down"));
         assert!(
             marked.contains("a manila-scheduler marks the service"),
             "{marked}"
         );
-        let stopped = advice(Reason::Stopped, true);
-        assert!(
-            stopped.ends_with(" The API still lists it as up because its stored state says up."),
-            "{stopped}"
-        );
+        let writers = "At least 2 processes write this row. Give each host its own name.";
+        for (shown, cause) in [
+            (Some("up"), "its stored state says up"),
+            (None, "its host's clock is ahead"),
+        ] {
+            let stopped = advice(Reason::Stopped, true, shown);
+            let end = format!(" The API still lists it as up because {cause}. {writers}");
+            assert!(stopped.ends_with(&end), "{stopped}");
+        }
     }
 
     #[test]

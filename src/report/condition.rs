@@ -22,8 +22,10 @@ pub(crate) struct Condition {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counts {
     services: [usize; Urgency::ALL.len()],
-    /// Those of [`Urgency::Warning`] that are [taken down](State::is_taken_down).
+    /// Those of [`Urgency::Warning`] that somebody took down.
     taken_down: usize,
+    /// Those of [`Urgency::Warning`] that are only [marked down](State::MarkedDown).
+    marked_down: usize,
     /// See [`Snapshot::hidden`].
     hidden: usize,
 }
@@ -36,10 +38,13 @@ impl Counts {
             counts.hidden += snapshot.hidden();
             for status in &snapshot.services {
                 let urgency = Urgency::of(status);
-                let is_taken_down =
-                    urgency == Urgency::Warning && State::of(status).is_taken_down();
                 counts.services[urgency as usize] += 1;
-                counts.taken_down += usize::from(is_taken_down);
+                match State::of(status) {
+                    _ if urgency != Urgency::Warning => {}
+                    State::MarkedDown => counts.marked_down += 1,
+                    state if state.is_taken_down() => counts.taken_down += 1,
+                    _ => {}
+                }
             }
         }
         counts
@@ -68,8 +73,18 @@ impl Counts {
 
     /// Returns whether there are enabled services, and all of them are known and up.
     fn is_all_up(&self) -> bool {
-        let up = self.get(Urgency::Up) + self.get(Urgency::Warning) - self.taken_down;
+        let down = self.taken_down + self.marked_down;
+        let up = self.get(Urgency::Up) + self.get(Urgency::Warning) - down;
         up > 0 && up == self.enabled() && self.hidden == 0
+    }
+
+    /// Returns the numbers of services that are marked down and taken down, in words.
+    fn down_without_failure(&self) -> Vec<String> {
+        let counts = [(self.marked_down, "marked"), (self.taken_down, "taken")].into_iter();
+        let counts = counts.filter(|(count, _)| *count > 0);
+        counts
+            .map(|(count, how)| format!("{count} {how} down"))
+            .collect()
     }
 
     /// Returns the counts in words, the worst first.
@@ -88,9 +103,7 @@ impl Counts {
         if unknown > 0 {
             parts.push(format!("{unknown} unknown"));
         }
-        if self.taken_down > 0 {
-            parts.push(format!("{} taken down", self.taken_down));
-        }
+        parts.extend(self.down_without_failure());
         match parts.last_mut() {
             Some(last) => *last = format!("{last} of {enabled}"),
             None => parts.push(self.without_failures()),
@@ -134,19 +147,20 @@ impl Condition {
         };
         let (down, unseen) = (counts.get(Urgency::Down), counts.get(Urgency::ListedAsUp));
         let unknown = counts.get(Urgency::Unknown) + counts.hidden;
+        let without_failure = counts.down_without_failure();
         let is_known = unknown == 0 && views.iter().all(is_current);
         let kind = match (down, unseen) {
             (1.., _) => Urgency::Down,
             (0, 1..) => Urgency::ListedAsUp,
-            _ if is_known && counts.taken_down > 0 => Urgency::Warning,
+            _ if is_known && !without_failure.is_empty() => Urgency::Warning,
             _ if is_known && counts.is_all_up() => Urgency::Up,
             _ => Urgency::Unknown,
         };
-        let short = match (down, unseen, unknown, counts.taken_down) {
-            (0, 0, 0, 1..) => format!("{} taken down", counts.taken_down),
-            (0, 0, 0, 0) | (1.., _, _, _) => format!("{down} down"),
-            (0, 0, _, _) => format!("{unknown} unknown"),
-            (0, _, _, _) => format!("{unseen} down but listed as up"),
+        let short = match (down, unseen, unknown) {
+            (0, 0, 0) if !without_failure.is_empty() => without_failure.join(", "),
+            (0, 0, 0) | (1.., _, _) => format!("{down} down"),
+            (0, 0, _) => format!("{unknown} unknown"),
+            (0, _, _) => format!("{unseen} down but listed as up"),
         };
         Self::new(kind.as_str(), short, headline(counts, views))
     }
@@ -348,7 +362,7 @@ mod tests {
             let counts = Counts {
                 services,
                 hidden,
-                taken_down: 0,
+                ..Counts::default()
             };
             let condition = Condition::of(Some(&counts), &[view()]);
             assert_eq!(condition.headline, headline);
@@ -384,7 +398,7 @@ mod tests {
             let counts = Counts {
                 services,
                 hidden,
-                taken_down: 0,
+                ..Counts::default()
             };
             let condition = Condition::of(Some(&counts), &[view()]);
             assert_eq!((condition.kind, &*condition.short), (kind, short));
@@ -568,18 +582,27 @@ mod tests {
     }
 
     #[test]
-    fn services_that_somebody_took_down_are_counted_apart() {
-        let mut services = snapshot(&[Some(5), Some(500)], 0);
-        services.services[1].observed.reason = Some(Reason::ShutDown);
-        let counts = Counts::of([&services]);
-        let condition = Condition::of(Some(&counts), &[view()]);
-        let expected = Condition::new(
-            "warning",
-            "1 taken down".to_owned(),
-            "1 taken down of 2".to_owned(),
-        );
-        assert_eq!(condition, expected);
-        // The API lists it as down.
-        assert_eq!(verdict::all_up(&services), Some(false));
+    fn services_that_are_marked_or_taken_down_are_counted_apart() {
+        for (reasons, short, headline) in [
+            (&[Reason::ShutDown][..], "1 taken down", "1 taken down of 2"),
+            (&[Reason::MarkedDown], "1 marked down", "1 marked down of 2"),
+            (
+                &[Reason::ForcedDown, Reason::MarkedDown, Reason::MarkedDown],
+                "2 marked down, 1 taken down",
+                "2 marked down · 1 taken down of 4",
+            ),
+        ] {
+            let ages: Vec<Option<i64>> = reasons.iter().map(|_| Some(500)).collect();
+            let mut services = snapshot(&[&[Some(5)], &*ages].concat(), 0);
+            for (status, reason) in services.services[1..].iter_mut().zip(reasons) {
+                status.observed.reason = Some(*reason);
+            }
+            let counts = Counts::of([&services]);
+            let condition = Condition::of(Some(&counts), &[view()]);
+            let expected = Condition::new("warning", short.to_owned(), headline.to_owned());
+            assert_eq!(condition, expected);
+            // The API lists them as down.
+            assert_eq!(verdict::all_up(&services), Some(false));
+        }
     }
 }

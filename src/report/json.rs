@@ -13,14 +13,14 @@ use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
-use crate::report::view::{Listed, ListedService};
+use crate::report::view::{Listed, ListedService, PollFailure};
 
-/// What is said about a source as a whole; null where its services are unknown.
+/// A source as a whole; null where its services are unknown.
 #[derive(Debug, Serialize)]
 struct Database<'a> {
     #[serde(rename = "database")]
     name: &'a str,
-    /// Whether the last poll succeeded.
+    /// Whether the last poll succeeded, and its snapshot is not older than `poll.stale-after`.
     up: bool,
     /// Class of its failure.
     class: Option<&'static str>,
@@ -41,7 +41,10 @@ impl<'a> Database<'a> {
         Self {
             name: source.database,
             up: source.failure.is_none() && source.snapshot.is_some(),
-            class: source.failure.map(Class::as_str),
+            class: source
+                .failure
+                .and_then(PollFailure::class)
+                .map(Class::as_str),
             now: source.snapshot.map(|shown| utc(shown.now.0)),
             reference_clock_suspect: suspects(Suspect::Database),
             most_hosts_skewed: suspects(Suspect::Hosts),
@@ -184,7 +187,7 @@ mod tests {
             database: "failed",
             project: &cinder::PROJECT,
             snapshot: None,
-            failure: Some(Class::Auth),
+            failure: Some(PollFailure::Database(Class::Auth)),
         };
         let [first, empty, last] = [("c1", &two), ("c2", &none), ("c3", &two)]
             .map(|(database, snapshot)| Listed::read(database, &cinder::PROJECT, snapshot));
@@ -196,5 +199,17 @@ mod tests {
         }
         let empty = beginning(&[empty]) + END;
         assert!(serde_json::from_str::<serde_json::Value>(&empty).is_ok());
+    }
+
+    #[test]
+    fn a_source_whose_rows_could_not_be_evaluated_is_not_up() {
+        let snapshot = fixture::snapshot(fixture::reading(vec![]));
+        let source = Listed {
+            failure: Some(PollFailure::Evaluation),
+            ..Listed::read("cinder", &cinder::PROJECT, &snapshot)
+        };
+        let document = services(&[source], |_| true);
+        let expected = "\"up\": false,\n      \"class\": null,";
+        assert!(document.contains(expected), "{document}");
     }
 }

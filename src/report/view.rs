@@ -1,4 +1,4 @@
-//! What is published of one source at one moment: the latest snapshot unless it is stale, and the current outage.
+//! A source at one moment, as it is published: the latest snapshot unless it is stale, and the current outage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,31 @@ pub(crate) struct Outage {
     pub class: Class,
 }
 
-/// What is published of one source at one moment.
+/// Why a poll failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PollFailure {
+    /// The database could not be read.
+    Database(Class),
+    /// The rows could not be evaluated: a bug in the exporter.
+    Evaluation,
+}
+
+impl PollFailure {
+    /// Returns the failure of this class; without one, the evaluation failed.
+    pub(crate) fn of(class: Option<Class>) -> Self {
+        class.map_or(Self::Evaluation, Self::Database)
+    }
+
+    /// Returns the class of a failure of the database.
+    pub(crate) fn class(self) -> Option<Class> {
+        match self {
+            Self::Database(class) => Some(class),
+            Self::Evaluation => None,
+        }
+    }
+}
+
+/// A source at one moment, as it is published.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     /// Name of the source.
@@ -45,7 +69,9 @@ impl View {
             database: &self.database,
             project: self.project,
             snapshot: self.snapshot.as_deref(),
-            failure: self.outage.map(|outage| outage.class),
+            failure: self
+                .outage
+                .map(|outage| PollFailure::Database(outage.class)),
         }
     }
 }
@@ -60,7 +86,7 @@ pub struct Listed<'a> {
     /// Its services, unless they are unknown.
     pub(crate) snapshot: Option<&'a Snapshot>,
     /// Why the last poll failed; `None` if it did not.
-    pub(crate) failure: Option<Class>,
+    pub(crate) failure: Option<PollFailure>,
 }
 
 impl<'a> Listed<'a> {

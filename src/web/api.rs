@@ -9,7 +9,7 @@ use super::site::Site;
 use super::{negotiation, parameters};
 use crate::report::json;
 
-/// What identifies one service.
+/// The labels that identify one service.
 pub(super) struct ServiceName<'a> {
     pub database: Cow<'a, str>,
     pub binary: Cow<'a, str>,

@@ -73,7 +73,7 @@ pub(crate) struct Run {
 pub(crate) const LEGEND: [(&str, &str, i64); 6] = [
     ("down", "down", 100),
     ("unseen", "down, but listed as up", 76),
-    ("warning", "taken down", 64),
+    ("warning", "marked or taken down", 64),
     ("unknown", "unknown", 52),
     ("up", "up", 36),
     ("none", "not observed", 8),

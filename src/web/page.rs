@@ -66,7 +66,7 @@ struct Services<'a> {
     notices: Vec<Notice>,
 }
 
-/// What is said about the services of one source together.
+/// A notice about all services of one source.
 #[derive(Debug)]
 struct Notice {
     what: String,
@@ -80,6 +80,8 @@ struct Notice {
 struct Page<'a> {
     condition: Condition,
     troubles: Vec<Trouble>,
+    /// Whether the last poll of a source failed.
+    is_unreadable: bool,
     /// The names of all sources if there are several; else none.
     databases: Vec<&'a str>,
     services: Option<Services<'a>>,
@@ -118,6 +120,7 @@ pub(crate) fn render(site: &Site, query: &Query) -> String {
     let page = Page {
         condition: Condition::of(counts.as_ref(), views),
         troubles: condition::troubles(views),
+        is_unreadable: views.iter().any(|view| view.outage.is_some()),
         databases: databases.filter(|_| views.len() > 1).collect(),
         age_seconds: oldest.and_then(|view| view.age).map(|age| age.as_secs()),
         services,

@@ -108,9 +108,9 @@ fn a_source_that_hangs_or_is_refused_delays_and_hides_no_other() {
     });
     assert_eq!(exporter.get("/-/ready").status, 200);
     server.stop();
-    let failed = |metrics: &Metrics| of(metrics, "openstack_heartbeat_database_up", "hanging");
+    let database_up = |metrics: &Metrics| of(metrics, "openstack_heartbeat_database_up", "hanging");
     exporter.wait_for("the hanging source fails", |metrics| {
-        failed(metrics) == Some(0.0)
+        database_up(metrics) == Some(0.0)
     });
 
     let polls = || of(&exporter.metrics(), POLLS, "healthy").unwrap();
@@ -140,7 +140,7 @@ fn a_source_that_hangs_or_is_refused_delays_and_hides_no_other() {
     });
     server.go_on();
     exporter.wait_for("the database is back", |metrics| {
-        failed(metrics) == Some(1.0)
+        database_up(metrics) == Some(1.0)
     });
 }
 

@@ -17,8 +17,8 @@ because the process list would show it.";
 pub(super) const VARIABLES: [(&str, &str); 4] = [
     (
         "OS_DATABASE__CONNECTION",
-        "and other variables of the form OS_GROUP__OPTION override the configuration file of the only project, as they do for \
-         its processes.",
+        "and other variables of the form OS_GROUP__OPTION override the project's configuration file where only one project \
+         is read.",
     ),
     (
         "CREDENTIALS_DIRECTORY",

@@ -12,7 +12,7 @@ use crate::error::chain;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::verdict;
 use crate::project::Project;
-use crate::report::view::Listed;
+use crate::report::view::{Listed, PollFailure};
 use crate::report::words;
 use crate::source::{self, PollSettings, Source, poller};
 
@@ -29,11 +29,12 @@ pub(super) struct Observed {
 impl Observed {
     /// Returns it for a report.
     pub(super) fn listed(&self) -> Listed<'_> {
+        let error = self.polled.as_ref().err();
         Listed {
             database: &self.database,
             project: self.project,
             snapshot: self.polled.as_ref().ok(),
-            failure: self.polled.as_ref().err().and_then(source::Error::class),
+            failure: error.map(|error| PollFailure::of(error.class())),
         }
     }
 

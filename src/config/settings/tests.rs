@@ -166,7 +166,7 @@ fn defaults_apply_without_other_settings() {
     let timeouts = [only.polls.connect_timeout, only.polls.query_timeout];
     assert_eq!(timeouts, [3, 5].map(Duration::from_secs));
     assert_eq!(only.intervals, intervals(60, 10));
-    assert_eq!((only.limit, &only.region), (100_000, &None));
+    assert_eq!(only.limit, 100_000);
     assert_eq!(settings.telemetry_path, "/metrics");
     let everywhere = ListenAddress {
         host: None,
@@ -254,6 +254,20 @@ fn a_snapshot_stays_valid_for_at_least_three_polls() {
         "--poll.stale-after: `poll.stale-after` is 30s, which is less than three times `poll.interval` (20s); raise it \
          or poll more often",
     ]);
+    let own = "sources:\n  cinder: {}\n  c2: {project: cinder, database.url: 'mysql://h/d', poll.interval: 20s}\n";
+    case(&[URL], &[("poll.stale-after", "30s")])
+        .yaml(own)
+        .check_faults(&[
+            "--poll.stale-after: source c2: `poll.stale-after` is 30s, which is less than three times `poll.interval` \
+             (20s); raise it or poll more often",
+        ]);
+    let own = "sources:\n  cinder: {}\n  c2: {project: cinder, database.url: 'mysql://h/d', poll.interval: 5s}\n";
+    case(&[URL], &[interval, ("database.query-timeout", "40s")])
+        .yaml(own)
+        .check_faults(&[
+            "source c2: `database.query-timeout` (40s) must be less than `poll.stale-after` (30s); otherwise a slow answer \
+             is stale when it arrives",
+        ]);
 }
 
 #[test]
@@ -286,6 +300,14 @@ fn a_missing_database_is_reported_with_the_ways_to_set_it() {
     case(&[], &[])
         .cinder_conf("[DEFAULT]\n")
         .check_faults(&[fault]);
+    // A source of the command line would replace those of the file.
+    let fault = "source c2: no database is configured; set `sources.c2.config-file` or \
+                 `sources.c2.database.url-file`";
+    let yaml = "sources: {c2: {project: cinder}}\n";
+    case(&[], &[]).yaml(yaml).check_faults(&[fault]);
+    let warnings = case(&[URL], &[]).yaml(yaml).settings().warnings;
+    let remedy = "set `sources.c2.config-file`";
+    assert!(warnings[0].ends_with(remedy), "{warnings:?}");
 }
 
 #[test]
@@ -407,6 +429,15 @@ fn a_url_in_the_place_of_its_file_is_not_repeated() {
         "DIR/s.yaml:1: expected the path of a file, which contains the URL; found the URL itself";
     let yaml = "database: {url-file: 'mysql://u:secret@h/d'}\n";
     case(&[], &[]).yaml(yaml).check_faults(&[fault]);
+    let fault =
+        "expected the path of a configuration file; found a URL: set it in `database.url-file`";
+    let project = ("project", "cinder=mysql://u:secret@h/d");
+    case(&[], &[project]).check_faults(&[&format!("--project: {fault}")]);
+    for name in ["config-file", "config-dir"] {
+        let yaml = format!("sources: {{cinder: {{{name}: 'mysql://u:secret@h/d'}}}}\n");
+        let fault = format!("DIR/s.yaml:1: {fault}");
+        case(&[], &[]).yaml(&yaml).check_faults(&[&fault]);
+    }
 }
 
 #[test]

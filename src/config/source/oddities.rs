@@ -32,10 +32,9 @@ impl SourceSettings {
         is_unknown.then(|| {
             let (project, file) = (self.project.name, self.project.options.file);
             format!(
-                "without a configuration file of {project}, its defaults apply to {}; give the file, as in \
-                 --{}={project}={file}",
+                "without a configuration file of {project}, its defaults apply to {}; set {}",
                 options.join(" and "),
-                PROJECT,
+                named.remedy(&format!("--{PROJECT}={project}={file}"), &["config-file"]),
             )
         })
     }
@@ -49,6 +48,7 @@ impl SourceSettings {
         if service_down_time > report_interval {
             return None;
         }
+        let options = &self.project.options;
         let limit = self.project.rules.scheduler;
         let limit = limit.map(|rule| rule.limit(&self.intervals));
         let consequence = match limit.filter(|limit| *limit != service_down_time) {
@@ -57,9 +57,11 @@ impl SourceSettings {
                  still uses",
                 raised.num_seconds()
             ),
-            None => "services are down between two heartbeats; raise it".to_owned(),
+            None => format!(
+                "services are listed as down between two heartbeats; raise {}",
+                options.service_down_time.name
+            ),
         };
-        let options = &self.project.options;
         Some(format!(
             "{} ({} s) is not above {} ({} s): {consequence}",
             options.service_down_time.name,

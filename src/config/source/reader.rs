@@ -3,6 +3,7 @@
 use super::{Common, Polls, SourceSettings};
 use crate::config::database_url::DatabaseUrl;
 use crate::config::fault::Fault;
+use crate::config::key::PROJECT;
 use crate::config::keys;
 use crate::config::layer::{Item, Layer};
 use crate::config::oslo::{OsloConfig, OsloError};
@@ -95,8 +96,10 @@ impl Reader<'_> {
         self.note_places();
         let service_down_time = self.values.time_delta("service-down-time");
         let report_interval = self.values.time_delta("report-interval");
-        let polls = Polls::read(&mut self.values);
-        let region = self.values.region();
+        // Without an interval of its own, a source repeats the fault for all sources, word for word.
+        let has_interval = !self.named.own.get("poll.interval").is_empty();
+        let name = has_interval.then_some(&*self.named.name);
+        let polls = Polls::read(&mut self.values, name);
         let exclude = self.values.exclude();
         let limit = self.values.limit();
         let remote = OtherSources::of(config, self.named.project);
@@ -112,7 +115,6 @@ impl Reader<'_> {
                 service_down_time: service_down_time?,
                 report_interval: report_interval?,
             },
-            region,
             exclude,
             limit: limit?,
             has_common_url: place == UrlPlace::Common,
@@ -227,22 +229,34 @@ impl Reader<'_> {
             // Earlier faults, such as an unreadable file, may be the reason why there is no URL.
             Ok(None) if self.common.has_faults || !self.values.faults.is_empty() => return None,
             Ok(None) => match places.as_slice() {
-                [] => Fault::NoDatabase {
-                    source_name: name.clone(),
-                    project: project.name,
-                    file: project.options.file,
-                },
+                [] => {
+                    let (project, file) = (project.name, project.options.file);
+                    let elsewhere = format!(
+                        "--{PROJECT} {project}={file}, --database.url-file, `database.url` in the settings file, or the \
+                         environment variable OPENSTACK_HEARTBEAT_DATABASE_URL"
+                    );
+                    let own = ["config-file", "database.url-file"];
+                    Fault::NoDatabase {
+                        source_name: name.clone(),
+                        remedy: self.named.remedy(&elsewhere, &own),
+                    }
+                }
                 [(place, origin)] if place.is_empty() => {
                     let folder = place.path().display();
                     let what = format!(
                         "the folder {folder} contains no *.conf file, and no other database URL is set; correct the path, \
-                         or set --database.url-file"
+                         or set {}",
+                        self.named
+                            .remedy("--database.url-file", &["database.url-file"])
                     );
                     Fault::syntax(origin, what)
                 }
                 [(place, _), ..] => Fault::NoConnection {
                     place: place.path().display().to_string(),
                     group: project.options.database,
+                    remedy: self
+                        .named
+                        .remedy("--database.url-file", &["database.url-file"]),
                     other_sources: remote.map_or(String::new(), |it| {
                         format!("; {}, which the exporter does not read", it.text)
                     }),

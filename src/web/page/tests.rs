@@ -30,6 +30,7 @@ async fn one_source_is_not_named() {
     let page = page(&site, "");
     assert!(page.contains("<strong>The database has been unreadable"));
     assert!(page.contains("Database read "));
+    assert!(page.contains(", database unreadable) OpenStack"), "{page}");
     for part in ["Database</th>", "name=\"database\"", "class=\"database\""] {
         assert!(!page.contains(part), "{part}: {page}");
     }
@@ -43,6 +44,7 @@ async fn several_sources_are_counted_together_and_named() {
         "2 down of 2 · manila: as of ",
         "<strong>manila: The database has been unreadable",
         "Oldest data read ",
+        "<title>(2 down, a database is unreadable) OpenStack",
         "<th scope=\"col\" role=\"columnheader\">Database</th>",
         "id=\"row-cinder-1\"",
         "id=\"row-manila-1\"",
@@ -63,4 +65,34 @@ async fn the_filter_by_source_keeps_the_others_out() {
     // Other links keep it.
     assert!(page.contains("?database=manila&#38;state=up"), "{page}");
     assert!(page.contains("2 services need attention"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_source_in_the_filter_is_visible() {
+    let (latest, entry) = Latest::fixture();
+    entry.show_one();
+    for site in [Site::fixture(latest), two()] {
+        let page = page(&site, "database=gone");
+        assert!(page.contains("name=\"database\""), "{page}");
+        assert!(page.contains("<option selected>gone</option>"), "{page}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_poll_is_no_fault_of_a_database() {
+    let (latest, entry) = Latest::fixture();
+    entry.show_one();
+    let _second = latest.add("manila", EntrySettings::fixture());
+    let site = Site::fixture(latest);
+    let page = page(&site, "");
+    assert!(page.contains("The first poll is running"), "{page}");
+    assert!(!page.contains("unreadable)"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_sources_without_snapshots_are_not_one_database() {
+    let (latest, _entry) = Latest::fixture();
+    let _second = latest.add("manila", EntrySettings::fixture());
+    let page = page(&Site::fixture(latest), "");
+    assert!(page.contains("No current data from any database"), "{page}");
 }

@@ -9,11 +9,10 @@ use crate::cli::services::output::{Choice, OutputFormat, exit_code, table_warnin
 use crate::cli::services::progress::is_erasable;
 use crate::config::settings::Settings;
 use crate::error::chain;
-use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::project::Project;
-use crate::report::view::Listed;
+use crate::report::view::{Listed, PollFailure};
 use crate::report::{json, table, words};
 use crate::source;
 
@@ -42,7 +41,7 @@ struct State {
     project: &'static Project,
     snapshot: Option<Snapshot>,
     /// Why the last poll failed.
-    failure: Option<(Option<Class>, String)>,
+    failure: Option<(PollFailure, String)>,
     /// Whether the last poll is in no report yet.
     is_new: bool,
 }
@@ -53,7 +52,7 @@ impl State {
             database: &self.database,
             project: self.project,
             snapshot: self.snapshot.as_ref(),
-            failure: self.failure.as_ref().and_then(|(class, _)| *class),
+            failure: self.failure.as_ref().map(|(failure, _)| *failure),
         }
     }
 }
@@ -93,7 +92,7 @@ impl<'a> Screen<'a> {
             Err(error) => {
                 // A terminal keeps what was known, and says that it is outdated.
                 state.snapshot = state.snapshot.take().filter(|_| self.is_live);
-                state.failure = Some((error.class(), chain(&error)));
+                state.failure = Some((PollFailure::of(error.class()), chain(&error)));
             }
         }
         self.states.iter().all(|state| state.is_new)
@@ -141,10 +140,14 @@ impl<'a> Screen<'a> {
     }
 
     fn fault(&self, state: &State) -> Option<String> {
-        let (_, error) = state.failure.as_ref()?;
+        let (failure, error) = state.failure.as_ref()?;
+        let what = match failure {
+            PollFailure::Database(_) => "the database can't be read",
+            PollFailure::Evaluation => "the last poll failed",
+        };
         let is_outdated = self.is_live && state.snapshot.is_some();
         let old = ["", "; the list is outdated"][usize::from(is_outdated)];
-        let text = format!("the database can't be read{old}: {error}");
+        let text = format!("{what}{old}: {error}");
         let text = words::of_source(self.states.len(), &state.database, &text);
         Some(outcome::error(text))
     }

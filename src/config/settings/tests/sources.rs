@@ -21,7 +21,7 @@ const TWO: &str = "sources: {cinder: {}, other: {project: cinder}}\n";
 fn a_source_has_settings_of_its_own_and_the_others_from_those_for_all() {
     let yaml = "sources:\n  cinder: {database.url: 'mysql://a/x'}\n  cell-2:\n    project: cinder\n    \
                 database: {url: 'mysql://b/x'}\n    service-down-time: 90s\n    report-interval: 15s\n    poll.interval: \
-                20s\n    skew.visibility-delay: 4s\n    region: north\n    exclude: [old-*, '*/x']\n    limit: 7\n\
+                20s\n    skew.visibility-delay: 4s\n    exclude: [old-*, '*/x']\n    limit: 7\n\
                 poll.interval: 3s\n";
     let settings = case(&[], &[]).yaml(yaml).settings();
     assert_eq!(
@@ -40,18 +40,18 @@ fn a_source_has_settings_of_its_own_and_the_others_from_those_for_all() {
     assert_eq!((polls(cinder), polls(cell)), ((3, 30, 2), (20, 60, 4)));
     assert_eq!(cinder.intervals, intervals(60, 10));
     assert_eq!(cell.intervals, intervals(90, 15));
-    assert_eq!((cell.limit, cell.region.as_deref()), (7, Some("north")));
+    assert_eq!(cell.limit, 7);
     assert_eq!(cell.exclude.len(), 2);
     check(
         &settings,
         &[
-            "poll.interval = 3s (DIR/s.yaml:13)",
+            "poll.interval = 3s (DIR/s.yaml:12)",
             "cinder.project = cinder (DIR/s.yaml:2)",
             "cell-2.project = cinder (DIR/s.yaml:4)",
             "cell-2.poll.interval = 20s (DIR/s.yaml:8)",
             "cell-2.poll.stale-after = 1m (default)",
-            "cell-2.exclude = old-* (DIR/s.yaml:11)",
-            "cell-2.exclude = */x (DIR/s.yaml:11)",
+            "cell-2.exclude = old-* (DIR/s.yaml:10)",
+            "cell-2.exclude = */x (DIR/s.yaml:10)",
         ],
     );
     let repeated = cinder
