@@ -32,8 +32,10 @@ const SERVICES: &str = "
 
 /// The same of Manila.
 const SHARES: &str = "
-    INSERT INTO services (`binary`, host, topic, state, report_count, created_at, updated_at, disabled, deleted, ensuring)
-    VALUES ('manila-share', 'block1@nfs', 'manila-share', 'up', 9, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 0, 0, 0);
+    INSERT INTO availability_zones (id, name, deleted) VALUES ('z1', 'nova', 'False');
+    INSERT INTO services (`binary`, host, topic, state, report_count, created_at, updated_at, disabled, deleted, ensuring,
+                          availability_zone_id)
+    VALUES ('manila-share', 'block1@nfs', 'manila-share', 'up', 9, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 0, 0, 0, 'z1');
 ";
 
 /// Kayobe's folder for rules of Prometheus.
