@@ -74,8 +74,10 @@ fn a_reload_adds_changes_and_removes_sources_and_touches_no_other() {
     std::fs::write(&file, text).unwrap();
     let response = exporter.request("POST", "/-/reload", &[]);
     assert_eq!(response.status, 200, "{}", response.text());
-    let after = exporter.wait_for("the new source", all_up(&["kept", "new"]));
-    assert_eq!(of(&after, UP, "changed"), Some(0.0), "{}", after.0);
+    let are_shown = all_up(&["kept", "new"]);
+    let after = exporter.wait_for("the new source and the new limit", |metrics| {
+        are_shown(metrics) && of(metrics, UP, "changed") == Some(0.0)
+    });
     assert!(!after.0.contains("database=\"gone\""), "{}", after.0);
     assert!(of(&after, POLLS, "kept") > of(&before, POLLS, "kept"));
     assert!(of(&after, POLLS, "changed") > of(&before, POLLS, "changed"));
