@@ -18,7 +18,6 @@ use std::sync::LazyLock;
 use openstack_heartbeat_exporter::config::flags::Flags;
 use openstack_heartbeat_exporter::config::settings::Settings;
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
-use openstack_heartbeat_exporter::project::cinder;
 use openstack_heartbeat_exporter::publish::rendered::RenderedSnapshot;
 use openstack_heartbeat_exporter::report::view::Listed;
 use openstack_heartbeat_exporter::report::{csv, json, table};
@@ -79,12 +78,7 @@ pub fn assert_hidden(text: &str) {
 
 /// Renders a snapshot, and asserts the invariants of samples and skews.
 pub fn expose(snapshot: &Snapshot) {
-    let rendered = RenderedSnapshot::new(
-        "cinder".into(),
-        &cinder::PROJECT,
-        snapshot.clone(),
-        axis::now(),
-    );
+    let rendered = RenderedSnapshot::new("cinder".into(), snapshot.clone(), axis::now());
     let page = rendered.text().concat();
     let page = std::str::from_utf8(&page).expect("it is text");
     for line in page.lines() {
@@ -108,7 +102,7 @@ pub fn expose(snapshot: &Snapshot) {
 
 /// Lists a snapshot's services in every format, and asserts that the JSON is valid.
 pub fn list(snapshot: &Snapshot) {
-    let source = Listed::read("cinder", &cinder::PROJECT, snapshot);
+    let source = Listed::read("cinder", snapshot);
     for status in &snapshot.services {
         let detail = json::service(&source, snapshot, status, None);
         serde_json::from_str::<IgnoredAny>(&detail).expect("it is JSON");

@@ -142,7 +142,7 @@ fn follow(entry: &Entry, snapshot: &Snapshot) {
         took: Duration::ZERO,
         clock: ClockOffset::default(),
     });
-    let alone = RenderedSnapshot::new("cinder".into(), &cinder::PROJECT, snapshot.clone(), sent);
+    let alone = RenderedSnapshot::new("cinder".into(), snapshot.clone(), sent);
     assert_eq!(shown.text(), alone.text());
 }
 

@@ -83,8 +83,9 @@ impl Rules {
     /// Returns whether a row shows another write than a heartbeat since its `earlier` version: a stored state other than
     /// up, or a change by an operator.
     pub(crate) fn shows_other_write(&self, earlier: &Service, service: &Service) -> bool {
-        let decision = |row: &Service| (row.disabled, row.disabled_reason.clone());
-        self.is_marked_down(service) || decision(earlier) != decision(service)
+        self.is_marked_down(service)
+            || earlier.disabled != service.disabled
+            || earlier.disabled_reason != service.disabled_reason
     }
 
     fn word<'a>(&self, service: &'a Service) -> Option<(&'a str, &Stored)> {

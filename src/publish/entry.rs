@@ -16,7 +16,6 @@ use super::telemetry::Telemetry;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::History;
 use crate::heartbeat::snapshot::Snapshot;
-use crate::project::Project;
 use crate::report::view::{Outage, View};
 use crate::source::poller::Sink;
 use crate::source::{Poll, PollSettings, axis};
@@ -69,7 +68,6 @@ impl Current {
         let rendered = shown.and_then(|shown| (!shown.is_withheld).then_some(shown.rendered));
         let view = View {
             database: database.clone(),
-            project: self.settings.project,
             snapshot: rendered.as_ref().map(|rendered| rendered.snapshot.clone()),
             age,
             outage: self.outage.map(|(since, class)| Outage {
@@ -184,8 +182,6 @@ impl Shared {
 #[derive(Debug)]
 pub struct Entry {
     database: Arc<str>,
-    /// The project when the source was added.
-    project: &'static Project,
     shared: Arc<Shared>,
     history: Arc<Mutex<History>>,
 }
@@ -196,7 +192,6 @@ impl Entry {
         let current = Current::new(settings);
         let entry = Self {
             database: database.into(),
-            project: settings.project,
             shared: shared.clone(),
             history: current.history.clone(),
         };
@@ -217,15 +212,13 @@ impl Entry {
         reason = "called to publish; the rendered snapshot is for the log and for tests"
     )]
     pub fn show(&self, poll: Poll) -> Arc<RenderedSnapshot> {
-        let (project, before) = {
+        let before = {
             let state = self.shared.state();
             let current = state.sources.get(&self.database);
-            let current =
-                current.map(|current| (current.settings.project, current.rendered.clone()));
-            current.unwrap_or((self.project, None))
+            current.and_then(|current| current.rendered.clone())
         };
         let Poll { snapshot, sent, .. } = poll;
-        let rendered = RenderedSnapshot::new(self.database.clone(), project, snapshot, sent);
+        let rendered = RenderedSnapshot::new(self.database.clone(), snapshot, sent);
         rendered.follow(before.as_deref(), |encoding| {
             let mut demand = self.shared.demand.iter();
             demand.any(|(_, asked)| asked == encoding)

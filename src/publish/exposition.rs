@@ -14,7 +14,6 @@ use super::table;
 use crate::heartbeat::limits::Limits;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
-use crate::project::Project;
 
 /// The text format of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +79,7 @@ struct Labels {
 
 impl Names {
     /// Renders the labels of a snapshot of this source.
-    pub(crate) fn of(database: &str, project: &Project, snapshot: &Snapshot) -> Self {
+    pub(crate) fn of(database: &str, snapshot: &Snapshot) -> Self {
         let services = snapshot.services.iter().map(|status| {
             let (binary, host) = status.service.facts.name();
             (binary, Some(("host", host)))
@@ -94,7 +93,7 @@ impl Names {
             services: Labels::new(database, services),
             clusters: Labels::new(database, clusters),
             binaries: Labels::new(database, binaries),
-            info: project.info_labels().collect(),
+            info: snapshot.project.info_labels().collect(),
         }
     }
 

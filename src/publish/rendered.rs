@@ -12,7 +12,6 @@ use super::gzip::{Deflate, Part};
 use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::verdict;
-use crate::project::Project;
 use crate::report::json;
 use crate::report::view::Listed;
 
@@ -47,7 +46,6 @@ const CHUNK: usize = 64 * 1024;
 pub struct RenderedSnapshot {
     /// Name of the source.
     pub database: Arc<str>,
-    project: &'static Project,
     /// The snapshot.
     pub snapshot: Arc<Snapshot>,
     /// When the statement was sent.
@@ -62,15 +60,9 @@ pub struct RenderedSnapshot {
 impl RenderedSnapshot {
     /// Takes a snapshot of the source of this name; nothing is rendered yet.
     #[must_use]
-    pub fn new(
-        database: Arc<str>,
-        project: &'static Project,
-        snapshot: Snapshot,
-        taken: Monotonic,
-    ) -> Self {
+    pub fn new(database: Arc<str>, snapshot: Snapshot, taken: Monotonic) -> Self {
         Self {
             database,
-            project,
             snapshot: Arc::new(snapshot),
             taken,
             names: OnceLock::new(),
@@ -95,7 +87,8 @@ impl RenderedSnapshot {
     /// Renders the encodings in demand, and reuses what the snapshot before this one has of them.
     pub(crate) fn follow(&self, before: Option<&Self>, is_in_demand: impl Fn(Encoding) -> bool) {
         let before = before.filter(|before| {
-            before.project == self.project && Names::are_same(&before.snapshot, &self.snapshot)
+            before.snapshot.project == self.snapshot.project
+                && Names::are_same(&before.snapshot, &self.snapshot)
         });
         if let Some(names) = before.and_then(|before| before.names.get()) {
             let _ = self.names.set(names.clone());
@@ -158,7 +151,7 @@ impl RenderedSnapshot {
 
     fn names(&self) -> &Names {
         self.names
-            .get_or_init(|| Arc::new(Names::of(&self.database, self.project, &self.snapshot)))
+            .get_or_init(|| Arc::new(Names::of(&self.database, &self.snapshot)))
     }
 
     /// Returns the [records](json::records) of the services. They are rendered at the first request, which takes a while
@@ -166,7 +159,7 @@ impl RenderedSnapshot {
     pub(crate) fn records(&self, selection: Selection) -> &Bytes {
         self.records[selection as usize].get_or_init(|| {
             let shown = |status: &_| selection == Selection::All || verdict::is_down(status);
-            let listed = Listed::read(&self.database, self.project, &self.snapshot);
+            let listed = Listed::read(&self.database, &self.snapshot);
             json::records(listed, shown).into()
         })
     }
@@ -194,15 +187,9 @@ impl RenderedSnapshot {
     /// Returns a snapshot of one service, taken now.
     pub(crate) fn fixture() -> Self {
         use crate::heartbeat::fixture;
-        use crate::project::cinder;
         let reading = fixture::reading(vec![fixture::service("cinder-volume", "block1")]);
         let now = crate::source::axis::now();
-        Self::new(
-            "cinder".into(),
-            &cinder::PROJECT,
-            fixture::snapshot(reading),
-            now,
-        )
+        Self::new("cinder".into(), fixture::snapshot(reading), now)
     }
 
     /// Returns whether an encoding is rendered.
@@ -222,7 +209,6 @@ mod tests {
     use crate::heartbeat::fixture;
     use crate::heartbeat::service::{Service, Stamp};
     use crate::heartbeat::time::HostTime;
-    use crate::project::cinder;
     use crate::source::axis;
 
     #[tokio::test(start_paused = true)]
@@ -237,7 +223,7 @@ mod tests {
         };
         let rendered = |services| {
             let snapshot = fixture::snapshot(fixture::reading(services));
-            RenderedSnapshot::new("cinder".into(), &cinder::PROJECT, snapshot, axis::now())
+            RenderedSnapshot::new("cinder".into(), snapshot, axis::now())
         };
         let both = || vec![service("a", 3), service("b", 4)];
         let moved = fixture::with(service("a", 3), |facts| {
@@ -262,8 +248,7 @@ mod tests {
             let after = rendered(then);
             after.follow(Some(&before), |_| true);
             let alone = (*after.snapshot).clone();
-            let alone =
-                RenderedSnapshot::new("cinder".into(), &cinder::PROJECT, alone, axis::now());
+            let alone = RenderedSnapshot::new("cinder".into(), alone, axis::now());
             assert_eq!(after.text(), alone.text());
             let bytes = |rendered: &RenderedSnapshot| -> Vec<Bytes> {
                 let parts = rendered.gzip().iter();

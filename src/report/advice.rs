@@ -14,8 +14,9 @@ use crate::heartbeat::urgency::Urgency;
 /// Returns what is wrong with a service and what to check; `None` when no fault is known.
 pub(crate) fn advice(service: ListedService) -> Option<String> {
     let ListedService {
-        project, status, ..
+        status, snapshot, ..
     } = service;
+    let project = snapshot.project;
     let writers = status.observed.writers.map(|writers| {
         let or_cluster = match project.clusters {
             Some(_) => ", or make them a cluster",
@@ -63,10 +64,7 @@ pub(crate) fn suspect(suspect: Suspect) -> &'static str {
 
 fn explain(service: ListedService, reason: Reason) -> String {
     let ListedService {
-        project,
-        status,
-        snapshot,
-        ..
+        status, snapshot, ..
     } = service;
     let host = status.service.facts.machine();
     let limits = snapshot.limits_of(&status.service.facts.binary);
@@ -82,7 +80,7 @@ fn explain(service: ListedService, reason: Reason) -> String {
         ),
         Reason::MarkedDown => format!(
             "It sends heartbeats, but its stored state says down. {}",
-            project.words.marked_down.unwrap_or_default()
+            snapshot.project.words.marked_down.unwrap_or_default()
         ),
         Reason::ForcedDown => {
             "An operator forced it down. It stays down until an operator undoes that.".to_owned()
@@ -174,7 +172,7 @@ fn stopped(service: ListedService, host: &str) -> String {
     format!(
         "Its heartbeats stopped {since}, by the database's clock. Check whether the process is running on {host}, \
          then its log, {}.",
-        service.project.words.stopped
+        service.snapshot.project.words.stopped
     )
 }
 
@@ -221,7 +219,6 @@ mod tests {
     fn advise(status: &ServiceStatus, snapshot: &Snapshot) -> Option<String> {
         advice(ListedService {
             database: "cinder",
-            project: &cinder::PROJECT,
             status,
             snapshot,
         })
@@ -395,7 +392,6 @@ mod tests {
             };
             let listed = ListedService {
                 database: "manila",
-                project: &manila::PROJECT,
                 status: &status,
                 snapshot: &snapshot,
             };

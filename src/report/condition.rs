@@ -304,13 +304,11 @@ mod tests {
     use crate::heartbeat::service::{Reading, Service, Stamp};
     use crate::heartbeat::time::HostTime;
     use crate::heartbeat::verdict;
-    use crate::project::cinder;
 
     /// A source without services, read 3 s ago.
     fn view() -> View {
         View {
             database: "cinder".into(),
-            project: &cinder::PROJECT,
             snapshot: Some(snapshot(&[], 0).into()),
             age: Some(Duration::from_secs(3)),
             outage: None,

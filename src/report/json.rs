@@ -142,7 +142,6 @@ pub fn service(
 ) -> String {
     let service = ListedService {
         database: source.database,
-        project: source.project,
         status,
         snapshot,
     };
@@ -172,7 +171,6 @@ pub fn service(
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::project::cinder;
 
     #[test]
     fn a_document_in_parts_is_the_whole_document() {
@@ -185,12 +183,11 @@ mod tests {
         let (two, none) = (of(&["a]", "b["]), of(&[]));
         let failed = Listed {
             database: "failed",
-            project: &cinder::PROJECT,
             snapshot: None,
             failure: Some(PollFailure::Database(Class::Auth)),
         };
         let [first, empty, last] = [("c1", &two), ("c2", &none), ("c3", &two)]
-            .map(|(database, snapshot)| Listed::read(database, &cinder::PROJECT, snapshot));
+            .map(|(database, snapshot)| Listed::read(database, snapshot));
         for sources in [&[first][..], &[first, failed, empty, last]] {
             let records = sources.iter().map(|source| records(*source, |_| true));
             let records: Vec<String> = records.filter(|records| !records.is_empty()).collect();
@@ -206,7 +203,7 @@ mod tests {
         let snapshot = fixture::snapshot(fixture::reading(vec![]));
         let source = Listed {
             failure: Some(PollFailure::Evaluation),
-            ..Listed::read("cinder", &cinder::PROJECT, &snapshot)
+            ..Listed::read("cinder", &snapshot)
         };
         let document = services(&[source], |_| true);
         let expected = "\"up\": false,\n      \"class\": null,";

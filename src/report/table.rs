@@ -179,7 +179,6 @@ fn skew(skew: ClockSkew) -> String {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::project::cinder;
 
     #[test]
     fn the_margin_of_a_skew_is_the_farther_bound() {
@@ -202,8 +201,7 @@ mod tests {
             standstill: Some(TimeDelta::seconds(95)),
             ..snapshot
         };
-        let [first, second] =
-            ["c1", "c2"].map(|name| Listed::read(name, &cinder::PROJECT, &snapshot));
+        let [first, second] = ["c1", "c2"].map(|name| Listed::read(name, &snapshot));
         let one = table(&[first], |_| true);
         assert!(!one.contains("Database") && !one.contains("c1"), "{one}");
         assert!(one.contains("\nNo service has sent a heartbeat for 95 s."));

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
-use crate::project::Project;
 
 /// Consecutive polls that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +45,6 @@ impl PollFailure {
 pub(crate) struct View {
     /// Name of the source.
     pub database: Arc<str>,
-    /// Its project.
-    pub project: &'static Project,
     /// The latest snapshot; `None` before the first, and while the latest is withheld.
     pub snapshot: Option<Arc<Snapshot>>,
     /// Age of the latest snapshot, even while it is withheld; `None` before the first.
@@ -67,7 +64,6 @@ impl View {
     pub(crate) fn listed(&self) -> Listed<'_> {
         Listed {
             database: &self.database,
-            project: self.project,
             snapshot: self.snapshot.as_deref(),
             failure: self
                 .outage
@@ -81,8 +77,6 @@ impl View {
 pub struct Listed<'a> {
     /// Name of the source.
     pub database: &'a str,
-    /// Its project.
-    pub project: &'static Project,
     /// Its services, unless they are unknown.
     pub(crate) snapshot: Option<&'a Snapshot>,
     /// Why the last poll failed; `None` if it did not.
@@ -92,10 +86,9 @@ pub struct Listed<'a> {
 impl<'a> Listed<'a> {
     /// Returns a source that was just read.
     #[must_use]
-    pub fn read(database: &'a str, project: &'static Project, snapshot: &'a Snapshot) -> Self {
+    pub fn read(database: &'a str, snapshot: &'a Snapshot) -> Self {
         Self {
             database,
-            project,
             snapshot: Some(snapshot),
             failure: None,
         }
@@ -114,7 +107,6 @@ impl<'a> Listed<'a> {
         let services = services.filter(move |(status, _)| shown(status));
         services.map(move |(status, snapshot)| ListedService {
             database: self.database,
-            project: self.project,
             status,
             snapshot,
         })
@@ -126,8 +118,6 @@ impl<'a> Listed<'a> {
 pub(crate) struct ListedService<'a> {
     /// Name of the source.
     pub database: &'a str,
-    /// Its project.
-    pub project: &'static Project,
     /// The service.
     pub(crate) status: &'a ServiceStatus,
     /// The snapshot of which it is.

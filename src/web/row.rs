@@ -139,7 +139,6 @@ mod tests {
     use super::*;
     use crate::heartbeat::fixture;
     use crate::heartbeat::snapshot::Snapshot;
-    use crate::project::cinder;
     use crate::report::view::Listed;
 
     fn snapshot() -> Snapshot {
@@ -150,7 +149,7 @@ mod tests {
     #[test]
     fn a_row_links_to_its_json_with_any_name() {
         let snapshot = snapshot();
-        let mut services = Listed::read("c1", &cinder::PROJECT, &snapshot).services(|_| true);
+        let mut services = Listed::read("c1", &snapshot).services(|_| true);
         let row = ServiceRow::new(services.next().unwrap(), None);
         assert_eq!(row.json, "api/v1/services/c1/cinder-volume/a%2Fb@%D0%B6");
         assert_eq!((row.state, row.heartbeat.as_str()), ("down", "never"));

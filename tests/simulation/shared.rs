@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use openstack_heartbeat_exporter::heartbeat::cause::Reason;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
 use openstack_heartbeat_exporter::heartbeat::service::{Reading, Service, Stamp};
@@ -13,9 +12,9 @@ use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::project::manila;
 
 use super::random::Random;
+use super::world::{DOWN, date, span};
 
-/// Manila's `service_down_time` and `report_interval`.
-const DOWN: f64 = 60.0;
+/// Manila's `report_interval`.
 const INTERVAL: f64 = 10.0;
 const POLL: f64 = 5.0;
 const UNTIL: f64 = 1_800.0;
@@ -100,14 +99,6 @@ impl Moment<'_> {
             Some(_) => false,
         }
     }
-}
-
-fn span(seconds: f64) -> TimeDelta {
-    TimeDelta::nanoseconds((seconds * 1e9).round() as i64)
-}
-
-fn date(seconds: f64) -> NaiveDateTime {
-    DateTime::UNIX_EPOCH.naive_utc() + TimeDelta::microseconds((seconds * 1e6).floor() as i64)
 }
 
 /// Returns all versions of the row with the time from which they are visible, and when the last heartbeat was.

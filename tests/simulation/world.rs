@@ -18,7 +18,7 @@ use openstack_heartbeat_exporter::project::cinder;
 use super::clock::{Clocks, Disturbances, UNDISTURBED};
 use super::random::Random;
 
-/// Cinder's `service_down_time`.
+/// The default of `service_down_time`.
 pub(crate) const DOWN: f64 = 60.0;
 /// One hour.
 pub(crate) const HOUR: f64 = 3600.0;
@@ -222,11 +222,13 @@ impl Moment<'_> {
     }
 }
 
-fn span(seconds: f64) -> TimeDelta {
+/// Returns seconds as a span.
+pub(crate) fn span(seconds: f64) -> TimeDelta {
     TimeDelta::nanoseconds((seconds * 1e9).round() as i64)
 }
 
-fn date(seconds: f64) -> NaiveDateTime {
+/// Returns the time so many seconds after 1970, in whole microseconds.
+pub(crate) fn date(seconds: f64) -> NaiveDateTime {
     DateTime::UNIX_EPOCH.naive_utc() + TimeDelta::microseconds((seconds * 1e6).floor() as i64)
 }
 

@@ -11,7 +11,6 @@ use crate::config::settings::Settings;
 use crate::error::chain;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::verdict;
-use crate::project::Project;
 use crate::report::view::{Listed, PollFailure};
 use crate::report::words;
 use crate::source::{self, PollSettings, Source, poller};
@@ -22,7 +21,6 @@ const TICK: Duration = Duration::from_millis(250);
 /// A source, and its latest snapshot or why there is none.
 pub(super) struct Observed {
     database: String,
-    project: &'static Project,
     polled: Result<Snapshot, source::Error>,
 }
 
@@ -32,7 +30,6 @@ impl Observed {
         let error = self.polled.as_ref().err();
         Listed {
             database: &self.database,
-            project: self.project,
             snapshot: self.polled.as_ref().ok(),
             failure: error.map(|error| PollFailure::of(error.class())),
         }
@@ -59,7 +56,6 @@ pub(super) async fn observe(settings: &Settings, wait: Duration) -> Result<Vec<O
         for (task, settings) in tasks.into_iter().zip(&settings.sources) {
             observed.push(Observed {
                 database: settings.name.clone(),
-                project: settings.project,
                 polled: task.await.map_err(failure(NO_ANSWER))?,
             });
         }

@@ -11,7 +11,6 @@ use crate::heartbeat::fixture;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::status::Observed;
 use crate::heartbeat::time::{ClockOffset, HostTime};
-use crate::project::cinder;
 use crate::publish::telemetry::{ConfigPart, Telemetry};
 
 /// A snapshot with a sample in every family.
@@ -103,7 +102,7 @@ fn telemetry() -> Telemetry {
 }
 
 fn services(snapshot: &Snapshot, format: Format) -> String {
-    let names = Names::of("cinder", &cinder::PROJECT, snapshot);
+    let names = Names::of("cinder", snapshot);
     let mut page = String::new();
     for family in Family::all() {
         let mut samples = String::new();

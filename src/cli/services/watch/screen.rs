@@ -11,7 +11,6 @@ use crate::config::settings::Settings;
 use crate::error::chain;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
-use crate::project::Project;
 use crate::report::view::{Listed, PollFailure};
 use crate::report::{json, table, words};
 use crate::source;
@@ -38,7 +37,6 @@ pub(super) struct Screen<'a> {
 /// What is known of a source.
 struct State {
     database: String,
-    project: &'static Project,
     snapshot: Option<Snapshot>,
     /// Why the last poll failed.
     failure: Option<(PollFailure, String)>,
@@ -50,7 +48,6 @@ impl State {
     fn listed(&self) -> Listed<'_> {
         Listed {
             database: &self.database,
-            project: self.project,
             snapshot: self.snapshot.as_ref(),
             failure: self.failure.as_ref().map(|(failure, _)| *failure),
         }
@@ -68,7 +65,6 @@ impl<'a> Screen<'a> {
             states: sources
                 .map(|source| State {
                     database: source.name.clone(),
-                    project: source.project,
                     snapshot: None,
                     failure: None,
                     is_new: false,
