@@ -1,5 +1,7 @@
 //! `check-config`: prints the active settings, and tests the databases on request.
 
+mod found_table;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -11,7 +13,8 @@ use super::flags;
 use super::outcome::{
     Failure, NO_ANSWER, NO_SERVICES, Outcome, WRONG, failure, warning, write, write_stderr,
 };
-use super::startup::{access, block_on, settings, warn};
+use super::startup::{access, block_on, settings, some_of, warn};
+use crate::config::settings::Settings;
 use crate::config::source::SourceSettings;
 use crate::config::values::Effective;
 use crate::daemon::logging;
@@ -21,6 +24,7 @@ use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::standstill::{Motion, Standstill};
 use crate::source::PollSettings;
+use crate::source::search::find;
 
 pub(super) const ENTRY: Entry = Entry {
     exit_codes: &[
@@ -59,9 +63,21 @@ fn run(matches: &ArgMatches) -> Outcome {
     access(&settings)?;
     if matches.get_flag("connect") {
         logging::start(settings.log);
-        return block_on(0, NO_ANSWER, connect_all(settings.sources));
+        return block_on(0, NO_ANSWER, async {
+            connect_all(sources(settings).await?).await
+        });
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the sources of the settings, or those that are found now, after a table of them.
+async fn sources(settings: Settings) -> Result<Vec<SourceSettings>, Failure> {
+    let Some(search) = settings.search else {
+        return Ok(settings.sources);
+    };
+    let found = find(&search).await.map_err(failure(NO_ANSWER))?;
+    write(found_table::text(&found), NO_ANSWER)?;
+    some_of(&search, found, NO_ANSWER)
 }
 
 fn list(text: &mut String, above: &str, values: &[Effective]) {

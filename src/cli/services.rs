@@ -14,7 +14,7 @@ use self::output::{Choice, OutputFormat, exit_code, table_warnings};
 use super::entry::{Entry, option, switch};
 use super::flags;
 use super::outcome::{Failure, NO_ANSWER, Outcome, error, write, write_coloured, write_stderr};
-use super::startup::{block_on, settings, warn};
+use super::startup::{block_on, found, settings, warn};
 use crate::daemon::logging;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
@@ -86,12 +86,16 @@ fn run(matches: &ArgMatches) -> Outcome {
     let settings = settings(matches, NO_ANSWER)?;
     logging::start(settings.log);
     if is_watch {
-        return block_on(0, NO_ANSWER, watch::run(&settings, &choice));
+        return block_on(0, NO_ANSWER, async {
+            watch::run(&found(settings, NO_ANSWER).await?, &choice).await
+        });
     }
     warn(&settings);
     let wait = matches.get_one::<u64>("wait").copied().unwrap_or_default();
-    let observing = observe(&settings, Duration::from_secs(wait));
-    let observed = block_on(0, NO_ANSWER, observing)?;
+    let observed = block_on(0, NO_ANSWER, async {
+        let settings = found(settings, NO_ANSWER).await?;
+        observe(&settings, Duration::from_secs(wait)).await
+    })?;
     let faults = observed.iter().filter_map(|it| it.fault(observed.len()));
     let faults: Vec<String> = faults.collect();
     if faults.len() == observed.len() {

@@ -7,12 +7,48 @@ use tokio::runtime::Builder;
 
 use super::flags;
 use super::outcome::{Failure, WRONG, failure, invalid, warning, write_stderr};
+use crate::config::search::Search;
 use crate::config::settings::Settings;
+use crate::config::source::SourceSettings;
+use crate::source::search::{Finding, find};
 use crate::web::access::Access;
 
 /// Loads the settings from the flags and every other source.
 pub(super) fn settings(matches: &ArgMatches, code: u8) -> Result<Settings, Failure> {
     Settings::load(flags::given(matches)).map_err(invalid(code))
+}
+
+/// Looks for the databases, if the settings do not name them.
+pub(super) async fn found(mut settings: Settings, code: u8) -> Result<Settings, Failure> {
+    let Some(search) = &settings.search else {
+        return Ok(settings);
+    };
+    let found = find(search).await.map_err(failure(code))?;
+    settings.sources = some_of(search, found, code)?;
+    Ok(settings)
+}
+
+/// Returns the sources that were found; a failure with the reasons if there are none.
+pub(super) fn some_of(
+    search: &Search,
+    found: Finding,
+    code: u8,
+) -> Result<Vec<SourceSettings>, Failure> {
+    if !found.sources.is_empty() {
+        return Ok(found.sources);
+    }
+    let reasons = found.passed_over.into_iter();
+    let reasons = reasons.map(|(name, reason)| format!("{name}: {reason}"));
+    let (none, remedy) = match search.database() {
+        Some(_) => ("the project is not known", "name it with --project"),
+        None => (
+            "no database of a known project was found",
+            "check the user's grants, see `print grants`",
+        ),
+    };
+    let none = format!("{}: {none}; {remedy}", search.shown());
+    let messages = reasons.chain([none]).collect();
+    Err(Failure { messages, code })
 }
 
 /// Prints the warnings about the settings on standard error.

@@ -2,6 +2,7 @@
 
 use super::key::Uptake;
 use super::keys::{self, KEYS};
+use super::search::Search;
 use super::settings::Settings;
 use super::source::SourceSettings;
 use super::values::Effective;
@@ -27,8 +28,18 @@ impl Change {
                 Uptake::Restart | Uptake::Reload => {}
             }
         }
+        change.compare_searches(current, new);
         change.compare_sources(current, new);
         change
+    }
+
+    /// Adds the database URL if the search for databases has another, even if only its password differs.
+    fn compare_searches(&mut self, current: &Settings, new: &Settings) {
+        let url = |settings: &Settings| settings.search.as_ref().map(Search::url);
+        let name = "database.url".to_owned();
+        if url(current) != url(new) && !self.taken.contains(&name) {
+            self.taken.push(name);
+        }
     }
 
     /// Adds the settings that differ of a source that was there before; of another one, its name.

@@ -21,6 +21,10 @@ const PATTERN: Form = (
     "PATTERN",
     "a pattern for a binary, a host or binary/host, such as '*-backup' or '*/old-*', in quotes",
 );
+const NAME_PATTERN: Form = (
+    "PATTERN",
+    "a pattern for the name of a database, such as '*_restored', in quotes",
+);
 const NUMBER: Form = ("NUMBER", "a whole number from 1 to 10000000");
 const FOLDER: Form = ("DIR", "the path of a folder");
 const SPAN: Form = (
@@ -72,6 +76,9 @@ pub static KEYS: &[Key] = &[
     key(DATABASE, "database.query-timeout", PERIOD)
         .by_default("5s")
         .help("Timeout for a poll's statement; must be less than poll.stale-after; at most nine tenths of service-down-time - report-interval is used"),
+    key(DATABASE, "discovery.exclude", NAME_PATTERN)
+        .list()
+        .help("Databases to leave out, such as restored copies, where the exporter looks for databases: if the database URL names none, and no project is named; repeatable"),
     key(POLLING, "poll.interval", PERIOD)
         .per_source()
         .by_default("5s")

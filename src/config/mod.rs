@@ -20,6 +20,7 @@ pub(crate) mod pattern;
 pub mod place;
 mod postgres_options;
 pub(crate) mod reference;
+pub(crate) mod search;
 pub mod settings;
 mod settings_file;
 pub(crate) mod source;

@@ -1,4 +1,4 @@
-//! Patterns for services that a source leaves out.
+//! Patterns for services that a source leaves out, and for databases that are not looked into.
 
 /// A pattern for a binary, a host or `binary/host`. `*` stands for any text, even none; case matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,22 @@ impl Pattern {
             Some(pattern) => fits(pattern, binary) && fits(&self.host, host),
             None => fits(&self.host, binary) || fits(&self.host, host),
         }
+    }
+}
+
+/// A pattern for a name. `*` stands for any text, even none; case matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Glob(String);
+
+impl Glob {
+    /// Parses a pattern; `None` if it is empty.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    /// Returns whether the pattern is for this name.
+    pub(crate) fn includes(&self, name: &str) -> bool {
+        fits(&self.0, name)
     }
 }
 

@@ -10,6 +10,7 @@ use super::key;
 use super::keys::KEYS;
 use super::layer::Layer;
 use super::listen_address::Listen;
+use super::search::{Search, Unlisted};
 use super::source::{Common, Polls, SourceSettings, Variable};
 use super::url_source;
 use super::values::{Effective, Log, Values};
@@ -17,10 +18,12 @@ use super::{agreement, source_list, spelling};
 use crate::error::chain;
 
 /// All settings of the exporter, valid as a whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
-    /// The databases to read, at least one; no two have the same name.
+    /// The databases to read; no two have the same name. There is at least one, or they are [searched](Self::search).
     pub sources: Vec<SourceSettings>,
+    /// Where to look for databases, if no project is named.
+    pub(crate) search: Option<Search>,
     /// Addresses or sockets to listen on.
     pub(crate) listen: Listen,
     /// Path of the metrics, starting with a slash.
@@ -63,6 +66,17 @@ impl Settings {
         self.sources.iter().find(|source| source.name == name)
     }
 
+    /// Takes over the sources that a search found for other settings, if these search too.
+    pub(crate) fn keep_found(&mut self, earlier: &Self) {
+        if let (Some(search), Some(before)) = (&self.search, &earlier.search)
+            && search.database().is_some() == before.database().is_some()
+        {
+            let found = earlier.sources.iter();
+            let found = found.filter_map(|it| search.source(&it.url.database, it.project));
+            self.sources = found.collect();
+        }
+    }
+
     fn load_from(flags: Flags, counts: fn(&str) -> bool) -> Result<Self, Vec<Fault>> {
         let variable = move |name: &str| variable(name).filter(|_| counts(name));
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -82,6 +96,7 @@ impl Settings {
         polls?;
         Some(Self {
             sources: Vec::new(),
+            search: None,
             listen: listen?,
             telemetry_path: telemetry_path?,
             enable_lifecycle: enable_lifecycle?,
@@ -135,13 +150,21 @@ fn load(
     let file = flags.settings_file(variable, &mut faults);
     let given = [flags.layer, Layer::environment(variable)];
     let mut warnings = Vec::new();
-    let named = source_list::list(&given, file.sources, &mut faults, &mut warnings);
+    let listed = source_list::list(&given, file.sources, &mut faults, &mut warnings);
     let [flags, environment] = given;
     let layers = [flags, environment, file.layer];
     let url = url_source::strongest(&layers, None, &variable, &mut faults);
+    let (named, is_searched) = match listed {
+        Some(named) => (named, None),
+        None => match Unlisted::of(url.as_ref(), &variable) {
+            Unlisted::Project(project) => (vec![source_list::only(project)], None),
+            Unlisted::Search { is_named } => (Vec::new(), Some(is_named)),
+        },
+    };
     let defaults = Layer::defaults();
     let mut values = Values::merge(layers.iter().chain([&defaults]), faults)?;
     let settings = Settings::read(&mut values);
+    let exclude = values.exclude_databases();
     let effective = values.effective(KEYS.iter());
     let mut faults = values.faults;
 
@@ -151,7 +174,7 @@ fn load(
         effective: &effective,
         url: url.as_ref(),
         variable: &(Arc::new(variable) as Variable),
-        is_only: named.len() == 1,
+        is_only: named.len() == 1 || is_searched == Some(true),
         has_faults: !faults.is_empty(),
     };
     let mut sources = Vec::new();
@@ -163,6 +186,16 @@ fn load(
             &mut warnings,
         ));
     }
+    let search = is_searched
+        .and_then(|is_named| Search::read(is_named, exclude, &common, &mut faults, &mut warnings));
+    let shown = search
+        .as_ref()
+        .zip(url.as_ref())
+        .map(|(search, url)| Effective {
+            name: "database.url",
+            value: search.shown(),
+            origin: url.url.origin.clone(),
+        });
     faults.extend(agreement::fault(&common, &sources));
     warnings.extend(agreement::unused_url(&common, &sources));
     warnings.extend(agreement::ignored_variables(&common, &named));
@@ -171,7 +204,8 @@ fn load(
     match settings {
         Some(settings) if faults.is_empty() => Ok(Settings {
             sources,
-            effective,
+            search,
+            effective: shown.into_iter().chain(effective).collect(),
             warnings: distinct(warnings, String::clone),
             ..settings
         }),

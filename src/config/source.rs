@@ -20,7 +20,7 @@ use crate::heartbeat::tracker::Tolerances;
 use crate::project::Project;
 
 /// One database of one project, and how to read it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SourceSettings {
     /// Name of the source, which is the label `database`.
     pub name: String,

@@ -18,15 +18,25 @@ pub(super) struct Named {
     pub(super) places: Vec<(Place, String)>,
     /// Where it is named.
     pub(super) origin: String,
-    /// Whether the settings file names it.
-    pub(super) is_of_file: bool,
+    pub(super) given_by: GivenBy,
+}
+
+/// What names a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenBy {
+    /// The command line or the environment; or nothing does, and it is the only one.
+    Flags,
+    /// The settings file.
+    File,
+    /// The databases that the exporter finds.
+    Search,
 }
 
 impl Named {
     /// Returns the settings that remedy a fault: for a source of the settings file its own, of these names; for
     /// another, those of the command line. A source of the command line would replace all of the settings file.
     pub(super) fn remedy(&self, elsewhere: &str, own: &[&str]) -> String {
-        if !self.is_of_file {
+        if self.given_by != GivenBy::File {
             return elsewhere.to_owned();
         }
         let own = own.iter();
@@ -37,15 +47,14 @@ impl Named {
     }
 }
 
-/// Returns the sources of the strongest layer that names any. `layers` are the flags and the environment.
-///
-/// Without a name there is one source, of the first project.
+/// Returns the sources of the strongest layer that names any; `None` if none does. `layers` are the flags and the
+/// environment.
 pub(super) fn list(
     layers: &[Layer],
     written: Vec<Written>,
     faults: &mut Vec<Fault>,
     warnings: &mut Vec<String>,
-) -> Vec<Named> {
+) -> Option<Vec<Named>> {
     let mut given = layers.iter().map(|layer| layer.get(PROJECT));
     if let Some(items) = given.find(|items| !items.is_empty()) {
         if let Some(first) = written.first() {
@@ -54,21 +63,23 @@ pub(super) fn list(
                 items[0].origin, first.origin
             ));
         }
-        return of_items(items, faults);
+        return Some(of_items(items, faults));
     }
-    if !written.is_empty() {
-        let sources = written.into_iter();
-        return sources.filter_map(|it| of_file(it, faults)).collect();
-    }
-    let default = project::ALL.first().map(|project| Named {
+    let is_any = !written.is_empty();
+    let sources = written.into_iter();
+    is_any.then(|| sources.filter_map(|it| of_file(it, faults)).collect())
+}
+
+/// Returns the only source, of this project, where nothing names one.
+pub(super) fn only(project: &'static Project) -> Named {
+    Named {
         name: project.name.to_owned(),
         project,
         own: Layer::default(),
         places: Vec::new(),
         origin: "default".to_owned(),
-        is_of_file: false,
-    });
-    default.into_iter().collect()
+        given_by: GivenBy::Flags,
+    }
 }
 
 /// Returns the sources of `NAME[=PATH]`; a name that is given again adds a file.
@@ -103,7 +114,7 @@ fn of_items(items: &[Item], faults: &mut Vec<Fault>) -> Vec<Named> {
                 own: Layer::default(),
                 places: place.into_iter().collect(),
                 origin: origin.clone(),
-                is_of_file: false,
+                given_by: GivenBy::Flags,
             }),
         }
     }
@@ -145,7 +156,7 @@ fn of_file(written: Written, faults: &mut Vec<Fault>) -> Option<Named> {
         own: layer,
         places,
         origin,
-        is_of_file: true,
+        given_by: GivenBy::File,
     })
 }
 

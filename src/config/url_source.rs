@@ -14,6 +14,7 @@ use super::oslo::OsloError;
 use super::tls::Environment;
 use super::url_error::UrlError;
 use super::values::Values;
+use crate::project::Project;
 
 /// A URL to parse, and the setting `database.url-file` that names its file, if that is its place.
 #[derive(Debug, Clone)]
@@ -61,11 +62,13 @@ pub(super) fn strongest(
 
 /// Parses the chosen URL; `None` only along with a fault.
 ///
-/// The database of a URL that names none is that of `connection`, the URL in the project's own options.
+/// The database of a URL that names none is that of `connection`, the URL in the project's own options, or else has the
+/// project's name.
 pub(super) fn parse(
     values: &mut Values,
     chosen: Chosen,
     connection: Result<Option<Item>, OsloError>,
+    project: &Project,
     variable: Environment<'_>,
 ) -> Option<DatabaseUrl> {
     let Chosen { url, file } = chosen;
@@ -79,11 +82,15 @@ pub(super) fn parse(
     let mut parsed = DatabaseUrl::parse_in(&text, Unnamed::Refused, variable);
     if matches!(parsed, Err(UrlError::NoDatabase)) {
         let connection = connection.map_err(|error| values.faults.push(Fault::Oslo(error)));
-        if let Some(connection) = connection.ok()? {
-            let own = own_url(values, &connection, variable)?;
-            origin = format!("{origin}, database name from {}", connection.origin);
-            parsed = DatabaseUrl::parse_in(&text, Unnamed::Is(&own.database), variable);
-        }
+        let (name, place) = match connection.ok()? {
+            Some(connection) => {
+                let own = own_url(values, &connection, variable)?;
+                (own.database, connection.origin)
+            }
+            None => (project.name.to_owned(), "the project's name".to_owned()),
+        };
+        origin = format!("{origin}, database name from {place}");
+        parsed = DatabaseUrl::parse_in(&text, Unnamed::Is(&name), variable);
     }
     match parsed {
         Ok(url) => {

@@ -11,7 +11,7 @@ use super::key::Key;
 use super::keys;
 use super::layer::{Item, Layer};
 use super::listen_address::{Listen, ListenAddress};
-use super::pattern::Pattern;
+use super::pattern::{Glob, Pattern};
 
 /// The shortest period: no poll or timeout is shorter.
 const MIN_PERIOD: Duration = Duration::from_millis(100);
@@ -143,6 +143,15 @@ impl Values {
         let items = self.items("exclude").into_iter();
         items
             .filter_map(|item| self.parsed_item("exclude", item, Pattern::parse))
+            .collect()
+    }
+
+    /// Reads `discovery.exclude`.
+    pub(super) fn exclude_databases(&mut self) -> Vec<Glob> {
+        let name = "discovery.exclude";
+        let items = self.items(name).into_iter();
+        items
+            .filter_map(|item| self.parsed_item(name, item, Glob::parse))
             .collect()
     }
 

@@ -7,21 +7,24 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::Signal;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::discovery::{Discovery, Look};
 use super::pollers::Pollers;
 use super::{logging, systemd};
 use crate::config::change::Change;
 use crate::config::fault::Fault;
+use crate::config::search::Search;
 use crate::config::settings::Settings;
+use crate::config::source::SourceSettings;
 use crate::database::Target;
 use crate::error::chain;
 use crate::heartbeat::failure::Class;
 use crate::publish::latest::Latest;
 use crate::publish::telemetry::ConfigPart;
-use crate::report::view::View;
+use crate::report::view::{SearchState, View};
 use crate::web::access::Access;
 use crate::web::reload::{ReloadOutcome, ReloadRequest};
 
@@ -39,6 +42,10 @@ pub(crate) struct Configuration {
     current: Arc<Settings>,
     pollers: Arc<Pollers>,
     latest: Arc<Latest>,
+    /// What [`Discovery`](super::discovery::Discovery) looks for.
+    searches: watch::Sender<Option<Arc<Search>>>,
+    /// Whether a look for the active search has succeeded.
+    has_looked: bool,
     /// When the settings were last loaded to look for another login.
     looked: Instant,
 }
@@ -59,11 +66,13 @@ impl Configuration {
             current: settings,
             pollers,
             latest,
+            searches: watch::Sender::default(),
+            has_looked: false,
             looked: Instant::now(),
         }
     }
 
-    /// Reloads on each signal and each request, until both sources are closed.
+    /// Reloads on each signal and each request, and takes up the databases that are found, until all of them are closed.
     ///
     /// Also reloads when a database refuses the login and the configured login has changed since it was loaded.
     pub(crate) async fn run(
@@ -72,11 +81,21 @@ impl Configuration {
         mut requests: mpsc::Receiver<ReloadRequest>,
     ) {
         let mut polls = self.latest.polls();
+        let (sender, mut looks) = mpsc::channel(1);
+        let discovery = Discovery::new(self.searches.subscribe(), sender);
+        tokio::spawn(discovery.run());
+        self.search();
         loop {
             let mut waiting = Vec::new();
             tokio::select! {
                 Some(()) = signal.recv() => {}
                 Some(request) = requests.recv() => waiting.push(request),
+                look = looks.recv() => {
+                    // It ends only by a panic. Without it the exporter must be restarted.
+                    let Some(look) = look else { return };
+                    self.take(look).await;
+                    continue;
+                }
                 Ok(()) = polls.changed() => {
                     if !self.is_login_outdated().await {
                         continue;
@@ -105,15 +124,22 @@ impl Configuration {
         let is_refused = |view: &View| view.outage.is_some_and(|it| it.class == Class::Auth);
         let views = self.latest.views();
         let refused: Vec<_> = views.iter().filter(|view| is_refused(view)).collect();
-        if refused.is_empty() || self.looked.elapsed() < LOOK_AGAIN {
+        let is_search_refused = self.latest.search() == Some(SearchState::Failed(Class::Auth));
+        let is_refused = is_search_refused || !refused.is_empty();
+        if !is_refused || self.looked.elapsed() < LOOK_AGAIN {
             return false;
         }
         self.looked = Instant::now();
         let load = self.load.clone();
         // The next reload reports faults.
-        let Ok(Ok(settings)) = tokio::task::spawn_blocking(move || load()).await else {
+        let Ok(Ok(mut settings)) = tokio::task::spawn_blocking(move || load()).await else {
             return false;
         };
+        settings.keep_found(&self.current);
+        let url = |settings: &Settings| settings.search.as_ref().map(Search::url);
+        if is_search_refused && url(&settings) != url(&self.current) {
+            return true;
+        }
         let target = |settings: &Settings, name| settings.source(name).map(Target::of);
         let mut names = refused.iter().map(|view| &*view.database);
         names.any(|name| target(&settings, name) != target(&self.current, name))
@@ -154,7 +180,60 @@ impl Configuration {
         faults
     }
 
-    async fn adopt(&mut self, settings: Settings) -> Change {
+    /// Looks for databases as the active settings say.
+    fn search(&mut self) {
+        self.has_looked = false;
+        let search = self.current.search.clone().map(Arc::new);
+        let is_first = search.is_some() && self.latest.search().is_none();
+        if is_first || search.is_none() {
+            self.latest
+                .searched(search.as_ref().map(|_| SearchState::Running));
+        }
+        self.searches.send_replace(search);
+    }
+
+    /// Takes up what a look found. Databases stay until a reload, whether later looks find them or not.
+    async fn take(&mut self, look: Look) {
+        let is_active = self
+            .searches
+            .borrow()
+            .as_ref()
+            .is_some_and(|it| Arc::ptr_eq(it, &look.search));
+        if !is_active {
+            return;
+        }
+        let state = match look.found {
+            Ok(finding) if finding.sources.is_empty() => SearchState::Empty,
+            Ok(finding) => {
+                self.read_found(finding.sources).await;
+                SearchState::Found
+            }
+            Err(class) => SearchState::Failed(class),
+        };
+        self.latest.searched(Some(state));
+    }
+
+    async fn read_found(&mut self, found: Vec<SourceSettings>) {
+        let mut settings = Settings::clone(&self.current);
+        if !self.has_looked {
+            settings.sources.clear();
+        }
+        self.has_looked = true;
+        for source in found {
+            let (database, project) = (&source.name, source.project.name);
+            if self.current.source(database).is_none() {
+                info!(database, project, options = "defaults", "found a database");
+            }
+            if settings.source(database).is_none() {
+                settings.sources.push(source);
+            }
+        }
+        self.pollers.adopt(Some(&self.current), &settings).await;
+        self.current = Arc::new(settings);
+    }
+
+    async fn adopt(&mut self, mut settings: Settings) -> Change {
+        settings.keep_found(&self.current);
         let change = Change::between(&self.started, &self.current, &settings);
         for warning in &settings.warnings {
             warn!("{warning}");
@@ -162,6 +241,7 @@ impl Configuration {
         logging::set_level(settings.log.level);
         self.pollers.adopt(Some(&self.current), &settings).await;
         self.current = Arc::new(settings);
+        self.search();
         self.latest
             .config_loaded(&[ConfigPart::Settings, ConfigPart::Web], now());
         let changed = change.taken.join(", ");

@@ -1,6 +1,7 @@
 //! The life of the server: start, reload, reports to systemd, log, and shutdown.
 
 pub(crate) mod configuration;
+pub(crate) mod discovery;
 pub(crate) mod logging;
 pub(crate) mod pollers;
 pub(crate) mod serve;

@@ -149,7 +149,11 @@ fn announce(settings: &Settings, listeners: &[TcpListener]) -> Result<(), Error>
     }
     let sources = settings.sources.iter();
     let databases = sources.map(|it| format!("{} {}", it.name, it.url.redacted()));
-    let databases = databases.collect::<Vec<_>>().join(", ");
+    let searched = settings
+        .search
+        .iter()
+        .map(|it| format!("looked for at {}", it.shown()));
+    let databases = databases.chain(searched).collect::<Vec<_>>().join(", ");
     for listener in listeners {
         info!(
             address = %listener.local_addr()?,

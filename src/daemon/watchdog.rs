@@ -11,7 +11,7 @@ use tracing::error;
 
 use crate::publish::latest::Latest;
 use crate::report::condition::{self, Condition, Counts};
-use crate::report::view::View;
+use crate::report::view::{SearchState, View};
 
 /// Reports the status after each poll, and a keep-alive twice per `limit`, systemd's watchdog timeout.
 ///
@@ -43,7 +43,7 @@ pub(crate) async fn report(
                     return;
                 }
                 let is_loaded = latest.telemetry().is_config_loaded();
-                let status = status(&latest.views(), is_loaded);
+                let status = status(&latest.views(), latest.search(), is_loaded);
                 notify(&[NotifyState::Status(&status)]);
             }
             _ = tick => {
@@ -65,7 +65,7 @@ pub(crate) async fn report(
 }
 
 /// Returns one line about the services, the databases and the configuration, in the words of the status page.
-fn status(views: &[View], is_config_loaded: bool) -> String {
+fn status(views: &[View], search: Option<SearchState>, is_config_loaded: bool) -> String {
     let mut line = format!(
         "{}.",
         Condition::of(Counts::shown(views).as_ref(), views).headline
@@ -77,7 +77,8 @@ fn status(views: &[View], is_config_loaded: bool) -> String {
         let read_at = snapshot.now.0.format("%H:%M:%S");
         let _ = write!(line, " Read at {read_at} UTC.");
     }
-    for trouble in condition::troubles(views) {
+    let search = condition::search_trouble(search).into_iter();
+    for trouble in search.chain(condition::troubles(views)) {
         line.push(' ');
         line.push_str(&trouble.text);
     }
@@ -98,18 +99,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_status_contains_the_last_poll_and_every_failure() {
         let (latest, entry) = Latest::fixture();
-        let line = status(&latest.views(), true);
+        let line = status(&latest.views(), None, true);
         assert!(!line.contains("UTC"), "{line}");
 
         let snapshot = entry.show_one().snapshot.clone();
         let read_at = snapshot.now.0.format("%H:%M:%S UTC.").to_string();
-        let line = status(&latest.views(), true);
+        let line = status(&latest.views(), None, true);
         assert!(line.ends_with(&read_at), "{line}");
 
         entry.fail(Class::Auth, Duration::ZERO);
         let other = latest.add("manila", EntrySettings::fixture());
         other.fail(Class::Connect, Duration::ZERO);
-        let line = status(&latest.views(), false);
+        let line = status(&latest.views(), None, false);
         let troubles = condition::troubles(&latest.views());
         assert_eq!(troubles.len(), 2);
         for trouble in troubles {

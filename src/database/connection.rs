@@ -3,22 +3,19 @@
 //! One statement is in flight at a time. Drop a connection whose statement failed or timed out: the driver may have
 //! stopped in the middle of an answer.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, SqliteConnection};
 use tokio::time::timeout;
 
+use super::dial::{self, Open, catch_panic};
 use super::error::Error;
 use super::facts_cache::FactsCache;
 use super::target::Target;
-use super::tls::{self, Route};
+use super::tls::Route;
 use super::{mysql, postgres, row, sqlite};
 use crate::config::database_url::Engine;
-use crate::config::tls::TlsMode;
-use crate::error::chain;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::Quantum;
 
@@ -48,71 +45,10 @@ impl Connection {
     /// # Errors
     /// Any class.
     pub async fn open(target: &Target) -> Result<Self, Error> {
-        let limit = target.connect_timeout;
-        timeout(limit, catch_panic(target, Self::connect(target)))
-            .await
-            .unwrap_or_else(|_| Err(Error::ConnectTimeout(target.login(), limit)))
-    }
-
-    /// Connects with TLS as the URL asks; without it where the URL only prefers it and it fails.
-    async fn connect(target: &Target) -> Result<Self, Error> {
-        let mode = target.tls_mode();
-        match Self::connect_by(target, mode).await {
-            Err(failure) if mode == TlsMode::Preferred && tls::is_refused(&failure) => {
-                match Self::connect_by(target, TlsMode::Disabled).await {
-                    Ok(connection) => Ok(Self {
-                        unencrypted: Some(chain(&failure)),
-                        ..connection
-                    }),
-                    Err(error) => Err(failure.without_tls(error)),
-                }
-            }
-            result => result,
-        }
-    }
-
-    async fn connect_by(target: &Target, mode: TlsMode) -> Result<Self, Error> {
-        let mut failure = None;
-        for route in tls::routes(target, mode).await? {
-            match Self::connect_to(target, &route).await {
-                Err(error @ Error::Connect(..)) => failure = Some(error),
-                result => return result,
-            }
-        }
-        Err(failure.unwrap_or_else(|| target.no_address()))
-    }
-
-    async fn connect_to(target: &Target, route: &Route) -> Result<Self, Error> {
-        let (driver, schema, dialect) = match target.url.engine {
-            Engine::MySql => {
-                let (connection, schema) = mysql::open(target, route).await?;
-                (Driver::MySql(connection), schema, &mysql::DIALECT)
-            }
-            Engine::Postgres => {
-                let (connection, schema) = postgres::open(target, route).await?;
-                (Driver::Postgres(connection), schema, &postgres::DIALECT)
-            }
-            Engine::Sqlite => {
-                let (connection, schema) = sqlite::open(target).await?;
-                (Driver::Sqlite(connection), schema, &sqlite::DIALECT)
-            }
-        };
-        let statement = target.project.statement(dialect, &schema);
-        let statement =
-            statement.map_err(|missing| target.missing_columns(missing, schema.grants.clone()))?;
-        let statement = match driver {
-            Driver::Postgres(_) => postgres::in_transaction(target, &statement),
-            Driver::MySql(_) | Driver::Sqlite(_) => statement,
-        };
+        let (connection, unencrypted) = dial::open::<Self>(target).await?;
         Ok(Self {
-            driver,
-            statement: statement.into(),
-            quantum: schema.quantum,
-            account: schema.account,
-            grants: schema.grants,
-            left_out: target.project.left_out(&schema.readable),
-            unencrypted: None,
-            cache: FactsCache::default(),
+            unencrypted,
+            ..connection
         })
     }
 
@@ -178,12 +114,38 @@ impl Connection {
     }
 }
 
-/// Turns a panic of the driver, which some garbled answers cause, into an error of this poll.
-async fn catch_panic<T>(
-    target: &Target,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    // A panic leaves the connection in an unknown state, but nothing uses it again.
-    let work = AssertUnwindSafe(work).catch_unwind().await;
-    work.unwrap_or_else(|_| Err(Error::Driver(target.login())))
+impl Open for Connection {
+    async fn open(target: &Target, route: &Route) -> Result<Self, Error> {
+        let (driver, schema, dialect) = match target.url.engine {
+            Engine::MySql => {
+                let (connection, schema) = mysql::open(target, route).await?;
+                (Driver::MySql(connection), schema, &mysql::DIALECT)
+            }
+            Engine::Postgres => {
+                let (connection, schema) = postgres::open(target, route).await?;
+                (Driver::Postgres(connection), schema, &postgres::DIALECT)
+            }
+            Engine::Sqlite => {
+                let (connection, schema) = sqlite::open(target).await?;
+                (Driver::Sqlite(connection), schema, &sqlite::DIALECT)
+            }
+        };
+        let statement = target.project.statement(dialect, &schema);
+        let statement =
+            statement.map_err(|missing| target.missing_columns(missing, schema.grants.clone()))?;
+        let statement = match driver {
+            Driver::Postgres(_) => postgres::in_transaction(target, &statement),
+            Driver::MySql(_) | Driver::Sqlite(_) => statement,
+        };
+        Ok(Self {
+            driver,
+            statement: statement.into(),
+            quantum: schema.quantum,
+            account: schema.account,
+            grants: schema.grants,
+            left_out: target.project.left_out(&schema.readable),
+            unencrypted: None,
+            cache: FactsCache::default(),
+        })
+    }
 }

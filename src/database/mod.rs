@@ -1,6 +1,8 @@
 //! Reads a project's tables: one connection, one statement a poll, and the meaning of each failure.
 
+pub(crate) mod catalog;
 mod connection;
+mod dial;
 pub(crate) mod error;
 mod facts_cache;
 pub mod grant;

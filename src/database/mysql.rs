@@ -46,11 +46,7 @@ pub(super) async fn open(
     target: &Target,
     route: &Route,
 ) -> Result<(MySqlConnection, Schema), Error> {
-    let mut connection = options(target, route)
-        .await?
-        .connect()
-        .await
-        .map_err(|error| connecting(target, error))?;
+    let mut connection = connect(target, route).await?;
     let translate = |error| translate(target, error, &target.account());
     // Servers may default to 0. All polls would then be one transaction, in which every service looks stopped.
     sqlx::raw_sql("SET autocommit = 1")
@@ -86,6 +82,13 @@ pub(super) async fn open(
         },
     };
     Ok((connection, schema))
+}
+
+/// Connects and logs in.
+pub(super) async fn connect(target: &Target, route: &Route) -> Result<MySqlConnection, Error> {
+    let options = options(target, route).await?;
+    let connection = options.connect().await;
+    connection.map_err(|error| connecting(target, error))
 }
 
 /// Sets every option explicitly: the driver's URL parser ignores `ssl_ca`, `unix_socket` and IPv6 brackets.

@@ -43,11 +43,7 @@ const SERVER: &str = "concat_ws(' ', host(inet_server_addr()), inet_server_port(
 impl EngineRow for PgRow {}
 
 pub(super) async fn open(target: &Target, route: &Route) -> Result<(PgConnection, Schema), Error> {
-    let mut connection = options(target, route)
-        .await?
-        .connect()
-        .await
-        .map_err(|error| connecting(target, error))?;
+    let mut connection = connect(target, route).await?;
     let columns = columns(target, &mut connection).await?;
     if columns.is_empty() {
         return Err(schema::missing(target, &mut connection).await);
@@ -84,6 +80,13 @@ pub(super) async fn open(target: &Target, route: &Route) -> Result<(PgConnection
         },
     };
     Ok((connection, schema))
+}
+
+/// Connects and logs in.
+pub(super) async fn connect(target: &Target, route: &Route) -> Result<PgConnection, Error> {
+    let options = options(target, route).await?;
+    let connection = options.connect().await;
+    connection.map_err(|error| connecting(target, error))
 }
 
 /// Wraps a statement in a transaction with a time limit, all in one message.

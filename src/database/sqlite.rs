@@ -21,14 +21,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 impl EngineRow for SqliteRow {}
 
 pub(super) async fn open(target: &Target) -> Result<(SqliteConnection, Schema), Error> {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(&target.url.database)
-        .read_only(true)
-        .busy_timeout(target.server_timeout())
-        .disable_statement_logging()
-        .connect()
-        .await
-        .map_err(|error| Error::OpenFile(target.login(), error))?;
+    let mut connection = connect(target).await?;
     let pairs = sqlx::query_as::<_, (String, String)>(
         "SELECT m.name, lower(c.name) FROM sqlite_master m, pragma_table_info(m.name) c \
          WHERE m.type = 'table'",
@@ -49,6 +42,17 @@ pub(super) async fn open(target: &Target) -> Result<(SqliteConnection, Schema), 
         answerer: Answerer::default(),
     };
     Ok((connection, schema))
+}
+
+/// Opens the file.
+pub(super) async fn connect(target: &Target) -> Result<SqliteConnection, Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(&target.url.database)
+        .read_only(true)
+        .busy_timeout(target.server_timeout())
+        .disable_statement_logging();
+    let connection = options.connect().await;
+    connection.map_err(|error| Error::OpenFile(target.login(), error))
 }
 
 /// Translates an error of the library by its result code: <https://www.sqlite.org/rescode.html>.

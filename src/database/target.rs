@@ -40,6 +40,17 @@ impl Target {
         }
     }
 
+    /// Returns the target for another database of the same server.
+    pub(super) fn in_database(&self, name: &str) -> Self {
+        Self {
+            url: DatabaseUrl {
+                database: name.to_owned(),
+                ..self.url.clone()
+            },
+            ..*self
+        }
+    }
+
     /// Returns host and port, socket, or file, for messages and logs.
     pub(crate) fn address(&self) -> String {
         let url = &self.url;

@@ -50,6 +50,7 @@ pub static PROJECT: Project = Project {
             // Since Pike.
             Column::optional("uuid", Role::Uuid),
         ],
+        lacks: &["last_seen_up"],
     },
     // Since Newton.
     clusters: Some(Table {
@@ -61,6 +62,7 @@ pub static PROJECT: Project = Project {
             Column::required("name", Role::Host),
             Column::required("disabled", Role::Disabled),
         ],
+        lacks: &[],
     }),
     rules: Rules {
         api: Rule {

@@ -55,6 +55,7 @@ pub static PROJECT: Project = Project {
             // Since 18.
             Column::optional("disabled_reason", Role::DisabledReason),
         ],
+        lacks: &["last_seen_up"],
     },
     clusters: None,
     rules: Rules {

@@ -9,6 +9,7 @@ pub(crate) mod definition;
 pub mod manila;
 pub(crate) mod options;
 pub(crate) mod rules;
+pub(crate) mod signature;
 pub(crate) mod table;
 
 pub(crate) use self::definition::MOST_FACTS;

@@ -9,6 +9,8 @@ pub(crate) struct Table {
     pub(crate) live: Live,
     /// The columns, one for each role; of the optional ones, older ones first.
     pub(crate) columns: &'static [Column],
+    /// Columns that no release has, but the table of the same name of another project.
+    pub(crate) lacks: &'static [&'static str],
 }
 
 /// The rows that are not deleted, by the column that marks the others. NULL marks a row as deleted.

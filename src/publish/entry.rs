@@ -16,7 +16,7 @@ use super::telemetry::Telemetry;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::History;
 use crate::heartbeat::snapshot::Snapshot;
-use crate::report::view::{Outage, View};
+use crate::report::view::{Outage, SearchState, View};
 use crate::source::poller::Sink;
 use crate::source::{Poll, PollSettings, axis};
 
@@ -98,6 +98,8 @@ impl Current {
 pub(super) struct State {
     pub(super) sources: BTreeMap<Arc<str>, Current>,
     pub(super) page: Arc<MetricsPage>,
+    /// `None` where all sources are named.
+    pub(super) search: Option<SearchState>,
 }
 
 impl State {

@@ -16,7 +16,7 @@ use super::telemetry::{ConfigPart, Telemetry};
 pub use super::{entry::Entry, entry_settings::EntrySettings};
 use crate::heartbeat::history::Hour;
 use crate::heartbeat::service::Service;
-use crate::report::view::View;
+use crate::report::view::{SearchState, View};
 use crate::source::axis;
 
 /// The published state of all sources.
@@ -49,20 +49,38 @@ impl Latest {
         state.gather(&self.shared.telemetry);
     }
 
+    /// Publishes what the last look for databases found; `None` where none are looked for.
+    pub(crate) fn searched(&self, search: Option<SearchState>) {
+        let mut state = self.shared.state();
+        state.search = search;
+        let is_up = search.map(|search| search == SearchState::Found);
+        self.shared.telemetry.searched(is_up);
+        state.gather(&self.shared.telemetry);
+        drop(state);
+        self.shared.polls.send_modify(|polls| *polls += 1);
+    }
+
+    /// Returns what the last look for databases found; `None` where none are looked for.
+    pub(crate) fn search(&self) -> Option<SearchState> {
+        self.shared.state().search
+    }
+
     /// Returns the exporter's own metrics, to count what happened. It is published within a second of a scrape.
     pub(crate) fn telemetry(&self) -> &Telemetry {
         &self.shared.telemetry
     }
 
-    /// Returns the number of polls of all sources so far, failed ones included, and tells when it changes.
+    /// Returns the number of polls of all sources and of looks for databases so far, failed ones included, and tells when
+    /// it changes.
     pub(crate) fn polls(&self) -> watch::Receiver<u64> {
         self.shared.polls.subscribe()
     }
 
-    /// Returns whether a poll of every source has ended, successfully or not.
+    /// Returns whether a poll of every source has ended, and the first look for databases, successfully or not.
     pub(crate) fn is_ready(&self) -> bool {
         let state = self.shared.state();
-        state.sources.values().all(Current::was_polled)
+        state.search != Some(SearchState::Running)
+            && state.sources.values().all(Current::was_polled)
     }
 
     /// Returns the name of a source whose poller hangs.

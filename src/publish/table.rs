@@ -256,6 +256,11 @@ pub(crate) const DATABASE_UP: Metric = gauge(
     "openstack_heartbeat_database_up",
     "Whether the last poll of the database succeeded (1) or failed (0).",
 );
+pub(crate) const DISCOVERY_UP: Metric = unlabelled(
+    "openstack_heartbeat_discovery_up",
+    "Whether the last look for databases found any (1), or failed or found none (0). No series where the databases are \
+     named in the settings.",
+);
 pub(crate) const LAST_POLL: Metric = gauge(
     "openstack_heartbeat_last_poll_timestamp_seconds",
     "The database's clock at the last successful poll.",
@@ -368,6 +373,7 @@ pub(crate) const PROCESS_START_TIME: Metric = unlabelled(
 pub(crate) const TELEMETRY: &[Metric] = &[
     DATABASE_INFO,
     DATABASE_UP,
+    DISCOVERY_UP,
     LAST_POLL,
     CLOCK_OFFSET,
     CLOCK_OFFSET_ERROR,

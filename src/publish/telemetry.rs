@@ -44,6 +44,7 @@ pub struct Telemetry {
     http_requests: IntCounterVec,
     http_closed: IntCounterVec,
     poll_interval: GaugeVec,
+    discovery_up: IntGaugeVec,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
     /// Whether the last load of each part of the configuration was refused.
@@ -91,6 +92,7 @@ impl Telemetry {
             http_requests: counter(&table::HTTP_REQUESTS)?,
             http_closed: counter(&table::HTTP_CLOSED)?,
             poll_interval: gauge(&table::POLL_INTERVAL)?,
+            discovery_up: whole(&table::DISCOVERY_UP)?,
             reload_successful: whole(&table::RELOAD_SUCCESSFUL)?.with_label_values::<&str>(&[]),
             reload_timestamp: gauge(&table::RELOAD_TIMESTAMP)?.with_label_values::<&str>(&[]),
             refused: Mutex::default(),
@@ -153,6 +155,15 @@ impl Telemetry {
             remove(metric, database);
         }
         remove(&self.poll_duration, database);
+    }
+
+    /// Notes whether the last look for databases found any; `None` where none are looked for.
+    pub(crate) fn searched(&self, is_up: Option<bool>) {
+        self.discovery_up.reset();
+        if let Some(is_up) = is_up {
+            let up = self.discovery_up.with_label_values::<&str>(&[]);
+            up.set(is_up.into());
+        }
     }
 
     /// Notes that a part of the configuration was loaded, at a time since the Unix epoch.

@@ -5,7 +5,7 @@ use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::state::State;
 use crate::heartbeat::urgency::Urgency;
-use crate::report::view::{Outage, View};
+use crate::report::view::{Outage, SearchState, View};
 
 /// The condition of all services: the top of the status page.
 #[derive(Debug, PartialEq, Eq)]
@@ -216,6 +216,29 @@ pub(crate) fn troubles(views: &[View]) -> Vec<Trouble> {
         })
     });
     troubles.collect()
+}
+
+/// Returns what is wrong with the search for databases; `None` after a look that found some, and without a search.
+pub(crate) fn search_trouble(search: Option<SearchState>) -> Option<Trouble> {
+    let (text, remedy) = match search? {
+        SearchState::Found => return None,
+        SearchState::Running => (
+            "The exporter is looking for databases.".to_owned(),
+            "A look can take as long as the connect and query timeouts allow.",
+        ),
+        SearchState::Empty => (
+            "The exporter found no database that it knows.".to_owned(),
+            "Check that the user has the grants of each project, or name the projects.",
+        ),
+        SearchState::Failed(class) => {
+            let (what, remedy) = explain(class);
+            (
+                format!("The exporter cannot look for databases: {what}."),
+                remedy,
+            )
+        }
+    };
+    Some(Trouble { text, remedy })
 }
 
 /// Returns why no current snapshot of a source is available; `None` if one is.

@@ -40,6 +40,19 @@ impl PollFailure {
     }
 }
 
+/// The search for databases at one moment, as it is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SearchState {
+    /// The first look has not ended.
+    Running,
+    /// The last look found databases.
+    Found,
+    /// The last look found no database to read.
+    Empty,
+    /// The last look failed.
+    Failed(Class),
+}
+
 /// A source at one moment, as it is published.
 #[derive(Debug, Clone)]
 pub(crate) struct View {

@@ -4,6 +4,7 @@ pub mod axis;
 pub(crate) mod log;
 pub(crate) mod poller;
 pub(crate) mod reader;
+pub(crate) mod search;
 pub(crate) mod selection;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -78,7 +78,7 @@ pub(super) fn service(
 fn no_snapshot() -> Response<Body> {
     error(
         StatusCode::SERVICE_UNAVAILABLE,
-        "no recent snapshot of the services; see the log and openstack_heartbeat_poll_failures_total",
+        "no recent snapshot of the services; see the log, openstack_heartbeat_poll_failures_total and openstack_heartbeat_discovery_up",
     )
 }
 

@@ -119,7 +119,10 @@ pub(crate) fn render(site: &Site, query: &Query) -> String {
     let databases = views.iter().map(|view| &*view.database);
     let page = Page {
         condition: Condition::of(counts.as_ref(), views),
-        troubles: condition::troubles(views),
+        troubles: condition::search_trouble(site.latest.search())
+            .into_iter()
+            .chain(condition::troubles(views))
+            .collect(),
         is_unreadable: views.iter().any(|view| view.outage.is_some()),
         databases: databases.filter(|_| views.len() > 1).collect(),
         age_seconds: oldest.and_then(|view| view.age).map(|age| age.as_secs()),

@@ -18,7 +18,10 @@ const QUICK: &[&str] = &[
 
 /// Returns exit code and standard error of `check-config --connect`, which must match those of `services`.
 fn refusal(url: &str) -> (i32, String) {
-    let environment = [("OPENSTACK_HEARTBEAT_DATABASE_URL", url)];
+    let environment = [
+        ("OPENSTACK_HEARTBEAT_DATABASE_URL", url),
+        ("OPENSTACK_HEARTBEAT_PROJECT", "cinder"),
+    ];
     let checked = run(&["check-config", "--connect"], &environment);
     let listed = run(&["services"], &environment);
     assert_eq!(listed.status.code(), Some(2), "{listed:?}");
@@ -113,6 +116,7 @@ fn a_role_that_the_url_does_not_name_is_in_the_command_for_grants() {
     let url = with(&url, &format!("{user}:p@"), "");
     let environment = [
         ("OPENSTACK_HEARTBEAT_DATABASE_URL", url.as_str()),
+        ("OPENSTACK_HEARTBEAT_PROJECT", "cinder"),
         ("PGUSER", &user),
         ("PGPASSWORD", "p"),
     ];

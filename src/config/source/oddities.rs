@@ -5,7 +5,7 @@ use humantime::format_duration as span;
 use super::SourceSettings;
 use crate::config::key::PROJECT;
 use crate::config::layer;
-use crate::config::source_list::Named;
+use crate::config::source_list::{GivenBy, Named};
 use crate::config::values::Effective;
 use crate::heartbeat::liveness::Intervals;
 
@@ -28,7 +28,9 @@ impl SourceSettings {
         named: &Named,
     ) -> Option<String> {
         let options: Vec<String> = assumed.iter().map(|(it, _)| format!("`{it}`")).collect();
-        let is_unknown = named.places.is_empty() && !options.is_empty();
+        // That is usual for a database that the exporter finds.
+        let is_named = named.given_by != GivenBy::Search;
+        let is_unknown = is_named && named.places.is_empty() && !options.is_empty();
         is_unknown.then(|| {
             let (project, file) = (self.project.name, self.project.options.file);
             format!(

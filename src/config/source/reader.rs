@@ -9,7 +9,7 @@ use crate::config::layer::{Item, Layer};
 use crate::config::oslo::{OsloConfig, OsloError};
 use crate::config::oslo_db::{self, OtherSources};
 use crate::config::place::Place;
-use crate::config::source_list::Named;
+use crate::config::source_list::{GivenBy, Named};
 use crate::config::url_source;
 use crate::config::values::Values;
 use crate::heartbeat::liveness::Intervals;
@@ -60,8 +60,12 @@ impl SourceSettings {
             warnings: Vec::new(),
         };
         let read = reader.read(&config);
-        let named = |warning: String| format!("source {}: {warning}", named.name);
-        warnings.extend(reader.warnings.into_iter().map(named));
+        let name = |warning: String| match named.given_by {
+            // All of them have the same warning, and none is known yet.
+            GivenBy::Search => warning,
+            GivenBy::Flags | GivenBy::File => format!("source {}: {warning}", named.name),
+        };
+        warnings.extend(reader.warnings.into_iter().map(name));
         faults.append(&mut reader.values.faults);
         read
     }
@@ -190,7 +194,8 @@ impl Reader<'_> {
             if chosen.url.text.is_empty() && self.common.has_faults {
                 return None;
             }
-            url_source::parse(&mut self.values, chosen, connection, variable)?
+            let project = self.named.project;
+            url_source::parse(&mut self.values, chosen, connection, project, variable)?
         } else {
             self.warnings.extend(old_names);
             let connection = self.connection(connection, remote)?;

@@ -96,6 +96,7 @@ fn telemetry() -> Telemetry {
     telemetry.config_loaded(ConfigPart::Settings, Duration::from_secs(1));
     telemetry.poll_succeeded("cinder", Duration::from_millis(3), &snapshot(), clock);
     telemetry.poll_failed("cinder", Duration::from_secs(5), Class::Timeout);
+    telemetry.searched(Some(true));
     telemetry.answered("/metrics", 200);
     telemetry.connections_closed("crowded", 0);
     telemetry

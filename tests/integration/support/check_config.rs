@@ -2,9 +2,12 @@
 
 use super::exporter::run;
 
-/// Returns exit code and standard error of `check-config --connect`.
+/// Returns exit code and standard error of `check-config --connect` for a database of Cinder.
 pub(crate) fn connect(url: &str) -> (i32, String) {
-    let environment = [("OPENSTACK_HEARTBEAT_DATABASE_URL", url)];
+    let environment = [
+        ("OPENSTACK_HEARTBEAT_DATABASE_URL", url),
+        ("OPENSTACK_HEARTBEAT_PROJECT", "cinder"),
+    ];
     let output = run(&["check-config", "--connect"], &environment);
     let error = String::from_utf8(output.stderr).unwrap();
     (output.status.code().unwrap(), error)

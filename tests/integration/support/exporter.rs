@@ -64,12 +64,18 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Starts `serve` on a free port and waits until it listens. Polls come every 200 ms.
+    /// Starts `serve` on a free port and waits until it listens. Polls come every 200 ms. Without other settings of sources,
+    /// the database is Cinder's.
     pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
         let mut command = program(&["serve", "--poll.interval=200ms"]);
         command
             .args(arguments)
             .env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
+        let names_sources = ["--project", "--config.file"];
+        let is_named = |argument: &&str| names_sources.iter().any(|it| argument.starts_with(it));
+        if !arguments.iter().any(|it| is_named(&it)) {
+            command.env("OPENSTACK_HEARTBEAT_PROJECT", "cinder");
+        }
         Self::spawn(&mut command)
     }
 

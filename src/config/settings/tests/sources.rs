@@ -1,6 +1,7 @@
 //! Several sources: their names, projects, databases and own settings.
 
 use super::*;
+use crate::config::database_url::DatabaseUrl;
 
 /// Returns the sources, each as `NAME URL`.
 fn urls(settings: &Settings) -> Vec<String> {
@@ -136,9 +137,53 @@ fn a_server_for_all_sources_has_the_database_of_each_configuration_file() {
     let named = ("database.url", "postgresql://u:p@h:5433/other");
     let settings = case(&[named], &[]).cinder_conf(conf).settings();
     assert_eq!(urls(&settings), ["cinder postgresql://u:p@h:5433/other"]);
-    let fault = "environment variable OPENSTACK_HEARTBEAT_DATABASE_URL: database URL: no database name; end the URL with a \
-                 slash and the name";
-    case(&[server], &[]).check_faults(&[fault]);
+    let settings = case(&[server], &[("project", "cinder")]).settings();
+    assert_eq!(urls(&settings), ["cinder postgresql://u:p@h:5433/cinder"]);
+    let shown = "cinder.database.url = postgresql://u:***@h:5433/cinder (environment variable \
+                 OPENSTACK_HEARTBEAT_DATABASE_URL, database name from the project's name)";
+    check(&settings, &[shown]);
+}
+
+#[test]
+fn without_a_project_the_name_of_the_database_tells_it_or_it_is_looked_for() {
+    for (url, source, looked_for) in [
+        ("mysql://u:p@h/manila", Some("manila"), None),
+        ("sqlite:////var/lib/manila.sqlite", Some("manila"), None),
+        ("mysql://u:p@h/other", None, Some("mysql://u:***@h/other")),
+        (
+            "sqlite:////var/lib/a.sqlite",
+            None,
+            Some("sqlite:////var/lib/a.sqlite"),
+        ),
+        ("mysql://u:p@h", None, Some("mysql://u:***@h/")),
+        ("postgresql://u:p@h/", None, Some("postgresql://u:***@h/")),
+    ] {
+        let settings = case(&[("database.url", url)], &[]).settings();
+        let names: Vec<&str> = settings.sources.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, source.into_iter().collect::<Vec<_>>(), "{url}");
+        let search = settings.search.as_ref().map(Search::shown);
+        assert_eq!(search.as_deref(), looked_for, "{url}");
+        assert_eq!(settings.warnings.is_empty(), looked_for.is_some(), "{url}");
+    }
+}
+
+#[test]
+fn a_source_that_is_found_has_the_name_of_its_database_unless_the_url_has_it() {
+    for (url, database, name, target) in [
+        (
+            "mysql://u:p@h",
+            "cinder_old",
+            "cinder_old",
+            "mysql://u:p@h/cinder_old",
+        ),
+        ("mysql://u:p@h/a", "a", "cinder", "mysql://u:p@h/a"),
+    ] {
+        let settings = case(&[("database.url", url)], &[]).settings();
+        let search = settings.search.unwrap();
+        let source = search.source(database, project::ALL[0]).unwrap();
+        assert_eq!(source.name, name);
+        assert_eq!(source.url, DatabaseUrl::parse(target).unwrap());
+    }
 }
 
 #[test]

@@ -1,0 +1,203 @@
+//! The databases of a server, and the columns of their tables of services.
+//!
+//! MySQL and MariaDB show what is granted, and nothing else. PostgreSQL shows the names of all databases and, in each, of
+//! all columns; the user must be allowed to connect.
+
+use std::collections::BTreeMap;
+
+use sqlx::{
+    AssertSqlSafe, Connection as _, FromRow, MySqlConnection, PgConnection, SqliteConnection,
+};
+use tokio::time::timeout;
+
+use super::dial::{self, Open, catch_panic};
+use super::error::Error;
+use super::target::Target;
+use super::tls::Route;
+use super::{mysql, postgres, sqlite};
+use crate::config::database_url::Engine;
+use crate::project::signature::{self, SeenColumn};
+
+/// The columns of the tables of services in one database.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    /// Those that the user may read.
+    pub(crate) readable: Vec<SeenColumn>,
+    /// All that the server shows; on MySQL the same.
+    pub(crate) shown: Vec<SeenColumn>,
+}
+
+/// A database, and its columns or why they are unknown.
+pub(crate) type Entry = (String, Result<Columns, Error>);
+
+/// A connection without knowledge of any table.
+enum Client {
+    MySql(MySqlConnection),
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+/// A row about a column: database, table, column and type, and whether the user may read it.
+type Row = (String, String, String, String, bool);
+
+impl Open for Client {
+    async fn open(target: &Target, route: &Route) -> Result<Self, Error> {
+        Ok(match target.url.engine {
+            Engine::MySql => Self::MySql(mysql::connect(target, route).await?),
+            Engine::Postgres => Self::Postgres(postgres::connect(target, route).await?),
+            Engine::Sqlite => Self::Sqlite(sqlite::connect(target).await?),
+        })
+    }
+}
+
+/// Reads the columns of one database: that of the target.
+///
+/// # Errors
+/// Any class.
+pub(crate) async fn columns(target: &Target) -> Result<Columns, Error> {
+    let (mut client, _) = dial::open::<Client>(target).await?;
+    let rows = client.rows(target, &current(target.url.engine)).await;
+    client.close().await;
+    Ok(grouped(rows?).into_values().next().unwrap_or_default())
+}
+
+/// Reads the columns of all databases of the target's server, sorted by name, but for those that `skips`.
+///
+/// # Errors
+/// Any class, if the names of the databases cannot be read.
+pub(crate) async fn all(
+    target: &Target,
+    skips: impl Fn(&str) -> bool,
+) -> Result<Vec<Entry>, Error> {
+    let (mut client, _) = dial::open::<Client>(target).await?;
+    let listed = client.list(target).await;
+    let rows = match target.url.engine {
+        Engine::MySql => client.rows(target, &everywhere()).await,
+        Engine::Postgres | Engine::Sqlite => Ok(Vec::new()),
+    };
+    client.close().await;
+    let (names, mut known) = (listed?, grouped(rows?));
+    let mut entries = Vec::new();
+    for name in names.into_iter().filter(|name| !skips(name)) {
+        let read = match target.url.engine {
+            Engine::Postgres => columns(&target.in_database(&name)).await,
+            Engine::MySql | Engine::Sqlite => Ok(known.remove(&name).unwrap_or_default()),
+        };
+        entries.push((name, read));
+    }
+    Ok(entries)
+}
+
+impl Client {
+    /// Returns the names of the databases of the server's users, sorted.
+    async fn list(&mut self, target: &Target) -> Result<Vec<String>, Error> {
+        let statement = match self {
+            Self::MySql(_) => {
+                "SELECT CAST(SCHEMA_NAME AS CHAR) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN \
+                 ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY 1"
+            }
+            Self::Postgres(_) => {
+                "SELECT datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate AND \
+                 has_database_privilege(oid, 'CONNECT') ORDER BY 1"
+            }
+            Self::Sqlite(_) => return Ok(Vec::new()),
+        };
+        let names: Vec<(String,)> = self.fetch(target, statement).await?;
+        Ok(names.into_iter().map(|(name,)| name).collect())
+    }
+
+    async fn rows(&mut self, target: &Target, statement: &str) -> Result<Vec<Row>, Error> {
+        self.fetch(target, statement).await
+    }
+
+    async fn fetch<T>(&mut self, target: &Target, statement: &str) -> Result<Vec<T>, Error>
+    where
+        T: for<'r> FromRow<'r, sqlx::mysql::MySqlRow>
+            + for<'r> FromRow<'r, sqlx::postgres::PgRow>
+            + for<'r> FromRow<'r, sqlx::sqlite::SqliteRow>
+            + Send
+            + Unpin,
+    {
+        let limit = target.query_timeout;
+        let work = async {
+            match self {
+                Self::MySql(connection) => sqlx::query_as(AssertSqlSafe(statement))
+                    .fetch_all(connection)
+                    .await
+                    .map_err(|error| mysql::translate(target, error, &target.account())),
+                Self::Postgres(connection) => {
+                    let statement = postgres::in_transaction(target, statement);
+                    let rows = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(connection);
+                    let rows = rows
+                        .await
+                        .and_then(|rows| rows.iter().map(T::from_row).collect());
+                    let grants = target.grants(&target.account());
+                    rows.map_err(|error| postgres::translate(target, error, &grants))
+                }
+                Self::Sqlite(connection) => sqlx::query_as(AssertSqlSafe(statement))
+                    .fetch_all(connection)
+                    .await
+                    .map_err(|error| sqlite::translate(target, error)),
+            }
+        };
+        timeout(limit, catch_panic(target, work))
+            .await
+            .unwrap_or_else(|_| Err(target.query_timed_out()))
+    }
+
+    /// Closes the connection, so that the server logs no aborted client. A failure has no consequence.
+    async fn close(self) {
+        let _ = match self {
+            Self::MySql(connection) => connection.close().await,
+            Self::Postgres(connection) => connection.close().await,
+            Self::Sqlite(connection) => connection.close().await,
+        };
+    }
+}
+
+/// Returns the names of the tables of services as a list in SQL.
+fn tables() -> String {
+    let names = signature::tables().into_iter();
+    let quoted: Vec<String> = names.map(|name| format!("'{name}'")).collect();
+    quoted.join(", ")
+}
+
+/// Returns the statement that reads the columns of the current database.
+fn current(engine: Engine) -> String {
+    match engine {
+        Engine::MySql => everywhere() + " AND TABLE_SCHEMA = DATABASE()",
+        Engine::Postgres => format!(
+            "SELECT current_database()::text, c.relname::text, a.attname::text, format_type(a.atttypid, NULL), \
+             has_column_privilege(c.oid, a.attnum, 'SELECT') \
+             FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+             WHERE c.relname IN ({}) AND pg_table_is_visible(c.oid) AND a.attnum > 0 AND NOT a.attisdropped",
+            tables()
+        ),
+        Engine::Sqlite => format!(
+            "SELECT '', m.name, lower(c.name), lower(c.type), 1 FROM sqlite_master m, pragma_table_info(m.name) c \
+             WHERE m.type = 'table' AND m.name IN ({})",
+            tables()
+        ),
+    }
+}
+
+/// Returns the statement that reads the columns of all databases of MySQL or MariaDB.
+fn everywhere() -> String {
+    format!(
+        "SELECT CAST(TABLE_SCHEMA AS CHAR), CAST(TABLE_NAME AS CHAR), LOWER(CAST(COLUMN_NAME AS CHAR)), \
+         LOWER(CAST(COLUMN_TYPE AS CHAR)), TRUE FROM information_schema.COLUMNS WHERE TABLE_NAME IN ({})",
+        tables()
+    )
+}
+
+/// Groups columns by their database.
+fn grouped(rows: Vec<Row>) -> BTreeMap<String, Columns> {
+    let mut databases = BTreeMap::<String, Columns>::new();
+    for (database, table, name, kind, is_readable) in rows {
+        let column = SeenColumn { table, name, kind };
+        let columns = databases.entry(database).or_default();
+        columns.readable.extend(is_readable.then(|| column.clone()));
+        columns.shown.push(column);
+    }
+    databases
+}
