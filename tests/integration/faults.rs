@@ -106,9 +106,7 @@ impl World {
         let long_ago = database.now(-600);
         database.insert(&[("host", "'stopped'"), ("updated_at", &long_ago)]);
 
-        let (user, url) = database.user("password-0");
-        let grants = database.grants(&user);
-        database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+        let (user, url) = database.reader("password-0");
         let proxy = Proxy::start(server.address());
         let scheme = url.split_once("://").unwrap().0;
         let url = format!("{scheme}://{user}@{NAME}:{}/{}", proxy.port, database.name);
@@ -455,9 +453,7 @@ const FAULTS: &[Fault] = &[
             let add = "ALTER TABLE services ADD COLUMN frozen BOOLEAN";
             world.database.execute(&[add]);
             // No user has a grant on a new column.
-            let grants = world.database.grants(&world.user);
-            let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
-            world.database.execute(&grants);
+            world.database.grant(&world.user);
         },
     },
     Fault {

@@ -16,6 +16,7 @@ mod databases;
 mod documentation;
 mod failure;
 mod faults;
+mod grants;
 mod half_close;
 mod healthcheck;
 mod intermediaries;

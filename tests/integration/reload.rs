@@ -58,9 +58,7 @@ fn a_signal_applies_another_cinder_conf_and_keeps_the_connection() {
         std::fs::write(&conf, text).unwrap();
     };
     write(60);
-    let (user, url) = database.user("heart-beat");
-    let grants = database.grants(&user);
-    database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    let (user, url) = database.reader("heart-beat");
     let exporter = Exporter::start(&url, &[&project(&conf)]);
     let up = |metrics: &Metrics| metrics.service("openstack_service_up", BINARY, "block1");
     let before = exporter.wait_for_services();
@@ -113,9 +111,7 @@ fn rotate(engine: Engine) {
         Clock::new(0, 0),
         Duration::ZERO,
     );
-    let (user, url) = database.user("old-password");
-    let grants = database.grants(&user);
-    database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    let (user, url) = database.reader("old-password");
     let file = folder("reload").join("password");
     std::fs::write(&file, "old-password\n").unwrap();
     let yaml = file.with_extension("yml");
