@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import socket
 import statistics
 import subprocess
 import time
@@ -245,4 +246,64 @@ def binary(bench, _):
     bench.report.add("binary", None, size / 1e6, "MB", goal="≤ 10")
 
 
-ALL = {each.__name__: each for each in (scrape, peers, poll, memory, database, start, idle, binary)}
+def sources(bench, _):
+    """Memory, processor time and connections of one exporter of several databases, with the default settings."""
+    for count in (1, 5, 20):
+        clouds = [cloud.Cloud(bench.servers.mariadb, 50, f"bench_source{i}") for i in range(count)]
+        urls = {f"source{i}": one.url for i, one in enumerate(clouds)}
+        with subject.of_sources(bench.programs, bench.folder, urls) as exporter:
+            exporter.wait_until_ready()
+            before, started, turn = exporter.processor(), time.monotonic(), 0
+            while time.monotonic() - started < bench.idle:
+                # Half of the services between two polls, and a scrape each fifteen seconds.
+                cloud.beat_all(clouds, turn, 2)
+                if turn % 3 == 0:
+                    exporter.get(GZIP)
+                turn += 1
+                time.sleep(min(5, bench.idle))
+            share = (exporter.processor() - before) / (time.monotonic() - started)
+            open_now = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'bench'"
+            connections = float(bench.servers.mariadb.query(open_now)[0][0])
+            resident = exporter.resident() / 1e6
+        layout = f"{count} × 50"
+        bench.report.add("sources, resident", layout, resident, "MB")
+        bench.report.add("sources, processor", layout, share * 100, "% of a core")
+        bench.report.add("sources, connections", layout, connections, "", goal=str(count))
+        for one in clouds:
+            one.drop()
+
+
+def hanging(bench, _):
+    """The 99th percentile of the time between two polls of healthy sources, beside one that hangs."""
+    clouds = [cloud.Cloud(bench.servers.mariadb, 50, f"bench_source{i}") for i in range(4)]
+    healthy = {f"source{i}": one.url for i, one in enumerate(clouds)}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # The system accepts connections, and nobody answers.
+        port = silent.getsockname()[1]
+        hangs = {"hangs": f"mysql://bench:bench@127.0.0.1:{port}/cinder?ssl-mode=DISABLED"}
+        limit, value = (
+            statistics.quantiles(poll_intervals(bench, urls), n=100, method="inclusive")[98]
+            for urls in (healthy, healthy | hangs)
+        )
+    bench.report.add("poll interval, p99", "4 × 50", value, "s", "no source that hangs", limit, "≤ 1.1")
+    for one in clouds:
+        one.drop()
+
+
+def poll_intervals(bench, urls):
+    """Returns the times between two polls of each source that is polled."""
+    intervals, last = [], {}
+    with subject.of_sources(bench.programs, bench.folder, urls, "--poll.interval=2s") as exporter:
+        exporter.wait_until_ready()
+        started = time.monotonic()
+        while time.monotonic() - started < bench.idle * 2:
+            for name, polled in exporter.last_polls().items():
+                if name in last and polled > last[name]:
+                    intervals.append(polled - last[name])
+                last[name] = polled
+            # The time is rendered at most once a second. A poll that is not seen would look like a long interval.
+            time.sleep(0.1)
+    return intervals
+
+
+ALL = {each.__name__: each for each in (scrape, peers, poll, memory, database, start, idle, sources, hanging, binary)}

@@ -101,6 +101,13 @@ class Subject:
         page = gzip.decompress(page) if headers is GZIP else page
         return float(re.search(rb"_count\S* (\S+)", page)[1])
 
+    def last_polls(self):
+        """Returns the time of each database's last successful poll, by the database's clock."""
+        name = "openstack_heartbeat_last_poll_timestamp_seconds"
+        page = self.get(path=f"/metrics?name[]={name}").decode()
+        found = re.findall(name + r'{database="([^"]+)"} (\S+)', page)
+        return {database: float(time) for database, time in found}
+
     def load(self, seconds, headers=PLAIN, path="/metrics"):
         """Sends requests on one connection with wrk; returns its figures."""
         fields = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
@@ -119,6 +126,15 @@ def exporter(programs, folder, url, *flags):
         folder,
         {"OPENSTACK_HEARTBEAT_DATABASE_URL": url},
     )
+
+
+def of_sources(programs, folder, urls, *flags):
+    """The exporter of several databases of Cinder."""
+    settings = folder / f"sources.{os.urandom(4).hex()}.yml"
+    lines = (f"  {name}: {{project: cinder, database.url: '{url}'}}\n" for name, url in urls.items())
+    settings.write_text("sources:\n" + "".join(lines))
+    command = [programs.exporter, "serve", "--web.listen-address=127.0.0.1:0", "--config.file", settings]
+    return Subject([*command, *flags], folder)
 
 
 def static_server(programs, folder, plain, gzip):

@@ -7,7 +7,6 @@ use clap::{Arg, ArgMatches, Command};
 use super::embedded;
 use super::entry::{Entry, option};
 use super::outcome::{Failure, Outcome, WRONG, write};
-use crate::config::database_url::Engine;
 use crate::config::reference;
 use crate::database::grant;
 use crate::project;
@@ -57,15 +56,15 @@ fn grants_command() -> Command {
         .arg(
             Arg::new("project")
                 .value_name("PROJECT")
-                .default_value(project::ALL[0].name)
+                .num_args(0..)
                 .value_parser(PossibleValuesParser::new(names))
-                .help("Project whose tables are read"),
+                .help("Projects whose tables are read [default: all]"),
         )
         .arg(
             Arg::new("database")
                 .long("database")
                 .value_name("NAME")
-                .help("Database name [default: the project's name]"),
+                .help("Database name, with one project [default: the project's name]"),
         )
         .arg(option(
             "schema",
@@ -112,15 +111,24 @@ fn grants(matches: &ArgMatches) -> Result<String, Failure> {
         let message = format!("--{foreign} needs --engine {engine}");
         return Err(Failure::of(message, WRONG));
     }
-    let (engine, account) = match text("engine") {
-        "postgresql" => (Engine::Postgres, grant::postgres_role(user)),
-        _ => (Engine::MySql, grant::mysql_account(user, text("host"))),
-    };
-    let name = text("project");
-    let project = project::find(name);
+    let given = matches.get_many::<String>("project").into_iter().flatten();
+    let mut projects: Vec<_> = given.filter_map(|name| project::find(name)).collect();
     let database = matches.get_one::<String>("database");
-    let database = database.map_or(name, String::as_str);
-    let statements =
-        project.and_then(|it| grant::statements(engine, it, database, text("schema"), &account));
-    Ok(statements.unwrap_or_default().join("\n") + "\n")
+    if database.is_some() && projects.len() != 1 {
+        return Err(Failure::of(
+            "--database needs the name of one project",
+            WRONG,
+        ));
+    }
+    if projects.is_empty() {
+        projects = project::ALL.to_vec();
+    }
+    let databases: Vec<_> = projects
+        .into_iter()
+        .map(|it| (it, database.map_or(it.name, String::as_str)))
+        .collect();
+    Ok(match text("engine") {
+        "postgresql" => grant::postgres(&databases, text("schema"), user),
+        _ => grant::mysql(&databases, user, text("host")),
+    })
 }

@@ -1,53 +1,95 @@
-//! The narrowest grants that let the exporter read, as statements for the database administrator, and the command that
-//! prints them.
+//! The narrowest grants that let the exporter read, as a script for the database administrator's client, and the command
+//! that prints it.
+//!
+//! The server makes each statement of the columns that exist, since a release may lack columns, tables or the whole
+//! database. So no statement fails, and the script can be run again after an upgrade.
 
 use std::fmt::Write as _;
 
 use crate::config::database_url::Engine;
-use crate::project::{self, Project};
+use crate::project::Project;
 
 /// PostgreSQL's schema of tables that are created without naming one.
 pub(crate) const DEFAULT_SCHEMA: &str = "public";
 
-/// Returns the statements that let `user` read the columns of the project and nothing else.
+/// Returns the script for the client of MariaDB and MySQL. Each project has the name of its database.
 ///
-/// A release may lack the columns of the last statements, which then fail. Nothing else is lost: a client that stops at
-/// the first failure has executed what the release knows, because older columns come first.
-///
-/// `user` is a quoted account: `'name'@'host'` in MySQL, a role in PostgreSQL. `schema` contains the tables in PostgreSQL;
-/// the other engines have none. `None` for SQLite, which has file permissions instead.
-#[must_use]
-pub fn statements(
-    engine: Engine,
-    project: &Project,
-    database: &str,
-    schema: &str,
-    user: &str,
-) -> Option<Vec<String>> {
-    let (quote, space, access) = match engine {
-        Engine::MySql => ('`', quoted(database, '`'), vec![]),
-        Engine::Postgres => {
-            let (database, schema) = (quoted(database, '"'), quoted(schema, '"'));
-            let access = vec![
-                format!("GRANT CONNECT ON DATABASE {database} TO {user};"),
-                format!("GRANT USAGE ON SCHEMA {schema} TO {user};"),
-            ];
-            ('"', schema, access)
+/// The SQL modes of the session stay: one of them lets a GRANT fail that would create the user. A doubled quote stands for
+/// one in every mode, but a backslash is literal only in the added one.
+pub(crate) fn mysql(databases: &[(&Project, &str)], user: &str, host: &str) -> String {
+    let account = mysql_account(user, host);
+    let mut script = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES'), \
+                      group_concat_max_len = 65536;\n"
+        .to_owned();
+    for (project, database) in databases {
+        for (table, columns) in project.tables() {
+            let place = format!("{}.{}", quoted(database, '`'), quoted(table, '`'));
+            let rest = quoted(&format!(") ON {place} TO {account}"), '\'');
+            let existing = existing(database, table, &columns);
+            let _ = writeln!(
+                script,
+                "SET @grant = (SELECT IF(COUNT(*) = 0, 'DO 0', CONCAT('GRANT SELECT (', \
+                 GROUP_CONCAT('`', column_name, '`'), {rest})) {existing});\n\
+                 PREPARE heartbeat FROM @grant;\n\
+                 EXECUTE heartbeat;\n\
+                 DEALLOCATE PREPARE heartbeat;"
+            );
         }
-        Engine::Sqlite => return None,
-    };
-    let grants = project.grants().into_iter().map(|(table, columns)| {
-        let columns = columns.into_iter().map(|name| quoted(name, quote));
-        let columns = columns.collect::<Vec<_>>().join(", ");
-        let name = quoted(table, quote);
-        format!("GRANT SELECT ({columns}) ON {space}.{name} TO {user};")
-    });
-    Some(access.into_iter().chain(grants).collect())
+    }
+    script
 }
 
-/// Returns the command line that prints the [`statements`] for a quoted account; empty for SQLite.
+/// Returns the script for psql. Each project has the name of its database; `schema` contains the tables.
 ///
-/// A message names it instead of the statements, which are long.
+/// A failed `\connect` ends the script, so it first asks whether the database exists. `\gexec` ignores NULL.
+pub(crate) fn postgres(databases: &[(&Project, &str)], schema: &str, user: &str) -> String {
+    let (role, space) = (postgres_role(user), quoted(schema, '"'));
+    let mut script = "\\set ON_ERROR_STOP on\n".to_owned();
+    for (project, database) in databases {
+        let name = quoted(database, '"');
+        let usage = format!("GRANT USAGE ON SCHEMA {space} TO {role}");
+        // In a connection string, a backslash escapes. psql undoes the quotation marks around it.
+        let value = database.replace('\\', r"\\").replace('\'', r"\'");
+        let _ = writeln!(
+            script,
+            "SELECT count(*) > 0 AS found FROM pg_database WHERE datallowconn AND datname = {} \\gset\n\
+             \\if :found\n\
+             \\connect -reuse-previous=on {}\n\
+             GRANT CONNECT ON DATABASE {name} TO {role};\n\
+             SELECT {} FROM pg_namespace WHERE nspname = {} \\gexec",
+            quoted(database, '\''),
+            quoted(&format!("dbname='{value}'"), '"'),
+            quoted(&usage, '\''),
+            quoted(schema, '\''),
+        );
+        for (table, columns) in project.tables() {
+            let place = format!("{space}.{}", quoted(table, '"'));
+            let rest = quoted(&format!(") ON {place} TO {role}"), '\'');
+            let existing = existing(schema, table, &columns);
+            let _ = writeln!(
+                script,
+                "SELECT 'GRANT SELECT (' || string_agg(quote_ident(column_name), ', ') || {rest} {existing} \\gexec"
+            );
+        }
+        script.push_str("\\endif\n");
+    }
+    script
+}
+
+/// Returns the end of the statement that selects those columns of a table that exist.
+fn existing(schema: &str, table: &str, columns: &[&str]) -> String {
+    let columns: Vec<String> = columns.iter().map(|name| quoted(name, '\'')).collect();
+    format!(
+        "FROM information_schema.columns WHERE table_schema = {} AND table_name = {} AND column_name IN ({})",
+        quoted(schema, '\''),
+        quoted(table, '\''),
+        columns.join(", ")
+    )
+}
+
+/// Returns the command line that prints the script for a quoted account; empty for SQLite.
+///
+/// A message names it instead of the script, which is long.
 pub(super) fn command(
     project: &Project,
     engine: Engine,
@@ -62,10 +104,7 @@ pub(super) fn command(
     };
     let mut names = names.into_iter();
     let program = env!("CARGO_PKG_NAME");
-    let mut command = format!("{program} print grants");
-    if project != project::ALL[0] {
-        let _ = write!(command, " {}", project.name);
-    }
+    let mut command = format!("{program} print grants {}", project.name);
     // In the order of the help, without what is the default. The user is never left out: an empty name is not the default.
     for (flag, value, default) in [
         ("engine", Some(engine.to_owned()), Some("mysql")),
@@ -110,14 +149,12 @@ fn shell_word(text: &str) -> String {
 }
 
 /// Returns a quoted MySQL account.
-#[must_use]
-pub fn mysql_account(user: &str, host: &str) -> String {
+pub(super) fn mysql_account(user: &str, host: &str) -> String {
     format!("{}@{}", quoted(user, '\''), quoted(host, '\''))
 }
 
 /// Returns a quoted PostgreSQL role.
-#[must_use]
-pub fn postgres_role(user: &str) -> String {
+pub(super) fn postgres_role(user: &str) -> String {
     quoted(user, '"')
 }
 
@@ -129,24 +166,47 @@ fn quoted(name: &str, quote: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::cinder::PROJECT;
+    use crate::project::{self, cinder::PROJECT};
 
     #[test]
-    fn grants_quote_names_by_the_rules_of_the_engine() {
-        let of = |engine, database, schema, user: &str| {
-            statements(engine, &PROJECT, database, schema, user)
-        };
-        let account = mysql_account("o'brien", "%");
-        let grants = of(Engine::MySql, "cin`der", "", &account).unwrap();
-        assert!(grants[0].starts_with("GRANT SELECT (`id`, `binary`, `host`, "));
-        assert!(grants[0].ends_with(", `deleted`) ON `cin``der`.`services` TO 'o''brien'@'%';"));
-        assert!(grants[1].contains(" ON `cin``der`.`clusters` TO "));
-        let newest = "GRANT SELECT (`uuid`) ON `cin``der`.`services` TO 'o''brien'@'%';";
-        assert_eq!(grants.last().unwrap(), newest);
-        let grants = of(Engine::Postgres, "cinder", "a\"s", &postgres_role("a\"b")).unwrap();
-        assert_eq!(grants[1], r#"GRANT USAGE ON SCHEMA "a""s" TO "a""b";"#);
-        assert!(grants[3].ends_with(r#", "deleted") ON "a""s"."clusters" TO "a""b";"#));
-        assert_eq!(of(Engine::Sqlite, "/tmp/cinder.sqlite", "", "x"), None);
+    fn names_are_quoted_by_the_rules_of_the_engine_also_within_text() {
+        let script = mysql(&[(&PROJECT, "cin`der")], "o'brien", "%");
+        for part in [
+            ") ON `cin``der`.`clusters` TO ''o''''brien''@''%''')) FROM information_schema.columns ",
+            " WHERE table_schema = 'cin`der' AND table_name = 'clusters' AND column_name IN ('id', 'binary', ",
+        ] {
+            assert!(script.contains(part), "{part}\n{script}");
+        }
+        let script = postgres(&[(&PROJECT, "cin\"d'er")], "a\"s", "a\"b");
+        for part in [
+            r#" AND datname = 'cin"d''er' \gset"#,
+            r#"\connect -reuse-previous=on "dbname='cin""d\'er'""#,
+            r#"GRANT CONNECT ON DATABASE "cin""d'er" TO "a""b";"#,
+            r#"SELECT 'GRANT USAGE ON SCHEMA "a""s" TO "a""b"' FROM pg_namespace WHERE nspname = 'a"s' \gexec"#,
+            r#" || ') ON "a""s"."clusters" TO "a""b"' FROM information_schema.columns "#,
+        ] {
+            assert!(script.contains(part), "{part}\n{script}");
+        }
+    }
+
+    #[test]
+    fn all_projects_are_granted_in_one_script() {
+        let databases: Vec<_> = project::ALL.iter().map(|&it| (it, it.name)).collect();
+        let (mysql, postgres) = (mysql(&databases, "u", "%"), postgres(&databases, "s", "u"));
+        for (project, name) in databases {
+            let connect = format!("\"dbname='{name}'\"");
+            assert!(postgres.contains(&connect), "{postgres}");
+            for (table, columns) in project.tables() {
+                assert!(mysql.contains(&format!("`{name}`.`{table}`")), "{mysql}");
+                for column in columns {
+                    let column = format!("'{column}'");
+                    assert!(
+                        mysql.contains(&column) && postgres.contains(&column),
+                        "{column}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
@@ -182,7 +242,7 @@ mod tests {
                 r#"--engine postgresql --schema s --user 'a"b'"#,
             ),
         ] {
-            let expected = format!("openstack-heartbeat-exporter print grants {options}");
+            let expected = format!("openstack-heartbeat-exporter print grants cinder {options}");
             assert_eq!(
                 command(&PROJECT, engine, database, schema, &account),
                 expected

@@ -59,18 +59,6 @@ impl Project {
         column.map_or("", |column| column.name)
     }
 
-    /// Returns tables with columns to grant: what every release has, and then a column at a time, older ones first.
-    pub(crate) fn grants(&self) -> Vec<(&'static str, Vec<&'static str>)> {
-        let services = &self.services;
-        let optional = services.columns.iter().filter(|column| !column.required);
-        let optional = optional.map(|column| (services.name, vec![column.name]));
-        let others = self.tables().into_iter().skip(1);
-        std::iter::once((services.name, services.required().collect()))
-            .chain(others)
-            .chain(optional)
-            .collect()
-    }
-
     /// Returns each table with its columns, and each table in which values are looked up.
     pub(crate) fn tables(&self) -> Vec<(&'static str, Vec<&'static str>)> {
         let own = [Some(&self.services), self.clusters.as_ref()];

@@ -7,7 +7,7 @@ pub(crate) struct Table {
     pub(crate) name: &'static str,
     /// The rows that count.
     pub(crate) live: Live,
-    /// The columns, one for each role; of the optional ones, older ones first.
+    /// The columns, one for each role.
     pub(crate) columns: &'static [Column],
     /// Columns that no release has, but the table of the same name of another project.
     pub(crate) lacks: &'static [&'static str],

@@ -290,7 +290,7 @@ fn explain(class: Class) -> (&'static str, &'static str) {
         ),
         Class::Permission => (
             "a grant is missing",
-            "As the database administrator, run the statements of `print grants`.",
+            "As the database administrator, run the output of `print grants`.",
         ),
         Class::Schema => (
             "a database, table or column is missing",

@@ -21,9 +21,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
+use crate::sources::{file, settings};
 use crate::support::certificate::Authority;
 use crate::support::database::Database;
-use crate::support::exporter::Exporter;
+use crate::support::exporter::{Exporter, program};
 use crate::support::process::resident;
 use crate::support::{block_on, folder, wait_for};
 
@@ -52,14 +53,20 @@ fn raise_descriptors() {
     setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
 }
 
-/// An exporter of a thousand services.
-fn exporter(flags: &[&str]) -> (Database, Exporter) {
+/// An exporter of a thousand services, in five databases.
+fn exporter(flags: &[&str]) -> Exporter {
     raise_descriptors();
-    let database = Database::new(Engine::Sqlite);
-    database.insert(&[]);
-    database.multiply(SERVICES);
-    let exporter = Exporter::start(&database.url(), flags);
-    (database, exporter)
+    let urls = ["one", "two", "three", "four", "five"].map(|name| {
+        let database = Database::new(Engine::Sqlite);
+        database.insert(&[]);
+        database.multiply(SERVICES / 5);
+        (name, database.url())
+    });
+    let file = file(&settings(
+        &urls.each_ref().map(|(name, url)| (*name, url.as_str(), "")),
+    ));
+    let mut command = program(&["serve", "--poll.interval=200ms", "--config.file"]);
+    Exporter::spawn(command.arg(file).args(flags))
 }
 
 /// The address, head and TLS of a client.
@@ -363,7 +370,7 @@ async fn guess(address: SocketAddr, config: Arc<ClientConfig>) {
 
 #[test]
 fn prometheus_is_served_during_attacks() {
-    let (_database, exporter) = exporter(&[]);
+    let exporter = exporter(&[]);
     exporter.wait_for_services();
     let client = Client {
         address: exporter.address(),
@@ -391,7 +398,7 @@ fn prometheus_is_served_over_tls_with_a_password_during_attacks() {
     );
     std::fs::write(folder.join("web.yml"), text).unwrap();
     let flag = format!("--web.config.file={}", folder.join("web.yml").display());
-    let (_database, exporter) = exporter(&[&flag]);
+    let exporter = exporter(&[&flag]);
     let config = Arc::new(authority.trusting());
     let login = BASE64.encode(format!("prometheus:{PASSWORD}"));
     let client = Client {

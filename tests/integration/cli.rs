@@ -75,12 +75,20 @@ fn help_fits_a_terminal_and_a_summary_is_shorter() {
 }
 
 #[test]
-fn a_flag_of_grants_that_has_no_effect_on_the_engine_is_refused() {
+fn a_flag_of_grants_that_fits_nothing_is_refused() {
     for (arguments, expected) in [
         ("--schema cin", "--schema needs --engine postgresql"),
         (
             "--engine postgresql --host 10.%",
             "--host needs --engine mysql or mariadb",
+        ),
+        (
+            "--database volumes",
+            "--database needs the name of one project",
+        ),
+        (
+            "cinder manila --database volumes",
+            "--database needs the name of one project",
         ),
     ] {
         let arguments: Vec<&str> = ["print", "grants"]

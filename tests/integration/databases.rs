@@ -418,10 +418,7 @@ fn sqlite_columns_may_hold_values_of_any_type() {
 fn the_time_zone_of_the_server_does_not_matter() {
     let database = Database::new(Engine::Postgres);
     database.insert(&[]);
-    let (user, url) = database.user("x");
-    for grant in database.grants(&user) {
-        database.execute(&[&grant]);
-    }
+    let (user, url) = database.reader("x");
     database.execute(&[&format!(
         "ALTER ROLE {user} SET timezone = 'Asia/Kathmandu'"
     )]);

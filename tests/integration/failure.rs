@@ -175,7 +175,7 @@ fn a_schema_other_than_public_is_read_and_named_in_grants() {
     exporter.wait_for_failure("schema");
     let grants = database.run_grants(&refusal(&option).1);
     assert!(
-        grants.contains("GRANT USAGE ON SCHEMA \"Volume's\""),
+        grants.contains("GRANT USAGE ON SCHEMA \"Volume''s\""),
         "{grants}"
     );
     exporter.wait_for_services();

@@ -2,7 +2,7 @@
 //!
 //! During the faults, services send heartbeats and an observer scrapes continuously. A service with heartbeats is
 //! never shown as down, and a stopped one never as up. States are never older than `poll.stale-after`, and the
-//! exporter has one connection at most.
+//! exporter has one connection to the database at most. Four more databases are read and shown all the time.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,8 +16,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::Instant;
 
+use crate::sources::{are_healthy, file, healthy, healthy_polls, of, settings};
 use crate::support::database::{Database, Product};
-use crate::support::exporter::{Exporter, Metrics, intervals, program};
+use crate::support::exporter::{Exporter, Metrics, program};
 use crate::support::proxy::{Proxy, Way};
 use crate::support::server::Server;
 use crate::support::{block_on, folder};
@@ -27,6 +28,9 @@ const STALE_AFTER: Duration = Duration::from_secs(3);
 /// Services with a heartbeat each second, each on its own host.
 const BEATING: [&str; 4] = ["block1", "block2", "block3", "block4"];
 const STOPPED: &str = "stopped";
+
+/// The name of the source whose database has the faults.
+const SOURCE: &str = "cinder";
 
 /// The name of the database server in the exporter's URL.
 const NAME: &str = "database.test";
@@ -106,9 +110,7 @@ impl World {
         let long_ago = database.now(-600);
         database.insert(&[("host", "'stopped'"), ("updated_at", &long_ago)]);
 
-        let (user, url) = database.user("password-0");
-        let grants = database.grants(&user);
-        database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+        let (user, url) = database.reader("password-0");
         let proxy = Proxy::start(server.address());
         let scheme = url.split_once("://").unwrap().0;
         let url = format!("{scheme}://{user}@{NAME}:{}/{}", proxy.port, database.name);
@@ -116,6 +118,11 @@ impl World {
         let folder = folder("faults");
         let password_file = folder.join("password");
         std::fs::write(&password_file, "password-0\n").unwrap();
+        let more = format!(
+            ", database.password-file: '{}', service-down-time: 60, report-interval: 1",
+            password_file.display()
+        );
+        let settings = file(&(settings(&[(SOURCE, &url, &more)]) + &healthy()));
         let names = folder.join("hosts");
         std::fs::write(&names, format!("127.0.0.1 {NAME}\n")).unwrap();
         std::fs::write(folder.join("nsswitch.conf"), "hosts: files\n").unwrap();
@@ -125,8 +132,7 @@ impl World {
             "--poll.stale-after=3s",
             "--database.connect-timeout=1s",
             "--database.query-timeout=1s",
-            &intervals(60, 1),
-            &format!("--database.password-file={}", password_file.display()),
+            &format!("--config.file={}", settings.display()),
         ]);
         // In its own namespace, the exporter resolves names by our file.
         let script = "mount --bind \"$0/hosts\" /etc/hosts && mount --bind \"$0/nsswitch.conf\" /etc/nsswitch.conf && \
@@ -136,8 +142,7 @@ impl World {
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
             .arg(&folder)
             .arg(serve.get_program())
-            .args(serve.get_args())
-            .env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
+            .args(serve.get_args());
         let world = Self {
             engine: product.engine(),
             server,
@@ -202,6 +207,8 @@ struct Seen {
     longest_frozen: Duration,
     /// The longest time for which a service with heartbeats was not shown as up.
     longest_unknown: Duration,
+    /// The longest time between two polls of a healthy source.
+    longest_healthy: Duration,
 }
 
 /// A client that scrapes continuously.
@@ -213,6 +220,8 @@ struct Observer<'a> {
     polled: (Option<f64>, Instant),
     /// When all services with heartbeats were last shown as up.
     up: Instant,
+    /// The number of polls of each healthy source, and when it was first seen.
+    healthy: [(f64, Instant); 4],
 }
 
 impl Observer<'_> {
@@ -226,12 +235,18 @@ impl Observer<'_> {
         }
         let message = "a service that stopped is shown as up";
         assert_ne!(up(STOPPED), Some(1.0), "{message}\n{}", metrics.0);
-        let last = metrics.value("openstack_heartbeat_last_poll_timestamp_seconds", &[]);
+        assert!(are_healthy(&metrics), "{}", metrics.0);
+        self.look_at_healthy(&metrics, seen);
+        let last = of(
+            &metrics,
+            "openstack_heartbeat_last_poll_timestamp_seconds",
+            SOURCE,
+        );
         if last != self.polled.0 {
             self.polled = (last, Instant::now());
         }
         let mut seen = seen.lock().unwrap();
-        if metrics.count("openstack_service_info") > 0 {
+        if is_shown(&metrics, "openstack_service_info") {
             seen.longest_frozen = seen.longest_frozen.max(self.polled.1.elapsed());
             // Allowance for a busy machine.
             let limit = STALE_AFTER + Duration::from_secs(2);
@@ -245,6 +260,17 @@ impl Observer<'_> {
         let connections = self.connections();
         let log = self.exporter.log();
         assert!(connections <= 1, "{connections} connections\n{log}");
+    }
+
+    /// Measures how long the other sources wait for their polls.
+    fn look_at_healthy(&mut self, metrics: &Metrics, seen: &Mutex<Seen>) {
+        let longest = &mut seen.lock().unwrap().longest_healthy;
+        for (known, polls) in self.healthy.iter_mut().zip(healthy_polls(metrics)) {
+            *longest = known.1.elapsed().max(*longest);
+            if known.0 < polls {
+                *known = (polls, Instant::now());
+            }
+        }
     }
 
     /// Returns the number of connections to the database that the exporter has or is opening.
@@ -286,24 +312,43 @@ struct Fault {
     mend: fn(&mut World),
 }
 
+fn database_up(metrics: &Metrics) -> Option<f64> {
+    of(metrics, "openstack_heartbeat_database_up", SOURCE)
+}
+
+/// Returns whether services of the source have a series with this name.
+fn is_shown(metrics: &Metrics, name: &str) -> bool {
+    metrics
+        .0
+        .contains(&format!("\n{name}{{database=\"{SOURCE}\","))
+}
+
 /// The database can't be read, and the known states are too old to be shown.
 fn is_withheld(metrics: &Metrics) -> bool {
-    metrics.database_up() == Some(0.0) && metrics.count("openstack_service_info") == 0
+    database_up(metrics) == Some(0.0) && !is_shown(metrics, "openstack_service_info")
 }
 
 fn all_shown(metrics: &Metrics) -> bool {
     let up = |host| metrics.service("openstack_service_up", "cinder-volume", host);
     BEATING.iter().all(|host| up(host) == Some(1.0))
         && up(STOPPED) == Some(0.0)
-        && metrics.database_up() == Some(1.0)
+        && database_up(metrics) == Some(1.0)
 }
 
 /// The database is read, its clock is an hour off, which is reported, and no verdict depends on that.
 fn is_clock_suspect(metrics: &Metrics) -> bool {
-    let offset = metrics.value("openstack_heartbeat_database_clock_offset_seconds", &[]);
+    let offset = of(
+        metrics,
+        "openstack_heartbeat_database_clock_offset_seconds",
+        SOURCE,
+    );
     let up = |host| metrics.service("openstack_service_up", "cinder-volume", host);
     offset.is_some_and(|offset| (3590.0..3610.0).contains(&offset.abs()))
-        && metrics.value("openstack_heartbeat_reference_clock_suspect", &[]) == Some(1.0)
+        && of(
+            metrics,
+            "openstack_heartbeat_reference_clock_suspect",
+            SOURCE,
+        ) == Some(1.0)
         && BEATING.iter().all(|host| up(host).is_none())
         && up(STOPPED) == Some(0.0)
 }
@@ -330,7 +375,7 @@ const FAULTS: &[Fault] = &[
         classes: &["connect"],
         // A restart that falls between two polls would fail none.
         strike: |world| world.server.shut_down(),
-        during: |metrics| metrics.database_up() == Some(0.0),
+        during: |metrics| database_up(metrics) == Some(0.0),
         lasts: Duration::ZERO,
         mend: |world| world.server.restart(),
     },
@@ -449,15 +494,13 @@ const FAULTS: &[Fault] = &[
                 .database
                 .execute(&["ALTER TABLE services DROP COLUMN frozen"]);
         },
-        during: |metrics| metrics.count("openstack_service_frozen") == 0 && all_shown(metrics),
+        during: |metrics| !is_shown(metrics, "openstack_service_frozen") && all_shown(metrics),
         lasts: Duration::ZERO,
         mend: |world| {
             let add = "ALTER TABLE services ADD COLUMN frozen BOOLEAN";
             world.database.execute(&[add]);
             // No user has a grant on a new column.
-            let grants = world.database.grants(&world.user);
-            let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
-            world.database.execute(&grants);
+            world.database.grant(&world.user);
         },
     },
     Fault {
@@ -485,7 +528,7 @@ fn another_server(world: &mut World, ahead: i64) {
 }
 
 fn failures(metrics: &Metrics, class: &str) -> f64 {
-    let labels = [("class", class)];
+    let labels = [("database", SOURCE), ("class", class)];
     let name = "openstack_heartbeat_poll_failures_total";
     metrics.value(name, &labels).unwrap()
 }
@@ -499,13 +542,16 @@ fn check(product: Product) {
         // The end of this scope ends the other threads.
         let ending = Ending(&ended);
         scope.spawn(|| beat(&writers, &ended));
-        exporter.wait_for("the services are shown", all_shown);
+        exporter.wait_for("the services are shown", |it| {
+            all_shown(it) && are_healthy(it)
+        });
         let observing = scope.spawn(|| {
             let mut observer = Observer {
                 exporter: &exporter,
                 port,
                 polled: (None, Instant::now()),
                 up: Instant::now(),
+                healthy: [(0.0, Instant::now()); 4],
             };
             while !ended.load(Ordering::Relaxed) {
                 observer.look(&seen);
@@ -534,12 +580,13 @@ fn check(product: Product) {
             let seen = seen.lock().unwrap();
             eprintln!(
                 "{product:?}: {}: {:.1} s, shown again {:.1} s later; longest without a verdict {:.1} s, longest as of \
-                 one poll {:.1} s; {} looks",
+                 one poll {:.1} s, longest between polls of a healthy source {:.1} s; {} looks",
                 fault.name,
                 (mended - struck).as_secs_f64(),
                 recovered.as_secs_f64(),
                 seen.longest_unknown.as_secs_f64(),
                 seen.longest_frozen.as_secs_f64(),
+                seen.longest_healthy.as_secs_f64(),
                 seen.looks,
             );
             assert!(seen.looks > 0);

@@ -17,6 +17,7 @@ mod discovery;
 mod documentation;
 mod failure;
 mod faults;
+mod grants;
 mod half_close;
 mod healthcheck;
 mod intermediaries;

@@ -6,6 +6,9 @@ use std::time::Duration;
 use openstack_heartbeat_exporter::cli::embedded;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
+use crate::sources::{
+    are_healthy, file, healthy, healthy_polls, of, settings, wait_for_healthy_polls,
+};
 use crate::support::database::Database;
 use crate::support::exporter::{Exporter, Metrics, program, project};
 use crate::support::folder;
@@ -14,31 +17,40 @@ use crate::support::writer::{BINARY, Clock, Writer};
 
 const SUCCESSFUL: &str = "openstack_heartbeat_config_last_reload_successful";
 const TIMESTAMP: &str = "openstack_heartbeat_config_last_reload_success_timestamp_seconds";
+const DOWN_TIME: &str = "openstack_heartbeat_service_down_time_seconds";
 const CANARY: &str = "s3cret-canary";
 
-/// A YAML file, and an exporter that reads it, of an SQLite database with one service.
+/// A YAML file, and an exporter that reads it, of five SQLite databases with one service each.
 struct Case {
     file: PathBuf,
     exporter: Exporter,
+    /// The end of each version of the file.
+    sources: String,
 }
 
 impl Case {
     fn start(settings: &str, arguments: &[&str]) -> Self {
         let database = Database::new(Engine::Sqlite);
         database.insert(&[]);
-        let file = folder("reload").join("settings.yml");
-        std::fs::write(&file, settings).unwrap();
+        let sources = format!("sources.cinder.project: cinder\n{}", healthy());
+        let file = file(&format!("{settings}{sources}"));
         let mut command = program(&["serve", "--poll.interval=200ms", "--config.file"]);
         command.arg(&file).args(arguments);
         command.env("OPENSTACK_HEARTBEAT_DATABASE_URL", database.url());
         let exporter = Exporter::spawn(&mut command);
-        exporter.wait_for_services();
-        Self { file, exporter }
+        exporter.wait_for("all sources", |metrics| {
+            of(metrics, "openstack_service_up", "cinder").is_some() && are_healthy(metrics)
+        });
+        Self {
+            file,
+            exporter,
+            sources,
+        }
     }
 
     /// Writes other settings and returns status and text of a reload over HTTP.
     fn reload(&self, settings: &str) -> (u16, String) {
-        std::fs::write(&self.file, settings).unwrap();
+        std::fs::write(&self.file, format!("{settings}{}", self.sources)).unwrap();
         let response = self.exporter.request("POST", "/-/reload", &[]);
         (response.status, response.text().to_owned())
     }
@@ -58,9 +70,7 @@ fn a_signal_applies_another_cinder_conf_and_keeps_the_connection() {
         std::fs::write(&conf, text).unwrap();
     };
     write(60);
-    let (user, url) = database.user("heart-beat");
-    let grants = database.grants(&user);
-    database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    let (user, url) = database.reader("heart-beat");
     let exporter = Exporter::start(&url, &[&project(&conf)]);
     let up = |metrics: &Metrics| metrics.service("openstack_service_up", BINARY, "block1");
     let before = exporter.wait_for_services();
@@ -71,9 +81,8 @@ fn a_signal_applies_another_cinder_conf_and_keeps_the_connection() {
     write(600);
     exporter.signal("HUP");
     let after = exporter.wait_for("the service is up", |metrics| up(metrics) == Some(1.0));
-    let down_time = "openstack_heartbeat_service_down_time_seconds";
     assert_eq!(
-        (value(&before, down_time), value(&after, down_time)),
+        (value(&before, DOWN_TIME), value(&after, DOWN_TIME)),
         (60.0, 600.0)
     );
     assert!(value(&after, TIMESTAMP) > value(&before, TIMESTAMP));
@@ -113,15 +122,14 @@ fn rotate(engine: Engine) {
         Clock::new(0, 0),
         Duration::ZERO,
     );
-    let (user, url) = database.user("old-password");
-    let grants = database.grants(&user);
-    database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    let (user, url) = database.reader("old-password");
     let file = folder("reload").join("password");
     std::fs::write(&file, "old-password\n").unwrap();
     let yaml = file.with_extension("yml");
     let url = url.replace(":old-password@", "@");
     let (shown, flag) = (file.display(), format!("--config.file={}", yaml.display()));
-    let settings = format!("database: {{url: '{url}', password-file: '{shown}'}}\n");
+    let more = format!(", database.password-file: '{shown}'");
+    let settings = settings(&[("cinder", &url, &more)]) + &healthy();
     std::fs::write(&yaml, settings).unwrap();
     let mut command = program(&["serve", "--poll.interval=200ms", &flag]);
     let exporter = Exporter::spawn(command.arg("--web.enable-lifecycle"));
@@ -143,13 +151,15 @@ fn rotate(engine: Engine) {
     };
     database.execute(&[&format!("ALTER {account} 'new-password'"), &kill]);
     let failed = exporter.wait_for_failure("auth");
+    let polls = healthy_polls(&failed);
 
     std::fs::write(&file, "new-password\n").unwrap();
     let response = exporter.request("POST", "/-/reload", &[]);
     assert_eq!(response.status, 200, "{}", response.text());
     let after = exporter.wait_for("the database is back", |metrics| {
-        metrics.database_up() == Some(1.0)
+        of(metrics, "openstack_heartbeat_database_up", "cinder") == Some(1.0)
     });
+    wait_for_healthy_polls(&exporter, polls);
     let kept = |metrics: &Metrics| bound(metrics).unwrap();
     assert!(
         (kept(&failed) - kept(&after)).abs() < 1.0,
@@ -162,7 +172,8 @@ fn rotate(engine: Engine) {
     assert_eq!(beats(&failed), beats(&after));
     let failures = |metrics: &Metrics| {
         let name = "openstack_heartbeat_poll_failures_total";
-        metrics.value(name, &[("class", "auth")]).unwrap()
+        let labels = [("database", "cinder"), ("class", "auth")];
+        metrics.value(name, &labels).unwrap()
     };
     assert!(failures(&after) >= failures(&failed));
     for password in ["old-password", "new-password"] {
@@ -177,6 +188,7 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
         &["--web.enable-lifecycle"],
     );
     let before = case.exporter.metrics();
+    let polls = healthy_polls(&before);
     let prometheus = Prometheus::start(case.exporter.address());
     let wrong = format!(
         "sources: {{cinder: {{service-down-time: 120, report-interval: often}}}}\nlog.level: loud\n\
@@ -197,10 +209,9 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     );
     let metrics = case.exporter.metrics();
     assert!(value(&metrics, SUCCESSFUL) < 0.5);
-    let down_time = "openstack_heartbeat_service_down_time_seconds";
-    for name in [TIMESTAMP, down_time] {
-        assert_eq!(metrics.value(name, &[]), before.value(name, &[]), "{name}");
-    }
+    let down_time = |metrics: &Metrics| of(metrics, DOWN_TIME, "cinder");
+    let settings = |metrics: &Metrics| (metrics.value(TIMESTAMP, &[]), down_time(metrics));
+    assert_eq!(settings(&metrics), settings(&before));
     // The shipped alert with a shorter `for`.
     let (_, rule) = embedded::RULES
         .split_once("- alert: OpenStackHeartbeatConfigReloadFailed\n    expr: >-\n")
@@ -217,8 +228,9 @@ fn a_wrong_configuration_keeps_the_old_one_in_full_and_names_all_faults() {
     assert!(value(&metrics, TIMESTAMP) > value(&before, TIMESTAMP));
     case.exporter
         .wait_for("a poll with the new settings", |metrics| {
-            metrics.value(down_time, &[]) == Some(120.0)
+            down_time(metrics) == Some(120.0)
         });
+    wait_for_healthy_polls(&case.exporter, polls);
     prometheus.wait_for("the alert is over", |prometheus| {
         prometheus.query(expression).is_empty()
     });
@@ -277,6 +289,7 @@ fn settings_that_need_a_restart_are_named_and_the_rest_is_applied() {
 #[test]
 fn concurrent_reload_requests_are_all_answered() {
     let case = Case::start("", &["--web.enable-lifecycle"]);
+    let polls = healthy_polls(&case.exporter.metrics());
     let address = case.exporter.address();
     let clients: Vec<_> = (0..40)
         .map(|_| {
@@ -288,4 +301,5 @@ fn concurrent_reload_requests_are_all_answered() {
     for client in clients {
         assert_eq!(client.join().unwrap().unwrap().status, 200);
     }
+    wait_for_healthy_polls(&case.exporter, polls);
 }

@@ -14,10 +14,48 @@ use crate::support::folder;
 use crate::support::server::Server;
 
 const UP: &str = "openstack_service_up";
+const DATABASE_UP: &str = "openstack_heartbeat_database_up";
 const POLLS: &str = "openstack_heartbeat_poll_duration_seconds_count";
 
+/// Four databases beside the one of a test, whose services stay up.
+const HEALTHY: [&str; 4] = ["healthy1", "healthy2", "healthy3", "healthy4"];
+
+/// Returns the settings of the sources [`HEALTHY`], each with its own SQLite database, for the end of a file.
+pub(crate) fn healthy() -> String {
+    let line = |name| {
+        let url = listing(&[("healthy", 3, true)]).url();
+        format!(
+            "sources.{name}: {{project: cinder, database.url: '{url}', service-down-time: 3600}}\n"
+        )
+    };
+    HEALTHY.map(line).concat()
+}
+
+/// Returns whether all of [`HEALTHY`] are read and shown.
+pub(crate) fn are_healthy(metrics: &Metrics) -> bool {
+    let is_one = |name, database| of(metrics, name, database) == Some(1.0);
+    let is_healthy = |database| is_one(UP, database) && is_one(DATABASE_UP, database);
+    HEALTHY.into_iter().all(is_healthy)
+}
+
+/// Returns how often each of [`HEALTHY`] was polled.
+pub(crate) fn healthy_polls(metrics: &Metrics) -> [f64; 4] {
+    HEALTHY.map(|database| of(metrics, POLLS, database).unwrap())
+}
+
+/// Waits until each of [`HEALTHY`] was polled again, by the same poller, and is shown all the time.
+pub(crate) fn wait_for_healthy_polls(exporter: &Exporter, before: [f64; 4]) {
+    exporter.wait_for("polls of the healthy sources", |metrics| {
+        let now = healthy_polls(metrics);
+        let mut pairs = before.iter().zip(&now);
+        let goes_on = pairs.clone().all(|(before, now)| now >= before);
+        assert!(goes_on && are_healthy(metrics), "{before:?}\n{}", metrics.0);
+        pairs.all(|(before, now)| now > before)
+    });
+}
+
 /// Returns the settings of sources of Cinder: name, URL, and further settings that begin with a comma.
-fn settings(sources: &[(&str, &str, &str)]) -> String {
+pub(crate) fn settings(sources: &[(&str, &str, &str)]) -> String {
     let line = |(name, url, more): &(&str, &str, &str)| {
         format!("  {name}: {{project: cinder, database.url: '{url}'{more}}}\n")
     };
@@ -26,7 +64,7 @@ fn settings(sources: &[(&str, &str, &str)]) -> String {
 }
 
 /// Writes a settings file.
-fn file(text: &str) -> PathBuf {
+pub(crate) fn file(text: &str) -> PathBuf {
     let file = folder("sources").join("settings.yml");
     std::fs::write(&file, text).unwrap();
     file
@@ -37,7 +75,8 @@ fn serve(file: &PathBuf, arguments: &[&str]) -> Exporter {
     Exporter::spawn(command.arg(file).args(arguments))
 }
 
-fn of(metrics: &Metrics, name: &str, database: &str) -> Option<f64> {
+/// Returns the value of a series of one database.
+pub(crate) fn of(metrics: &Metrics, name: &str, database: &str) -> Option<f64> {
     metrics.value(name, &[("database", database)])
 }
 
@@ -50,28 +89,26 @@ fn small() -> Database {
 fn a_reload_adds_changes_and_removes_sources_and_touches_no_other() {
     let kept = Database::new(Engine::MySql);
     kept.insert(&[]);
-    let (user, url) = kept.user("heart-beat");
-    let grants = kept.grants(&user);
-    kept.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    let (user, url) = kept.reader("heart-beat");
     let databases = [small(), small(), small()];
     let [changed, gone, new] = databases.each_ref().map(Database::url);
     let same = ("kept", url.as_str(), "");
-    let file = file(&settings(&[
-        same,
-        ("changed", &changed, ""),
-        ("gone", &gone, ""),
-    ]));
+    let sources = [same, ("changed", &changed, ""), ("gone", &gone, "")];
+    let healthy = healthy();
+    let file = file(&(settings(&sources) + &healthy));
     let exporter = serve(&file, &["--web.enable-lifecycle"]);
     let all_up = |names: &'static [&str]| {
         move |metrics: &Metrics| names.iter().all(|name| of(metrics, UP, name) == Some(1.0))
     };
-    let before = exporter.wait_for("three sources", all_up(&["kept", "changed", "gone"]));
+    let are_up = all_up(&["kept", "changed", "gone"]);
+    let before = exporter.wait_for("all sources", |it| are_up(it) && are_healthy(it));
+    let polls = healthy_polls(&before);
     let connection = connections(&kept, &user);
     assert_eq!(connection.len(), 1);
 
     let limit = ", service-down-time: 1";
     let text = settings(&[same, ("changed", &changed, limit), ("new", &new, "")]);
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, text + &healthy).unwrap();
     let response = exporter.request("POST", "/-/reload", &[]);
     assert_eq!(response.status, 200, "{}", response.text());
     let are_shown = all_up(&["kept", "new"]);
@@ -79,6 +116,7 @@ fn a_reload_adds_changes_and_removes_sources_and_touches_no_other() {
         are_shown(metrics) && of(metrics, UP, "changed") == Some(0.0)
     });
     assert!(!after.0.contains("database=\"gone\""), "{}", after.0);
+    wait_for_healthy_polls(&exporter, polls);
     assert!(of(&after, POLLS, "kept") > of(&before, POLLS, "kept"));
     assert!(of(&after, POLLS, "changed") > of(&before, POLLS, "changed"));
     assert_eq!(connections(&kept, &user), connection);
@@ -88,16 +126,15 @@ fn a_reload_adds_changes_and_removes_sources_and_touches_no_other() {
 }
 
 #[test]
-fn a_source_that_hangs_or_is_refused_delays_and_hides_no_other() {
+fn sources_that_hang_or_are_refused_delay_and_hide_no_other() {
     let server = Server::start(Product::MariaDb);
     let hanging = Database::on(Engine::MySql, &server.url());
     hanging.insert(&[]);
-    let healthy = small();
-    let file = file(&settings(&[
+    let sources = settings(&[
         ("hanging", &hanging.url(), ""),
-        ("healthy", &healthy.url(), ""),
         ("refused", "mysql://u:p@127.0.0.1:1/cinder", ""),
-    ]));
+    ]);
+    let file = file(&(sources + &healthy()));
     let limits = [
         "--database.query-timeout=2s",
         "--database.connect-timeout=2s",
@@ -105,33 +142,44 @@ fn a_source_that_hangs_or_is_refused_delays_and_hides_no_other() {
         "--web.enable-lifecycle",
     ];
     let exporter = serve(&file, &limits);
-    exporter.wait_for("both sources", |metrics| {
-        of(metrics, UP, "hanging") == Some(1.0) && of(metrics, UP, "healthy") == Some(1.0)
+    exporter.wait_for("all sources", |metrics| {
+        of(metrics, UP, "hanging") == Some(1.0) && are_healthy(metrics)
     });
     assert_eq!(exporter.get("/-/ready").status, 200);
     server.stop();
-    let database_up = |metrics: &Metrics| of(metrics, "openstack_heartbeat_database_up", "hanging");
-    exporter.wait_for("the hanging source fails", |metrics| {
-        database_up(metrics) == Some(0.0)
-    });
+    let is_read = |metrics: &Metrics| of(metrics, DATABASE_UP, "hanging") == Some(1.0);
+    let before = exporter.wait_for("the hanging source fails", |metrics| !is_read(metrics));
 
-    let polls = || of(&exporter.metrics(), POLLS, "healthy").unwrap();
-    let (first, started) = (polls(), Instant::now());
-    std::thread::sleep(Duration::from_secs(6));
-    let interval = started.elapsed().as_secs_f64() / (polls() - first);
-    assert!(
-        (0.18..0.22).contains(&interval),
-        "polls come each {interval} s"
+    // Each poll of the hanging source lasts for ten intervals.
+    let polls = |metrics: &Metrics, database| of(metrics, POLLS, database).unwrap();
+    let failed = polls(&before, "hanging");
+    let after = exporter.wait_for("two more failures", |metrics| {
+        assert!(are_healthy(metrics), "{}", metrics.0);
+        polls(metrics, "hanging") >= failed + 2.0
+    });
+    for (before, after) in healthy_polls(&before).iter().zip(healthy_polls(&after)) {
+        assert!(after - before >= 5.0, "{before} to {after} polls");
+    }
+    exporter.wait_for("its state is withheld", |metrics| {
+        of(metrics, UP, "hanging").is_none()
+    });
+    add_source(&exporter, &file);
+    server.go_on();
+    exporter.wait_for("the database is back", is_read);
+}
+
+/// Asserts that a reload adds a source at once, though another hangs.
+fn add_source(exporter: &Exporter, file: &PathBuf) {
+    let polls = healthy_polls(&exporter.metrics());
+    let text = std::fs::read_to_string(file).unwrap();
+    let more = format!(
+        "sources.more: {{project: cinder, database.url: '{}'}}\n",
+        small().url()
     );
-    let metrics = exporter.metrics();
-    assert_eq!(of(&metrics, UP, "healthy"), Some(1.0));
-    assert_eq!(of(&metrics, UP, "hanging"), None);
-    // A reload that leaves the hanging source alone does not wait for it.
-    let text =
-        std::fs::read_to_string(&file).unwrap() + "  more: {project: cinder, database.url: '";
-    std::fs::write(&file, format!("{text}{}'}}\n", healthy.url())).unwrap();
+    std::fs::write(file, text + &more).unwrap();
     let asked = Instant::now();
     assert_eq!(exporter.request("POST", "/-/reload", &[]).status, 200);
+    // A poll of the hanging source takes two seconds.
     assert!(
         asked.elapsed() < Duration::from_secs(1),
         "{:?}",
@@ -140,10 +188,7 @@ fn a_source_that_hangs_or_is_refused_delays_and_hides_no_other() {
     exporter.wait_for("the new source", |metrics| {
         of(metrics, UP, "more") == Some(1.0)
     });
-    server.go_on();
-    exporter.wait_for("the database is back", |metrics| {
-        database_up(metrics) == Some(1.0)
-    });
+    wait_for_healthy_polls(exporter, polls);
 }
 
 #[test]

@@ -1,17 +1,14 @@
 //! Databases with the projects' own schemas, one a test, and users with exactly the printed grants.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
-use openstack_heartbeat_exporter::database::grant;
-use openstack_heartbeat_exporter::project;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-use super::{block_on, env, folder, unique};
+use super::{block_on, client, env, folder, unique};
 
 /// What the databases of the tests run on. As an engine, MySQL is what MariaDB is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +39,7 @@ impl Product {
     }
 
     /// Returns the URL of the server for its superuser, without a database.
-    fn server(self) -> String {
+    pub(crate) fn server(self) -> String {
         env(match self {
             Self::MariaDb => "HEARTBEAT_TEST_MARIADB",
             Self::MySql => "HEARTBEAT_TEST_MYSQL",
@@ -95,12 +92,7 @@ impl Database {
             Product::Sqlite => {
                 let file: PathBuf = folder("sqlite").join("cinder.sqlite");
                 std::fs::copy(env("HEARTBEAT_TEST_SQLITE"), &file).unwrap();
-                Self {
-                    engine,
-                    name: file.display().to_string(),
-                    project: "cinder",
-                    server: String::new(),
-                }
+                Self::named("cinder", engine, "", file.to_str().unwrap())
             }
         }
     }
@@ -109,12 +101,8 @@ impl Database {
     /// MySQL.
     pub(crate) fn of(project: &'static str, product: impl Into<Product>) -> Self {
         let product = product.into();
-        let database = Self {
-            engine: product.engine(),
-            name: unique(project),
-            project,
-            server: product.server(),
-        };
+        let name = unique(project);
+        let database = Self::named(project, product.engine(), &product.server(), &name);
         let name = &database.name;
         let template = format!("{project}_template");
         if database.engine == Engine::Postgres {
@@ -136,21 +124,31 @@ impl Database {
         sql: &str,
     ) -> Self {
         let product = product.into();
-        let engine = product.engine();
-        let database = Self {
+        let name = unique(project);
+        let database = Self::named(project, product.engine(), &product.server(), &name);
+        database.create(sql);
+        database
+    }
+
+    /// Returns the database of a project that has or gets this name, on a server.
+    pub(crate) fn named(project: &'static str, engine: Engine, server: &str, name: &str) -> Self {
+        Self {
             engine,
-            name: unique(project),
+            name: name.to_owned(),
             project,
-            server: product.server(),
-        };
-        let maintenance = match engine {
+            server: server.to_owned(),
+        }
+    }
+
+    /// Creates the database, with the tables that a script makes.
+    pub(crate) fn create(&self, sql: &str) {
+        let maintenance = match self.engine {
             Engine::MySql => "mysql",
             _ => "postgres",
         };
-        let create = format!("CREATE DATABASE {}", database.name);
-        database.execute_at(maintenance, &[create]);
-        database.execute(&[sql]);
-        database
+        let create = format!("CREATE DATABASE {}", self.name);
+        self.execute_at(maintenance, &[create]);
+        self.execute(&[sql]);
     }
 
     /// Returns the tables of a database of this server, which is MariaDB or MySQL.
@@ -171,12 +169,7 @@ impl Database {
 
     /// Creates a database on a given server that has the template.
     pub(crate) fn on(engine: Engine, server: &str) -> Self {
-        let database = Self {
-            engine,
-            name: unique("cinder"),
-            project: "cinder",
-            server: server.to_owned(),
-        };
+        let database = Self::named("cinder", engine, server, &unique("cinder"));
         let name = &database.name;
         match engine {
             Engine::MySql => database.execute_at(
@@ -360,7 +353,10 @@ impl Database {
     pub(crate) fn user(&self, password: &str) -> (String, String) {
         let user = unique("hb");
         let statement = match self.engine {
-            Engine::MySql => format!("CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'"),
+            Engine::MySql => {
+                let account = self.account(&user);
+                format!("CREATE USER {account} IDENTIFIED BY '{password}'")
+            }
             Engine::Postgres => format!("CREATE ROLE {user} LOGIN PASSWORD '{password}'"),
             Engine::Sqlite => return (user, self.superuser_url()),
         };
@@ -371,49 +367,48 @@ impl Database {
         (user, url)
     }
 
-    /// Returns the grants that the exporter prints for a user.
-    pub(crate) fn grants(&self, user: &str) -> Vec<String> {
-        let account = match self.engine {
-            Engine::MySql => grant::mysql_account(user, "%"),
-            _ => grant::postgres_role(user),
+    /// Lets a user read what the exporter reads, as `print grants` says.
+    pub(crate) fn grant(&self, user: &str) {
+        let engine = match self.engine {
+            Engine::MySql => "mysql",
+            Engine::Postgres => "postgresql",
+            Engine::Sqlite => return,
         };
-        let mut projects = project::ALL.iter();
-        let project = projects.find(|project| project.name == self.project);
-        grant::statements(
-            self.engine,
-            project.unwrap(),
-            &self.name,
-            "public",
-            &account,
-        )
-        .unwrap_or_default()
+        let (project, name) = (self.project, &self.name);
+        let arguments = format!("{project} --engine {engine} --database {name} --user {user}");
+        let script = client::printed(&format!("print grants {arguments}"));
+        client::feed(self.engine, &self.server, &script);
     }
 
-    /// Runs the command for grants that a message names, and its output on the database. Returns the output.
+    /// Runs the output of the command for grants that a message names. Returns the output.
     pub(crate) fn run_grants(&self, message: &str) -> String {
         let (_, rest) = message
             .split_once("`openstack-heartbeat-exporter ")
             .unwrap_or_else(|| panic!("no command in: {message}"));
         let (arguments, _) = rest.split_once('`').unwrap();
-        // A shell reads the words, as it would for an administrator.
-        let output = Command::new("sh")
-            .args(["-c", &format!("exec \"$0\" {arguments}")])
-            .arg(env!("CARGO_BIN_EXE_openstack-heartbeat-exporter"))
-            .output()
-            .unwrap();
-        let statements = String::from_utf8(output.stdout).unwrap();
-        assert!(statements.contains("GRANT"), "{arguments}: {statements}");
-        self.execute(&statements.lines().collect::<Vec<_>>());
-        statements
+        let script = client::printed(arguments);
+        client::feed(self.engine, &self.server, &script);
+        script
     }
 
-    /// Creates a user with exactly the grants that the exporter prints, and returns its URL.
+    /// Creates a user with exactly the grants that the exporter prints, and returns it with its URL.
+    pub(crate) fn reader(&self, password: &str) -> (String, String) {
+        let (user, url) = self.user(password);
+        self.grant(&user);
+        (user, url)
+    }
+
+    /// Returns the URL of a new [`reader`](Self::reader).
     pub(crate) fn url(&self) -> String {
-        let (user, url) = self.user("heart-beat");
-        let grants = self.grants(&user);
-        let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
-        self.execute(&grants);
-        url
+        self.reader("heart-beat").1
+    }
+
+    /// Returns a user as a statement names it.
+    pub(crate) fn account(&self, user: &str) -> String {
+        match self.engine {
+            Engine::MySql => format!("'{user}'@'%'"),
+            _ => user.to_owned(),
+        }
     }
 
     /// Returns the URL of the superuser.

@@ -178,12 +178,9 @@ impl Exporter {
     /// Waits until a poll has failed and returns the metrics.
     pub(crate) fn wait_for_failure(&self, class: &str) -> Metrics {
         self.wait_for(&format!("a failure of class {class}"), |metrics| {
-            metrics
-                .value(
-                    "openstack_heartbeat_poll_failures_total",
-                    &[("class", class)],
-                )
-                .is_some_and(|failures| failures > 0.0)
+            let class = format!("class=\"{class}\"");
+            let mut failures = metrics.series("openstack_heartbeat_poll_failures_total");
+            failures.any(|series| series.contains(&class) && !series.ends_with(" 0"))
         })
     }
 

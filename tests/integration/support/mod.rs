@@ -4,6 +4,7 @@ pub(crate) mod alertmanager;
 pub(crate) mod certificate;
 pub(crate) mod check_config;
 pub(crate) mod cinder;
+pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod exporter;
