@@ -41,8 +41,7 @@ impl Cloud {
     fn user(&self, granted: &[&Database]) -> String {
         let (user, url) = self.cinder.user("heart-beat");
         for database in granted {
-            let grants = database.grants(&user);
-            database.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+            database.grant(&user);
         }
         url.strip_suffix(&self.cinder.name).unwrap().to_owned()
     }
@@ -177,10 +176,7 @@ fn a_user_without_grants_finds_nothing_and_a_reload_finds_what_was_granted() {
     exporter.wait_for_log("no database of a known project was found");
     assert_eq!(exporter.metrics().value(UP, &[]), Some(0.0));
     let user = url.split("://").nth(1).unwrap().split(':').next().unwrap();
-    let grants = cloud.copy.grants(user);
-    cloud
-        .copy
-        .execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    cloud.copy.grant(user);
     exporter.signal("HUP");
     exporter.wait_for("the granted database is read", |metrics| {
         is_up(metrics, &cloud.copy)
@@ -197,8 +193,7 @@ fn a_user_without_grants_finds_nothing_and_a_reload_finds_what_was_granted() {
 fn the_project_of_one_database_is_recognised_by_its_table() {
     let manila = Database::of("manila", Product::MariaDb);
     let (user, url) = manila.user("heart-beat");
-    let grants = manila.grants(&user);
-    manila.execute(&grants.iter().map(String::as_str).collect::<Vec<_>>());
+    manila.grant(&user);
     let exporter = serve(&url, &[]);
     let metrics = exporter.wait_for("the database is read", |metrics| {
         metrics.value("openstack_heartbeat_database_up", &[("database", "manila")]) == Some(1.0)

@@ -155,7 +155,7 @@ impl Cloud {
     pub(super) fn here(&self, folder: &Path, text: &str) -> String {
         let folder = folder.display();
         let alertmanager = self.alertmanager.address();
-        text.replace("@controller/", &format!("@{}/", self.mariadb.address()))
+        text.replace("@controller", &format!("@{}", self.mariadb.address()))
             .replace("/etc/", &format!("{folder}/etc/"))
             .replace("/var/log/", &format!("{folder}/var/log/"))
             .replace(
