@@ -96,9 +96,10 @@ impl Search {
     /// Returns the URL without secrets, for display.
     pub(crate) fn shown(&self) -> String {
         let url = self.templates[0].url.clone();
-        let database = match self.is_named {
-            true => url.database.clone(),
-            false => String::new(),
+        let database = if self.is_named {
+            url.database.clone()
+        } else {
+            String::new()
         };
         DatabaseUrl { database, ..url }.redacted()
     }
