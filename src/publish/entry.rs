@@ -295,6 +295,11 @@ impl Sink for Entry {
 }
 
 impl Entry {
+    /// Goes on from earlier snapshots of the same source. Call it before the first poll.
+    pub(crate) fn resume(&self, history: History) {
+        *self.history() = history;
+    }
+
     /// Changes the settings. The latest snapshot and the last hour are kept.
     pub(crate) fn reconfigure(&self, settings: EntrySettings) {
         self.history().set_poll_interval(settings.poll_interval);

@@ -135,6 +135,11 @@ impl Source {
         }
     }
 
+    /// Goes on from earlier readings of the same database. Call it before the first poll.
+    pub(super) fn resume(&mut self, memory: Memory) {
+        *lock(&self.memory) = memory;
+    }
+
     /// Returns host and port, socket, or file of the database.
     pub(crate) fn address(&self) -> String {
         self.reader.target.address()

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::log::PollLog;
+use super::memory::Memory;
 use super::{Error, Poll, PollSettings, Source};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
@@ -59,6 +60,11 @@ impl Poller {
             sink,
             log: PollLog::default(),
         }
+    }
+
+    /// Goes on from earlier readings of the same database.
+    pub(crate) fn resume(&mut self, memory: Memory) {
+        self.source.resume(memory);
     }
 
     /// Polls until `shutdown` turns true, then closes the connection. Takes up other settings between two polls.
