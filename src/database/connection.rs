@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::error::Error;
 use super::facts_cache::FactsCache;
+use super::product::Product;
 use super::target::Target;
 use super::tls::{self, Route};
 use super::{mysql, postgres, row, sqlite};
@@ -28,6 +29,7 @@ pub struct Connection {
     driver: Driver,
     statement: Arc<str>,
     quantum: Quantum,
+    product: Product,
     account: String,
     grants: String,
     left_out: Vec<&'static str>,
@@ -108,12 +110,18 @@ impl Connection {
             driver,
             statement: statement.into(),
             quantum: schema.quantum,
+            product: schema.product,
             account: schema.account,
             grants: schema.grants,
             left_out: target.project.left_out(&schema.readable),
             unencrypted: None,
             cache: FactsCache::default(),
         })
+    }
+
+    /// Returns the product that answers, as of the login.
+    pub(crate) fn product(&self) -> &Product {
+        &self.product
     }
 
     /// Returns the columns and tables that are not read, and the command that prints the grants; `None` if all are read.

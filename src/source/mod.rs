@@ -18,7 +18,7 @@ use self::reader::Reader;
 use self::selection::Selection;
 use crate::config::database_url::DatabaseUrl;
 use crate::config::source::SourceSettings;
-use crate::database::{self, Target};
+use crate::database::{self, Product, Target};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
 use crate::heartbeat::skew::Monotonic;
@@ -148,6 +148,11 @@ impl Source {
     /// Returns the name of the source.
     pub(crate) fn name(&self) -> &str {
         &self.reader.name
+    }
+
+    /// Returns the product that answered the last poll; `None` after a failure.
+    pub(crate) fn product(&self) -> Option<&Product> {
+        self.reader.product()
     }
 
     /// Reads the database once and evaluates what it returns.
