@@ -11,6 +11,7 @@ use super::outcome::{Outcome, WRONG, failure, invalid};
 use super::startup::{access, block_on};
 use crate::config::settings::Settings;
 use crate::daemon::configuration::Load;
+use crate::daemon::past::Pasts;
 use crate::daemon::{logging, serve, systemd};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -47,7 +48,8 @@ fn run(matches: &ArgMatches) -> Outcome {
     // One thread polls and renders while the other answers requests.
     block_on(2, WRONG, async {
         let bound = serve::bind(&settings.listen, passed).await;
-        let served = serve::run(settings, bound.map_err(failure(WRONG))?, load, access).await;
+        let listeners = bound.map_err(failure(WRONG))?;
+        let served = serve::run(settings, listeners, load, access, Pasts::new()).await;
         served.map_err(failure(WRONG))?;
         Ok(ExitCode::SUCCESS)
     })

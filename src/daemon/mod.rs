@@ -3,7 +3,8 @@
 pub(crate) mod configuration;
 pub(crate) mod discovery;
 pub(crate) mod logging;
-pub(crate) mod pollers;
+pub(crate) mod past;
+mod pollers;
 pub(crate) mod serve;
 pub(crate) mod systemd;
 pub(crate) mod watchdog;

@@ -1,12 +1,13 @@
 //! The pollers of all sources: one task a source, started and ended by reloads.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::info;
 
+use super::past::{Past, Pasts};
 use crate::config::settings::Settings;
 use crate::config::source::SourceSettings;
 use crate::publish::latest::{EntrySettings, Latest};
@@ -17,6 +18,8 @@ use crate::source::poller::{Poller, Reconfigure};
 pub(crate) struct Pollers {
     latest: Arc<Latest>,
     running: Mutex<BTreeMap<String, Running>>,
+    /// What is known of sources that were not started yet.
+    pasts: std::sync::Mutex<Pasts>,
     /// Notified when a poller panics.
     panicked: Arc<Notify>,
 }
@@ -30,10 +33,11 @@ struct Running {
 }
 
 impl Pollers {
-    /// Returns none; [`adopt`](Self::adopt) starts them.
-    pub(crate) fn new(latest: Arc<Latest>) -> Self {
+    /// Returns none; [`adopt`](Self::adopt) starts them. Those of `pasts` go on from there.
+    pub(crate) fn new(latest: Arc<Latest>, pasts: Pasts) -> Self {
         Self {
             latest,
+            pasts: pasts.into(),
             running: Mutex::default(),
             panicked: Arc::default(),
         }
@@ -87,7 +91,13 @@ impl Pollers {
             .add(&settings.name, EntrySettings::of(&settings));
         let (requests, reconfigurations) = mpsc::channel(1);
         let (stop, stopping) = watch::channel(false);
-        let polling = tokio::spawn(Poller::new(settings, entry).run(reconfigurations, stopping));
+        let past = self.past(&settings.name);
+        let mut poller = Poller::new(settings, entry.clone());
+        if let Some(Past { memory, history }) = past {
+            entry.resume(history);
+            poller.resume(memory);
+        }
+        let polling = tokio::spawn(poller.run(reconfigurations, stopping));
         let panicked = self.panicked.clone();
         let task = tokio::spawn(async move {
             if polling.await.is_err() {
@@ -99,6 +109,12 @@ impl Pollers {
             stop,
             task,
         }
+    }
+
+    /// Returns what is known of a source, once.
+    fn past(&self, name: &str) -> Option<Past> {
+        let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);
+        pasts.remove(name)
     }
 
     /// Ends pollers at the same time, and removes what is published of their sources.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::configuration::{self, Configuration, Load};
+use super::past::Pasts;
 use super::pollers::Pollers;
 use super::systemd::{self, socket};
 use super::watchdog;
@@ -76,7 +77,7 @@ pub(crate) async fn bind(listen: &Listen, passed: ListenFd) -> Result<Vec<TcpLis
     Ok(listeners)
 }
 
-/// Polls and serves until SIGTERM or SIGINT.
+/// Polls and serves until SIGTERM or SIGINT. The sources of `pasts` go on from there.
 ///
 /// `access` decides which clients get answers. `load` loads the settings again on SIGHUP, and on request where the
 /// settings allow it.
@@ -88,6 +89,7 @@ pub(crate) async fn run(
     listeners: Vec<TcpListener>,
     load: Load,
     access: Access,
+    pasts: Pasts,
 ) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -96,7 +98,7 @@ pub(crate) async fn run(
 
     announce(&settings, &listeners)?;
     let latest = Arc::new(Latest::new(Telemetry::new(configuration::now())?));
-    let pollers = Arc::new(Pollers::new(latest.clone()));
+    let pollers = Arc::new(Pollers::new(latest.clone(), pasts));
     pollers.adopt(None, &settings).await;
     let access = Arc::new(access);
     let shown = latest.clone();

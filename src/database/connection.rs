@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::dial::{self, Open, catch_panic};
 use super::error::Error;
 use super::facts_cache::FactsCache;
+use super::product::Product;
 use super::target::Target;
 use super::tls::Route;
 use super::{mysql, postgres, row, sqlite};
@@ -25,6 +26,7 @@ pub struct Connection {
     driver: Driver,
     statement: Arc<str>,
     quantum: Quantum,
+    product: Product,
     account: String,
     grants: String,
     left_out: Vec<&'static str>,
@@ -50,6 +52,11 @@ impl Connection {
             unencrypted,
             ..connection
         })
+    }
+
+    /// Returns the product that answers, as of the login.
+    pub(crate) fn product(&self) -> &Product {
+        &self.product
     }
 
     /// Returns the columns and tables that are not read, and the command that prints the grants; `None` if all are read.
@@ -141,6 +148,7 @@ impl Open for Connection {
             driver,
             statement: statement.into(),
             quantum: schema.quantum,
+            product: schema.product,
             account: schema.account,
             grants: schema.grants,
             left_out: target.project.left_out(&schema.readable),

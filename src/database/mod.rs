@@ -9,6 +9,7 @@ pub mod grant;
 mod handshake;
 mod mysql;
 mod postgres;
+mod product;
 mod quantum;
 mod row;
 mod sqlite;
@@ -18,4 +19,5 @@ mod tls;
 
 pub use connection::Connection;
 pub(crate) use error::Error;
+pub(crate) use product::Product;
 pub use target::Target;

@@ -11,6 +11,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, MySql, Row, ValueRef as _};
 
 use super::error::Error;
+use super::product::Product;
 use super::row::EngineRow;
 use super::statement::{Answerer, Dialect, Readable, Schema};
 use super::target::Target;
@@ -70,9 +71,11 @@ pub(super) async fn open(
     if !readable.has_table(target.project.services.name) {
         return Err(unreadable(target, &mut connection, &account).await);
     }
+    let (product, quantum) = product_and_quantum(target, &mut connection).await?;
     let schema = Schema {
+        product,
         readable,
-        quantum: column_quantum(target, &mut connection).await?,
+        quantum,
         grants: target.grants(&account),
         account,
         answerer: Answerer {
@@ -173,11 +176,11 @@ async fn account(connection: &mut MySqlConnection) -> Option<String> {
     Some(grant::mysql_account(user, host))
 }
 
-/// Returns the quantum of the stamps.
-async fn column_quantum(
+/// Returns the product and the quantum of the stamps, which depends on it.
+async fn product_and_quantum(
     target: &Target,
     connection: &mut MySqlConnection,
-) -> Result<Quantum, Error> {
+) -> Result<(Product, Quantum), Error> {
     let (version, modes, precision): (String, String, Option<i64>) = sqlx::query_as(
         "SELECT CAST(VERSION() AS CHAR), CAST(@@GLOBAL.sql_mode AS CHAR), (SELECT CAST(MAX(DATETIME_PRECISION) AS SIGNED) \
          FROM information_schema.COLUMNS \
@@ -190,7 +193,8 @@ async fn column_quantum(
     .map_err(|error| translate(target, error, &target.account()))?;
     let precision = precision.and_then(|precision| u32::try_from(precision).ok());
     let rounding = quantum::rounding(&version, &modes);
-    Ok(quantum::of_column(precision.unwrap_or_default(), rounding))
+    let quantum = quantum::of_column(precision.unwrap_or_default(), rounding);
+    Ok((Product::of_mysql(&version), quantum))
 }
 
 /// Returns the server's own error for a table without visible columns: it is missing or not granted.

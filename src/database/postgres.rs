@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, FromRow};
 
 use super::error::Error;
+use super::product::Product;
 use super::quantum::{self, Rounding};
 use super::row::EngineRow;
 use super::statement::{Answerer, Dialect, Readable, Schema};
@@ -69,6 +70,7 @@ pub(super) async fn open(target: &Target, route: &Route) -> Result<(PgConnection
         return Err(unreadable(target, &mut connection, grants).await);
     }
     let schema = Schema {
+        product: Product::of_postgres(connection.server_version_num()),
         readable,
         quantum: quantum::of_column(precision.unwrap_or(6), Rounding::Nearest),
         account,

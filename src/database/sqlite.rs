@@ -5,6 +5,7 @@ use sqlx::error::DatabaseError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 
 use super::error::Error;
+use super::product::Product;
 use super::row::EngineRow;
 use super::statement::{Answerer, Dialect, Readable, Schema};
 use super::target::Target;
@@ -33,7 +34,12 @@ pub(super) async fn open(target: &Target) -> Result<(SqliteConnection, Schema), 
     if !readable.has_table(target.project.services.name) {
         return Err(target.missing_table());
     }
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| translate(target, error))?;
     let schema = Schema {
+        product: Product::new("sqlite", &version),
         readable,
         // SQLAlchemy writes times as text with six decimals.
         quantum: Quantum::MICROSECOND,

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use super::product::Product;
 use crate::heartbeat::skew::Quantum;
 use crate::project::Project;
 use crate::project::table::{Column, ColumnKind, Live, Role, Table};
@@ -14,6 +15,7 @@ use crate::project::table::{Column, ColumnKind, Live, Role, Table};
 /// What a new connection found.
 #[derive(Debug)]
 pub(super) struct Schema {
+    pub product: Product,
     pub readable: Readable,
     /// The quantum of the stamps.
     pub quantum: Quantum,
@@ -266,6 +268,7 @@ mod tests {
             .filter(|(table, column)| !without.contains(table) && !without.contains(column))
             .map(|(table, column)| (table.to_owned(), column.to_owned()));
         let schema = Schema {
+            product: Product::of_mysql(""),
             readable: readable.collect(),
             quantum: Quantum::TRUNCATED,
             account: String::new(),

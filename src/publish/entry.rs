@@ -13,6 +13,7 @@ use super::metrics_page::{MetricsPage, OwnMetrics, Shown};
 use super::rendered::RenderedSnapshot;
 use super::services::Published;
 use super::telemetry::Telemetry;
+use crate::database::Product;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::history::History;
 use crate::heartbeat::snapshot::Snapshot;
@@ -27,6 +28,8 @@ pub(super) struct Current {
     /// When the first of the latest failures in a row happened, and the class of the last one.
     outage: Option<(Instant, Class)>,
     settings: EntrySettings,
+    /// The product that answers; `None` before the first answer.
+    product: Option<Product>,
     added: Instant,
     /// When the last poll ended; `None` before the first.
     polled: Option<Instant>,
@@ -40,6 +43,7 @@ impl Current {
             rendered: None,
             outage: None,
             settings,
+            product: None,
             added: Instant::now(),
             polled: None,
             history: Arc::new(Mutex::new(History::new(settings.poll_interval))),
@@ -279,6 +283,13 @@ pub(super) fn locked(history: &Mutex<History>) -> MutexGuard<'_, History> {
 }
 
 impl Sink for Entry {
+    fn answered_by(&self, product: &Product) {
+        self.change(|telemetry, current| {
+            current.product = Some(product.clone());
+            telemetry.configured(&self.database, &current.settings, Some(product));
+        });
+    }
+
     fn succeeded(&self, poll: Poll) -> Arc<Snapshot> {
         self.show(poll).snapshot.clone()
     }
@@ -297,12 +308,17 @@ impl Sink for Entry {
 }
 
 impl Entry {
+    /// Goes on from earlier snapshots of the same source. Call it before the first poll.
+    pub(crate) fn resume(&self, history: History) {
+        *self.history() = history;
+    }
+
     /// Changes the settings. The latest snapshot and the last hour are kept.
     pub(crate) fn reconfigure(&self, settings: EntrySettings) {
         self.history().set_poll_interval(settings.poll_interval);
         self.change(|telemetry, current| {
-            telemetry.configured(&self.database, &settings);
             current.settings = settings;
+            telemetry.configured(&self.database, &settings, current.product.as_ref());
         });
     }
 }

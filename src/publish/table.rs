@@ -249,8 +249,9 @@ pub(crate) const LIMITS: &[Series<Limits>] = &[
 pub(crate) const DATABASE_INFO: Metric = Metric {
     name: "openstack_heartbeat_database_info",
     kind: Kind::Info,
-    labels: &["database", "project", "engine"],
-    help: "Project whose services are in the database, and engine of the database.",
+    labels: &["database", "project", "engine", "version"],
+    help: "Project whose services are in the database, and product and version of its server; the version is empty before \
+           the first answer.",
 };
 pub(crate) const DATABASE_UP: Metric = gauge(
     "openstack_heartbeat_database_up",

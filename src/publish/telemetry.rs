@@ -13,6 +13,7 @@ use super::entry_settings::EntrySettings;
 use super::metric::Metric;
 use super::process::ProcessCollector;
 use super::table;
+use crate::database::Product;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::service::Defect;
@@ -119,13 +120,20 @@ impl Telemetry {
             let labels = &[database, class.as_str()];
             self.poll_failures.with_label_values(labels);
         }
-        self.configured(database, settings);
+        self.configured(database, settings, None);
     }
 
-    /// Notes the active settings of a source.
-    pub(crate) fn configured(&self, database: &str, settings: &EntrySettings) {
+    /// Notes the active settings of a source, and the product that answers. Until it is known, the version is empty.
+    pub(crate) fn configured(
+        &self,
+        database: &str,
+        settings: &EntrySettings,
+        product: Option<&Product>,
+    ) {
         remove(&self.database_info, database);
-        let labels = &[database, settings.project.name, settings.engine];
+        let configured = (settings.engine, "");
+        let (engine, version) = product.map_or(configured, |it| (it.engine, &*it.version));
+        let labels = &[database, settings.project.name, engine, version];
         self.database_info.with_label_values(labels).set(1);
         let interval = settings.poll_interval.as_secs_f64();
         set(&self.poll_interval, database, interval);

@@ -2,6 +2,7 @@
 
 pub mod axis;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod poller;
 pub(crate) mod reader;
 pub(crate) mod search;
@@ -13,20 +14,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use self::memory::Memory;
 use self::reader::Reader;
 use self::selection::Selection;
 use crate::config::database_url::DatabaseUrl;
 use crate::config::source::SourceSettings;
-use crate::database::{self, Target};
+use crate::database::{self, Product, Target};
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::liveness::Intervals;
-use crate::heartbeat::service::Reading;
-use crate::heartbeat::skew::{Monotonic, Read};
+use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::snapshot::Snapshot;
-use crate::heartbeat::standstill::{Motion, Stale, Standstill};
+use crate::heartbeat::standstill::Standstill;
 use crate::heartbeat::time::ClockOffset;
-use crate::heartbeat::tracker::{Tolerances, Tracker};
-use crate::project::Project;
+use crate::heartbeat::tracker::Tolerances;
 
 /// Allowance for evaluating and rendering the largest table on a slow machine.
 const WORK: Duration = Duration::from_secs(30);
@@ -87,13 +87,6 @@ pub(crate) struct Source {
     memory: Arc<Mutex<Memory>>,
 }
 
-/// What is known from earlier readings.
-#[derive(Debug)]
-struct Memory {
-    standstill: Standstill,
-    tracker: Tracker,
-}
-
 /// Result of a successful poll.
 #[derive(Debug)]
 pub struct Poll {
@@ -143,6 +136,11 @@ impl Source {
         }
     }
 
+    /// Goes on from earlier readings of the same database. Call it before the first poll.
+    pub(super) fn resume(&mut self, memory: Memory) {
+        *lock(&self.memory) = memory;
+    }
+
     /// Returns host and port, socket, or file of the database.
     pub(crate) fn address(&self) -> String {
         self.reader.target.address()
@@ -151,6 +149,11 @@ impl Source {
     /// Returns the name of the source.
     pub(crate) fn name(&self) -> &str {
         &self.reader.name
+    }
+
+    /// Returns the product that answered the last poll; `None` after a failure.
+    pub(crate) fn product(&self) -> Option<&Product> {
+        self.reader.product()
     }
 
     /// Reads the database once and evaluates what it returns.
@@ -224,56 +227,6 @@ impl Source {
     }
 }
 
-impl Memory {
-    fn new(project: &'static Project, intervals: Intervals, tolerances: Tolerances) -> Self {
-        Self {
-            standstill: Standstill::default(),
-            tracker: Tracker::new(project, intervals, tolerances),
-        }
-    }
-
-    /// Forgets everything except the settings.
-    fn reset(&mut self) {
-        let Tracker {
-            project,
-            intervals,
-            tolerances,
-            ..
-        } = self.tracker;
-        *self = Self::new(project, intervals, tolerances);
-    }
-
-    /// Learns from a reading. A server that is not current proves nothing about services: the tracker does not see it.
-    fn evaluate(
-        &mut self,
-        reading: Reading,
-        read: Read,
-        clock: ClockOffset,
-    ) -> Result<Snapshot, Stale> {
-        let Self {
-            standstill,
-            tracker,
-        } = self;
-        let (intervals, tolerances) = (&tracker.intervals, &tracker.tolerances);
-        let beating = || tracker.beating();
-        let motion = standstill.observe(&reading, read, intervals, tolerances, beating);
-        let standstill = match motion {
-            Motion::Stale(stale) => return Err(stale),
-            Motion::Still(lasted) => Some(lasted),
-            Motion::Resumes => {
-                tracker.suspect_axis(read.answered);
-                None
-            }
-            Motion::Moves => None,
-        };
-        let snapshot = tracker.observe(reading, read, clock);
-        Ok(Snapshot {
-            standstill,
-            ..snapshot
-        })
-    }
-}
-
 /// Returns whether both URLs name the same rows. Credentials, TLS and unknown options may differ.
 fn is_same_database(url: &DatabaseUrl, other: &DatabaseUrl) -> bool {
     url.engine == other.engine
@@ -287,72 +240,7 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
-    use crate::heartbeat::fixture::{self, INTERVALS, TOLERANCES, at};
-    use crate::heartbeat::service::{Service, Stamp};
-    use crate::heartbeat::time::{DatabaseTime, HostTime};
-    use crate::project::cinder;
-
-    /// Reads at this second a replica that shows the table of another second. Three services report every ten seconds.
-    fn read(memory: &mut Memory, second: i64, shown: i64) -> Result<Snapshot, Stale> {
-        let time = |second| fixture::now("2026-03-30 00:00:00").0 + TimeDelta::seconds(second);
-        let hosts = [("block1", 1), ("block2", 4), ("block3", 7)];
-        let row = |(id, (host, first)): (i64, (&str, i64))| {
-            let beats = (shown - first).div_euclid(10);
-            Service {
-                id,
-                heartbeats: 100 + beats,
-                stamp: Stamp::At(HostTime(time(first + beats * 10))),
-                ..fixture::service("cinder-volume", host)
-            }
-        };
-        let reading = Reading {
-            now: DatabaseTime(time(second)),
-            read_only: true,
-            ..fixture::reading((1..).zip(hosts).map(row).collect())
-        };
-        let read = Read {
-            sent: at(second),
-            answered: at(second),
-        };
-        memory.evaluate(reading, read, ClockOffset::default())
-    }
-
-    #[test]
-    fn a_replica_that_stands_still_blames_no_service_and_moves_no_bound() {
-        let mut memory = Memory::new(&cinder::PROJECT, INTERVALS, TOLERANCES);
-        let mut stale = 0;
-        for second in (0..1_200).step_by(5) {
-            // It stands still for ten minutes, and then replays within two.
-            let shown = match second {
-                300..900 => 300,
-                900.. => (300 + (second - 900) * 6).min(second),
-                _ => second,
-            };
-            match read(&mut memory, second, shown) {
-                Ok(snapshot) => {
-                    assert_eq!(snapshot.standstill, None);
-                    for status in &snapshot.services {
-                        assert_eq!(status.up, Some(true), "{second}");
-                        assert_eq!(status.observed.reason, None, "{second}");
-                        assert_eq!(status.observed.clock_steps, Some(0));
-                        if let Some(skew) = status.observed.clock_skew {
-                            let truth = TimeDelta::zero();
-                            assert!(skew.bounds.lower <= truth, "{second}: {skew:?}");
-                            assert!(
-                                skew.bounds.upper.is_none_or(|upper| upper >= truth),
-                                "{second}: {skew:?}"
-                            );
-                        }
-                    }
-                }
-                Err(_) => stale += 1,
-            }
-        }
-        assert!((115..145).contains(&stale), "{stale}");
-    }
 
     #[test]
     fn a_database_is_the_same_with_other_credentials() {
@@ -374,20 +262,5 @@ mod tests {
         ] {
             assert!(!is_same_database(&first, &url(other)), "{other}");
         }
-    }
-
-    #[test]
-    fn a_reset_forgets_the_servers_too() {
-        let mut memory = Memory::new(&cinder::PROJECT, INTERVALS, TOLERANCES);
-        for second in (0..100).step_by(5) {
-            read(&mut memory, second, second).unwrap();
-        }
-        for second in (100..200).step_by(5) {
-            let _ = read(&mut memory, second, 97);
-        }
-        assert!(read(&mut memory, 200, 97).is_err());
-        memory.reset();
-        // This is the first table that is known, and it is current.
-        assert!(read(&mut memory, 205, 205).is_ok());
     }
 }

@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::log::PollLog;
+use super::memory::Memory;
 use super::{Error, Poll, PollSettings, Source};
+use crate::database::Product;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::snapshot::Snapshot;
 
@@ -20,6 +22,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// Receives the results of polls.
 pub(crate) trait Sink: Send + Sync {
+    /// Learns which product answers, before the first of its polls.
+    fn answered_by(&self, product: &Product);
+
     /// Receives a successful poll. It may take a while: the calling thread may block.
     fn succeeded(&self, poll: Poll) -> Arc<Snapshot>;
 
@@ -39,6 +44,8 @@ pub(crate) struct Poller {
     interval: Duration,
     sink: Arc<dyn Sink>,
     log: PollLog,
+    /// Which product the sink knows of.
+    product: Option<Product>,
 }
 
 /// A request to change the settings.
@@ -58,7 +65,13 @@ impl Poller {
             source: Source::new(settings),
             sink,
             log: PollLog::default(),
+            product: None,
         }
+    }
+
+    /// Goes on from earlier readings of the same database.
+    pub(crate) fn resume(&mut self, memory: Memory) {
+        self.source.resume(memory);
     }
 
     /// Polls until `shutdown` turns true, then closes the connection. Takes up other settings between two polls.
@@ -101,6 +114,7 @@ impl Poller {
         let started = Instant::now();
         match self.source.poll().await {
             Ok(poll) => {
+                self.introduce();
                 self.publish(poll).await;
                 dithered(self.interval)
             }
@@ -115,6 +129,16 @@ impl Poller {
                 // Counted from the end of the attempt: a server that is slow to refuse gets its pause too.
                 started.elapsed() + doubled.min(self.interval)
             }
+        }
+    }
+
+    /// Tells the sink of the product, unless it is the same as before.
+    fn introduce(&mut self) {
+        if let Some(product) = self.source.product()
+            && self.product.as_ref() != Some(product)
+        {
+            self.sink.answered_by(product);
+            self.product = Some(product.clone());
         }
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{debug, warn};
 
 use super::axis;
-use crate::database::{self, Connection, Target};
+use crate::database::{self, Connection, Product, Target};
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::time::{ClockOffset, DatabaseTime};
@@ -107,6 +107,11 @@ impl Reader {
             read: Read { sent, answered },
             reading,
         })
+    }
+
+    /// Returns the product that answered last; `None` before the first answer and after a failure.
+    pub(super) fn product(&self) -> Option<&Product> {
+        Some(self.kept.as_ref()?.connection.product())
     }
 
     /// Connects. Warns when the reason to go without TLS changes. Columns that a release lacks are no warning.

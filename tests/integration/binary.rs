@@ -7,7 +7,7 @@ use openstack_heartbeat_exporter::cli::embedded;
 use openstack_heartbeat_exporter::config::database_url::Engine;
 
 use crate::support::database::Database;
-use crate::support::exporter::{Exporter, program, project, run};
+use crate::support::exporter::{Exporter, project, run};
 use crate::support::{folder, wait_for};
 
 /// Is in every source of a password, and must not be in any output.
@@ -406,66 +406,6 @@ fn formats_and_compression_are_negotiated() {
             std::thread::sleep(Duration::from_millis(300));
         }
     }
-}
-
-#[test]
-fn demo_shows_six_services_and_prints_its_address() {
-    let exporter = Exporter::spawn(&mut program(&["demo", "--poll.interval=200ms"]));
-    let metrics = exporter.wait_for_services();
-    assert_eq!(metrics.count("openstack_service_up"), 6);
-    let up = |binary, host| metrics.service("openstack_service_up", binary, host);
-    assert_eq!(up("cinder-volume", "block1"), Some(0.0));
-    assert_eq!(up("cinder-scheduler", "controller"), Some(0.0));
-    assert_eq!(up("cinder-backup", "controller"), Some(1.0));
-    assert_eq!(up("cinder-volume", "block2@lvmdriver-b21"), Some(1.0));
-    assert_eq!(up("cinder-volume", "block2@lvmdriver-b22"), Some(1.0));
-    assert_eq!(up("cinder-volume", "network@lvmdriver-network"), Some(1.0));
-    let beats = |metrics: &crate::support::exporter::Metrics| {
-        metrics.service(
-            "openstack_service_heartbeats_total",
-            "cinder-backup",
-            "controller",
-        )
-    };
-    let first = beats(&metrics);
-    exporter.wait_for("a heartbeat", |metrics| beats(metrics) > first);
-    let skew = |metrics: &crate::support::exporter::Metrics, host| {
-        metrics.service(
-            "openstack_service_clock_skew_seconds",
-            "cinder-volume",
-            host,
-        )
-    };
-    let truths = [("block1", -75.0), ("network@lvmdriver-network", 3.0)];
-    let metrics = exporter.wait_for("proven skews", |metrics| {
-        truths.iter().all(|(host, _)| skew(metrics, host).is_some())
-    });
-    for (host, truth) in truths {
-        let estimate = skew(&metrics, host).unwrap();
-        assert!((estimate - truth).abs() < 1.5, "{host}: {estimate}");
-    }
-    let address = exporter.address();
-    assert!(
-        exporter
-            .stdout()
-            .contains(&format!("http://{address}/metrics")),
-        "{}",
-        exporter.stdout()
-    );
-    let log = exporter.log();
-    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
-    let folder = log
-        .lines()
-        .find_map(|line| line.split("sqlite:///").nth(1))
-        .and_then(|rest| rest.split("/cinder.sqlite").next())
-        .unwrap()
-        .to_owned();
-    assert!(std::path::Path::new(&folder).is_dir(), "{folder}");
-    assert_eq!(exporter.terminate().code(), Some(0));
-    assert!(
-        !std::path::Path::new(&folder).exists(),
-        "{folder} is left behind"
-    );
 }
 
 #[test]

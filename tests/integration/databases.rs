@@ -447,3 +447,27 @@ fn the_database_clock_is_compared_with_the_exporter_clock() {
         assert!((0.0..1.0).contains(&error), "{error}");
     });
 }
+
+#[test]
+fn the_product_and_its_version_are_shown_once_it_answers() {
+    for product in Product::all() {
+        let database = Database::new(product);
+        database.insert(&[("host", "'block1'")]);
+        let metrics = metrics(&database);
+        let engine = match product {
+            Product::MariaDb => "mariadb",
+            Product::MySql => "mysql",
+            Product::Postgres => "postgresql",
+            Product::Sqlite => "sqlite",
+        };
+        let name = "openstack_heartbeat_database_info{";
+        let mut series = metrics.0.lines().filter(|line| line.starts_with(name));
+        let info = series.next().unwrap();
+        assert_eq!(series.next(), None);
+        assert!(info.contains(&format!("engine=\"{engine}\"")), "{info}");
+        let version = info.split("version=\"").nth(1).unwrap();
+        let number = version.split('"').next().unwrap();
+        let mut parts = number.split('.');
+        assert!(parts.all(|part| part.parse::<u32>().is_ok()), "{info}");
+    }
+}

@@ -13,6 +13,7 @@ mod cinder;
 mod cli;
 mod dashboard;
 mod databases;
+mod demo;
 mod discovery;
 mod documentation;
 mod failure;

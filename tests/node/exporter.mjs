@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = process.env.HEARTBEAT_TEST_PROGRAM ?? join(root, "target/debug/openstack-heartbeat-exporter");
 
-// The tables as src/cli/demo/cloud.rs has them.
+// The tables as src/cli/demo/cinder.rs has them.
 const schema = `
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -44,7 +44,7 @@ export class Database {
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), "heartbeat-page-"));
     this.file = join(this.folder, "cinder.sqlite");
-    python(schema, [this.file, join(root, "src/cli/demo/cloud.rs")]);
+    python(schema, [this.file, join(root, "src/cli/demo/cinder.rs")]);
   }
 
   // Adds services; `age` is that of the last heartbeat, in seconds.

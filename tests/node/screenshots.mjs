@@ -1,8 +1,6 @@
 // Takes the screenshots of the status page in docs/images/ from the demo:
 //
-//     cargo build && node tests/node/screenshots.mjs [MINUTES]
-//
-// MINUTES of observation show in the strips; without, as soon as both reasons are known.
+//     cargo build && node tests/node/screenshots.mjs
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -10,7 +8,6 @@ import { crc32, deflateSync, inflateSync } from "node:zlib";
 import { Exporter, launch } from "./exporter.mjs";
 
 const folder = fileURLToPath(new URL("../../docs/images/", import.meta.url));
-const minutes = Number(process.argv[2] ?? 0);
 
 // Rewrites a PNG without line filters: flat colours and letters become a fifth smaller.
 function compact(png) {
@@ -63,13 +60,10 @@ mkdirSync(folder, { recursive: true });
 const demo = await Exporter.demo();
 const browser = await launch();
 try {
-  await demo.waitFor("both reasons", (services) =>
-    ["clock_skew", "stopped"].every((reason) => services.some((service) => service.reason === reason)),
-  );
-  await new Promise((resolve) => setTimeout(resolve, minutes * 60_000));
+  await demo.waitFor("both databases", (services) => services.length === 11);
   for (const [name, colorScheme, width, height] of [
-    ["status-light", "light", 1160, 800],
-    ["status-dark", "dark", 1160, 800],
+    ["status-light", "light", 1160, 1550],
+    ["status-dark", "dark", 1160, 1550],
     ["status-narrow", "light", 360, 780],
   ]) {
     const page = await browser.newPage({
@@ -78,7 +72,7 @@ try {
       deviceScaleFactor: width < 1000 ? 2 : 1,
     });
     await page.goto(demo.url);
-    writeFileSync(`${folder}${name}.png`, compact(await page.screenshot({ fullPage: width > 1000 })));
+    writeFileSync(`${folder}${name}.png`, compact(await page.screenshot()));
     await page.close();
   }
 } finally {

@@ -1,80 +1,26 @@
-//! A simulated Cinder in an SQLite database.
-//!
-//! Six services, the same as in the documentation: the clock of `block1` is 75 s behind, the scheduler on `controller`
-//! has stopped, and the clock of `network` is 3 s ahead and gains 0.2 ms per second.
+//! The databases of the simulated cloud: an `SQLite` file for each project, in a temporary folder.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use chrono::{NaiveDateTime, TimeDelta};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tracing::warn;
 
-/// Cinder's default report interval.
-const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+use super::service::{SimulatedService, creation, text};
+use super::story::Story;
+use super::{cinder, manila};
+use crate::heartbeat::skew::Monotonic;
+use crate::heartbeat::time::DatabaseTime;
+use crate::source::axis;
 
-/// The tables as `cinder-manage db sync` creates them on SQLite, without their foreign keys.
-const SCHEMA: &str = "
-CREATE TABLE services (
-    created_at DATETIME, updated_at DATETIME, deleted_at DATETIME, deleted BOOLEAN,
-    id INTEGER NOT NULL PRIMARY KEY, host VARCHAR(255), \"binary\" VARCHAR(255), topic VARCHAR(255),
-    report_count INTEGER NOT NULL, disabled BOOLEAN, availability_zone VARCHAR(255),
-    disabled_reason VARCHAR(255), modified_at DATETIME, rpc_current_version VARCHAR(36),
-    object_current_version VARCHAR(36), replication_status VARCHAR(36), frozen BOOLEAN,
-    active_backend_id VARCHAR(255), cluster_name VARCHAR(255), uuid VARCHAR(36)
-);
-CREATE UNIQUE INDEX services_uuid_idx ON services (uuid);
-CREATE TABLE clusters (
-    created_at DATETIME, updated_at DATETIME, deleted_at DATETIME, deleted BOOLEAN,
-    id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, \"binary\" VARCHAR(255) NOT NULL,
-    disabled BOOLEAN, disabled_reason VARCHAR(255), race_preventer INTEGER NOT NULL,
-    replication_status VARCHAR(36), active_backend_id VARCHAR(255), frozen BOOLEAN NOT NULL
-);";
+/// All services on hosts of the same name are on one machine.
+static STORIES: [&Story; 2] = [&cinder::STORY, &manila::STORY];
 
-/// A simulated service.
-struct SimulatedService {
-    binary: &'static str,
-    host: &'static str,
-    zone: &'static str,
-    /// Clock skew at the start; positive: the host is ahead.
-    skew: TimeDelta,
-    /// Drift of the host's clock in parts per million; positive: it gains.
-    drift_ppm: i32,
-    /// Age of the last heartbeat of a stopped service.
-    stopped: Option<TimeDelta>,
-}
-
-const fn service(binary: &'static str, host: &'static str, zone: &'static str) -> SimulatedService {
-    SimulatedService {
-        binary,
-        host,
-        zone,
-        skew: TimeDelta::zero(),
-        drift_ppm: 0,
-        stopped: None,
-    }
-}
-
-const SERVICES: [SimulatedService; 6] = [
-    service("cinder-backup", "controller", "nova"),
-    SimulatedService {
-        stopped: Some(TimeDelta::seconds(141)),
-        ..service("cinder-scheduler", "controller", "nova")
-    },
-    SimulatedService {
-        skew: TimeDelta::seconds(-75),
-        ..service("cinder-volume", "block1", "nova")
-    },
-    service("cinder-volume", "block2@lvmdriver-b21", "az1"),
-    service("cinder-volume", "block2@lvmdriver-b22", "az1"),
-    SimulatedService {
-        skew: TimeDelta::seconds(3),
-        drift_ppm: 200,
-        ..service("cinder-volume", "network@lvmdriver-network", "nova")
-    },
-];
+/// Heartbeats that are later than this are left out, as services do after a pause.
+const LATEST: TimeDelta = TimeDelta::seconds(10);
 
 /// Why the demo failed to start.
 #[derive(Debug, thiserror::Error)]
@@ -85,97 +31,152 @@ pub(crate) enum Error {
     Database(#[from] sqlx::Error),
 }
 
-/// A database in a temporary folder; dropping it removes the folder.
+/// The databases; dropping them removes the folder.
 #[derive(Debug)]
-pub(crate) struct Demo {
-    /// The path of the database file.
-    pub(crate) database: PathBuf,
-    _folder: tempfile::TempDir,
-    connection: SqliteConnection,
-    started: Instant,
+pub(super) struct Cloud {
+    folder: tempfile::TempDir,
+    databases: Vec<Database>,
+    pub(super) start: Start,
 }
 
-impl Demo {
-    /// Creates the database with one row for each service.
+/// The start of the demo on all clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    pub(super) database: DatabaseTime,
+    pub(super) axis: Monotonic,
+    runtime: Instant,
+}
+
+/// The database of a project.
+#[derive(Debug)]
+struct Database {
+    story: &'static Story,
+    connection: SqliteConnection,
+}
+
+impl Cloud {
+    /// Creates the databases with the rows of the start.
     ///
     /// # Errors
-    /// The folder or the database can't be written.
-    pub(crate) async fn new() -> Result<Self, Error> {
+    /// The folder or a database can't be written.
+    pub(super) async fn new() -> Result<Self, Error> {
         let folder = tempfile::TempDir::with_prefix("openstack-heartbeat-demo-")?;
-        let database = folder.path().join("cinder.sqlite");
-        let mut connection = SqliteConnectOptions::new()
-            .filename(&database)
-            .create_if_missing(true)
-            .disable_statement_logging()
-            .connect()
-            .await?;
-        sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
-        for service in &SERVICES {
-            // Each service has an hour of heartbeats behind it: 360.
-            sqlx::query(
-                "INSERT INTO services (created_at, updated_at, deleted, host, \"binary\", topic, report_count, \
-                 disabled, availability_zone, rpc_current_version, object_current_version, replication_status, \
-                 frozen, uuid) \
-                 VALUES (strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 hour', ?1), \
-                 strftime('%Y-%m-%d %H:%M:%f', 'now', ?2), 0, ?3, ?4, ?4, 360, 0, ?5, '3.19', '1.39', \
-                 'not-capable', 0, lower(hex(randomblob(16))))",
-            )
-            .bind(modifier(service.skew))
-            .bind(modifier(service.skew - service.stopped.unwrap_or_default()))
-            .bind(service.host)
-            .bind(service.binary)
-            .bind(service.zone)
-            .execute(&mut connection)
-            .await?;
+        let mut databases = Vec::new();
+        for story in STORIES {
+            let options = SqliteConnectOptions::new()
+                .filename(file(&folder, story))
+                .create_if_missing(true)
+                // The files need not survive a crash.
+                .synchronous(SqliteSynchronous::Off)
+                .disable_statement_logging();
+            let mut connection = options.connect().await?;
+            sqlx::raw_sql(story.schema).execute(&mut connection).await?;
+            databases.push(Database { story, connection });
+        }
+        let start = Start::now().await?;
+        for database in &mut databases {
+            database.fill(start.database).await?;
         }
         Ok(Self {
-            database,
-            _folder: folder,
-            connection,
-            started: Instant::now(),
+            folder,
+            databases,
+            start,
         })
     }
 
-    /// Writes heartbeats until `stop` completes, then removes the database.
-    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) {
-        let beating = async {
-            let mut ticks = tokio::time::interval(REPORT_INTERVAL);
-            // oslo's looping calls do not make up for a late heartbeat either.
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            loop {
-                ticks.tick().await;
-                if let Err(error) = self.beat().await {
-                    warn!(%error, "failed to write demo heartbeats");
-                }
-            }
-        };
-        tokio::select! {
-            () = beating => {}
-            () = stop => {}
-        }
-        let _ = self.connection.close().await;
+    /// Returns the projects, each with the path of its database.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (&'static Story, PathBuf)> {
+        let stories = STORIES.into_iter();
+        stories.map(|story| (story, file(&self.folder, story)))
     }
 
-    async fn beat(&mut self) -> Result<(), sqlx::Error> {
-        let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or_default();
-        for service in SERVICES.iter().filter(|service| service.stopped.is_none()) {
-            sqlx::query(
-                "UPDATE services SET report_count = report_count + 1, \
-                 updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now', ?1) WHERE host = ?2 AND \"binary\" = ?3",
-            )
-            .bind(modifier(
-                service.skew + elapsed * service.drift_ppm / 1_000_000,
-            ))
-            .bind(service.host)
-            .bind(service.binary)
+    /// Returns the path of a file in the folder.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes heartbeats until `stop` completes, then removes the databases.
+    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.beat() => {}
+            () = stop => {}
+        }
+        for database in self.databases {
+            let _ = database.connection.close().await;
+        }
+    }
+
+    async fn beat(&mut self) {
+        let mut written = TimeDelta::zero();
+        loop {
+            let due = |service: &SimulatedService| service.due_after(written);
+            let services = STORIES.iter().flat_map(|story| story.services);
+            let Some(next) = services.filter_map(due).min() else {
+                return;
+            };
+            let wait = next.to_std().unwrap_or(Duration::ZERO);
+            tokio::time::sleep_until(self.start.runtime + wait).await;
+            for database in &mut self.databases {
+                let services = database.story.services.iter();
+                for service in services.filter(|service| due(service) == Some(next)) {
+                    if let Err(error) = database.beat(service, next).await {
+                        warn!(%error, "failed to write demo heartbeats");
+                    }
+                }
+            }
+            let elapsed = TimeDelta::from_std(self.start.runtime.elapsed()).unwrap_or(next);
+            written = next.max(elapsed - LATEST);
+        }
+    }
+}
+
+impl Start {
+    /// Reads all clocks. All databases of `SQLite` have the same.
+    async fn now() -> Result<Self, sqlx::Error> {
+        let memory = SqliteConnectOptions::new().in_memory(true);
+        let mut connection = memory.disable_statement_logging().connect().await?;
+        let now = sqlx::query_scalar("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')");
+        let now: NaiveDateTime = now.fetch_one(&mut connection).await?;
+        Ok(Self {
+            database: DatabaseTime(now),
+            axis: axis::now(),
+            runtime: Instant::now(),
+        })
+    }
+}
+
+impl Database {
+    /// Adds the rows of all services, as they are at the start.
+    async fn fill(&mut self, start: DatabaseTime) -> Result<(), sqlx::Error> {
+        for service in self.story.services {
+            let shown = service.at(TimeDelta::zero());
+            sqlx::query(self.story.insert)
+                .bind(service.id)
+                .bind(service.host)
+                .bind(service.binary)
+                .bind(service.zone)
+                .bind(shown.heartbeats)
+                .bind(text(start, creation()))
+                .bind(text(start, shown.stamp))
+                .bind(shown.state)
+                .execute(&mut self.connection)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a heartbeat that is due at this time.
+    async fn beat(&mut self, service: &SimulatedService, at: TimeDelta) -> Result<(), sqlx::Error> {
+        let skew = service.skew(at).as_seconds_f64();
+        sqlx::query(self.story.beat)
+            .bind(service.id)
+            .bind(format!("{skew:+.3} seconds"))
             .execute(&mut self.connection)
             .await?;
-        }
         Ok(())
     }
 }
 
-/// Returns a modifier of SQLite's date functions.
-fn modifier(span: TimeDelta) -> String {
-    format!("{:+.3} seconds", span.as_seconds_f64())
+fn file(folder: &tempfile::TempDir, story: &Story) -> PathBuf {
+    folder.path().join(format!("{}.sqlite", story.project))
 }

@@ -30,7 +30,10 @@ pub(super) const VARIABLES: [(&str, &str); 4] = [
         "NO_COLOR",
         "If set and not empty, disables colours. Only terminals show colours.",
     ),
-    ("TMPDIR", "The folder for the database of the command demo."),
+    (
+        "TMPDIR",
+        "The folder for the databases of the command demo.",
+    ),
 ];
 
 /// Files. The exporter reads only files that a setting names.
