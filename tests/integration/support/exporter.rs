@@ -73,7 +73,7 @@ impl Exporter {
             .env("OPENSTACK_HEARTBEAT_DATABASE_URL", url);
         let names_sources = ["--project", "--config.file"];
         let is_named = |argument: &&str| names_sources.iter().any(|it| argument.starts_with(it));
-        if !arguments.iter().any(|it| is_named(&it)) {
+        if !arguments.iter().any(is_named) {
             command.env("OPENSTACK_HEARTBEAT_PROJECT", "cinder");
         }
         Self::spawn(&mut command)
