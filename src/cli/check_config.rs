@@ -13,7 +13,7 @@ use super::flags;
 use super::outcome::{
     Failure, NO_ANSWER, NO_SERVICES, Outcome, WRONG, failure, warning, write, write_stderr,
 };
-use super::startup::{access, block_on, settings, some_of, warn};
+use super::startup::{access, block_on, refuse_nothing, settings, warn};
 use crate::config::settings::Settings;
 use crate::config::source::SourceSettings;
 use crate::config::values::Effective;
@@ -64,20 +64,25 @@ fn run(matches: &ArgMatches) -> Outcome {
     if matches.get_flag("connect") {
         logging::start(settings.log);
         return block_on(0, NO_ANSWER, async {
-            connect_all(sources(settings).await?).await
+            let (sources, unreadable) = sources(settings).await?;
+            connect_all(sources, unreadable).await
         });
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the sources of the settings, or those that are found now, after a table of them.
-async fn sources(settings: Settings) -> Result<Vec<SourceSettings>, Failure> {
+/// Returns the sources of the settings, or those that are found now, after a table of them. Reports those that cannot be
+/// read.
+async fn sources(settings: Settings) -> Result<(Vec<SourceSettings>, Vec<String>), Failure> {
     let Some(search) = settings.search else {
-        return Ok(settings.sources);
+        return Ok((settings.sources, Vec::new()));
     };
     let found = find(&search).await.map_err(failure(NO_ANSWER))?;
     write(found_table::text(&found), NO_ANSWER)?;
-    some_of(&search, found, NO_ANSWER)
+    refuse_nothing(&search, &found, NO_ANSWER)?;
+    let unreadable = found.unreadable.iter();
+    let unreadable = unreadable.map(|(name, error)| format!("{name}: {}", chain(error)));
+    Ok((found.sources, unreadable.collect()))
 }
 
 fn list(text: &mut String, above: &str, values: &[Effective]) {
@@ -91,14 +96,15 @@ fn list(text: &mut String, above: &str, values: &[Effective]) {
     }
 }
 
-/// Connects to all sources at the same time. Reports each in one line, in the order of the settings.
-async fn connect_all(sources: Vec<SourceSettings>) -> Outcome {
+/// Connects to all sources at the same time. Reports each in one line, in the order of the settings; then the messages of
+/// those that cannot be read.
+async fn connect_all(sources: Vec<SourceSettings>, unreadable: Vec<String>) -> Outcome {
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let connecting: Vec<_> = sources
         .into_iter()
         .map(|source| tokio::spawn(async move { connect(&source).await }))
         .collect();
-    let mut messages = Vec::new();
+    let mut messages = unreadable;
     for (name, connecting) in names.iter().zip(connecting) {
         let connected = connecting.await.map_err(failure(NO_ANSWER))?;
         match connected {

@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
             "serve --project cinder=/etc/cinder/cinder.conf",
         ),
         (
-            "Read it as a dedicated database user",
+            "Read every known database on the server of a URL without a database",
             "serve --database.url-file database-url",
         ),
     ],

@@ -16,6 +16,7 @@ use super::flags;
 use super::outcome::{Failure, NO_ANSWER, Outcome, error, write, write_coloured, write_stderr};
 use super::startup::{block_on, found, settings, warn};
 use crate::daemon::logging;
+use crate::error::chain;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
 use crate::report::view::Listed;
@@ -70,6 +71,7 @@ fn describe(command: Command) -> Command {
         .args(flags::used(&[
             "project",
             "database.",
+            "discovery.",
             "poll.interval",
             "skew.",
             "log.",
@@ -87,14 +89,20 @@ fn run(matches: &ArgMatches) -> Outcome {
     logging::start(settings.log);
     if is_watch {
         return block_on(0, NO_ANSWER, async {
-            watch::run(&found(settings, NO_ANSWER).await?, &choice).await
+            let (settings, unreadable) = found(settings, NO_ANSWER).await?;
+            for (database, reason) in unreadable {
+                write_stderr(&error(format!("{database}: {}", chain(&reason))));
+            }
+            watch::run(&settings, &choice).await
         });
     }
     warn(&settings);
     let wait = matches.get_one::<u64>("wait").copied().unwrap_or_default();
     let observed = block_on(0, NO_ANSWER, async {
-        let settings = found(settings, NO_ANSWER).await?;
-        observe(&settings, Duration::from_secs(wait)).await
+        let (settings, unreadable) = found(settings, NO_ANSWER).await?;
+        let mut observed = observe(&settings, Duration::from_secs(wait)).await?;
+        observed.extend(unreadable.into_iter().map(Observed::from));
+        Ok(observed)
     })?;
     let faults = observed.iter().filter_map(|it| it.fault(observed.len()));
     let faults: Vec<String> = faults.collect();

@@ -9,8 +9,9 @@ use super::flags;
 use super::outcome::{Failure, WRONG, failure, invalid, warning, write_stderr};
 use crate::config::search::Search;
 use crate::config::settings::Settings;
-use crate::config::source::SourceSettings;
-use crate::source::search::{Finding, find};
+use crate::database;
+use crate::source::finding::Finding;
+use crate::source::search::find;
 use crate::web::access::Access;
 
 /// Loads the settings from the flags and every other source.
@@ -18,29 +19,32 @@ pub(super) fn settings(matches: &ArgMatches, code: u8) -> Result<Settings, Failu
     Settings::load(flags::given(matches)).map_err(invalid(code))
 }
 
-/// Looks for the databases, if the settings do not name them.
-pub(super) async fn found(mut settings: Settings, code: u8) -> Result<Settings, Failure> {
+/// Looks for the databases, if the settings do not name them. Returns those that cannot be read too.
+pub(super) async fn found(
+    mut settings: Settings,
+    code: u8,
+) -> Result<(Settings, Vec<(String, database::Error)>), Failure> {
     let Some(search) = &settings.search else {
-        return Ok(settings);
+        return Ok((settings, Vec::new()));
     };
     let found = find(search).await.map_err(failure(code))?;
-    settings.sources = some_of(search, found, code)?;
-    Ok(settings)
+    refuse_nothing(search, &found, code)?;
+    settings.sources = found.sources;
+    Ok((settings, found.unreadable))
 }
 
-/// Returns the sources that were found; a failure with the reasons if there are none.
-pub(super) fn some_of(
-    search: &Search,
-    found: Finding,
-    code: u8,
-) -> Result<Vec<SourceSettings>, Failure> {
-    if !found.sources.is_empty() {
-        return Ok(found.sources);
+/// Fails with the reasons if no database of a known project was found.
+pub(super) fn refuse_nothing(search: &Search, found: &Finding, code: u8) -> Result<(), Failure> {
+    if !(found.sources.is_empty() && found.unreadable.is_empty()) {
+        return Ok(());
     }
-    let reasons = found.passed_over.into_iter();
+    let reasons = found.passed_over.iter();
     let reasons = reasons.map(|(name, reason)| format!("{name}: {reason}"));
     let (none, remedy) = match search.database() {
-        Some(_) => ("the project is not known", "name it with --project"),
+        Some(_) => (
+            "its tables match no known project",
+            "name one with --project",
+        ),
         None => (
             "no database of a known project was found",
             "check the user's grants, see `print grants`",

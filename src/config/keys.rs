@@ -78,7 +78,7 @@ pub static KEYS: &[Key] = &[
         .help("Timeout for a poll's statement; must be less than poll.stale-after; at most nine tenths of service-down-time - report-interval is used"),
     key(DATABASE, "discovery.exclude", NAME_PATTERN)
         .list()
-        .help("Databases to leave out, such as restored copies, where the exporter looks for databases: if the database URL names none, and no project is named; repeatable"),
+        .help("Databases that the exporter ignores when it looks for databases, such as restored copies; repeatable"),
     key(POLLING, "poll.interval", PERIOD)
         .per_source()
         .by_default("5s")

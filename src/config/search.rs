@@ -16,7 +16,7 @@ use crate::project::{self, Project};
 #[derive(Debug, Clone)]
 pub(crate) struct Search {
     /// Databases of the server to leave out, by their names.
-    pub(crate) exclude: Vec<Glob>,
+    exclude: Vec<Glob>,
     /// Whether the URL names the database.
     is_named: bool,
     /// The settings of a source of each project. They differ in the project's options.
@@ -80,7 +80,8 @@ impl Search {
         })
     }
 
-    /// Returns the address and the credentials, with the database to begin with: any user of a server may connect to it.
+    /// Returns the address and the credentials, with the database to begin with. By default, any user of a server may
+    /// connect to it.
     pub(crate) fn url(&self) -> DatabaseUrl {
         let url = self.templates[0].url.clone();
         let first = match url.engine {
@@ -113,6 +114,21 @@ impl Search {
     pub(crate) fn database(&self) -> Option<&str> {
         let url = &self.templates[0].url;
         self.is_named.then_some(url.database.as_str())
+    }
+
+    /// Returns whether a database is left out.
+    pub(crate) fn excludes(&self, name: &str) -> bool {
+        self.exclude.iter().any(|pattern| pattern.includes(name))
+    }
+
+    /// Returns whether the other looks at the same place, whatever its credentials.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        let (url, other_url) = (self.url(), other.url());
+        self.is_named == other.is_named
+            && url.engine == other_url.engine
+            && (&url.host, url.port, &url.socket)
+                == (&other_url.host, other_url.port, &other_url.socket)
+            && url.database == other_url.database
     }
 
     /// Returns the settings of the source for a database of this project. Its name is that of the database, or of the

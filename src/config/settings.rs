@@ -69,9 +69,10 @@ impl Settings {
     /// Takes over the sources that a search found for other settings, if these search too.
     pub(crate) fn keep_found(&mut self, earlier: &Self) {
         if let (Some(search), Some(before)) = (&self.search, &earlier.search)
-            && search.database().is_some() == before.database().is_some()
+            && search.is_same_place(before)
         {
             let found = earlier.sources.iter();
+            let found = found.filter(|it| !search.excludes(&it.url.database));
             let found = found.filter_map(|it| search.source(&it.url.database, it.project));
             self.sources = found.collect();
         }

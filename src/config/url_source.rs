@@ -126,7 +126,7 @@ pub(super) fn own_url(
 pub(super) fn password(
     values: &mut Values,
     url: &DatabaseUrl,
-    (source, own): (&str, &Layer),
+    (source, own): (Option<&str>, &Layer),
     all: &[Layer],
     variable: Environment<'_>,
     warnings: &mut Vec<String>,
@@ -134,7 +134,7 @@ pub(super) fn password(
     let layers: Vec<&Layer> = std::iter::once(own).chain(all).collect();
     let file = password_file(&layers, warnings);
     let passed = |source| passed(PASSWORD_CREDENTIAL, source, variable);
-    let mut credential = passed(Some(source));
+    let mut credential = source.and_then(|source| passed(Some(source)));
     if credential.is_none() && !all.is_empty() {
         credential = passed(None);
     }

@@ -18,21 +18,24 @@ use crate::config::change::Change;
 use crate::config::fault::Fault;
 use crate::config::search::Search;
 use crate::config::settings::Settings;
-use crate::config::source::SourceSettings;
 use crate::database::Target;
 use crate::error::chain;
 use crate::heartbeat::failure::Class;
 use crate::publish::latest::Latest;
 use crate::publish::telemetry::ConfigPart;
 use crate::report::view::{SearchState, View};
+use crate::source::finding::Finding;
 use crate::web::access::Access;
 use crate::web::reload::{ReloadOutcome, ReloadRequest};
 
 /// Loads the settings from the same places as at the start.
 pub(crate) type Load = Arc<dyn Fn() -> Result<Settings, Vec<Fault>> + Send + Sync>;
 
-/// Shortest time between two looks for another login. The polls of all sources are occasions for one.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Shortest time between two checks for another login. The polls of all sources are occasions for one.
+const CHECK_LOGIN_AGAIN: Duration = Duration::from_millis(500);
+
+/// The largest number of databases that are found and read.
+const MOST_FOUND: usize = 64;
 
 /// The active configuration.
 pub(crate) struct Configuration {
@@ -46,8 +49,8 @@ pub(crate) struct Configuration {
     searches: watch::Sender<Option<Arc<Search>>>,
     /// Whether a look for the active search has succeeded.
     has_looked: bool,
-    /// When the settings were last loaded to look for another login.
-    looked: Instant,
+    /// When the settings were last loaded to check for another login.
+    login_checked: Instant,
 }
 
 impl Configuration {
@@ -59,6 +62,7 @@ impl Configuration {
         pollers: Arc<Pollers>,
         latest: Arc<Latest>,
     ) -> Self {
+        publish_search(&latest, &settings);
         Self {
             load,
             access,
@@ -68,7 +72,7 @@ impl Configuration {
             latest,
             searches: watch::Sender::default(),
             has_looked: false,
-            looked: Instant::now(),
+            login_checked: Instant::now(),
         }
     }
 
@@ -126,10 +130,10 @@ impl Configuration {
         let refused: Vec<_> = views.iter().filter(|view| is_refused(view)).collect();
         let is_search_refused = self.latest.search() == Some(SearchState::Failed(Class::Auth));
         let is_refused = is_search_refused || !refused.is_empty();
-        if !is_refused || self.looked.elapsed() < LOOK_AGAIN {
+        if !is_refused || self.login_checked.elapsed() < CHECK_LOGIN_AGAIN {
             return false;
         }
-        self.looked = Instant::now();
+        self.login_checked = Instant::now();
         let load = self.load.clone();
         // The next reload reports faults.
         let Ok(Ok(mut settings)) = tokio::task::spawn_blocking(move || load()).await else {
@@ -183,50 +187,57 @@ impl Configuration {
     /// Looks for databases as the active settings say.
     fn search(&mut self) {
         self.has_looked = false;
-        let search = self.current.search.clone().map(Arc::new);
-        let is_first = search.is_some() && self.latest.search().is_none();
-        if is_first || search.is_none() {
-            self.latest
-                .searched(search.as_ref().map(|_| SearchState::Running));
-        }
-        self.searches.send_replace(search);
+        self.searches
+            .send_replace(self.current.search.clone().map(Arc::new));
     }
 
     /// Takes up what a look found. Databases stay until a reload, whether later looks find them or not.
     async fn take(&mut self, look: Look) {
-        let is_active = self
-            .searches
-            .borrow()
-            .as_ref()
-            .is_some_and(|it| Arc::ptr_eq(it, &look.search));
-        if !is_active {
+        let active = self.searches.borrow().clone();
+        if !active.is_some_and(|active| Arc::ptr_eq(&active, &look.search)) {
             return;
         }
-        let state = match look.found {
-            Ok(finding) if finding.sources.is_empty() => SearchState::Empty,
-            Ok(finding) => {
-                self.read_found(finding.sources).await;
-                SearchState::Found
-            }
-            Err(class) => SearchState::Failed(class),
+        let state = match &look.found {
+            Ok(finding) if finding.is_complete() => SearchState::Found,
+            Ok(finding) if finding.unreadable.is_empty() => SearchState::Empty,
+            Ok(_) => SearchState::Partial,
+            Err(class) => SearchState::Failed(*class),
         };
+        if let Ok(finding) = look.found {
+            self.read_found(finding).await;
+        }
         self.latest.searched(Some(state));
     }
 
-    async fn read_found(&mut self, found: Vec<SourceSettings>) {
+    /// Reads what was found, and goes on with what was known. After a reload, that is only what still looks like a
+    /// project's database.
+    async fn read_found(&mut self, finding: Finding) {
         let mut settings = Settings::clone(&self.current);
         if !self.has_looked {
-            settings.sources.clear();
+            let unreadable = finding.unreadable_names();
+            settings
+                .sources
+                .retain(|source| unreadable.contains(source.url.database.as_str()));
         }
         self.has_looked = true;
-        for source in found {
+        for source in finding.sources {
             let (database, project) = (&source.name, source.project.name);
+            if settings.source(database).is_some() {
+                continue;
+            }
+            if settings.sources.len() == MOST_FOUND {
+                warn!(
+                    database,
+                    project,
+                    most = MOST_FOUND,
+                    "a database is left out: too many were found; see discovery.exclude"
+                );
+                continue;
+            }
             if self.current.source(database).is_none() {
-                info!(database, project, options = "defaults", "found a database");
+                info!(database, project, "found a database");
             }
-            if settings.source(database).is_none() {
-                settings.sources.push(source);
-            }
+            settings.sources.push(source);
         }
         self.pollers.adopt(Some(&self.current), &settings).await;
         self.current = Arc::new(settings);
@@ -234,6 +245,7 @@ impl Configuration {
 
     async fn adopt(&mut self, mut settings: Settings) -> Change {
         settings.keep_found(&self.current);
+        publish_search(&self.latest, &settings);
         let change = Change::between(&self.started, &self.current, &settings);
         for warning in &settings.warnings {
             warn!("{warning}");
@@ -255,6 +267,13 @@ impl Configuration {
             warn!(settings, "changed settings take effect after a restart");
         }
         change
+    }
+}
+
+/// Publishes whether databases are looked for, before any is found.
+fn publish_search(latest: &Latest, settings: &Settings) {
+    if settings.search.is_some() != latest.search().is_some() {
+        latest.searched(settings.search.as_ref().map(|_| SearchState::Running));
     }
 }
 

@@ -13,11 +13,12 @@ use crate::config::search::Search;
 use crate::database;
 use crate::error::chain;
 use crate::heartbeat::failure::Class;
-use crate::source::search::{Finding, find};
+use crate::source::finding::Finding;
+use crate::source::search::find;
 
-/// Time between two looks that find databases.
+/// Time between two looks that find databases and can read all.
 const INTERVAL: Duration = Duration::from_mins(10);
-/// First wait after a look that fails or finds nothing; it doubles with each further one.
+/// First wait after a look that fails, finds nothing, or cannot read all; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
@@ -70,7 +71,7 @@ impl Discovery {
                 },
             };
             self.log.note(&found);
-            let is_up = found.as_ref().is_ok_and(|found| !found.sources.is_empty());
+            let is_up = found.as_ref().is_ok_and(Finding::is_complete);
             let found = found.map_err(|error| error.class());
             if self.looks.send(Look { search, found }).await.is_err() {
                 return;
@@ -87,7 +88,8 @@ impl Discovery {
     }
 }
 
-/// Returns the time from the end of one look to the next, after so many in a row that failed or found nothing.
+/// Returns the time from the end of one look to the next, after so many in a row that failed, found nothing, or could not
+/// read all.
 fn pause(failures: u32) -> Duration {
     match failures.checked_sub(1) {
         None => INTERVAL,
@@ -98,42 +100,58 @@ fn pause(failures: u32) -> Duration {
 /// Logs what changes from look to look.
 #[derive(Default)]
 struct LookLog {
-    /// The last failure, or `Some("")` after a look that found nothing.
+    /// The last failure of a whole look.
     failure: Option<String>,
     passed_over: HashSet<(String, String)>,
+    unreadable: HashSet<(String, String)>,
 }
 
 impl LookLog {
     fn note(&mut self, found: &Result<Finding, database::Error>) {
         let failure = match found {
             Ok(found) => {
-                self.pass_over(&found.passed_over);
-                found.sources.is_empty().then(String::new)
+                self.note_databases(found);
+                let is_empty = found.sources.is_empty() && found.unreadable.is_empty();
+                is_empty.then(|| NOTHING.to_owned())
             }
             Err(error) => Some(chain(error)),
         };
         if failure == self.failure {
             return;
         }
-        match failure.as_deref() {
-            None => info!("databases are found again"),
-            Some("") => warn!(
-                "no database of a known project was found; `check-config --connect` shows why each was passed over"
-            ),
-            Some(error) => error!(error, "cannot look for databases; trying again"),
+        match &failure {
+            None => info!("the server shows databases again"),
+            Some(error) => error!(error, "cannot find the databases; trying again"),
         }
         self.failure = failure;
     }
 
-    fn pass_over(&mut self, passed_over: &[(String, String)]) {
-        let passed_over: HashSet<_> = passed_over.iter().cloned().collect();
-        let mut new: Vec<_> = passed_over.difference(&self.passed_over).collect();
-        new.sort();
-        for (database, reason) in new {
+    fn note_databases(&mut self, found: &Finding) {
+        let unreadable = found.unreadable.iter();
+        let unreadable = unreadable.map(|(name, error)| (name.clone(), chain(error)));
+        for (database, error) in changed(&mut self.unreadable, unreadable) {
+            warn!(database, error, "a database was found, but can't be read");
+        }
+        let passed_over = found.passed_over.iter().cloned();
+        for (database, reason) in changed(&mut self.passed_over, passed_over) {
             info!(database, reason, "a database is passed over");
         }
-        self.passed_over = passed_over;
     }
+}
+
+/// The error of a look that finds nothing.
+const NOTHING: &str = "no database of a known project is there, or the user has no grants; run the output of `print grants`";
+
+/// Replaces what is known, and returns what is new, sorted.
+fn changed(
+    known: &mut HashSet<(String, String)>,
+    now: impl Iterator<Item = (String, String)>,
+) -> Vec<(String, String)> {
+    let now: HashSet<_> = now.collect();
+    let mut new: Vec<_> = now.difference(known).cloned().collect();
+    new.sort();
+    *known = now;
+    new
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! all columns; the user must be allowed to connect.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlx::{
     AssertSqlSafe, Connection as _, FromRow, MySqlConnection, PgConnection, SqliteConnection,
@@ -18,17 +19,8 @@ use super::{mysql, postgres, sqlite};
 use crate::config::database_url::Engine;
 use crate::project::signature::{self, SeenColumn};
 
-/// The columns of the tables of services in one database.
-#[derive(Debug, Default)]
-pub(crate) struct Columns {
-    /// Those that the user may read.
-    pub(crate) readable: Vec<SeenColumn>,
-    /// All that the server shows; on MySQL the same.
-    pub(crate) shown: Vec<SeenColumn>,
-}
-
-/// A database, and its columns or why they are unknown.
-pub(crate) type Entry = (String, Result<Columns, Error>);
+/// A database, and the columns of its tables of services, or why they are unknown.
+pub(crate) type Entry = (String, Result<Vec<SeenColumn>, Error>);
 
 /// A connection without knowledge of any table.
 enum Client {
@@ -36,6 +28,9 @@ enum Client {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
 }
+
+/// The longest wait for a connection to close.
+const LONGEST_CLOSE: Duration = Duration::from_secs(1);
 
 /// A row about a column: database, table, column and type, and whether the user may read it.
 type Row = (String, String, String, String, bool);
@@ -54,62 +49,53 @@ impl Open for Client {
 ///
 /// # Errors
 /// Any class.
-pub(crate) async fn columns(target: &Target) -> Result<Columns, Error> {
+pub(crate) async fn columns(target: &Target) -> Result<Vec<SeenColumn>, Error> {
     let (mut client, _) = dial::open::<Client>(target).await?;
-    let rows = client.rows(target, &current(target.url.engine)).await;
+    let rows = client.fetch(target, &current(target.url.engine)).await?;
     client.close().await;
-    Ok(grouped(rows?).into_values().next().unwrap_or_default())
+    Ok(grouped(rows).into_values().next().unwrap_or_default())
 }
 
-/// Reads the columns of all databases of the target's server, sorted by name, but for those that `skips`.
+/// Reads the names of all databases of the target's server, with the columns of each where the server shows them at once:
+/// PostgreSQL does not.
 ///
 /// # Errors
-/// Any class, if the names of the databases cannot be read.
+/// Any class.
 pub(crate) async fn all(
     target: &Target,
-    skips: impl Fn(&str) -> bool,
-) -> Result<Vec<Entry>, Error> {
+) -> Result<BTreeMap<String, Option<Vec<SeenColumn>>>, Error> {
     let (mut client, _) = dial::open::<Client>(target).await?;
-    let listed = client.list(target).await;
-    let rows = match target.url.engine {
-        Engine::MySql => client.rows(target, &everywhere()).await,
-        Engine::Postgres | Engine::Sqlite => Ok(Vec::new()),
-    };
-    client.close().await;
-    let (names, mut known) = (listed?, grouped(rows?));
-    let mut entries = Vec::new();
-    for name in names.into_iter().filter(|name| !skips(name)) {
-        let read = match target.url.engine {
-            Engine::Postgres => columns(&target.in_database(&name)).await,
-            Engine::MySql | Engine::Sqlite => Ok(known.remove(&name).unwrap_or_default()),
-        };
-        entries.push((name, read));
+    let is_shown = target.url.engine == Engine::MySql;
+    let names: Vec<(String,)> = client.fetch(target, list(target.url.engine)).await?;
+    let mut known = BTreeMap::new();
+    if is_shown {
+        known = grouped(client.fetch(target, &everywhere()).await?);
     }
-    Ok(entries)
+    client.close().await;
+    let names = names.into_iter().map(|(name,)| name);
+    let with_columns = names.map(|name| {
+        let columns = is_shown.then(|| known.remove(&name).unwrap_or_default());
+        (name, columns)
+    });
+    Ok(with_columns.collect())
+}
+
+/// Returns the statement that lists the databases of the server's users. SQLite has one.
+fn list(engine: Engine) -> &'static str {
+    match engine {
+        Engine::MySql => {
+            "SELECT CAST(SCHEMA_NAME AS CHAR) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN \
+             ('information_schema', 'mysql', 'performance_schema', 'sys')"
+        }
+        Engine::Postgres => {
+            "SELECT datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate AND \
+             has_database_privilege(oid, 'CONNECT')"
+        }
+        Engine::Sqlite => "SELECT name FROM pragma_database_list",
+    }
 }
 
 impl Client {
-    /// Returns the names of the databases of the server's users, sorted.
-    async fn list(&mut self, target: &Target) -> Result<Vec<String>, Error> {
-        let statement = match self {
-            Self::MySql(_) => {
-                "SELECT CAST(SCHEMA_NAME AS CHAR) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN \
-                 ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY 1"
-            }
-            Self::Postgres(_) => {
-                "SELECT datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate AND \
-                 has_database_privilege(oid, 'CONNECT') ORDER BY 1"
-            }
-            Self::Sqlite(_) => return Ok(Vec::new()),
-        };
-        let names: Vec<(String,)> = self.fetch(target, statement).await?;
-        Ok(names.into_iter().map(|(name,)| name).collect())
-    }
-
-    async fn rows(&mut self, target: &Target, statement: &str) -> Result<Vec<Row>, Error> {
-        self.fetch(target, statement).await
-    }
-
     async fn fetch<T>(&mut self, target: &Target, statement: &str) -> Result<Vec<T>, Error>
     where
         T: for<'r> FromRow<'r, sqlx::mysql::MySqlRow>
@@ -145,13 +131,16 @@ impl Client {
             .unwrap_or_else(|_| Err(target.query_timed_out()))
     }
 
-    /// Closes the connection, so that the server logs no aborted client. A failure has no consequence.
+    /// Closes the connection after a success, so that the server logs no aborted client. A failure has no consequence.
     async fn close(self) {
-        let _ = match self {
-            Self::MySql(connection) => connection.close().await,
-            Self::Postgres(connection) => connection.close().await,
-            Self::Sqlite(connection) => connection.close().await,
+        let close = async {
+            match self {
+                Self::MySql(connection) => connection.close().await,
+                Self::Postgres(connection) => connection.close().await,
+                Self::Sqlite(connection) => connection.close().await,
+            }
         };
+        let _ = timeout(LONGEST_CLOSE, close).await;
     }
 }
 
@@ -191,13 +180,15 @@ fn everywhere() -> String {
 }
 
 /// Groups columns by their database.
-fn grouped(rows: Vec<Row>) -> BTreeMap<String, Columns> {
-    let mut databases = BTreeMap::<String, Columns>::new();
+fn grouped(rows: Vec<Row>) -> BTreeMap<String, Vec<SeenColumn>> {
+    let mut databases = BTreeMap::<String, Vec<SeenColumn>>::new();
     for (database, table, name, kind, is_readable) in rows {
-        let column = SeenColumn { table, name, kind };
-        let columns = databases.entry(database).or_default();
-        columns.readable.extend(is_readable.then(|| column.clone()));
-        columns.shown.push(column);
+        databases.entry(database).or_default().push(SeenColumn {
+            table,
+            name,
+            kind,
+            is_readable,
+        });
     }
     databases
 }

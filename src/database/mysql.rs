@@ -54,10 +54,6 @@ pub(super) async fn open(
         .execute(&mut connection)
         .await
         .map_err(translate)?;
-    limit_statements(target, &mut connection).await;
-    session::lift_limit(&mut connection)
-        .await
-        .map_err(translate)?;
     let variables = session::variables(&mut connection).await;
     if let Some(statement) = session::corrections(&variables) {
         sqlx::raw_sql(AssertSqlSafe(statement))
@@ -87,11 +83,15 @@ pub(super) async fn open(
     Ok((connection, schema))
 }
 
-/// Connects and logs in.
+/// Connects, logs in, and sets the limits of the session.
 pub(super) async fn connect(target: &Target, route: &Route) -> Result<MySqlConnection, Error> {
     let options = options(target, route).await?;
     let connection = options.connect().await;
-    connection.map_err(|error| connecting(target, error))
+    let mut connection = connection.map_err(|error| connecting(target, error))?;
+    limit_statements(target, &mut connection).await;
+    let lifted = session::lift_limit(&mut connection).await;
+    lifted.map_err(|error| translate(target, error, &target.account()))?;
+    Ok(connection)
 }
 
 /// Sets every option explicitly: the driver's URL parser ignores `ssl_ca`, `unix_socket` and IPv6 brackets.

@@ -41,7 +41,7 @@ impl Target {
     }
 
     /// Returns the target for another database of the same server.
-    pub(super) fn in_database(&self, name: &str) -> Self {
+    pub(crate) fn in_database(&self, name: &str) -> Self {
         Self {
             url: DatabaseUrl {
                 database: name.to_owned(),
@@ -49,6 +49,11 @@ impl Target {
             },
             ..*self
         }
+    }
+
+    /// Returns the target for the tables of another project.
+    pub(crate) fn of_project(self, project: &'static Project) -> Self {
+        Self { project, ..self }
     }
 
     /// Returns host and port, socket, or file, for messages and logs.
@@ -100,7 +105,7 @@ impl Target {
     }
 
     /// Returns the account as a grant names it. The host part of a MySQL account is known only to the server: `%`.
-    pub(super) fn account(&self) -> String {
+    pub(crate) fn account(&self) -> String {
         match self.url.engine {
             Engine::MySql => grant::mysql_account(&self.user(), "%"),
             Engine::Postgres | Engine::Sqlite => grant::postgres_role(&self.user()),
@@ -108,7 +113,7 @@ impl Target {
     }
 
     /// Returns the command that prints the grants for this account; empty for SQLite.
-    pub(super) fn grants(&self, account: &str) -> String {
+    pub(crate) fn grants(&self, account: &str) -> String {
         // Often the search path is one schema.
         let path = self.url.search_path.as_deref().unwrap_or_default();
         let schema = Some(path).filter(|path| is_schema(path));
@@ -142,7 +147,7 @@ impl Target {
         }
     }
 
-    pub(super) fn missing_columns(&self, columns: Vec<&'static str>, grants: String) -> Error {
+    pub(crate) fn missing_columns(&self, columns: Vec<&'static str>, grants: String) -> Error {
         Error::MissingColumns(self.login(), self.project, columns, grants)
     }
 
@@ -190,7 +195,7 @@ impl Target {
         Error::Stale(self.login(), evidence, remedy)
     }
 
-    pub(super) fn query_timed_out(&self) -> Error {
+    pub(crate) fn query_timed_out(&self) -> Error {
         Error::QueryTimeout(self.login(), self.query_timeout)
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct SeenColumn {
     pub(crate) name: String,
     /// Its type in the engine's words and in lower case, such as `tinyint(1)`.
     pub(crate) kind: String,
+    /// Whether the user may read it.
+    pub(crate) is_readable: bool,
 }
 
 /// Whose tables a database has.
@@ -24,13 +26,15 @@ pub(crate) enum Owner {
     Project(&'static Project),
     /// More than one project's.
     Several(Vec<&'static Project>),
-    /// It has a table of services that lacks these columns of the project that fits best, or they are not granted.
+    /// Probably this project's, but these required columns are missing or not granted.
     Lacking(&'static Project, Vec<&'static str>),
-    /// Nobody's that the exporter knows.
+    /// Nobody's that the exporter knows, though it has a table of this name.
+    Foreign(String),
+    /// It shows no table of services.
     Unknown,
 }
 
-/// The largest number of missing columns with which a table is still taken for a project's.
+/// The largest number of absent columns with which a table is still taken for a project's.
 const MOST_MISSING: usize = 3;
 
 /// Returns the names of all projects' tables of services.
@@ -54,30 +58,28 @@ pub(crate) fn owner(columns: &[SeenColumn]) -> Owner {
         [_, _, ..] => Owner::Several(whole.into_iter().map(|(project, _)| project).collect()),
         [] => {
             let closest = partial.into_iter().min_by_key(|(_, missing)| missing.len());
-            let closest = closest.filter(|(_, missing)| missing.len() <= MOST_MISSING);
-            closest.map_or(Owner::Unknown, |(project, missing)| {
-                Owner::Lacking(project, missing)
-            })
+            match (closest, columns.first()) {
+                (Some((project, missing)), _) => Owner::Lacking(project, missing),
+                (None, Some(column)) => Owner::Foreign(column.table.clone()),
+                (None, None) => Owner::Unknown,
+            }
         }
     }
 }
 
 impl Table {
-    /// Returns the required columns that are not among these; `None` if the table is another's.
+    /// Returns the required columns that are not readable among these; `None` if the table is another's.
     fn missing_of(&self, columns: &[SeenColumn]) -> Option<Vec<&'static str>> {
         let own = || columns.iter().filter(|column| column.table == self.name);
-        own().next()?;
         let find = |name: &str| own().find(|column| column.name == name);
-        let is_another = self.lacks.iter().any(|name| find(name).is_some())
+        let absent = self.required().filter(|name| find(name).is_none()).count();
+        // Whose table it is does not depend on grants, where the server shows more.
+        let is_another = own().next().is_none()
+            || absent > MOST_MISSING
+            || self.lacks.iter().any(|name| find(name).is_some())
             || find(self.live.column()).is_some_and(|column| !self.live.fits(&column.kind));
-        if is_another {
-            return None;
-        }
-        Some(
-            self.required()
-                .filter(|name| find(name).is_none())
-                .collect(),
-        )
+        let is_missing = |name: &&str| find(name).is_none_or(|column| !column.is_readable);
+        (!is_another).then(|| self.required().filter(is_missing).collect())
     }
 }
 
@@ -93,6 +95,19 @@ impl Live {
 }
 
 #[cfg(test)]
+impl SeenColumn {
+    /// Returns a readable column. All columns have the type of the one that marks deleted rows.
+    pub(crate) fn fixture(table: &str, name: &str, kind: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            is_readable: true,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::project::{cinder, manila};
@@ -100,16 +115,12 @@ mod tests {
     /// Returns the required columns of a project's table, with this type of the column that marks deleted rows.
     fn columns(project: &Project, kind: &str) -> Vec<SeenColumn> {
         let table = &project.services;
-        let column = |name: &str| SeenColumn {
-            table: table.name.to_owned(),
-            name: name.to_owned(),
-            kind: if name == table.live.column() {
-                kind.to_owned()
-            } else {
-                "varchar(255)".to_owned()
-            },
-        };
+        let column = |name: &str| SeenColumn::fixture(table.name, name, kind);
         table.required().map(column).collect()
+    }
+
+    fn foreign() -> Owner {
+        Owner::Foreign("services".to_owned())
     }
 
     #[test]
@@ -120,7 +131,7 @@ mod tests {
             ("int(11)", Owner::Project(&manila::PROJECT)),
             ("int", Owner::Project(&manila::PROJECT)),
             ("integer", Owner::Project(&manila::PROJECT)),
-            ("varchar(36)", Owner::Unknown),
+            ("varchar(36)", foreign()),
         ] {
             let seen = columns(&cinder::PROJECT, kind);
             assert_eq!(owner(&seen), expected, "{kind}");
@@ -130,21 +141,26 @@ mod tests {
     #[test]
     fn a_column_that_the_project_never_has_makes_the_table_anothers() {
         let mut seen = columns(&manila::PROJECT, "int");
-        seen.push(SeenColumn {
-            name: "last_seen_up".to_owned(),
-            ..seen[0].clone()
-        });
-        assert_eq!(owner(&seen), Owner::Unknown);
+        let mut other = SeenColumn::fixture("services", "last_seen_up", "datetime");
+        // It does so even where it is not granted.
+        other.is_readable = false;
+        seen.push(other);
+        assert_eq!(owner(&seen), foreign());
     }
 
     #[test]
-    fn a_few_missing_columns_are_named_and_a_table_with_fewer_is_unknown() {
+    fn a_few_absent_columns_and_all_that_are_not_granted_are_named() {
         let mut seen = columns(&manila::PROJECT, "int");
         seen.retain(|column| column.name != "updated_at");
         let lacking = Owner::Lacking(&manila::PROJECT, vec!["updated_at"]);
         assert_eq!(owner(&seen), lacking);
+        for column in &mut seen {
+            column.is_readable = false;
+        }
+        let all = manila::PROJECT.services.required().collect();
+        assert_eq!(owner(&seen), Owner::Lacking(&manila::PROJECT, all));
         seen.truncate(MOST_MISSING);
-        assert_eq!(owner(&seen), Owner::Unknown);
+        assert_eq!(owner(&seen), foreign());
         assert_eq!(owner(&[]), Owner::Unknown);
     }
 }

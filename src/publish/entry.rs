@@ -317,6 +317,9 @@ impl Entry {
     pub(crate) fn reconfigure(&self, settings: EntrySettings) {
         self.history().set_poll_interval(settings.poll_interval);
         self.change(|telemetry, current| {
+            if current.settings.engine != settings.engine {
+                current.product = None;
+            }
             current.settings = settings;
             telemetry.configured(&self.database, &settings, current.product.as_ref());
         });

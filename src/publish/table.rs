@@ -259,8 +259,8 @@ pub(crate) const DATABASE_UP: Metric = gauge(
 );
 pub(crate) const DISCOVERY_UP: Metric = unlabelled(
     "openstack_heartbeat_discovery_up",
-    "Whether the last look for databases found any (1), or failed or found none (0). No series where the databases are \
-     named in the settings.",
+    "Whether the last search found a database, and could read each one of a known project (1), or not (0). No series where \
+     the settings name the databases.",
 );
 pub(crate) const LAST_POLL: Metric = gauge(
     "openstack_heartbeat_last_poll_timestamp_seconds",

@@ -227,8 +227,12 @@ pub(crate) fn search_trouble(search: Option<SearchState>) -> Option<Trouble> {
             "A look can take as long as the connect and query timeouts allow.",
         ),
         SearchState::Empty => (
-            "The exporter found no database that it knows.".to_owned(),
+            "The exporter found no database of a known project.".to_owned(),
             "Check that the user has the grants of each project, or name the projects.",
+        ),
+        SearchState::Partial => (
+            "The exporter cannot read every database that it found.".to_owned(),
+            "Grant what is missing, or leave the database out with discovery.exclude.",
         ),
         SearchState::Failed(class) => {
             let (what, remedy) = explain(class);

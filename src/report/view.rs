@@ -45,8 +45,10 @@ impl PollFailure {
 pub(crate) enum SearchState {
     /// The first look has not ended.
     Running,
-    /// The last look found databases.
+    /// The last look found databases, and could read all that are a known project's.
     Found,
+    /// The last look found databases of known projects, but cannot read all of them.
+    Partial,
     /// The last look found no database to read.
     Empty,
     /// The last look failed.

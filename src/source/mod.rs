@@ -1,6 +1,7 @@
 //! One database of one project: a reader of its rows, and a tracker of their proofs over time.
 
 pub mod axis;
+pub(crate) mod finding;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod poller;

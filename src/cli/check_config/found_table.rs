@@ -3,19 +3,23 @@
 use std::fmt::Write as _;
 
 use crate::config::source::SourceSettings;
-use crate::source::search::Finding;
+use crate::source::finding::Finding;
 
 /// Returns a line for each database: its name, its project, and the options in use or why it is passed over.
 pub(super) fn text(found: &Finding) -> String {
-    let read = found.sources.iter().map(|source| {
-        let note = format!("default options: {}", options(source));
-        (source.name.as_str(), source.project.name, note)
-    });
+    let read = found
+        .sources
+        .iter()
+        .map(|source| (source.name.as_str(), source.project.name, options(source)));
+    let unreadable = found.unreadable.iter();
+    let unreadable =
+        unreadable.map(|(name, _)| (name.as_str(), "?", "cannot be read, see below".to_owned()));
     let passed_over = found.passed_over.iter();
     let passed_over =
         passed_over.map(|(name, reason)| (name.as_str(), "-", format!("passed over: {reason}")));
     let mut rows = vec![("DATABASE", "PROJECT", "NOTE".to_owned())];
     rows.extend(read);
+    rows.extend(unreadable);
     rows.extend(passed_over);
     let width = |cell: fn(&(&str, &str, String)) -> usize| rows.iter().map(cell).max();
     let name = width(|row| row.0.chars().count()).unwrap_or_default();
@@ -28,13 +32,19 @@ pub(super) fn text(found: &Finding) -> String {
     text
 }
 
+/// Returns the options in use, and whether they are the defaults of the project.
 fn options(source: &SourceSettings) -> String {
+    let assumed = source.assumed();
     let options = &source.project.options;
-    format!(
-        "{} {} s, {} {} s",
-        options.service_down_time.name,
-        source.intervals.service_down_time.num_seconds(),
-        options.report_interval.name,
-        source.intervals.report_interval.num_seconds()
-    )
+    let intervals = &source.intervals;
+    let values = [
+        (options.service_down_time.name, intervals.service_down_time),
+        (options.report_interval.name, intervals.report_interval),
+    ];
+    let values = values.map(|(name, value)| {
+        let is_assumed = assumed.iter().any(|(option, _)| *option == name);
+        let origin = if is_assumed { " (default)" } else { "" };
+        format!("{name} {} s{origin}", value.num_seconds())
+    });
+    values.join(", ")
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::progress::Progress;
 use crate::cli::outcome::{Failure, NO_ANSWER, failure};
 use crate::config::settings::Settings;
+use crate::database;
 use crate::error::chain;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::verdict;
@@ -22,6 +23,16 @@ const TICK: Duration = Duration::from_millis(250);
 pub(super) struct Observed {
     database: String,
     polled: Result<Snapshot, source::Error>,
+}
+
+impl From<(String, database::Error)> for Observed {
+    /// Returns a database that was found and cannot be read.
+    fn from((database, error): (String, database::Error)) -> Self {
+        Self {
+            database,
+            polled: Err(error.into()),
+        }
+    }
 }
 
 impl Observed {

@@ -11,7 +11,7 @@ use crate::heartbeat::liveness::Intervals;
 
 impl SourceSettings {
     /// Returns the options that are in use without being set, with their settings: the project may have other values.
-    pub(super) fn assumed(&self) -> Vec<(&'static str, &'static str)> {
+    pub(crate) fn assumed(&self) -> Vec<(&'static str, &'static str)> {
         let is_default = |name: &str| {
             let mut values = self.effective.iter();
             values.any(|it| it.name == name && it.origin == "default")

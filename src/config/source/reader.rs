@@ -180,7 +180,9 @@ impl Reader<'_> {
         let Named { name, own, .. } = self.named;
         let variable = &|name: &str| (self.common.variable)(name);
         let faults = &mut self.values.faults;
-        let chosen = url_source::strongest(std::slice::from_ref(own), Some(name), variable, faults);
+        // A credential that names a source is not for databases that are found.
+        let source = Some(name.as_str()).filter(|_| self.named.given_by != GivenBy::Search);
+        let chosen = url_source::strongest(std::slice::from_ref(own), source, variable, faults);
         let place = match (&chosen, self.common.url) {
             (Some(_), _) => UrlPlace::Own,
             (None, Some(_)) => UrlPlace::Common,
@@ -209,7 +211,7 @@ impl Reader<'_> {
             UrlPlace::Common | UrlPlace::Options => self.common.layers,
         };
         let (values, warnings) = (&mut self.values, &mut self.warnings);
-        let password = url_source::password(values, &url, (name, own), all, variable, warnings);
+        let password = url_source::password(values, &url, (source, own), all, variable, warnings);
         url.password = password.or(url.password.take());
         let ignored = url.ignored.iter();
         warnings.extend(ignored.map(|warning| format!("database URL: {warning}")));

@@ -168,6 +168,32 @@ fn without_a_project_the_name_of_the_database_tells_it_or_it_is_looked_for() {
 }
 
 #[test]
+fn a_reload_keeps_what_was_found_at_the_same_place_and_is_not_left_out() {
+    let settings = |url, exclude| {
+        let given = [("database.url", url), ("discovery.exclude", exclude)];
+        case(&given, &[]).settings()
+    };
+    let mut before = settings("mysql://u:p@h", "x");
+    let found = ["cinder", "cinder_old"];
+    let search = before.search.clone().unwrap();
+    let source = |name| search.source(name, project::ALL[0]).unwrap();
+    before.sources = found.map(source).into();
+    for (url, exclude, expected) in [
+        ("mysql://u:new@h", "x", &found[..]),
+        ("mysql://u:p@h", "*_old", &["cinder"]),
+        ("mysql://u:p@other", "x", &[]),
+        ("mysql://u:p@h/a", "x", &[]),
+        ("postgresql://u:p@h", "x", &[]),
+        ("mysql://u:p@h/cinder", "x", &["cinder"]),
+    ] {
+        let mut new = settings(url, exclude);
+        new.keep_found(&before);
+        let names: Vec<&str> = new.sources.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, expected, "{url}, without {exclude}");
+    }
+}
+
+#[test]
 fn a_source_that_is_found_has_the_name_of_its_database_unless_the_url_has_it() {
     for (url, database, name, target) in [
         (
