@@ -91,7 +91,7 @@ impl Poll {
             .iter()
             .map(|row| Service {
                 id: row.id.into(),
-                heartbeats: row.heartbeats,
+                heartbeats: Some(row.heartbeats),
                 stamp: row.stamp.stamp(now),
                 disabled: Some(row.disabled),
                 disabled_reason: row.disabled_reason.as_deref().map(Into::into),

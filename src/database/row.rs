@@ -164,6 +164,8 @@ struct Decoder {
     table: &'static str,
     /// The program whose services have a backend.
     frozen_of: Option<&'static str>,
+    /// Whether the project counts heartbeats.
+    counts: bool,
     /// Whether an operator can disable a service.
     can_be_disabled: bool,
     /// Number of facts.
@@ -179,6 +181,7 @@ impl Decoder {
                 Role::Frozen(binary) => Some(binary),
                 _ => None,
             }),
+            counts: project.services.column(Role::Count).is_some(),
             can_be_disabled: project.services.column(Role::Disabled).is_some(),
             facts: project.info_labels().count(),
         }
@@ -208,7 +211,8 @@ impl Decoder {
             uuid: optional(row.text(UUID)),
             info,
         };
-        let heartbeats = required(row.integer(COUNT))?;
+        let count = self.counts.then(|| required(row.integer(COUNT)));
+        let heartbeats = count.transpose()?;
         let disabled = row
             .boolean(DISABLED)
             .map_err(|_| Defect::UnreadableColumn)?;

@@ -44,8 +44,9 @@ impl Stamp {
 pub struct Service {
     /// Primary key; a removed and recreated row has a new one.
     pub id: i64,
-    /// Number of heartbeats since the row was created. Each heartbeat adds one; nothing else changes it.
-    pub heartbeats: i64,
+    /// Number of heartbeats since the row was created. Each heartbeat adds one; nothing else changes it. `None` where the
+    /// project counts none.
+    pub heartbeats: Option<i64>,
     /// Time of the last write by a service, which is usually, but not always, a heartbeat.
     pub stamp: Stamp,
     /// Whether an operator disabled the service; `None` where services cannot be disabled. It never affects a verdict.
@@ -102,7 +103,7 @@ impl Service {
 
     /// Returns whether the row shows a heartbeat: a start stamps it without one.
     pub(crate) fn has_reported(&self) -> bool {
-        self.heartbeats > 0 && self.stamp != Stamp::Never
+        self.heartbeats != Some(0) && self.stamp != Stamp::Never
     }
 }
 

@@ -61,6 +61,8 @@ struct Tracked {
     service: Service,
     /// The row as last accepted. If its facts change, the stamp need not be a heartbeat's.
     accepted: Service,
+    /// The server that showed it.
+    shown_by: Option<Arc<str>>,
     /// `None` until the row has a stamp.
     skew: Option<Skew>,
 }
@@ -130,7 +132,7 @@ impl Tracker {
         if stood_still {
             self.suspect_axis(read.answered);
         }
-        self.track(reading.services, read, &assumptions);
+        self.track(reading.services, read, server, &assumptions);
         if stood_still {
             // Rows that this read is the first to show.
             self.suspect_axis(read.answered);
@@ -174,7 +176,13 @@ impl Tracker {
     }
 
     /// Learns from the rows of services.
-    fn track(&mut self, mut services: Vec<Service>, read: Read, assumptions: &Arc<Assumptions>) {
+    fn track(
+        &mut self,
+        mut services: Vec<Service>,
+        read: Read,
+        server: Option<&Arc<str>>,
+        assumptions: &Arc<Assumptions>,
+    ) {
         services.sort_unstable_by_key(|service| service.id);
         let ids = self.rows.iter().map(|row| row.service.id);
         let mut are_renamed = !ids.eq(services.iter().map(|service| service.id));
@@ -184,7 +192,7 @@ impl Tracker {
         let rules = &self.project.rules;
         for (row, service) in self.rows.iter_mut().zip(services) {
             are_renamed |= row.service.facts != service.facts;
-            row.track(service, read, rules, assumptions);
+            row.track(service, read, server, (rules, assumptions));
         }
         if are_renamed {
             let name = |&index: &u32| self.rows[index as usize].service.facts.name();
@@ -250,6 +258,7 @@ impl Tracked {
     fn new(service: Service) -> Self {
         Self {
             accepted: service.clone(),
+            shown_by: None,
             service,
             skew: None,
         }
@@ -263,14 +272,15 @@ impl Tracked {
         &mut self,
         mut service: Service,
         read: Read,
-        rules: &Rules,
-        assumptions: &Arc<Assumptions>,
+        server: Option<&Arc<str>>,
+        (rules, assumptions): (&Rules, &Arc<Assumptions>),
     ) {
         if let Stamp::At(stamp) = service.stamp {
             let row = Row {
                 heartbeats: service.heartbeats,
                 stamp,
                 foreign: self.is_foreign(&service, rules),
+                elsewhere: self.shown_by.as_ref() != server,
             };
             let is_stale = if let Some(skew) = &mut self.skew {
                 skew.observe(read, row) == Observation::Stale
@@ -285,6 +295,9 @@ impl Tracked {
                 };
             } else {
                 self.accepted = service.clone();
+                if row.elsewhere {
+                    self.shown_by = server.cloned();
+                }
             }
         }
         self.service = service;
@@ -361,7 +374,7 @@ mod tests {
             let stamp = self.database.0 + TimeDelta::seconds(beats * 10 + ahead);
             Service {
                 id,
-                heartbeats: 100 + beats,
+                heartbeats: Some(100 + beats),
                 stamp: Stamp::At(HostTime(stamp)),
                 shown: (self.tracker.project.rules.stored).map(|stored| stored.up.into()),
                 ..fixture::service("cinder-volume", &format!("host{id}"))
@@ -557,7 +570,7 @@ mod tests {
         reads.database.0 += TimeDelta::seconds(60);
         for _ in 0..6 {
             let mut service = reads.service(1, 0);
-            service.heartbeats += 6;
+            service.heartbeats = service.heartbeats.map(|number| number + 6);
             let status = reads.read_one(service);
             assert_eq!(status.observed.clock_steps, Some(0));
             if let Some(skew) = status.observed.clock_skew {
@@ -662,7 +675,7 @@ mod tests {
             // Read again before the next heartbeat.
             let service = Service {
                 stamp: Stamp::At(HostTime(reads.database.0 + TimeDelta::seconds(60))),
-                heartbeats: 106,
+                heartbeats: Some(106),
                 ..reads.service(1, 0)
             };
             let snapshot = reads.read(vec![service]);

@@ -105,7 +105,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     service_counter(
         "openstack_service_heartbeats_total",
         "Heartbeats since the service's row was created.",
-        |status| Some(Value::Integer(status.service.heartbeats)),
+        |status| status.service.heartbeats.map(Value::Integer),
     ),
     service_gauge(
         "openstack_service_report_interval_seconds",

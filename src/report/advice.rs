@@ -307,7 +307,7 @@ mod tests {
     fn a_service_that_never_reported_has_no_last_heartbeat() {
         let of = |reason, age: i64| {
             let mut service = fixture::service("cinder-backup", "block1@lvm");
-            service.heartbeats = 0;
+            service.heartbeats = Some(0);
             let status = ServiceStatus {
                 heartbeat_age: Some(TimeDelta::seconds(age)),
                 observed: because(reason),

@@ -35,7 +35,7 @@ pub(super) struct Record<'a> {
     pub(super) clock_steps: Option<u64>,
     pub(super) report_interval_seconds: Option<f64>,
     pub(super) writers: Option<u32>,
-    pub(super) heartbeats: i64,
+    pub(super) heartbeats: Option<i64>,
     pub(super) cluster: Option<&'a str>,
     pub(super) frozen: Option<bool>,
     pub(super) disabled_reason: Option<&'a str>,

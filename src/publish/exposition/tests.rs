@@ -19,7 +19,7 @@ fn snapshot() -> Snapshot {
     let stamp = |age: i64| Stamp::At(HostTime(now.0 - TimeDelta::milliseconds(age)));
     let service = |id, binary: &str, host: &str, age| Service {
         id,
-        heartbeats: id * 100,
+        heartbeats: Some(id * 100),
         stamp: stamp(age),
         ..fixture::service(binary, host)
     };
