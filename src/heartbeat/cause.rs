@@ -66,6 +66,9 @@ impl Judge<'_> {
     ) -> Option<Reason> {
         let (rules, intervals, now) = (self.rules, self.intervals, self.now);
         let limit = rules.api.limit(intervals);
+        if service.is_forced_down() {
+            return Some(Reason::ForcedDown);
+        }
         let age = match service.stamp {
             Stamp::Never => {
                 let is_up = rules.api.is_up(service, now, intervals);

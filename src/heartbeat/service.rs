@@ -53,6 +53,10 @@ pub struct Service {
     pub disabled: Option<bool>,
     /// The operator's reason for disabling the service.
     pub disabled_reason: Option<Arc<str>>,
+    /// Whether an operator forced the service down; `None` where services cannot be forced down.
+    pub forced_down: Option<bool>,
+    /// Whether its process said goodbye. A stamp since then is no heartbeat.
+    pub has_left: bool,
     /// The state that the project stores and its API shows; `None` where the row has none. Heartbeats change it too.
     pub shown: Option<Arc<str>>,
     /// The other columns. While they do not change, polls share one value, which is cheap to keep, compare and copy.
@@ -61,8 +65,8 @@ pub struct Service {
 
 /// The columns of a row that no heartbeat changes.
 ///
-/// A change means that another write touched the row, perhaps with another machine's clock. Enabling, disabling and the
-/// stored state are no facts: the project's [rules](super::rules) say whether they touch the stamp. An optional column is
+/// A change means that another write touched the row, perhaps with another machine's clock. What
+/// operators and the process itself set, such as disabled and the stored state, are no facts: the project's [rules](super::rules) say whether they touch the stamp. An optional column is
 /// `None` when it is NULL, unreadable, or missing from the release's schema. `T` is the text type: shared, or borrowed
 /// from the buffer it was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,6 +103,11 @@ impl Service {
     /// Returns whether an operator disabled the service.
     pub(crate) fn is_disabled(&self) -> bool {
         self.disabled == Some(true)
+    }
+
+    /// Returns whether an operator forced the service down.
+    pub(crate) fn is_forced_down(&self) -> bool {
+        self.forced_down == Some(true)
     }
 
     /// Returns whether the row shows a heartbeat: a start stamps it without one.

@@ -309,6 +309,7 @@ impl Tracked {
     fn is_foreign(&self, service: &Service, rules: &Rules) -> bool {
         let is_first = self.skew.is_none() || service.heartbeats < self.accepted.heartbeats;
         self.accepted.facts != service.facts
+            || service.has_left
             || rules.stamped_by == StampedBy::Others
                 && (is_first || rules.shows_other_write(&self.accepted, service))
     }
@@ -342,7 +343,7 @@ mod tests {
     use crate::heartbeat::skew::{Bounds, Monotonic};
     use crate::heartbeat::status::ServiceStatus;
     use crate::heartbeat::time::HostTime;
-    use crate::project::{cinder, manila};
+    use crate::project::{cinder, ironic, magnum, manila, watcher};
 
     /// A database that is read every five seconds; each read takes 20 ms.
     struct Reads {
@@ -351,6 +352,7 @@ mod tests {
         /// The database's clock at the origin of the monotonic axis.
         database: DatabaseTime,
         quantum: Quantum,
+        server: Option<Arc<str>>,
     }
 
     impl Reads {
@@ -364,6 +366,7 @@ mod tests {
                 at: TimeDelta::zero(),
                 database: fixture::now("2026-03-30 00:00:00"),
                 quantum: Quantum::MICROSECOND,
+                server: None,
             }
         }
 
@@ -387,6 +390,7 @@ mod tests {
             let reading = Reading {
                 now: DatabaseTime(self.database.0 + self.at),
                 quantum: self.quantum,
+                server: self.server.clone(),
                 ..fixture::reading(services)
             };
             let read = Read {
@@ -604,6 +608,80 @@ mod tests {
             }
             assert_eq!(known, kept);
             assert!(reads.minute(1, 0).observed.report_interval.is_some());
+        }
+    }
+
+    #[test]
+    fn a_service_that_said_goodbye_sends_no_heartbeats_and_its_stamps_are_no_stop() {
+        let mut reads = Reads::of(&ironic::PROJECT);
+        let uncounted = |reads: &Reads| Service {
+            heartbeats: None,
+            ..reads.service(1, 0)
+        };
+        for _ in 0..12 {
+            let service = uncounted(&reads);
+            assert_eq!(reads.read_one(service).up, Some(true));
+        }
+        // It goes on stamping its row while it finishes its work.
+        for _ in 0..20 {
+            let leaving = Service {
+                has_left: true,
+                ..uncounted(&reads)
+            };
+            let status = reads.read_one(leaving);
+            let verdict = (status.up, status.observed.reason);
+            assert_eq!(verdict, (Some(false), Some(Reason::ShutDown)));
+            assert_eq!(status.observed.clock_steps, Some(0));
+        }
+        for _ in 0..4 {
+            let service = uncounted(&reads);
+            let status = reads.read_one(service);
+            assert_eq!((status.up, status.observed.reason), (Some(true), None));
+        }
+    }
+
+    #[test]
+    fn a_service_that_is_forced_down_is_down_though_its_heartbeats_are_observed() {
+        let mut reads = Reads::of(&magnum::PROJECT);
+        for forced_down in [false, true, false] {
+            for _ in 0..12 {
+                let forced = Service {
+                    forced_down: Some(forced_down),
+                    ..reads.service(1, 0)
+                };
+                let status = reads.read_one(forced);
+                let reason = forced_down.then_some(Reason::ForcedDown);
+                let verdict = (status.up, status.observed.reason);
+                assert_eq!(verdict, (Some(!forced_down), reason));
+            }
+        }
+        assert!(
+            reads.tracker.rows[0]
+                .skew
+                .as_ref()
+                .unwrap()
+                .interval()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn an_earlier_stamp_is_shown_if_the_server_that_showed_the_later_one_shows_it() {
+        for (server, shown) in [("db1", true), ("db2", false)] {
+            let mut reads = Reads::of(&watcher::PROJECT);
+            let uncounted = |reads: &Reads| Service {
+                heartbeats: None,
+                ..reads.service(1, 0)
+            };
+            reads.server = Some("db1".into());
+            let before = uncounted(&reads);
+            for _ in 0..12 {
+                let service = uncounted(&reads);
+                reads.read_one(service);
+            }
+            reads.server = Some(server.into());
+            let status = reads.read_one(before.clone());
+            assert_eq!(status.service.stamp == before.stamp, shown, "{server}");
         }
     }
 

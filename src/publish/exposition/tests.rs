@@ -27,6 +27,7 @@ fn snapshot() -> Snapshot {
         service(1, "cinder-backup", "controller", 42_250),
         Service {
             disabled: Some(true),
+            forced_down: Some(false),
             ..service(2, "cinder-scheduler", "controller", 141_250)
         },
         fixture::with(service(3, "cinder-volume", "block1", -75_000), |facts| {
