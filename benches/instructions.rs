@@ -141,7 +141,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
 fn rows(services: usize) -> Vec<Service> {
     let row = |id| Service {
         id,
-        heartbeats: 1000,
+        heartbeats: Some(1000),
         facts: Arc::new(Facts {
             binary: "cinder-volume".into(),
             host: format!("storage-{id}.example.org@ceph").into(),
@@ -163,7 +163,7 @@ fn observe(tracker: &mut Tracker, rows: &mut [Service], poll: i64) -> Snapshot {
     let at = TimeDelta::seconds(poll * POLL_INTERVAL);
     let now = midnight.and_time(chrono::NaiveTime::MIN) + at;
     for row in rows.iter_mut().filter(|row| (row.id + poll) % 2 == 0) {
-        row.heartbeats += 1;
+        row.heartbeats = row.heartbeats.map(|number| number + 1);
         row.stamp = Stamp::At(HostTime(now - TimeDelta::seconds(1)));
     }
     let reading = Reading {

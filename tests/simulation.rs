@@ -36,6 +36,9 @@ const COLUMNS: [(&str, Quantum); 2] = [
     ("PostgreSQL", Quantum::MICROSECOND),
 ];
 
+/// Whether rows count heartbeats, or only show the stamp of the last one.
+const KINDS: [(&str, bool); 2] = [("counted", true), ("stamps alone", false)];
+
 /// Returns how many times as many runs there are as usual: `HEARTBEAT_TEST_TIMES`, or 1.
 fn times() -> u64 {
     env::var("HEARTBEAT_TEST_TIMES").map_or(1, |times| times.parse().expect("a whole number"))
@@ -49,10 +52,21 @@ fn quantile(values: &mut [f64], share: f64) -> f64 {
 
 #[test]
 fn the_truth_is_always_within_the_bounds() {
+    for (kind, counted) in KINDS {
+        check_coverage(kind, counted);
+    }
+}
+
+fn check_coverage(kind: &str, counted: bool) {
     let (mut reads, mut misses, mut withdrawn) = (0, 0, 0);
     for seed in 0..1_600 * times() {
         let mut random = Random(seed ^ 0x00C0_FFEE);
-        let interval = random.choice(&[10.0, 10.0, 5.0, 30.0]);
+        let intervals = if counted {
+            [10.0, 10.0, 5.0, 30.0]
+        } else {
+            [10.0, 10.0, 60.0, 2.0]
+        };
+        let interval = random.choice(&intervals);
         let poll = random.choice(&[5.0, 5.0, 5.0, 2.0, 10.0, 15.0]);
         let process = Process {
             ahead: random.choice(&[0.0, 0.4, -3.0, 75.0, -75.0, 5_000.0]),
@@ -62,6 +76,7 @@ fn the_truth_is_always_within_the_bounds() {
             lost: 0.02,
             delayed: random.choice(&[0.01, 0.2, 1.0]),
             longest_delay: 2.0,
+            walk: if counted { 0.0 } else { 0.005 },
             ..HEALTHY
         };
         let column = random.choice(&[
@@ -73,6 +88,8 @@ fn the_truth_is_always_within_the_bounds() {
         let reader = Reader {
             poll,
             column,
+            counted,
+            report_interval: random.choice(&[interval, 10.0]),
             ..READER
         };
         reads += simulate(seed, &[process], &reader, |moment| {
@@ -81,13 +98,19 @@ fn the_truth_is_always_within_the_bounds() {
             assert_eq!(moment.observed.writers, None, "seed {seed}");
         });
     }
-    println!("coverage: {misses} misses in {reads} reads, {withdrawn} of them withdrawn");
+    println!("coverage, {kind}: {misses} misses in {reads} reads, {withdrawn} of them withdrawn");
     assert!(reads > 1_000_000);
     assert_eq!(misses, 0);
 }
 
 #[test]
 fn the_truth_is_within_the_bounds_from_the_first_heartbeat_shown_after_a_step() {
+    for (kind, counted) in KINDS {
+        check_steps(kind, counted);
+    }
+}
+
+fn check_steps(kind: &str, counted: bool) {
     let (mut reads, mut judged, mut misses) = (0, 0, 0);
     for seed in 0..600 {
         let mut random = Random(seed ^ 0x0057_EB50);
@@ -96,6 +119,8 @@ fn the_truth_is_within_the_bounds_from_the_first_heartbeat_shown_after_a_step() 
         while time < HOUR {
             time += random.between(50.0, 300.0);
             let size = random.between(0.0, 6.5).exp() * 5.0;
+            // Whole intervals look like heartbeats that were lost.
+            let size = random.choice(&[size, (size / 10.0).ceil() * 10.0]);
             steps.push((time, size * random.choice(&[-1.0, 1.0])));
         }
         let process = Process {
@@ -108,6 +133,7 @@ fn the_truth_is_within_the_bounds_from_the_first_heartbeat_shown_after_a_step() 
         };
         let reader = Reader {
             column: COLUMNS[seed as usize % 2].1,
+            counted,
             ..READER
         };
         reads += simulate(seed, &[process], &reader, |moment| {
@@ -120,7 +146,9 @@ fn the_truth_is_within_the_bounds_from_the_first_heartbeat_shown_after_a_step() 
             assert_eq!(moment.observed.writers, None, "seed {seed}");
         });
     }
-    println!("coverage with steps of 5 s and more: {misses} misses in {judged} of {reads} reads");
+    println!(
+        "coverage with steps of 5 s and more, {kind}: {misses} misses in {judged} of {reads} reads"
+    );
     assert_eq!(misses, 0);
 }
 
@@ -164,6 +192,47 @@ fn the_bounds_narrow_and_the_estimate_is_close() {
             let column = usize::from(name == "PostgreSQL");
             assert!(width <= widest[column], "{name}: {width} s");
             assert!(error <= [0.35, 0.1][column], "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_bounds_narrow_where_nothing_counts() {
+    for (name, column) in COLUMNS {
+        for (interval, poll, down) in [(10.0, 5.0, 60.0), (60.0, 5.0, 90.0), (10.0, 15.0, 60.0)] {
+            let (mut early, mut later) = (vec![], vec![]);
+            for seed in 0..60 {
+                let reader = Reader {
+                    poll,
+                    column,
+                    down,
+                    report_interval: interval,
+                    counted: false,
+                    ..READER
+                };
+                let process = Process {
+                    interval,
+                    walk: 0.005,
+                    ..HEALTHY
+                };
+                simulate(seed, &[process], &reader, |moment| {
+                    let times = if moment.time < 600.0 {
+                        (moment.time > 300.0).then_some(&mut early)
+                    } else {
+                        Some(&mut later)
+                    };
+                    if let Some((widths, width)) = times.zip(moment.width()) {
+                        widths.push(width);
+                    }
+                });
+            }
+            let [early, later] = [early, later].map(|mut widths| quantile(&mut widths, 0.5));
+            println!(
+                "stamps alone, {name}, R {interval}, P {poll}: width {early:.2} s from 5 to 10 min, {later:.2} s later"
+            );
+            let widest = if poll > interval { 19.0 } else { 3.5 };
+            let quantum = (column.high - column.low).as_seconds_f64();
+            assert!(later <= widest + quantum, "{name}: {later} s");
         }
     }
 }
@@ -279,13 +348,14 @@ fn is_right(moment: &Moment, process: &Process) -> bool {
         .gone
         .iter()
         .any(|gone| gone.0 <= moment.time && moment.time < gone.1);
-    let slow = process.interval > DOWN;
-    let silent = moment.silence > DOWN;
+    let limit = moment.limit;
+    let slow = process.interval > limit;
+    let silent = moment.silence > limit;
     match moment.reason {
         None => moment.up || moment.listed.is_none(),
         Some(Reason::Stopped) => silent && (stopped || !slow),
         Some(Reason::ClockSkew) => {
-            !moment.up && (moment.truth > DOWN || !silent && moment.truth < -1.0)
+            !moment.up && (moment.truth > limit || !silent && moment.truth < -1.0)
         }
         Some(Reason::SlowReports) => !moment.up && slow && silent && !stopped,
         Some(Reason::Undetermined) => !moment.up,
@@ -296,6 +366,12 @@ fn is_right(moment: &Moment, process: &Process) -> bool {
 
 #[test]
 fn the_reason_is_never_wrong() {
+    for (kind, counted) in KINDS {
+        check_reasons(kind, counted);
+    }
+}
+
+fn check_reasons(kind: &str, counted: bool) {
     for (column_name, column) in COLUMNS {
         for Scenario {
             name,
@@ -310,6 +386,7 @@ fn the_reason_is_never_wrong() {
                 let reader = Reader {
                     column,
                     report_interval: process.interval,
+                    counted,
                     until: 1_800.0,
                     ..READER
                 };
@@ -335,7 +412,7 @@ fn the_reason_is_never_wrong() {
                 });
             }
             let share = 100.0 * undetermined as f64 / (down as f64).max(1.0);
-            let mut line = format!("{column_name}, {name}: {wrong} wrong in {reads} reads");
+            let mut line = format!("{kind}, {column_name}, {name}: {wrong} wrong in {reads} reads");
             if down > 0 {
                 line = format!("{line}, undetermined {share:.2} % of the time down");
             }
@@ -344,9 +421,9 @@ fn the_reason_is_never_wrong() {
                 line = format!("{line}, stopped known {median:.1} s after the last heartbeat");
             }
             println!("{line}");
-            assert_eq!(wrong, 0, "{column_name}, {name}");
+            assert_eq!(wrong, 0, "{kind}, {column_name}, {name}");
             if skewed {
-                assert!(share <= 2.5, "{column_name}, {name}: {share} %");
+                assert!(share <= 2.5, "{kind}, {column_name}, {name}: {share} %");
             }
         }
     }

@@ -139,7 +139,7 @@ fn reading(heartbeats: &[Heartbeat], at: f64) -> Reading {
     let seen = heartbeats.partition_point(|heartbeat| heartbeat.visible <= at);
     let service = |heartbeat: &Heartbeat| Service {
         id: 1,
-        heartbeats: i64::try_from(seen).unwrap_or_default(),
+        heartbeats: i64::try_from(seen).ok(),
         stamp: Stamp::At(HostTime(time(heartbeat.stamp))),
         ..Service::default()
     };

@@ -39,7 +39,7 @@ fn site() -> Site {
         .naive_utc();
     let service = |id, binary: &str, host: &str, age| Service {
         id,
-        heartbeats: 7,
+        heartbeats: Some(7),
         stamp: Stamp::At(HostTime(now - TimeDelta::seconds(age))),
         facts: Arc::new(Facts {
             binary: binary.into(),

@@ -91,11 +91,13 @@ impl Poll {
             .iter()
             .map(|row| Service {
                 id: row.id.into(),
-                heartbeats: row.heartbeats,
+                heartbeats: row.id.is_multiple_of(2).then_some(row.heartbeats),
                 stamp: row.stamp.stamp(now),
                 disabled: Some(row.disabled),
                 disabled_reason: row.disabled_reason.as_deref().map(Into::into),
                 shown: None,
+                forced_down: row.frozen,
+                has_left: false,
                 facts: Arc::new(Facts {
                     binary: row.binary.as_str().into(),
                     host: row.host.as_str().into(),

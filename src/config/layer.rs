@@ -135,11 +135,14 @@ pub(super) fn options(
     keys::of_source().filter_map(|key| Some((key, key.option?(options))))
 }
 
-/// Returns the value of an option, with its unit.
+/// Returns the value of an option, with its unit. A constant has none.
 fn seconds(config: &OsloConfig, option: &Seconds) -> Result<Option<(String, String)>, OsloError> {
-    match config.get_integer(option.group, option.name)? {
+    let Some(group) = option.group else {
+        return Ok(None);
+    };
+    match config.get_integer(group, option.name)? {
         Some((seconds, origin)) if seconds < 0 => {
-            let name = (option.group.to_owned(), option.name.to_owned());
+            let name = (group.to_owned(), option.name.to_owned());
             Err(OsloError::value(origin, name, ValueFault::Negative))
         }
         Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin.to_string()))),

@@ -133,7 +133,8 @@ impl OtherSources {
 pub(super) fn read(
     project: &'static Project,
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let options = layer::options(project).map(|(_, option)| (option.group, option.name));
+    let options =
+        layer::options(project).filter_map(|(_, option)| Some((option.group?, option.name)));
     let database = project.options.database;
     options.chain([(database, CONNECTION), (database, PARAMETERS)])
 }

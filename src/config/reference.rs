@@ -41,18 +41,14 @@ fn facts(key: &Key) -> Vec<(&'static str, String)> {
     let yaml = format!("`{name}: {value}`");
     let is_global = key.scope != Scope::Source;
     let own = format!("`{SOURCES}: {{NAME: {{{name}: {value}}}}}`");
-    let option = |format: &dyn Fn(&Seconds) -> String| {
+    let option = |format: &dyn Fn(&Seconds) -> Option<String>| {
         let option = key.option?;
         let named = |project: &&'static Project| {
-            format!("{}: {}", project.name, format(option(&project.options)))
+            let text = format(option(&project.options))?;
+            Some(format!("{}: {text}", project.name))
         };
-        Some(
-            project::ALL
-                .iter()
-                .map(named)
-                .collect::<Vec<_>>()
-                .join("; "),
-        )
+        let named: Vec<String> = project::ALL.iter().filter_map(named).collect();
+        Some(named.join("; "))
     };
     let default = key.shown_default().map(str::to_owned);
     let credential = key.credential.map(|end| {
@@ -67,7 +63,7 @@ fn facts(key: &Key) -> Vec<(&'static str, String)> {
         ("value", Some(key.accepts.to_owned())),
         (
             "default",
-            default.or_else(|| option(&|it| format!("{}s", it.default))),
+            default.or_else(|| option(&|it| Some(format!("{}s", it.default)))),
         ),
         ("flag", (is_global && key.has_flag()).then_some(flag)),
         (
@@ -81,7 +77,7 @@ fn facts(key: &Key) -> Vec<(&'static str, String)> {
         ),
         (
             "option",
-            option(&|it| format!("`{}` in `[{}]`", it.name, it.group)),
+            option(&|it| Some(format!("`{}` in `[{}]`", it.name, it.group?))),
         ),
         ("systemd credential", credential),
         ("a change", Some(uptake.to_owned())),

@@ -31,7 +31,9 @@ const ZONE: usize = 11;
 const CLUSTER: usize = 12;
 const UUID: usize = 13;
 const SHOWN: usize = 14;
-const INFO: usize = 15;
+const FORCED: usize = 15;
+const ONLINE: usize = 16;
+const INFO: usize = 17;
 
 /// A row of one engine.
 pub(super) trait EngineRow: Row {
@@ -160,18 +162,29 @@ fn rejection(table: &'static str, defect: Defect, row: &impl Decodable) -> Rejec
 }
 
 /// What decoding a row of the table of services depends on.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells whether the project has a column"
+)]
 struct Decoder {
     table: &'static str,
     /// The program whose services have a backend.
     frozen_of: Option<&'static str>,
+    /// Whether the project counts heartbeats.
+    counts: bool,
     /// Whether an operator can disable a service.
     can_be_disabled: bool,
+    /// Whether an operator can force a service down.
+    can_be_forced: bool,
+    /// Whether a service says goodbye.
+    says_goodbye: bool,
     /// Number of facts.
     facts: usize,
 }
 
 impl Decoder {
     fn of(project: &Project) -> Self {
+        let has = |role| project.services.column(role).is_some();
         let frozen = project.services.column(Role::Frozen(""));
         Self {
             table: project.services.name,
@@ -179,7 +192,10 @@ impl Decoder {
                 Role::Frozen(binary) => Some(binary),
                 _ => None,
             }),
-            can_be_disabled: project.services.column(Role::Disabled).is_some(),
+            counts: has(Role::Count),
+            can_be_disabled: has(Role::Disabled),
+            can_be_forced: has(Role::Forced),
+            says_goodbye: has(Role::Online),
             facts: project.info_labels().count(),
         }
     }
@@ -208,10 +224,15 @@ impl Decoder {
             uuid: optional(row.text(UUID)),
             info,
         };
-        let heartbeats = required(row.integer(COUNT))?;
-        let disabled = row
-            .boolean(DISABLED)
-            .map_err(|_| Defect::UnreadableColumn)?;
+        let count = self.counts.then(|| required(row.integer(COUNT)));
+        let heartbeats = count.transpose()?;
+        let boolean = |column| {
+            row.boolean(column)
+                .map_err(|_| Defect::UnreadableColumn)
+                .map(Option::unwrap_or_default)
+        };
+        let (disabled, forced_down) = (boolean(DISABLED)?, boolean(FORCED)?);
+        let is_online = boolean(ONLINE)?;
         if [stamp, facts.created].contains(&Stamp::Unreadable) {
             rejected.push(rejection(self.table, Defect::UnreadableTime, row));
         }
@@ -219,7 +240,9 @@ impl Decoder {
             id,
             heartbeats,
             stamp,
-            disabled: self.can_be_disabled.then(|| disabled.unwrap_or(false)),
+            disabled: self.can_be_disabled.then_some(disabled),
+            forced_down: self.can_be_forced.then_some(forced_down),
+            has_left: self.says_goodbye && !is_online,
             disabled_reason: optional(row.text(DISABLED_REASON)).map(|text| cache.shared(text)),
             shown: optional(row.text(SHOWN)).map(|text| cache.shared(text)),
             facts: cache.reuse(id, &facts),
@@ -269,7 +292,7 @@ mod tests {
             ($($position:ident)*) => { [$((stringify!($position), $position)),*] };
         }
         let positions = named![
-            ID BINARY HOST COUNT STAMP CREATED DISABLED DISABLED_REASON FROZEN ZONE CLUSTER UUID SHOWN
+            ID BINARY HOST COUNT STAMP CREATED DISABLED DISABLED_REASON FROZEN ZONE CLUSTER UUID SHOWN FORCED ONLINE
         ];
         for ((name, position), (expected, role)) in positions.into_iter().zip((2..).zip(ROLES)) {
             assert_eq!(position, expected);

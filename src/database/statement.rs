@@ -80,7 +80,7 @@ pub(crate) struct Dialect {
 
 /// The roles of the statement's columns, in their order, after the kind of the row and the clock. Those of
 /// [`Role::Info`] follow. The data of a role has no meaning here.
-pub(super) const ROLES: [Role; 13] = [
+pub(super) const ROLES: [Role; 15] = [
     Role::Id,
     Role::Binary,
     Role::Host,
@@ -94,6 +94,8 @@ pub(super) const ROLES: [Role; 13] = [
     Role::Cluster,
     Role::Uuid,
     Role::Shown,
+    Role::Forced,
+    Role::Online,
 ];
 
 impl Table {
@@ -198,6 +200,9 @@ impl Dialect {
 
     /// Returns the value of a table for a role; `None` if the table has none that is readable.
     fn value(&self, table: &Table, role: Role, readable: &Readable) -> Option<String> {
+        if let (Role::Binary, Some(program)) = (role, table.program) {
+            return Some(format!("'{program}'"));
+        }
         let column = table.column(role)?;
         if !column.is_readable(table, readable) {
             return None;
@@ -236,19 +241,20 @@ impl Dialect {
     }
 
     fn from(&self, sql: &mut String, table: &Table) {
-        let (name, mark) = (self.quoted(table.name), self.quoted(table.live.column()));
-        let live = match table.live {
-            Live::False(_) => self.no,
-            Live::Zero(_) => "0",
+        let _ = write!(sql, " FROM {}", self.quoted(table.name));
+        let (mark, live) = match table.live {
+            Live::False(mark) => (mark, self.no),
+            Live::Zero(mark) => (mark, "0"),
+            Live::All => return,
         };
-        let _ = write!(sql, " FROM {name} WHERE {mark} = {live}");
+        let _ = write!(sql, " WHERE {} = {live}", self.quoted(mark));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{self, cinder, manila};
+    use crate::project::{self, cinder, ironic, manila};
 
     const PLAIN: Dialect = Dialect {
         quote: '`',
@@ -317,6 +323,13 @@ mod tests {
         let without = ["report_count", "deleted", "topic"];
         let missing = statement(&cinder::PROJECT, &without).unwrap_err();
         assert_eq!(missing, ["report_count", "deleted"]);
+    }
+
+    #[test]
+    fn a_table_of_one_program_without_deleted_rows_is_read_whole() {
+        let sql = statement(&ironic::PROJECT, &[]).unwrap();
+        assert!(sql.contains("`id`, 'ironic-conductor', `hostname`, NULL, "));
+        assert!(sql.contains(" FROM `conductors` UNION ALL "), "{sql}");
     }
 
     #[test]

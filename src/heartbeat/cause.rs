@@ -10,7 +10,7 @@ use super::liveness::Intervals;
 use super::service::{Service, Stamp};
 use super::skew::{Bounds, Monotonic, Skew};
 use super::time::{DatabaseTime, apparent_age};
-use crate::project::rules::{Rules, StampedBy};
+use crate::project::rules::{Rules, Sides, StampedBy};
 
 named! {
     /// Why a service is down. The names are label values, in display order.
@@ -66,6 +66,9 @@ impl Judge<'_> {
     ) -> Option<Reason> {
         let (rules, intervals, now) = (self.rules, self.intervals, self.now);
         let limit = rules.api.limit(intervals);
+        if service.is_forced_down() {
+            return Some(Reason::ForcedDown);
+        }
         let age = match service.stamp {
             Stamp::Never => {
                 let is_up = rules.api.is_up(service, now, intervals);
@@ -82,7 +85,7 @@ impl Judge<'_> {
         });
         if least > limit && !is_between_reports(least, skew, intervals) {
             // A start stamps the row too. Only the count shows whether there ever was a heartbeat.
-            let never = service.heartbeats == 0;
+            let never = !service.has_reported();
             return Some(if never {
                 Reason::NeverReported
             } else {
@@ -96,12 +99,14 @@ impl Judge<'_> {
             return Some(Reason::SlowReports);
         }
         let beats = most.is_some_and(|most| most <= limit);
-        let is_own =
-            rules.stamped_by == StampedBy::Service || skew.is_some_and(Skew::is_stamp_of_heartbeat);
-        let is_late = rules.api.is_up(service, now, intervals) == Some(false);
+        let is_heartbeats = skew.is_some_and(Skew::is_stamp_of_heartbeat);
+        let is_own = rules.stamped_by == StampedBy::Service || is_heartbeats;
+        let is_early = rules.api.sides == Sides::Both && age < -limit;
+        // A backup of a table that counts no heartbeats shows old stamps, which look like new ones.
+        let is_late = age > limit && (service.heartbeats.is_some() || is_heartbeats);
         let is_proven = bounds.is_some_and(|bounds| Budget::of(rules, intervals).excludes(bounds));
         // Causality alone proves a clock ahead. A recent heartbeat with an old stamp proves a clock behind.
-        if is_own && (age < -limit || beats && is_late) || beats && is_proven {
+        if is_own && (is_early || beats && is_late) || beats && is_proven {
             return Some(Reason::ClockSkew);
         }
         if beats && rules.is_marked_down(service) {
@@ -169,9 +174,10 @@ mod tests {
     /// one second before and one second after each heartbeat.
     fn observed(ahead: i64, interval: i64, beats: i64) -> (Skew, HostTime) {
         let row = |beat: i64| Row {
-            heartbeats: beat,
+            heartbeats: Some(beat),
             stamp: clock(beat * interval + ahead),
             foreign: false,
+            elsewhere: false,
         };
         let assumptions = Assumptions::new(Quantum::MICROSECOND, INTERVALS.report_interval);
         let mut skew = Skew::new(read(1), row(0), assumptions);
@@ -192,9 +198,10 @@ mod tests {
         let (mut skew, last) = observed(ahead, interval, beats);
         let end = (beats - 1) * interval + later;
         let row = Row {
-            heartbeats: beats - 1,
+            heartbeats: Some(beats - 1),
             stamp: last,
             foreign: false,
+            elsewhere: false,
         };
         skew.observe(read(end), row);
         let service = fixture::stamped(Stamp::At(last));
@@ -264,15 +271,18 @@ mod tests {
         let assumptions = Assumptions::new(Quantum::MICROSECOND, INTERVALS.report_interval);
         for (heartbeats, stamp, expected) in [
             // A new row, which the API lists as up while `created` is recent.
-            (0, Stamp::Never, Some(Reason::NeverReported)),
+            (Some(0), Stamp::Never, Some(Reason::NeverReported)),
             // The start stamped the row, and no heartbeat followed.
-            (0, Stamp::At(clock(0)), Some(Reason::NeverReported)),
-            (1, Stamp::At(clock(0)), Some(Reason::Stopped)),
+            (Some(0), Stamp::At(clock(0)), Some(Reason::NeverReported)),
+            (Some(1), Stamp::At(clock(0)), Some(Reason::Stopped)),
+            // A project that counts none stamps a row with heartbeats alone.
+            (None, Stamp::At(clock(0)), Some(Reason::Stopped)),
         ] {
             let row = Row {
                 heartbeats,
                 stamp: clock(0),
                 foreign: false,
+                elsewhere: false,
             };
             let mut skew = Skew::new(read(0), row, assumptions);
             let service = fixture::stamped(stamp);

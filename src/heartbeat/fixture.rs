@@ -43,7 +43,7 @@ pub(crate) fn at(second: i64) -> Monotonic {
 pub(crate) fn service(binary: &str, host: &str) -> Service {
     Service {
         id: 1,
-        heartbeats: 7,
+        heartbeats: Some(7),
         disabled: Some(false),
         facts: Arc::new(Facts {
             binary: binary.into(),

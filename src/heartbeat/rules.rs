@@ -52,6 +52,7 @@ impl Rules {
         intervals: &Intervals,
     ) -> Option<bool> {
         match self.word(service) {
+            _ if service.is_forced_down() || service.has_left => Some(false),
             Some((word, stored)) => Some(word == stored.up),
             None => self.api.is_up(service, now, intervals),
         }
@@ -65,7 +66,11 @@ impl Rules {
         now: DatabaseTime,
         intervals: &Intervals,
     ) -> Option<bool> {
-        self.scheduler?.is_up(service, now, intervals)
+        let rule = self.scheduler?;
+        if service.is_forced_down() || service.has_left {
+            return Some(false);
+        }
+        rule.is_up(service, now, intervals)
     }
 
     /// Returns whether the stored state is another than up.
@@ -76,8 +81,10 @@ impl Rules {
 
     /// Returns whether a service said that it was shut down.
     pub(crate) fn is_shut_down(&self, service: &Service) -> bool {
-        self.word(service)
-            .is_some_and(|(word, stored)| word == stored.shut_down)
+        service.has_left
+            || self
+                .word(service)
+                .is_some_and(|(word, stored)| word == stored.shut_down)
     }
 
     /// Returns whether a row shows another write than a heartbeat since its `earlier` version: a stored state other than
@@ -98,7 +105,8 @@ mod tests {
     use super::*;
     use crate::heartbeat::fixture::{self, INTERVALS};
     use crate::heartbeat::time::HostTime;
-    use crate::project::manila;
+    use crate::project::options::Options;
+    use crate::project::{Project, ironic, magnum, manila, watcher, zun};
 
     /// Checks the verdicts of the API and of the scheduler for a stored state and an age in seconds.
     fn check_manila(state: Option<&str>, age: i64, api: bool, scheduler: bool) {
@@ -114,6 +122,54 @@ mod tests {
             rules.is_up_for_scheduler(&row, now, &INTERVALS),
         );
         assert_eq!(verdicts, (Some(api), Some(scheduler)), "{state:?}, {age} s");
+    }
+
+    /// Checks the verdict of the API, and that no scheduler has another, for an age in seconds.
+    fn check(project: &Project, change: impl FnOnce(&mut Service), age: i64, up: bool) {
+        let now = fixture::now("2026-03-30 00:54:14");
+        let mut row = fixture::stamped(Stamp::At(HostTime(now.0 - TimeDelta::seconds(age))));
+        change(&mut row);
+        let Options {
+            service_down_time,
+            report_interval,
+            ..
+        } = &project.options;
+        let [service_down_time, report_interval] =
+            [service_down_time, report_interval].map(|it| TimeDelta::seconds(it.default.into()));
+        let intervals = Intervals {
+            service_down_time,
+            report_interval,
+        };
+        let is_up = project.rules.is_up(&row, now, &intervals);
+        assert_eq!(is_up, Some(up), "{}: {age} s", project.name);
+        let for_scheduler = project.rules.is_up_for_scheduler(&row, now, &intervals);
+        assert_eq!(for_scheduler, None);
+    }
+
+    #[test]
+    fn ironic_limits_one_side_and_believes_a_goodbye() {
+        for (age, up) in [(60, true), (61, false), (-1_000_000, true)] {
+            check(&ironic::PROJECT, |_| {}, age, up);
+        }
+        check(&ironic::PROJECT, |row| row.has_left = true, 0, false);
+    }
+
+    #[test]
+    fn watcher_limits_both_sides() {
+        for (age, up) in [(90, true), (91, false), (-90, true), (-91, false)] {
+            check(&watcher::PROJECT, |_| {}, age, up);
+        }
+    }
+
+    #[test]
+    fn magnum_and_zun_believe_an_operator_first() {
+        for project in [&magnum::PROJECT, &zun::PROJECT] {
+            for (age, up) in [(180, true), (181, false), (-180, true), (-181, false)] {
+                check(project, |_| {}, age, up);
+                check(project, |row| row.forced_down = Some(false), age, up);
+                check(project, |row| row.forced_down = Some(true), age, false);
+            }
+        }
     }
 
     #[test]

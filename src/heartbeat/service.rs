@@ -44,14 +44,19 @@ impl Stamp {
 pub struct Service {
     /// Primary key; a removed and recreated row has a new one.
     pub id: i64,
-    /// Number of heartbeats since the row was created. Each heartbeat adds one; nothing else changes it.
-    pub heartbeats: i64,
+    /// Number of heartbeats since the row was created. Each heartbeat adds one; nothing else changes it. `None` where the
+    /// project counts none.
+    pub heartbeats: Option<i64>,
     /// Time of the last write by a service, which is usually, but not always, a heartbeat.
     pub stamp: Stamp,
     /// Whether an operator disabled the service; `None` where services cannot be disabled. It never affects a verdict.
     pub disabled: Option<bool>,
     /// The operator's reason for disabling the service.
     pub disabled_reason: Option<Arc<str>>,
+    /// Whether an operator forced the service down; `None` where services cannot be forced down.
+    pub forced_down: Option<bool>,
+    /// Whether its process said goodbye. A stamp since then is no heartbeat.
+    pub has_left: bool,
     /// The state that the project stores and its API shows; `None` where the row has none. Heartbeats change it too.
     pub shown: Option<Arc<str>>,
     /// The other columns. While they do not change, polls share one value, which is cheap to keep, compare and copy.
@@ -60,8 +65,8 @@ pub struct Service {
 
 /// The columns of a row that no heartbeat changes.
 ///
-/// A change means that another write touched the row, perhaps with another machine's clock. Enabling, disabling and the
-/// stored state are no facts: the project's [rules](super::rules) say whether they touch the stamp. An optional column is
+/// A change means that another write touched the row, perhaps with another machine's clock. What
+/// operators and the process itself set, such as disabled and the stored state, are no facts: the project's [rules](super::rules) say whether they touch the stamp. An optional column is
 /// `None` when it is NULL, unreadable, or missing from the release's schema. `T` is the text type: shared, or borrowed
 /// from the buffer it was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -100,9 +105,14 @@ impl Service {
         self.disabled == Some(true)
     }
 
+    /// Returns whether an operator forced the service down.
+    pub(crate) fn is_forced_down(&self) -> bool {
+        self.forced_down == Some(true)
+    }
+
     /// Returns whether the row shows a heartbeat: a start stamps it without one.
     pub(crate) fn has_reported(&self) -> bool {
-        self.heartbeats > 0 && self.stamp != Stamp::Never
+        self.heartbeats != Some(0) && self.stamp != Stamp::Never
     }
 }
 

@@ -84,10 +84,7 @@ impl Skew {
     pub fn new(read: Read, row: Row, assumptions: impl Into<Arc<Assumptions>>) -> Self {
         let assumptions = assumptions.into();
         Self {
-            bounds: Bounds {
-                lower: offset(row.stamp, read.answered) + assumptions.quantum.low,
-                upper: None,
-            },
+            bounds: by_causality(read, row, &assumptions),
             at: read.answered,
             window: Window::default(),
             row,
@@ -147,39 +144,58 @@ impl Skew {
 
     /// Learns from another read of the row, which must not be older than the last.
     pub fn observe(&mut self, read: Read, row: Row) -> Observation {
-        if row.heartbeats < self.row.heartbeats {
-            let stale_since = *self.stale_since.get_or_insert(read.sent);
-            let may_lag = read.sent - stale_since <= self.assumptions.longest_lag();
-            let is_older = row.stamp <= self.row.stamp || self.assumptions.stamped_by_others;
-            if is_older && may_lag {
-                return Observation::Stale;
-            }
-            let new = Self::new(read, row, self.assumptions.clone());
-            *self = Self {
-                disturbed: new.disturbed.or(self.disturbed),
-                ..new
-            };
-            return Observation::Recreated;
+        let order = row.compare(&self.row);
+        let is_set_back = order.is_lt() && row.heartbeats.is_none() && !row.elsewhere;
+        if order.is_lt() && !is_set_back {
+            return self.older(read, row);
         }
         // The count of a table that was restored from a backup rises to that of before, with another stamp.
         let has_caught_up = self.stale_since.take().is_some() && row.stamp != self.row.stamp;
-        let is_counted = row.heartbeats > self.row.heartbeats;
-        let observation = if is_counted && !row.foreign {
+        let observation = if order.is_gt() && !row.foreign {
             self.heartbeat(read, row)
-        } else if is_counted || row.stamp != self.row.stamp {
+        } else if order.is_ne() || row.stamp != self.row.stamp {
             self.restarts = true;
             self.pace.restart();
             Observation::Foreign
         } else {
             Observation::Same
         };
-        if is_counted || has_caught_up {
-            self.after = self.after();
+        if is_set_back {
+            // The clock was set back, or the table was restored from a backup: only causality holds for both.
+            let Bounds { lower, .. } = by_causality(read, row, &self.assumptions);
+            let old = self.bounds(read.answered);
+            self.bounds = Bounds {
+                lower: lower.min(old.lower),
+                upper: None,
+            };
+            self.at = read.answered;
+        }
+        if order.is_ne() || has_caught_up {
+            // Where the project counts no heartbeats, another write may be one.
+            if row.heartbeats.is_some() || observation != Observation::Foreign {
+                self.after = self.after();
+            }
             self.before = read.answered;
         }
         self.row = row;
         self.previous = read.sent;
         observation
+    }
+
+    /// Ignores an older version of the row, unless it stays too long for a replica that lags.
+    fn older(&mut self, read: Read, row: Row) -> Observation {
+        let stale_since = *self.stale_since.get_or_insert(read.sent);
+        let may_lag = read.sent - stale_since <= self.assumptions.longest_lag();
+        let is_older = row.stamp <= self.row.stamp || self.assumptions.stamped_by_others;
+        if is_older && may_lag {
+            return Observation::Stale;
+        }
+        let new = Self::new(read, row, self.assumptions.clone());
+        *self = Self {
+            disturbed: new.disturbed.or(self.disturbed),
+            ..new
+        };
+        Observation::Recreated
     }
 
     /// Returns the time after which a heartbeat was stamped that the latest read is the first to show; `None` where the
@@ -190,11 +206,14 @@ impl Skew {
     }
 
     fn heartbeat(&mut self, read: Read, row: Row) -> Observation {
+        let slack = self.assumptions.slack();
+        if row.heartbeats.is_none() && self.may_hide_heartbeats(read) {
+            self.pace.restart();
+        }
         let beat = Beat {
-            heartbeats: row.heartbeats,
+            heartbeats: row.heartbeats.unwrap_or_else(|| self.pace.next()),
             stamp: row.stamp,
         };
-        let slack = self.assumptions.slack();
         let interval = self.pace.interval(slack);
         // The clock may have been set while reads showed no heartbeat, or while there was no read.
         let gap = (self.previous - self.before).max(read.sent - self.previous);
@@ -207,6 +226,7 @@ impl Skew {
         }
         let old = self.window.bounds(read.answered, &self.assumptions);
         let old = old.unwrap_or_else(|| self.bounds(read.answered));
+        let regular = regular && (row.heartbeats.is_some() || !self.may_repeat(old, new, interval));
         let observation = if self.restarts || interval.is_none() {
             Observation::Restart
         } else if !regular {
@@ -220,8 +240,10 @@ impl Skew {
         };
         // Below the old bounds, a regular heartbeat may just have been visible too late.
         let disproves = old.below(&new) || new.below(&old) && observation != Observation::Conflict;
-        let arrival = Arrival::new(beat, read.answered);
-        self.writers.observe(arrival, &self.assumptions);
+        if row.heartbeats.is_some() {
+            let arrival = Arrival::new(beat, read.answered);
+            self.writers.observe(arrival, &self.assumptions);
+        }
         let counts = self.disturbed.is_none() && self.writers().is_none();
         self.steps += u64::from(disproves && counts);
         self.replace(observation, old, new, read.answered, interval);
@@ -235,6 +257,25 @@ impl Skew {
         }
         self.pace.learn(beat, advance, slack);
         observation
+    }
+
+    /// Returns whether a read may show the last of several heartbeats since the read before, whose number is unknown.
+    ///
+    /// They come with their interval between them, and each at most the visibility delay late.
+    fn may_hide_heartbeats(&self, read: Read) -> bool {
+        let window = read.answered - self.previous + self.assumptions.visibility_delay;
+        let learnt = self.pace.interval(self.assumptions.slack());
+        window >= self.assumptions.report_interval
+            || learnt.is_some_and(|learnt| window >= learnt.mean - learnt.error)
+    }
+
+    /// Returns whether two intervals may have passed since the last heartbeat and not one: a clock that is set back by an
+    /// interval repeats a stamp, and without a count that heartbeat is unseen.
+    fn may_repeat(&self, old: Bounds, new: Bounds, interval: Option<Interval>) -> bool {
+        let slack = self.assumptions.slack();
+        interval.zip(old.upper).is_some_and(|(interval, upper)| {
+            new.lower <= upper - (interval.mean - interval.error - slack)
+        })
     }
 
     /// Replaces the old bounds by those of a heartbeat, or by the intersection of both.
@@ -286,8 +327,8 @@ impl Skew {
             offset(row.stamp, after) + quantum.high + drift
         });
         Bounds {
-            lower: offset(row.stamp, read.answered) + quantum.low,
             upper,
+            ..by_causality(read, row, &self.assumptions)
         }
     }
 
@@ -386,11 +427,20 @@ impl Skew {
         self.steps
     }
 
-    /// Returns the least number of processes that write the row, from 2 to 8; `None` while one process explains the stamps.
+    /// Returns the least number of processes that write the row, from 2 to 8; `None` while one process explains the stamps,
+    /// and where the project counts no heartbeats.
     ///
     /// With several writers, the bounds hold for the clock of the last writer and change with it.
     #[must_use]
     pub fn writers(&self) -> Option<u32> {
         self.writers.number()
+    }
+}
+
+/// Returns the bounds that a stamp proves without a heartbeat: the host stamped the row before the answer.
+fn by_causality(read: Read, row: Row, assumptions: &Assumptions) -> Bounds {
+    Bounds {
+        lower: offset(row.stamp, read.answered) + assumptions.quantum.low,
+        upper: None,
     }
 }

@@ -217,7 +217,7 @@ fn common_interval<'a>(beating: impl Iterator<Item = (&'a Facts, TimeDelta)>) ->
 fn used_to_beat(services: &[Service], span: TimeDelta) -> bool {
     let stamps = services
         .iter()
-        .filter(|service| service.heartbeats > 0)
+        .filter(|service| service.has_reported())
         .filter_map(|service| Some((service.stamp.time()?, service.facts.machine())));
     let Some((newest, _)) = stamps.clone().max() else {
         return false;

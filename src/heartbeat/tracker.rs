@@ -61,6 +61,8 @@ struct Tracked {
     service: Service,
     /// The row as last accepted. If its facts change, the stamp need not be a heartbeat's.
     accepted: Service,
+    /// The server that showed it.
+    shown_by: Option<Arc<str>>,
     /// `None` until the row has a stamp.
     skew: Option<Skew>,
 }
@@ -130,7 +132,7 @@ impl Tracker {
         if stood_still {
             self.suspect_axis(read.answered);
         }
-        self.track(reading.services, read, &assumptions);
+        self.track(reading.services, read, server, &assumptions);
         if stood_still {
             // Rows that this read is the first to show.
             self.suspect_axis(read.answered);
@@ -174,7 +176,13 @@ impl Tracker {
     }
 
     /// Learns from the rows of services.
-    fn track(&mut self, mut services: Vec<Service>, read: Read, assumptions: &Arc<Assumptions>) {
+    fn track(
+        &mut self,
+        mut services: Vec<Service>,
+        read: Read,
+        server: Option<&Arc<str>>,
+        assumptions: &Arc<Assumptions>,
+    ) {
         services.sort_unstable_by_key(|service| service.id);
         let ids = self.rows.iter().map(|row| row.service.id);
         let mut are_renamed = !ids.eq(services.iter().map(|service| service.id));
@@ -184,7 +192,7 @@ impl Tracker {
         let rules = &self.project.rules;
         for (row, service) in self.rows.iter_mut().zip(services) {
             are_renamed |= row.service.facts != service.facts;
-            row.track(service, read, rules, assumptions);
+            row.track(service, read, server, (rules, assumptions));
         }
         if are_renamed {
             let name = |&index: &u32| self.rows[index as usize].service.facts.name();
@@ -250,6 +258,7 @@ impl Tracked {
     fn new(service: Service) -> Self {
         Self {
             accepted: service.clone(),
+            shown_by: None,
             service,
             skew: None,
         }
@@ -263,14 +272,15 @@ impl Tracked {
         &mut self,
         mut service: Service,
         read: Read,
-        rules: &Rules,
-        assumptions: &Arc<Assumptions>,
+        server: Option<&Arc<str>>,
+        (rules, assumptions): (&Rules, &Arc<Assumptions>),
     ) {
         if let Stamp::At(stamp) = service.stamp {
             let row = Row {
                 heartbeats: service.heartbeats,
                 stamp,
                 foreign: self.is_foreign(&service, rules),
+                elsewhere: self.shown_by.as_ref() != server,
             };
             let is_stale = if let Some(skew) = &mut self.skew {
                 skew.observe(read, row) == Observation::Stale
@@ -285,6 +295,9 @@ impl Tracked {
                 };
             } else {
                 self.accepted = service.clone();
+                if row.elsewhere {
+                    self.shown_by = server.cloned();
+                }
             }
         }
         self.service = service;
@@ -296,6 +309,7 @@ impl Tracked {
     fn is_foreign(&self, service: &Service, rules: &Rules) -> bool {
         let is_first = self.skew.is_none() || service.heartbeats < self.accepted.heartbeats;
         self.accepted.facts != service.facts
+            || service.has_left
             || rules.stamped_by == StampedBy::Others
                 && (is_first || rules.shows_other_write(&self.accepted, service))
     }
@@ -329,7 +343,7 @@ mod tests {
     use crate::heartbeat::skew::{Bounds, Monotonic};
     use crate::heartbeat::status::ServiceStatus;
     use crate::heartbeat::time::HostTime;
-    use crate::project::{cinder, manila};
+    use crate::project::{cinder, ironic, magnum, manila, watcher};
 
     /// A database that is read every five seconds; each read takes 20 ms.
     struct Reads {
@@ -338,6 +352,7 @@ mod tests {
         /// The database's clock at the origin of the monotonic axis.
         database: DatabaseTime,
         quantum: Quantum,
+        server: Option<Arc<str>>,
     }
 
     impl Reads {
@@ -351,6 +366,7 @@ mod tests {
                 at: TimeDelta::zero(),
                 database: fixture::now("2026-03-30 00:00:00"),
                 quantum: Quantum::MICROSECOND,
+                server: None,
             }
         }
 
@@ -361,7 +377,7 @@ mod tests {
             let stamp = self.database.0 + TimeDelta::seconds(beats * 10 + ahead);
             Service {
                 id,
-                heartbeats: 100 + beats,
+                heartbeats: Some(100 + beats),
                 stamp: Stamp::At(HostTime(stamp)),
                 shown: (self.tracker.project.rules.stored).map(|stored| stored.up.into()),
                 ..fixture::service("cinder-volume", &format!("host{id}"))
@@ -374,6 +390,7 @@ mod tests {
             let reading = Reading {
                 now: DatabaseTime(self.database.0 + self.at),
                 quantum: self.quantum,
+                server: self.server.clone(),
                 ..fixture::reading(services)
             };
             let read = Read {
@@ -557,7 +574,7 @@ mod tests {
         reads.database.0 += TimeDelta::seconds(60);
         for _ in 0..6 {
             let mut service = reads.service(1, 0);
-            service.heartbeats += 6;
+            service.heartbeats = service.heartbeats.map(|number| number + 6);
             let status = reads.read_one(service);
             assert_eq!(status.observed.clock_steps, Some(0));
             if let Some(skew) = status.observed.clock_skew {
@@ -591,6 +608,80 @@ mod tests {
             }
             assert_eq!(known, kept);
             assert!(reads.minute(1, 0).observed.report_interval.is_some());
+        }
+    }
+
+    #[test]
+    fn a_service_that_said_goodbye_sends_no_heartbeats_and_its_stamps_are_no_stop() {
+        let mut reads = Reads::of(&ironic::PROJECT);
+        let uncounted = |reads: &Reads| Service {
+            heartbeats: None,
+            ..reads.service(1, 0)
+        };
+        for _ in 0..12 {
+            let service = uncounted(&reads);
+            assert_eq!(reads.read_one(service).up, Some(true));
+        }
+        // It goes on stamping its row while it finishes its work.
+        for _ in 0..20 {
+            let leaving = Service {
+                has_left: true,
+                ..uncounted(&reads)
+            };
+            let status = reads.read_one(leaving);
+            let verdict = (status.up, status.observed.reason);
+            assert_eq!(verdict, (Some(false), Some(Reason::ShutDown)));
+            assert_eq!(status.observed.clock_steps, Some(0));
+        }
+        for _ in 0..4 {
+            let service = uncounted(&reads);
+            let status = reads.read_one(service);
+            assert_eq!((status.up, status.observed.reason), (Some(true), None));
+        }
+    }
+
+    #[test]
+    fn a_service_that_is_forced_down_is_down_though_its_heartbeats_are_observed() {
+        let mut reads = Reads::of(&magnum::PROJECT);
+        for forced_down in [false, true, false] {
+            for _ in 0..12 {
+                let forced = Service {
+                    forced_down: Some(forced_down),
+                    ..reads.service(1, 0)
+                };
+                let status = reads.read_one(forced);
+                let reason = forced_down.then_some(Reason::ForcedDown);
+                let verdict = (status.up, status.observed.reason);
+                assert_eq!(verdict, (Some(!forced_down), reason));
+            }
+        }
+        assert!(
+            reads.tracker.rows[0]
+                .skew
+                .as_ref()
+                .unwrap()
+                .interval()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn an_earlier_stamp_is_shown_if_the_server_that_showed_the_later_one_shows_it() {
+        for (server, shown) in [("db1", true), ("db2", false)] {
+            let mut reads = Reads::of(&watcher::PROJECT);
+            let uncounted = |reads: &Reads| Service {
+                heartbeats: None,
+                ..reads.service(1, 0)
+            };
+            reads.server = Some("db1".into());
+            let before = uncounted(&reads);
+            for _ in 0..12 {
+                let service = uncounted(&reads);
+                reads.read_one(service);
+            }
+            reads.server = Some(server.into());
+            let status = reads.read_one(before.clone());
+            assert_eq!(status.service.stamp == before.stamp, shown, "{server}");
         }
     }
 
@@ -662,7 +753,7 @@ mod tests {
             // Read again before the next heartbeat.
             let service = Service {
                 stamp: Stamp::At(HostTime(reads.database.0 + TimeDelta::seconds(60))),
-                heartbeats: 106,
+                heartbeats: Some(106),
                 ..reads.service(1, 0)
             };
             let snapshot = reads.read(vec![service]);

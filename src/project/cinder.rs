@@ -27,6 +27,7 @@ pub static PROJECT: Project = Project {
     },
     services: Table {
         name: "services",
+        program: None,
         live: Live::False("deleted"),
         columns: &[
             Column::required("id", Role::Id),
@@ -55,6 +56,7 @@ pub static PROJECT: Project = Project {
     // Since Newton.
     clusters: Some(Table {
         name: "clusters",
+        program: None,
         live: Live::False("deleted"),
         columns: &[
             Column::required("id", Role::Id),
@@ -83,7 +85,7 @@ pub static PROJECT: Project = Project {
         title: "Cinder",
         sync: "cinder-manage db sync",
         list: "openstack volume service list",
-        remove: "cinder-manage service remove BINARY HOST",
+        remove: Some("cinder-manage service remove BINARY HOST"),
         stopped: "the database and the driver",
         marked_down: None,
     },

@@ -33,8 +33,8 @@ pub(crate) struct Words {
     pub(crate) sync: &'static str,
     /// The command that lists the services.
     pub(crate) list: &'static str,
-    /// How to remove the row of a service that was retired.
-    pub(crate) remove: &'static str,
+    /// How to remove the row of a service that was retired; `None` where only the database can.
+    pub(crate) remove: Option<&'static str>,
     /// What to look at when a service stopped, after its process and its log.
     pub(crate) stopped: &'static str,
     /// Why a service can be listed as down though it beats; `None` where no state is stored.

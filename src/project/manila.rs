@@ -35,6 +35,7 @@ pub static PROJECT: Project = Project {
     },
     services: Table {
         name: "services",
+        program: None,
         live: Live::Zero("deleted"),
         columns: &[
             Column::required("id", Role::Id),
@@ -71,7 +72,7 @@ pub static PROJECT: Project = Project {
         title: "Manila",
         sync: "manila-manage db sync",
         list: "openstack share service list",
-        remove: "manila-manage service cleanup, which removes every row that is down",
+        remove: Some("manila-manage service cleanup, which removes every row that is down"),
         stopped: "the database and the driver",
         marked_down: Some(
             "After a restart this lasts for one report interval. If it comes back every minute, a manila-scheduler marks \

@@ -6,17 +6,28 @@
 
 pub mod cinder;
 pub(crate) mod definition;
+pub(crate) mod ironic;
+pub(crate) mod magnum;
 pub mod manila;
 pub(crate) mod options;
 pub(crate) mod rules;
 pub(crate) mod signature;
 pub(crate) mod table;
+pub(crate) mod watcher;
+pub(crate) mod zun;
 
 pub(crate) use self::definition::MOST_FACTS;
 pub use self::definition::Project;
 
 /// Every project that the exporter knows.
-pub static ALL: &[&Project] = &[&cinder::PROJECT, &manila::PROJECT];
+pub static ALL: &[&Project] = &[
+    &cinder::PROJECT,
+    &manila::PROJECT,
+    &ironic::PROJECT,
+    &magnum::PROJECT,
+    &watcher::PROJECT,
+    &zun::PROJECT,
+];
 
 /// Returns the project of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Project> {
@@ -28,6 +39,8 @@ mod tests {
     use std::collections::HashSet;
     use std::path::Path;
 
+    use super::definition::Words;
+    use super::options::Options;
     use super::table::Role;
     use super::*;
 
@@ -36,9 +49,17 @@ mod tests {
         let names: HashSet<_> = ALL.iter().map(|project| project.name).collect();
         assert_eq!(names.len(), ALL.len());
         for project in ALL {
-            for role in [Role::Id, Role::Binary, Role::Host, Role::Count, Role::Stamp] {
-                let column = project.services.column(role).unwrap();
+            let services = &project.services;
+            for role in [Role::Id, Role::Host, Role::Stamp, Role::Created] {
+                let column = services.column(role).unwrap();
                 assert!(column.required, "{}: {role:?}", project.name);
+            }
+            let binary = services.column(Role::Binary);
+            assert_ne!(binary.is_some(), services.program.is_some());
+            // A value that is not readable must not look like one that is.
+            for role in [Role::Binary, Role::Count, Role::Forced, Role::Online] {
+                let column = services.column(role);
+                assert!(column.is_none_or(|column| column.required), "{role:?}");
             }
             let roles: Vec<Role> = project.services.columns.iter().map(|it| it.role).collect();
             let facts = roles.iter().filter(|role| matches!(role, Role::Info(_)));
@@ -51,23 +72,28 @@ mod tests {
     }
 
     /// Names that the metrics and the settings have in common with the projects.
-    const OURS: &str = "availability_zone binary cluster_name disabled disabled_reason frozen host id report_interval \
-                        service_down_time state topic uuid";
+    const OURS: &str = "availability_zone binary cluster_name disabled disabled_reason forced_down frozen host id \
+                        report_interval service_down_time state topic uuid";
 
     /// The words that only a project's file may contain.
     fn words(project: &Project) -> Vec<String> {
-        let commands = [project.words.sync, project.words.remove, project.words.list];
-        let commands = commands.iter().filter_map(|it| it.split(' ').next());
-        let options = [
-            &project.options.service_down_time,
-            &project.options.report_interval,
-        ];
+        let Words {
+            sync, list, remove, ..
+        } = &project.words;
+        let commands = [Some(*sync), Some(*list), *remove].into_iter().flatten();
+        let commands = commands.filter_map(|it| it.split(' ').next());
+        let Options {
+            service_down_time,
+            report_interval,
+            ..
+        } = &project.options;
+        let options = [service_down_time, report_interval].into_iter();
         let tables = project.tables().into_iter();
         let columns = tables.flat_map(|(_, columns)| columns);
         [project.name, project.words.title]
             .into_iter()
             .chain(commands.filter(|command| *command != "openstack"))
-            .chain(options.map(|option| option.name))
+            .chain(options.filter(|it| it.is_option()).map(|it| it.name))
             .chain(columns.filter(|column| column.contains('_')))
             .filter(|word| OURS.split(' ').all(|own| own != *word))
             .map(str::to_owned)
@@ -113,6 +139,11 @@ mod tests {
                 let code = code(&path);
                 let known = code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
                 let known = known.filter(|word| words.iter().any(|own| own == word));
+                // hyper has a type of that name.
+                let is_hypers = |word: &str| {
+                    name.starts_with("web") && word.eq_ignore_ascii_case(watcher::PROJECT.name)
+                };
+                let known = known.filter(|word| !is_hypers(word));
                 findings.extend(known.map(|word| format!("{name}: {word}")));
             }
         }

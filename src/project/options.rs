@@ -13,12 +13,12 @@ pub(crate) struct Options {
     pub database: &'static str,
 }
 
-/// An option with a whole number of seconds.
+/// An option with a whole number of seconds, or a constant of the project's code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seconds {
-    /// Group of the option.
-    pub group: &'static str,
-    /// Name of the option.
+    /// Group of the option; `None` for a constant.
+    pub group: Option<&'static str>,
+    /// Name of the option; of a constant, the setting for it.
     pub name: &'static str,
     /// The project's own default.
     pub default: u32,
@@ -27,10 +27,29 @@ pub(crate) struct Seconds {
 impl Seconds {
     /// Returns an option of the group `DEFAULT`.
     pub(crate) const fn new(name: &'static str, default: u32) -> Self {
+        Self::of("DEFAULT", name, default)
+    }
+
+    /// Returns an option of a group.
+    pub(crate) const fn of(group: &'static str, name: &'static str, default: u32) -> Self {
         Self {
-            group: "DEFAULT",
+            group: Some(group),
             name,
             default,
         }
+    }
+
+    /// Returns an interval between heartbeats that is a constant of the project's code.
+    pub(crate) const fn constant_interval(seconds: u32) -> Self {
+        Self {
+            group: None,
+            name: "report-interval",
+            default: seconds,
+        }
+    }
+
+    /// Returns whether the project has an option for it.
+    pub(crate) fn is_option(&self) -> bool {
+        self.group.is_some()
     }
 }

@@ -34,8 +34,8 @@ pub(crate) enum Owner {
     Unknown,
 }
 
-/// The largest number of absent columns with which a table is still taken for a project's.
-const MOST_MISSING: usize = 3;
+/// A table is taken for a project's while at most one of so many required columns is absent.
+const MOST_ABSENT: usize = 4;
 
 /// Returns the names of all projects' tables of services.
 pub(crate) fn tables() -> Vec<&'static str> {
@@ -75,9 +75,13 @@ impl Table {
         let absent = self.required().filter(|name| find(name).is_none()).count();
         // Whose table it is does not depend on grants, where the server shows more.
         let is_another = own().next().is_none()
-            || absent > MOST_MISSING
+            || absent * MOST_ABSENT > self.required().count()
             || self.lacks.iter().any(|name| find(name).is_some())
-            || find(self.live.column()).is_some_and(|column| !self.live.fits(&column.kind));
+            || self
+                .live
+                .column()
+                .and_then(find)
+                .is_some_and(|column| !self.live.fits(&column.kind));
         let is_missing = |name: &&str| find(name).is_none_or(|column| !column.is_readable);
         (!is_another).then(|| self.required().filter(is_missing).collect())
     }
@@ -88,6 +92,7 @@ impl Live {
     fn fits(self, kind: &str) -> bool {
         let is_boolean = kind.starts_with("bool") || kind == "tinyint(1)";
         match self {
+            Self::All => true,
             Self::False(_) => is_boolean,
             Self::Zero(_) => !is_boolean && kind.contains("int"),
         }
@@ -159,7 +164,7 @@ mod tests {
         }
         let all = manila::PROJECT.services.required().collect();
         assert_eq!(owner(&seen), Owner::Lacking(&manila::PROJECT, all));
-        seen.truncate(MOST_MISSING);
+        seen.truncate(MOST_ABSENT);
         assert_eq!(owner(&seen), foreign());
         assert_eq!(owner(&[]), Owner::Unknown);
     }

@@ -5,6 +5,8 @@
 pub(crate) struct Table {
     /// Name of the table, in the database of the connection.
     pub(crate) name: &'static str,
+    /// The program whose services it has, where no column tells it.
+    pub(crate) program: Option<&'static str>,
     /// The rows that count.
     pub(crate) live: Live,
     /// The columns, one for each role.
@@ -20,6 +22,8 @@ pub(crate) enum Live {
     False(&'static str),
     /// The integer column is zero; in a deleted row, it is the row's id.
     Zero(&'static str),
+    /// All rows: deleted ones are removed.
+    All,
 }
 
 /// A column and its role.
@@ -55,7 +59,7 @@ pub(crate) enum Role {
     Binary,
     /// Host of a service; name of a cluster.
     Host,
-    /// Number of heartbeats.
+    /// Number of heartbeats. Without it, each later stamp is a heartbeat.
     Count,
     /// Time of the last heartbeat.
     Stamp,
@@ -65,6 +69,10 @@ pub(crate) enum Role {
     Disabled,
     /// Why an operator disabled it.
     DisabledReason,
+    /// Whether an operator forced it down, whatever its heartbeats.
+    Forced,
+    /// Whether its process runs: false, or NULL, once it said goodbye. A stamp is then no heartbeat.
+    Online,
     /// Whether the backend is frozen; only services of this program have a backend.
     Frozen(&'static str),
     /// Availability zone.
@@ -98,7 +106,7 @@ impl Role {
         match self {
             Self::Id | Self::Count => ColumnKind::Integer,
             Self::Stamp | Self::Created => ColumnKind::Time,
-            Self::Disabled | Self::Frozen(_) => ColumnKind::Boolean,
+            Self::Disabled | Self::Forced | Self::Online | Self::Frozen(_) => ColumnKind::Boolean,
             Self::Binary
             | Self::Host
             | Self::DisabledReason
@@ -157,22 +165,22 @@ impl Table {
     /// Returns the columns that must be readable.
     pub(crate) fn required(&self) -> impl Iterator<Item = &'static str> {
         let required = self.columns.iter().filter(|column| column.required);
-        required
-            .map(|column| column.name)
-            .chain([self.live.column()])
+        required.map(|column| column.name).chain(self.live.column())
     }
 
     /// Returns the names of all columns in the statement, including that of [`Live`].
     pub(crate) fn column_names(&self) -> impl Iterator<Item = &'static str> {
         let columns = self.columns.iter().map(|column| column.name);
-        columns.chain([self.live.column()])
+        columns.chain(self.live.column())
     }
 }
 
 impl Live {
-    /// Returns the column that marks deleted rows.
-    pub(crate) fn column(self) -> &'static str {
-        let (Self::False(column) | Self::Zero(column)) = self;
-        column
+    /// Returns the column that marks deleted rows, if there is one.
+    pub(crate) fn column(self) -> Option<&'static str> {
+        match self {
+            Self::False(column) | Self::Zero(column) => Some(column),
+            Self::All => None,
+        }
     }
 }

@@ -84,6 +84,11 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
         |status| Some((!status.service.disabled?).into()),
     ),
     service_gauge(
+        "openstack_service_forced_down",
+        "Whether an operator forced the service down (1) or not (0); absent where services cannot be forced down.",
+        |status| status.service.forced_down.map(Value::from),
+    ),
+    service_gauge(
         "openstack_service_frozen",
         "Whether the backend of a volume service is frozen (1) or not (0).",
         |status| status.service.facts.frozen.map(Value::from),
@@ -105,7 +110,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     service_counter(
         "openstack_service_heartbeats_total",
         "Heartbeats since the service's row was created.",
-        |status| Some(Value::Integer(status.service.heartbeats)),
+        |status| status.service.heartbeats.map(Value::Integer),
     ),
     service_gauge(
         "openstack_service_report_interval_seconds",

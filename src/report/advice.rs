@@ -40,8 +40,11 @@ pub(crate) fn advice(service: ListedService) -> Option<String> {
         } else {
             "row"
         };
-        let remove = project.words.remove;
-        format!("Its {what} is more than a week old. If it was retired, remove its row ({remove}).")
+        let remove = match project.words.remove {
+            Some(command) => format!("remove its row ({command})"),
+            None => format!("delete its row from the table {}", project.services.name),
+        };
+        format!("Its {what} is more than a week old. If it was retired, {remove}.")
     });
     let sentences = [reason, abandoned, writers, duplicates].into_iter();
     let sentences: Vec<String> = sentences.flatten().collect();
@@ -307,7 +310,7 @@ mod tests {
     fn a_service_that_never_reported_has_no_last_heartbeat() {
         let of = |reason, age: i64| {
             let mut service = fixture::service("cinder-backup", "block1@lvm");
-            service.heartbeats = 0;
+            service.heartbeats = Some(0);
             let status = ServiceStatus {
                 heartbeat_age: Some(TimeDelta::seconds(age)),
                 observed: because(reason),
@@ -320,7 +323,7 @@ mod tests {
                      Read its log on block1.";
         assert_eq!(of(Reason::NeverReported, 80), never);
         let week = 7 * 24 * 3_600;
-        let remove = cinder::PROJECT.words.remove;
+        let remove = cinder::PROJECT.words.remove.unwrap();
         let old = format!(
             "Its row is more than a week old. If it was retired, remove its row ({remove})."
         );

@@ -218,7 +218,7 @@ mod tests {
             (7, time, "10.0 s ago"),
         ] {
             let mut service = fixture::created(fixture::stamped(stamp), time);
-            service.heartbeats = heartbeats;
+            service.heartbeats = Some(heartbeats);
             let status = ServiceStatus {
                 heartbeat_age: (stamp != Unreadable).then(|| TimeDelta::seconds(10)),
                 ..fixture::status(service, Some(true))

@@ -89,7 +89,7 @@ mod tests {
             let beats = (shown - first).div_euclid(10);
             Service {
                 id,
-                heartbeats: 100 + beats,
+                heartbeats: Some(100 + beats),
                 stamp: Stamp::At(HostTime(time(first + beats * 10))),
                 ..fixture::service("cinder-volume", host)
             }

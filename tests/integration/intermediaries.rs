@@ -38,7 +38,11 @@ fn standard_error(output: &std::process::Output) -> String {
 
 /// Runs a command on a database and returns its exit code and standard error.
 fn command(arguments: &[&str], url: &str) -> (Option<i32>, String) {
-    let output = run(arguments, &[("OPENSTACK_HEARTBEAT_DATABASE_URL", url)]);
+    let environment = [
+        ("OPENSTACK_HEARTBEAT_DATABASE_URL", url),
+        ("OPENSTACK_HEARTBEAT_PROJECT", "cinder"),
+    ];
+    let output = run(arguments, &environment);
     (output.status.code(), standard_error(&output))
 }
 

@@ -5,7 +5,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::Quantum;
 use super::clock::{Disturbances, UNDISTURBED};
 use super::random::Random;
 use super::world::{DOWN, HEALTHY, HOUR, Interruption, Process, READER, Reader, simulate};
-use super::{COLUMNS, is_right, quantile, times};
+use super::{COLUMNS, KINDS, is_right, quantile, times};
 
 /// Number of simulated runs of each world and column.
 const RUNS: u64 = 40;
@@ -54,11 +54,15 @@ struct Errors {
     verdicts: usize,
 }
 
-fn run(world: &World, column: Quantum) -> Errors {
+fn run(world: &World, column: Quantum, counted: bool) -> Errors {
     let mut errors = Errors::default();
     for seed in 0..RUNS * times() {
         let mut random = Random(seed ^ 0x00D1_5EA5);
-        let reader = Reader { column, ..READER };
+        let reader = Reader {
+            column,
+            counted,
+            ..READER
+        };
         let Run {
             process,
             reader,
@@ -368,13 +372,17 @@ const WORLDS: [World; 17] = [
 #[test]
 fn a_disturbance_is_forgotten_in_time() {
     let mut failed = Vec::new();
+    let columns = COLUMNS.into_iter();
+    let kinds: Vec<_> = columns
+        .flat_map(|column| KINDS.map(|kind| (column, kind)))
+        .collect();
     for world in &WORLDS {
-        for (column_name, column) in COLUMNS {
-            let mut errors = run(world, column);
+        for ((column_name, column), (kind, counted)) in kinds.clone() {
+            let mut errors = run(world, column, counted);
             let width = quantile(&mut errors.widths, 0.5);
             let share = |count: usize| 100.0 * count as f64 / errors.reads as f64;
             println!(
-                "{}, {column_name}: bounded {:.1} % of the time, width {width:.2} s; misses {:.3} %, wrong reasons {:.3} %, wrong verdicts \
+                "{}, {column_name}, {kind}: bounded {:.1} % of the time, width {width:.2} s; misses {:.3} %, wrong reasons {:.3} %, wrong verdicts \
                  {:.3} %; in the allowed time {:.2} %, at most {:.0} s after the disturbance; {} reads",
                 world.name,
                 share(errors.bounded),

@@ -195,7 +195,7 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
         let (_, truth, last) = at(happens);
         let service = Service {
             id: 1,
-            heartbeats: row.count,
+            heartbeats: Some(row.count),
             stamp: Stamp::At(HostTime(date(row.stamp + database))),
             disabled: Some(row.disabled),
             shown: cloud.stores_state.then(|| Arc::from(row.state)),

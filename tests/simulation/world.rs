@@ -48,6 +48,8 @@ pub(crate) struct Process {
     pub(crate) late: f64,
     /// Chance that a heartbeat fails.
     pub(crate) lost: f64,
+    /// How long each heartbeat takes, where the loop waits for an interval after it.
+    pub(crate) walk: f64,
     /// Every n-th heartbeat is late by 2 s; 0 for none.
     pub(crate) task: usize,
     /// Chance that a write takes up to `longest_delay` to become visible.
@@ -65,6 +67,7 @@ pub(crate) const HEALTHY: Process = Process {
     jitter: 0.1,
     late: 0.0,
     lost: 0.0,
+    walk: 0.0,
     task: 0,
     delayed: 0.01,
     longest_delay: 0.094,
@@ -119,7 +122,7 @@ impl Process {
                 });
             }
             was_gone = false;
-            due += self.interval;
+            due += self.interval + self.walk * random.between(0.6, 1.4);
         }
         writes
     }
@@ -144,6 +147,10 @@ pub(crate) struct Reader {
     pub(crate) visibility_delay: f64,
     pub(crate) max_drift_ppm: u32,
     pub(crate) report_interval: f64,
+    /// The limit of the rules.
+    pub(crate) down: f64,
+    /// Whether the rows count heartbeats.
+    pub(crate) counted: bool,
     pub(crate) until: f64,
     /// Rate of the monotonic axis − 1.
     pub(crate) drift: f64,
@@ -165,6 +172,8 @@ pub(crate) const READER: Reader = Reader {
     visibility_delay: 2.0,
     max_drift_ppm: 1_000,
     report_interval: 10.0,
+    down: DOWN,
+    counted: true,
     until: HOUR,
     drift: 0.0,
     interruptions: Vec::new(),
@@ -193,6 +202,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) silence: f64,
     /// Time of the visible stamp.
     pub(crate) stamped: f64,
+    /// The limit of the rules.
+    pub(crate) limit: f64,
     /// Heartbeats since the first read.
     pub(crate) heartbeats: i64,
 }
@@ -299,13 +310,29 @@ impl Table {
         let landed = self.0.partition_point(|version| version.visible <= time);
         Some(self.0[landed.checked_sub(1)?])
     }
+
+    /// Returns when the row was stamped as it is at a time. Where nothing counts, an equal stamp is no new one.
+    fn stamped(&self, time: f64, reader: &Reader) -> f64 {
+        let landed = self.0.partition_point(|version| version.visible <= time);
+        let rows = self.0[..landed].iter().rev();
+        let mut equal = rows.map_while({
+            let mut last = None;
+            move |version| {
+                let row = service(*version, reader);
+                let shown = (row.heartbeats, row.stamp);
+                (*last.get_or_insert(shown) == shown).then_some(version.write.stamped)
+            }
+        });
+        let newest = equal.next().unwrap_or(f64::NAN);
+        equal.last().unwrap_or(newest)
+    }
 }
 
-fn service(version: Version, column: Quantum) -> Service {
+fn service(version: Version, reader: &Reader) -> Service {
     Service {
         id: 1,
-        heartbeats: version.heartbeats,
-        stamp: Stamp::At(stored(version.write.shown, column)),
+        heartbeats: reader.counted.then_some(version.heartbeats),
+        stamp: Stamp::At(stored(version.write.shown, reader.column)),
         ..Service::default()
     }
 }
@@ -402,7 +429,7 @@ pub(crate) fn simulate(
     let table = Table::new(writes, reader.restored);
 
     let intervals = Intervals {
-        service_down_time: span(DOWN),
+        service_down_time: span(reader.down),
         report_interval: span(reader.report_interval),
     };
     let tolerances = Tolerances {
@@ -437,7 +464,7 @@ pub(crate) fn simulate(
             server: Some(format!("server{server}").into()),
             read_only: false,
             replayed: None,
-            services: vec![service(version, reader.column)],
+            services: vec![service(version, reader)],
             clusters: vec![],
             rejected: vec![],
             rows: 1,
@@ -449,7 +476,7 @@ pub(crate) fn simulate(
         };
         let mut snapshot = tracker.observe(reading, read, against_exporter);
         let status = snapshot.services.remove(0);
-        let row = service(truth, reader.column);
+        let row = service(truth, reader);
         let listed_in_table = rules.is_up(&row, now, &intervals) == Some(true);
         reads += 1;
         look(&Moment {
@@ -462,7 +489,8 @@ pub(crate) fn simulate(
             up: listed_in_table && rules.is_up_for_scheduler(&row, now, &intervals) == Some(true),
             truth: clocks[version.by].ahead(happens) - clock,
             silence: happens - truth.last_heartbeat,
-            stamped: version.write.stamped,
+            stamped: table.stamped(happens - lag, reader),
+            limit: reader.down,
             heartbeats: version.heartbeats - *first.get_or_insert(version.heartbeats),
         });
     }

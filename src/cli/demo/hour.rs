@@ -88,7 +88,7 @@ fn row_at(story: &Story, start: Start, row: &Service, at: TimeDelta) -> Service 
     };
     let shown = service.at(at);
     Service {
-        heartbeats: shown.heartbeats,
+        heartbeats: Some(shown.heartbeats),
         stamp: Stamp::At(HostTime(start.database.0 + shown.stamp)),
         shown: row.shown.as_ref().map(|_| shown.state.into()),
         ..row.clone()

@@ -17,7 +17,7 @@ impl SourceSettings {
             values.any(|it| it.name == name && it.origin == "default")
         };
         layer::options(self.project)
-            .filter(|(key, _)| is_default(key.name))
+            .filter(|(key, option)| option.is_option() && is_default(key.name))
             .map(|(key, option)| (option.name, key.name))
             .collect()
     }

@@ -32,6 +32,8 @@ impl Beat {
 }
 
 /// The mean interval between heartbeats, on the host's clock.
+///
+/// Where the project counts none, the heartbeats that reads showed count. A lost heartbeat is in neither count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
     /// Span of the stamps ÷ number of heartbeats. It is wrong for a few heartbeats after a clock was set.
@@ -67,6 +69,11 @@ impl Pace {
     pub(super) fn restart(&mut self) {
         self.beat = None;
         self.start = None;
+    }
+
+    /// Returns the number of the next heartbeat where the project counts none.
+    pub(super) fn next(&self) -> i64 {
+        self.beat.map_or(0, |beat| beat.heartbeats + 1)
     }
 
     /// Returns the mean interval; `None` until two heartbeats were observed in a row.

@@ -11,6 +11,7 @@ use crate::heartbeat::time::{DatabaseTime, HostTime};
 
 mod properties;
 mod shared_rows;
+mod stamps;
 
 const VECTORS: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -47,9 +48,10 @@ fn read(sent: f64) -> Read {
 
 fn row(heartbeats: i64, second: f64) -> Row {
     Row {
-        heartbeats,
+        heartbeats: Some(heartbeats),
         stamp: stamp(second),
         foreign: false,
+        elsewhere: false,
     }
 }
 
@@ -157,9 +159,10 @@ fn check_vector(vector: &Value) {
             answered: at(number(&expected["b"]).unwrap()),
         };
         let row = Row {
-            heartbeats: expected["count"].as_i64().unwrap(),
+            heartbeats: expected["count"].as_i64(),
             stamp: stamp(number(&expected["updated_at"]).unwrap()),
             foreign: expected["what"] == "foreign",
+            elsewhere: false,
         };
         end = read.answered;
         let observation = if let Some(skew) = &mut skew {
@@ -434,7 +437,7 @@ fn the_first_heartbeat_after_a_foreign_write_replaces_the_bounds() {
         assert_eq!(skew.observe(read(51.0), foreign), Observation::Foreign);
         assert_eq!(skew.bounds(at(51.01)), before);
         assert_eq!(skew.interval(), None);
-        let next = row(foreign.heartbeats + 1, 60.0);
+        let next = row(foreign.heartbeats.unwrap() + 1, 60.0);
         assert_eq!(skew.observe(read(61.0), next), Observation::Restart);
     }
 }
@@ -495,9 +498,10 @@ fn garbled_rows_cause_no_panic() {
             _ => i64::MAX - 200 + i64::from(turn),
         };
         let garbled = Row {
-            heartbeats,
+            heartbeats: Some(heartbeats),
             stamp: HostTime(far[usize::try_from(turn).unwrap() * 7 % 5 % 3]),
             foreign: false,
+            elsewhere: false,
         };
         let time = f64::from(turn) * 5.0;
         skew.observe(read(time), garbled);

@@ -43,7 +43,7 @@ impl World {
             let beats = (shown - first).div_euclid(self.interval);
             Service {
                 id,
-                heartbeats: 100 + beats,
+                heartbeats: Some(100 + beats),
                 stamp: Stamp::At(HostTime(time(first + beats * self.interval))),
                 facts: facts(host),
                 ..Service::default()

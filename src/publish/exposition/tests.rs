@@ -19,7 +19,7 @@ fn snapshot() -> Snapshot {
     let stamp = |age: i64| Stamp::At(HostTime(now.0 - TimeDelta::milliseconds(age)));
     let service = |id, binary: &str, host: &str, age| Service {
         id,
-        heartbeats: id * 100,
+        heartbeats: Some(id * 100),
         stamp: stamp(age),
         ..fixture::service(binary, host)
     };
@@ -27,6 +27,7 @@ fn snapshot() -> Snapshot {
         service(1, "cinder-backup", "controller", 42_250),
         Service {
             disabled: Some(true),
+            forced_down: Some(false),
             ..service(2, "cinder-scheduler", "controller", 141_250)
         },
         fixture::with(service(3, "cinder-volume", "block1", -75_000), |facts| {

@@ -10,6 +10,7 @@ pub(crate) mod database;
 pub(crate) mod exporter;
 pub(crate) mod haproxy;
 pub(crate) mod http;
+pub(crate) mod ironic;
 pub(crate) mod manila;
 pub(crate) mod openssl;
 pub(crate) mod openstack;

@@ -72,7 +72,7 @@ impl History {
                 count,
                 stamp_millis,
             } => {
-                shown.heartbeats += count;
+                shown.heartbeats = shown.heartbeats.map(|number| number + count);
                 shown.stamp.0 += TimeDelta::milliseconds(stamp_millis);
             }
             Event::Foreign { stamp_millis } => {
@@ -80,7 +80,7 @@ impl History {
                 shown.foreign = true;
             }
             Event::Stale => {
-                shown.heartbeats -= 1;
+                shown.heartbeats = shown.heartbeats.map(|number| number - 1);
                 return (self.read(), shown);
             }
         }
@@ -152,7 +152,7 @@ proptest! {
         let (skew, history) = after(0, quantum, &events);
         let mut moved = skew.clone();
         let mut row = history.row;
-        row.heartbeats += count;
+        row.heartbeats = row.heartbeats.map(|number| number + count);
         row.stamp.0 += TimeDelta::milliseconds(stamp_millis) + TimeDelta::microseconds(1);
         row.foreign = true;
         let answered = Monotonic(history.read().answered.0 + TimeDelta::milliseconds(pause));
@@ -172,7 +172,7 @@ proptest! {
         let (skew, history) = after(0, quantum, &events);
         let mut disturbed = skew.clone();
         let mut old = history.row;
-        old.heartbeats -= behind;
+        old.heartbeats = old.heartbeats.map(|number| number - behind);
         old.stamp.0 -= TimeDelta::milliseconds(stamp_millis);
         prop_assert_eq!(disturbed.observe(history.read(), old), Observation::Stale);
         same_future(skew, disturbed, history, &later)?;
@@ -208,7 +208,7 @@ proptest! {
     ) {
         let (mut skew, mut history) = after(0, quantum, &events);
         history.time += TimeDelta::milliseconds(1);
-        history.row.heartbeats = 0;
+        history.row.heartbeats = Some(0);
         history.row.stamp.0 += TimeDelta::milliseconds(stamp_millis);
         prop_assert_eq!(skew.observe(history.read(), history.row), Observation::Recreated);
         let new = Skew::new(history.read(), history.row, assumptions(quantum));

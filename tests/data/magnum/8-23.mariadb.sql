@@ -1,0 +1,15 @@
+-- Services of Magnum, releases 8 to 23, on MariaDB and MySQL: as `magnum-db-manage upgrade` of 23.0.0 leaves them.
+CREATE TABLE magnum_service (
+  created_at datetime,
+  updated_at datetime,
+  id int(11) NOT NULL AUTO_INCREMENT,
+  report_count int(11) NOT NULL,
+  host varchar(255),
+  `binary` varchar(255),
+  disabled tinyint(1),
+  disabled_reason varchar(255),
+  last_seen_up datetime,
+  forced_down tinyint(1),
+  PRIMARY KEY (id),
+  UNIQUE KEY uniq_magnum_service0host0binary (host, `binary`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3;
