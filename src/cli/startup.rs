@@ -38,21 +38,17 @@ pub(super) fn refuse_nothing(search: &Search, found: &Finding, code: u8) -> Resu
     if !(found.sources.is_empty() && found.unreadable.is_empty()) {
         return Ok(());
     }
-    let reasons = found.passed_over.iter();
-    let reasons = reasons.map(|(name, reason)| format!("{name}: {reason}"));
-    let (none, remedy) = match search.database() {
-        Some(_) => (
-            "its tables match no known project",
-            "name one with --project",
+    let shown = search.shown();
+    let message = match (search.database(), found.passed_over.first()) {
+        (Some(_), Some((_, reason))) => format!(
+            "{shown}: {reason}; check the name of the database in the URL, or name its project with --project"
         ),
-        None => (
-            "no database of a known project was found",
-            "check the user's grants, see `print grants`",
+        _ => format!(
+            "{shown}: no database of a known project was found; check the grants of the user, see `print grants`, and the \
+             list of `check-config --connect`"
         ),
     };
-    let none = format!("{}: {none}; {remedy}", search.shown());
-    let messages = reasons.chain([none]).collect();
-    Err(Failure { messages, code })
+    Err(Failure::of(message, code))
 }
 
 /// Prints the warnings about the settings on standard error.

@@ -32,6 +32,12 @@ pub(super) fn unused_url(common: &Common<'_>, sources: &[SourceSettings]) -> Opt
         .then(|| format!("{origin}: this database URL is not used: each source has its own"))
 }
 
+/// Returns a warning about databases to leave out where none are looked for.
+pub(super) fn unused_exclude(is_set: bool, sources: &[SourceSettings]) -> Option<String> {
+    let warning = "`discovery.exclude` is not used: the settings name what to read";
+    (is_set && !sources.is_empty()).then(|| warning.to_owned())
+}
+
 /// Returns warnings about variables of oslo.config. They count only for a single source, since they name no project.
 pub(super) fn ignored_variables(common: &Common<'_>, sources: &[Named]) -> Vec<String> {
     let read = sources.iter().flat_map(|it| oslo_db::read(it.project));

@@ -166,6 +166,7 @@ fn load(
     let mut values = Values::merge(layers.iter().chain([&defaults]), faults)?;
     let settings = Settings::read(&mut values);
     let exclude = values.exclude_databases();
+    let is_exclude_set = !exclude.is_empty();
     let effective = values.effective(KEYS.iter());
     let mut faults = values.faults;
 
@@ -199,6 +200,7 @@ fn load(
         });
     faults.extend(agreement::fault(&common, &sources));
     warnings.extend(agreement::unused_url(&common, &sources));
+    warnings.extend(agreement::unused_exclude(is_exclude_set, &sources));
     warnings.extend(agreement::ignored_variables(&common, &named));
     let unknown = unknown_variables(variables);
     warnings.extend(unknown.iter().map(ToString::to_string));

@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_mins(10);
 /// First wait after a look that fails, finds nothing, or cannot read all; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
-const LONGEST_RETRY: Duration = Duration::from_mins(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(15);
 
 /// The result of one look for this search.
 pub(crate) struct Look {
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn looks_are_rare_once_databases_are_found_and_back_off_before() {
-        for (failures, seconds) in [(0, 600), (1, 1), (2, 2), (6, 32), (7, 60), (1_000, 60)] {
+        for (failures, seconds) in [(0, 600), (1, 1), (2, 2), (4, 8), (5, 15), (1_000, 15)] {
             assert_eq!(pause(failures).as_secs(), seconds, "{failures} failures");
         }
     }

@@ -29,7 +29,7 @@ pub enum Error {
     #[error("cannot connect to {}: check that the database is running and reachable from this host", .0.address)]
     Connect(Login, #[source] sqlx::Error),
     /// The connection limit of the server or of the user is reached.
-    #[error("{} accepts no more connections: raise the limit, or find the clients that hold them (this exporter uses one for each database)", .0.address)]
+    #[error("{} accepts no more connections: raise the limit, or find the clients that hold them (this exporter uses one for each database that it reads)", .0.address)]
     TooManyConnections(Login, #[source] sqlx::Error),
     /// A database file can't be opened.
     #[error("cannot open the database file {}: it must exist and be readable by the exporter's user", .0.address)]

@@ -34,6 +34,10 @@ impl Finding {
                 continue;
             }
             match columns {
+                _ if search.excludes(&name) => {
+                    let reason = "`discovery.exclude` leaves it out".to_owned();
+                    finding.passed_over.push((name, reason));
+                }
                 Ok(columns) => finding.sort(search, target, name, signature::owner(&columns)),
                 Err(error) if is_private(error.class()) => {
                     finding.passed_over.push((name, chain(&error)));

@@ -36,7 +36,7 @@ async fn all(search: &Search, target: &Target) -> Result<Vec<Entry>, database::E
     let mut unread = Vec::new();
     for (name, columns) in catalog::all(target).await? {
         match columns {
-            _ if search.excludes(&name) => {}
+            _ if search.excludes(&name) => entries.push((name, Ok(Vec::new()))),
             Some(columns) => entries.push((name, Ok(columns))),
             None => unread.push(name),
         }

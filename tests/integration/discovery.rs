@@ -95,27 +95,18 @@ fn check(product: Product) {
     assert_eq!(exporter.get("/-/ready").status, 200);
 
     let lines = table(&url, &[&exclude]);
-    let defaults = "default options: service_down_time 60 s, report_interval 10 s";
-    assert!(
-        lines.contains(&format!("{} cinder {defaults}", cinder.name)),
-        "{lines:?}"
-    );
-    assert!(
-        !lines.iter().any(|line| line.starts_with(&copy.name)),
-        "{lines:?}"
-    );
+    let read = "cinder service_down_time 60 s (default), report_interval 10 s (default)";
+    let excluded = "- passed over: `discovery.exclude` leaves it out";
+    let mut expected = vec![(cinder, read), (copy, excluded)];
     if product == Product::Postgres {
-        let unknown =
-            "- passed over: its table of services is of no project that the exporter knows";
-        assert!(
-            lines.contains(&format!("{} {unknown}", foreign.name)),
-            "{lines:?}"
-        );
-        let none = "- passed over: it has no table of heartbeats that the user may read";
-        assert!(
-            lines.contains(&format!("{} {none}", empty.name)),
-            "{lines:?}"
-        );
+        // The others show only what is granted.
+        let unknown = "- passed over: its table `services` matches no known project";
+        let none = "- passed over: it has no table of services that the user can see";
+        expected.extend([(foreign, unknown), (empty, none)]);
+    }
+    for (database, note) in expected {
+        let line = format!("{} {note}", database.name);
+        assert!(lines.contains(&line), "`{line}` is not in: {lines:?}");
     }
     let only = serve(&url, &[&exclude]);
     only.wait_for("one database is read", |metrics| is_up(metrics, cinder));
@@ -146,7 +137,7 @@ fn a_server_that_is_away_is_asked_again_and_what_was_found_stays() {
     exporter.wait_for("the search fails", |metrics| {
         metrics.value(UP, &[]) == Some(0.0)
     });
-    exporter.wait_for_log("cannot look for databases");
+    exporter.wait_for_log("cannot find the databases");
     let answer = exporter.get("/");
     let page = answer.text();
     assert!(
@@ -173,7 +164,7 @@ fn a_user_without_grants_finds_nothing_and_a_reload_finds_what_was_granted() {
     let cloud = Cloud::start(Product::MariaDb);
     let url = cloud.user(&[]);
     let exporter = serve(&url, &[]);
-    exporter.wait_for_log("no database of a known project was found");
+    exporter.wait_for_log("no database of a known project is there");
     assert_eq!(exporter.metrics().value(UP, &[]), Some(0.0));
     let user = url.split("://").nth(1).unwrap().split(':').next().unwrap();
     cloud.copy.grant(user);
@@ -202,5 +193,57 @@ fn the_project_of_one_database_is_recognised_by_its_table() {
     assert_eq!(
         metrics.value("openstack_heartbeat_database_info", &labels),
         Some(1.0)
+    );
+}
+
+#[test]
+fn a_project_that_cannot_be_read_is_named_and_read_once_it_is_granted() {
+    let cloud = Cloud::start(Product::Postgres);
+    let url = cloud.user(&[&cloud.cinder]);
+    let user = url.split("://").nth(1).unwrap().split(':').next().unwrap();
+    // The server shows the columns of the copy and of the templates.
+    let exclude = "--discovery.exclude=*template*";
+    let exporter = serve(&url, &[exclude]);
+    exporter.wait_for("a database is read", |metrics| {
+        is_up(metrics, &cloud.cinder)
+    });
+    assert_eq!(exporter.metrics().value(UP, &[]), Some(0.0));
+    exporter.wait_for_log("a database was found, but can't be read");
+    let answer = exporter.get("/");
+    let page = answer.text();
+    assert!(
+        page.contains("cannot read every database that it found"),
+        "{page}"
+    );
+
+    let environment = [("OPENSTACK_HEARTBEAT_DATABASE_URL", &*url)];
+    for command in [
+        ["check-config", "--connect", exclude],
+        ["services", "--wait=0", exclude],
+    ] {
+        let output = run(&command, &environment);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        let grants = format!(
+            "print grants cinder --engine postgresql --database {}",
+            cloud.copy.name
+        );
+        assert!(error.contains(&grants), "{error}");
+    }
+    cloud.copy.grant(user);
+    exporter.wait_for("both are read", |metrics| {
+        is_up(metrics, &cloud.copy) && metrics.value(UP, &[]) == Some(1.0)
+    });
+    // A reload forgets nothing that can't be read for a moment.
+    cloud
+        .copy
+        .execute(&[&format!("REVOKE SELECT (id) ON services FROM {user}")]);
+    exporter.signal("HUP");
+    exporter.wait_for("the search sees it", |metrics| {
+        metrics.value(UP, &[]) == Some(0.0)
+    });
+    assert_eq!(
+        exporter.metrics().count("openstack_heartbeat_database_up"),
+        2
     );
 }
