@@ -223,7 +223,7 @@ mod tests {
             &Error::TooManyConnections(login(), source()),
             Class::Connect,
             "db:3306 accepts no more connections: raise the limit, or find the clients that hold them (this \
-             exporter uses one)",
+             exporter uses one for each database that it reads)",
         );
         check(
             &Error::OpenFile(login(), source()),
