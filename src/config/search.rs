@@ -9,7 +9,8 @@ use super::source::{Common, Polls, SourceSettings};
 use super::source_list::{self, GivenBy, Named};
 use super::tls::Environment;
 use super::url_error::UrlError;
-use super::url_source::Chosen;
+use super::url_source::{Chosen, NAME_FROM_PROJECT};
+use super::values::Effective;
 use crate::project::{self, Project};
 
 /// A server whose databases are looked for, or one database whose project is.
@@ -103,6 +104,21 @@ impl Search {
             String::new()
         };
         DatabaseUrl { database, ..url }.redacted()
+    }
+
+    /// Returns where the URL and its password come from, for display.
+    pub(super) fn effective(&self) -> Vec<Effective> {
+        let values = self.templates[0].effective.iter();
+        let values = values.filter(|value| value.name.starts_with("database."));
+        let shown = |value: &Effective| match value.name {
+            "database.url" => Effective {
+                value: self.shown(),
+                origin: value.origin.replace(NAME_FROM_PROJECT, ""),
+                ..*value
+            },
+            _ => value.clone(),
+        };
+        values.map(shown).collect()
     }
 
     /// Returns the time limits.

@@ -190,14 +190,7 @@ fn load(
     }
     let search = is_searched
         .and_then(|is_named| Search::read(is_named, exclude, &common, &mut faults, &mut warnings));
-    let shown = search
-        .as_ref()
-        .zip(url.as_ref())
-        .map(|(search, url)| Effective {
-            name: "database.url",
-            value: search.shown(),
-            origin: url.url.origin.clone(),
-        });
+    let shown = search.as_ref().map(Search::effective).unwrap_or_default();
     faults.extend(agreement::fault(&common, &sources));
     warnings.extend(agreement::unused_url(&common, &sources));
     warnings.extend(agreement::unused_exclude(is_exclude_set, &sources));

@@ -29,6 +29,9 @@ impl From<Item> for Chosen {
     }
 }
 
+/// The end of the origin of a URL that names no database, and whose project has no `connection`.
+pub(super) const NAME_FROM_PROJECT: &str = ", database name from the project's name";
+
 /// Returns the URL of the strongest layer that has a URL or names its file, or else the credential of one source, or of
 /// all.
 pub(super) fn strongest(
@@ -82,14 +85,17 @@ pub(super) fn parse(
     let mut parsed = DatabaseUrl::parse_in(&text, Unnamed::Refused, variable);
     if matches!(parsed, Err(UrlError::NoDatabase)) {
         let connection = connection.map_err(|error| values.faults.push(Fault::Oslo(error)));
-        let (name, place) = match connection.ok()? {
+        let name = match connection.ok()? {
             Some(connection) => {
                 let own = own_url(values, &connection, variable)?;
-                (own.database, connection.origin)
+                origin = format!("{origin}, database name from {}", connection.origin);
+                own.database
             }
-            None => (project.name.to_owned(), "the project's name".to_owned()),
+            None => {
+                origin += NAME_FROM_PROJECT;
+                project.name.to_owned()
+            }
         };
-        origin = format!("{origin}, database name from {place}");
         parsed = DatabaseUrl::parse_in(&text, Unnamed::Is(&name), variable);
     }
     match parsed {

@@ -180,9 +180,11 @@ impl Reader<'_> {
         let Named { name, own, .. } = self.named;
         let variable = &|name: &str| (self.common.variable)(name);
         let faults = &mut self.values.faults;
-        // A credential that names a source is not for databases that are found.
+        // What is for one source is not for databases that are found.
         let source = Some(name.as_str()).filter(|_| self.named.given_by != GivenBy::Search);
-        let chosen = url_source::strongest(std::slice::from_ref(own), source, variable, faults);
+        let chosen = source.and_then(|source| {
+            url_source::strongest(std::slice::from_ref(own), Some(source), variable, faults)
+        });
         let place = match (&chosen, self.common.url) {
             (Some(_), _) => UrlPlace::Own,
             (None, Some(_)) => UrlPlace::Common,

@@ -45,6 +45,7 @@ struct Conductors {
 struct Conductor {
     hostname: String,
     alive: bool,
+    updated_at: Option<String>,
 }
 
 /// An Ironic: an ironic.conf and its API.
@@ -101,12 +102,14 @@ impl Ironic {
         self.project.start(host, &mut command)
     }
 
-    /// Returns whether each conductor is alive, as `openstack baremetal conductor list` shows it.
-    pub(crate) fn alive(&self) -> BTreeMap<String, bool> {
+    /// Returns whether each conductor is alive, as `openstack baremetal conductor list` shows it, and its last heartbeat.
+    pub(crate) fn alive(&self) -> BTreeMap<String, (bool, Option<String>)> {
         let answer = self.api.get("/v1/conductors?detail=true").unwrap();
         let listed: Conductors = serde_json::from_slice(&answer.body).unwrap();
         let conductors = listed.conductors.into_iter();
-        conductors.map(|it| (it.hostname, it.alive)).collect()
+        conductors
+            .map(|it| (it.hostname, (it.alive, it.updated_at)))
+            .collect()
     }
 
     pub(crate) fn log(&self) -> String {
