@@ -85,16 +85,13 @@ pub(super) fn parse(
     let mut parsed = DatabaseUrl::parse_in(&text, Unnamed::Refused, variable);
     if matches!(parsed, Err(UrlError::NoDatabase)) {
         let connection = connection.map_err(|error| values.faults.push(Fault::Oslo(error)));
-        let name = match connection.ok()? {
-            Some(connection) => {
-                let own = own_url(values, &connection, variable)?;
-                origin = format!("{origin}, database name from {}", connection.origin);
-                own.database
-            }
-            None => {
-                origin += NAME_FROM_PROJECT;
-                project.name.to_owned()
-            }
+        let name = if let Some(connection) = connection.ok()? {
+            let own = own_url(values, &connection, variable)?;
+            origin = format!("{origin}, database name from {}", connection.origin);
+            own.database
+        } else {
+            origin += NAME_FROM_PROJECT;
+            project.name.to_owned()
         };
         parsed = DatabaseUrl::parse_in(&text, Unnamed::Is(&name), variable);
     }
