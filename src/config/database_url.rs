@@ -139,6 +139,12 @@ impl DatabaseUrl {
         }
     }
 
+    /// Returns whether the other is on the same server, whatever its database and credentials.
+    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+        self.engine == other.engine
+            && (&self.host, self.port, &self.socket) == (&other.host, other.port, &other.socket)
+    }
+
     /// Returns the decoded URL with `***` for the password, without driver and options, for display.
     #[must_use]
     pub fn redacted(&self) -> String {

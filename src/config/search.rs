@@ -139,12 +139,10 @@ impl Search {
 
     /// Returns whether the other looks at the same place, whatever its credentials.
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        let (url, other_url) = (self.url(), other.url());
+        let (url, others) = (self.url(), other.url());
         self.is_named == other.is_named
-            && url.engine == other_url.engine
-            && (&url.host, url.port, &url.socket)
-                == (&other_url.host, other_url.port, &other_url.socket)
-            && url.database == other_url.database
+            && url.is_same_server(&others)
+            && url.database == others.database
     }
 
     /// Returns the settings of the source for a database of this project. Its name is that of the database, or of the

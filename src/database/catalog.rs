@@ -4,14 +4,11 @@
 //! all columns; the user must be allowed to connect.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use sqlx::{
-    AssertSqlSafe, Connection as _, FromRow, MySqlConnection, PgConnection, SqliteConnection,
-};
-use tokio::time::timeout;
+use sqlx::{AssertSqlSafe, FromRow};
 
-use super::dial::{self, Open, catch_panic};
+use super::dial::{self, Open};
+use super::driver::Driver;
 use super::error::Error;
 use super::target::Target;
 use super::tls::Route;
@@ -22,20 +19,10 @@ use crate::project::signature::{self, SeenColumn};
 /// A database, and the columns of its tables of services, or why they are unknown.
 pub(crate) type Entry = (String, Result<Vec<SeenColumn>, Error>);
 
-/// A connection without knowledge of any table.
-enum Client {
-    MySql(MySqlConnection),
-    Postgres(PgConnection),
-    Sqlite(SqliteConnection),
-}
-
-/// The longest wait for a connection to close.
-const LONGEST_CLOSE: Duration = Duration::from_secs(1);
-
 /// A row about a column: database, table, column and type, and whether the user may read it.
 type Row = (String, String, String, String, bool);
 
-impl Open for Client {
+impl Open for Driver {
     async fn open(target: &Target, route: &Route) -> Result<Self, Error> {
         Ok(match target.url.engine {
             Engine::MySql => Self::MySql(mysql::connect(target, route).await?),
@@ -50,7 +37,7 @@ impl Open for Client {
 /// # Errors
 /// Any class.
 pub(crate) async fn columns(target: &Target) -> Result<Vec<SeenColumn>, Error> {
-    let (mut client, _) = dial::open::<Client>(target).await?;
+    let (mut client, _) = dial::open::<Driver>(target).await?;
     let rows = client.fetch(target, &current(target.url.engine)).await?;
     client.close().await;
     Ok(grouped(rows).into_values().next().unwrap_or_default())
@@ -64,7 +51,7 @@ pub(crate) async fn columns(target: &Target) -> Result<Vec<SeenColumn>, Error> {
 pub(crate) async fn all(
     target: &Target,
 ) -> Result<BTreeMap<String, Option<Vec<SeenColumn>>>, Error> {
-    let (mut client, _) = dial::open::<Client>(target).await?;
+    let (mut client, _) = dial::open::<Driver>(target).await?;
     let is_shown = target.url.engine == Engine::MySql;
     let names: Vec<(String,)> = client.fetch(target, list(target.url.engine)).await?;
     let mut known = BTreeMap::new();
@@ -95,7 +82,7 @@ fn list(engine: Engine) -> &'static str {
     }
 }
 
-impl Client {
+impl Driver {
     async fn fetch<T>(&mut self, target: &Target, statement: &str) -> Result<Vec<T>, Error>
     where
         T: for<'r> FromRow<'r, sqlx::mysql::MySqlRow>
@@ -104,7 +91,6 @@ impl Client {
             + Send
             + Unpin,
     {
-        let limit = target.query_timeout;
         let work = async {
             match self {
                 Self::MySql(connection) => sqlx::query_as(AssertSqlSafe(statement))
@@ -126,21 +112,7 @@ impl Client {
                     .map_err(|error| sqlite::translate(target, error)),
             }
         };
-        timeout(limit, catch_panic(target, work))
-            .await
-            .unwrap_or_else(|_| Err(target.query_timed_out()))
-    }
-
-    /// Closes the connection after a success, so that the server logs no aborted client. A failure has no consequence.
-    async fn close(self) {
-        let close = async {
-            match self {
-                Self::MySql(connection) => connection.close().await,
-                Self::Postgres(connection) => connection.close().await,
-                Self::Sqlite(connection) => connection.close().await,
-            }
-        };
-        let _ = timeout(LONGEST_CLOSE, close).await;
+        dial::query(target, work).await
     }
 }
 

@@ -4,12 +4,11 @@
 //! stopped in the middle of an answer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, SqliteConnection};
-use tokio::time::timeout;
+use sqlx::AssertSqlSafe;
 
-use super::dial::{self, Open, catch_panic};
+use super::dial::{self, Open};
+use super::driver::Driver;
 use super::error::Error;
 use super::facts_cache::FactsCache;
 use super::product::Product;
@@ -32,13 +31,6 @@ pub struct Connection {
     left_out: Vec<&'static str>,
     unencrypted: Option<String>,
     cache: FactsCache,
-}
-
-#[derive(Debug)]
-enum Driver {
-    MySql(MySqlConnection),
-    Postgres(PgConnection),
-    Sqlite(SqliteConnection),
 }
 
 impl Connection {
@@ -76,10 +68,7 @@ impl Connection {
     /// # Errors
     /// Any class. Drop the connection after an error.
     pub async fn read(&mut self, target: &Target) -> Result<Reading, Error> {
-        let limit = target.query_timeout;
-        timeout(limit, catch_panic(target, self.collect(target)))
-            .await
-            .unwrap_or_else(|_| Err(target.query_timed_out()))
+        dial::query(target, self.collect(target)).await
     }
 
     async fn collect(&mut self, target: &Target) -> Result<Reading, Error> {
@@ -109,15 +98,7 @@ impl Connection {
 
     /// Closes the connection, so that the server logs no aborted client. Waits at most one second.
     pub(crate) async fn close(self) {
-        let close = async {
-            match self.driver {
-                Driver::MySql(connection) => connection.close().await,
-                Driver::Postgres(connection) => connection.close().await,
-                Driver::Sqlite(connection) => connection.close().await,
-            }
-        };
-        // A failure has no consequence: the socket is closed in any case.
-        let _ = timeout(Duration::from_secs(1), close).await;
+        self.driver.close().await;
     }
 }
 

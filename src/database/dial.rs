@@ -54,8 +54,21 @@ async fn connect_by<T: Open>(target: &Target, mode: TlsMode) -> Result<T, Error>
     Err(failure.unwrap_or_else(|| target.no_address()))
 }
 
+/// Waits for the answer to a statement, within its time limit.
+///
+/// # Errors
+/// Any class. Drop the connection after an error.
+pub(super) async fn query<T>(
+    target: &Target,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(target.query_timeout, catch_panic(target, work))
+        .await
+        .unwrap_or_else(|_| Err(target.query_timed_out()))
+}
+
 /// Turns a panic of the driver, which some garbled answers cause, into an error.
-pub(super) async fn catch_panic<T>(
+async fn catch_panic<T>(
     target: &Target,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {

@@ -3,6 +3,7 @@
 pub(crate) mod catalog;
 mod connection;
 mod dial;
+mod driver;
 pub(crate) mod error;
 mod facts_cache;
 pub mod grant;

@@ -230,8 +230,7 @@ impl Source {
 
 /// Returns whether both URLs name the same rows. Credentials, TLS and unknown options may differ.
 fn is_same_database(url: &DatabaseUrl, other: &DatabaseUrl) -> bool {
-    url.engine == other.engine
-        && (&url.host, url.port, &url.socket) == (&other.host, other.port, &other.socket)
+    url.is_same_server(other)
         && (&url.database, &url.search_path) == (&other.database, &other.search_path)
 }
 

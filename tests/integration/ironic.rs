@@ -150,26 +150,11 @@ impl Cloud {
         }
     }
 
-    /// Returns a page that was polled after this call.
-    fn page(&self) -> Metrics {
-        let polled = |page: &Metrics| {
-            let labels = [("database", "ironic")];
-            page.value("openstack_heartbeat_last_poll_timestamp_seconds", &labels)
-        };
-        // The poll under way may have begun before.
-        let mut page = self.exporter.metrics();
-        for _ in 0..2 {
-            let last = polled(&page);
-            page = self.exporter.wait_for("a poll", |page| polled(page) > last);
-        }
-        page
-    }
-
     /// Polls between two questions to Ironic, and checks what it said twice of one heartbeat: between two, it may have said
     /// something else for a moment.
     fn check(&mut self) -> Metrics {
         let before = self.ironic.alive();
-        let page = self.page();
+        let page = self.exporter.next_page("ironic");
         let after = self.ironic.alive();
         for (host, said) in &after {
             if before.get(host) != Some(said) {

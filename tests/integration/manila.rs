@@ -287,25 +287,10 @@ impl Cloud {
         told.collect()
     }
 
-    /// Returns a page that was polled after this call.
-    fn page(&self) -> Metrics {
-        let polled = |page: &Metrics| {
-            let labels = [("database", "manila")];
-            page.value("openstack_heartbeat_last_poll_timestamp_seconds", &labels)
-        };
-        // The poll under way may have begun before.
-        let mut page = self.exporter.metrics();
-        for _ in 0..2 {
-            let last = polled(&page);
-            page = self.exporter.wait_for("a poll", |page| polled(page) > last);
-        }
-        page
-    }
-
     /// Polls between two questions to Manila: what it says the same twice, it would have said at the poll.
     fn sample(&mut self) -> Sample {
         let before = self.ask();
-        let page = self.page();
+        let page = self.exporter.next_page("manila");
         let after = self.ask();
         let told: Vec<Told> = after
             .into_iter()

@@ -168,6 +168,21 @@ impl Exporter {
         metrics
     }
 
+    /// Returns a page with a poll of a database that began after this call.
+    pub(crate) fn next_page(&self, database: &str) -> Metrics {
+        let polled = |page: &Metrics| {
+            let labels = [("database", database)];
+            page.value("openstack_heartbeat_last_poll_timestamp_seconds", &labels)
+        };
+        // The poll under way may have begun before.
+        let mut page = self.metrics();
+        for _ in 0..2 {
+            let last = polled(&page);
+            page = self.wait_for("a poll", |page| polled(page) > last);
+        }
+        page
+    }
+
     /// Waits until the services are shown.
     pub(crate) fn wait_for_services(&self) -> Metrics {
         self.wait_for("services are shown", |metrics| {

@@ -1,9 +1,6 @@
 //! Real Ironic: its conductors, as listed by the API.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -11,7 +8,6 @@ use super::clock::HostClock;
 use super::database::Database;
 use super::openstack::{Api, Project};
 use super::process::Process;
-use super::{free_port, wait_for};
 
 /// The first microversion with conductors.
 const HEADERS: &[(&str, &str)] = &[("X-OpenStack-Ironic-API-Version", "1.49")];
@@ -60,32 +56,12 @@ impl Ironic {
     pub(crate) fn start(database: &Database, options: &str) -> Self {
         let options = format!("{OPTIONS}{options}");
         let project = Project::new("ironic", "HEARTBEAT_TEST_IRONIC", database, &options);
-        let port = free_port();
-        let mut command = Command::new(&project.python);
-        command
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ironic_api.py"))
-            .arg(port.to_string());
-        project.configure(&mut command, &[]);
-        let process = project.start("api", &mut command);
-        let api = Api {
-            port,
-            headers: HEADERS,
-        };
-        let ironic = Self {
+        let (api, process) = project.serve("tests/ironic_api.py", HEADERS, "/v1/conductors");
+        Self {
             project,
             api,
             process,
-        };
-        wait_for(
-            "Ironic's API answers",
-            Duration::from_mins(1),
-            || {
-                let answer = ironic.api.get("/v1/conductors");
-                answer.is_ok_and(|answer| answer.status == 200)
-            },
-            || ironic.process.log(),
-        );
-        ironic
+        }
     }
 
     /// Returns the path of ironic.conf.

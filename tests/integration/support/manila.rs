@@ -1,14 +1,9 @@
 //! Real Manila: its processes, and its services as listed by API and command line.
 
-use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
-
 use super::clock::HostClock;
 use super::database::Database;
 use super::openstack::{self, Api, Project, Service};
 use super::process::Process;
-use super::{free_port, wait_for};
 
 pub(crate) const SCHEDULER: &str = "manila-scheduler";
 pub(crate) const DATA: &str = "manila-data";
@@ -43,32 +38,12 @@ impl Manila {
              driver_handles_share_servers = false"
         );
         let project = Project::new("manila", "HEARTBEAT_TEST_MANILA", database, &options);
-        let port = free_port();
-        let mut command = Command::new(&project.python);
-        command
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manila_api.py"))
-            .arg(port.to_string());
-        project.configure(&mut command, &[]);
-        let process = project.start("api", &mut command);
-        let api = Api {
-            port,
-            headers: HEADERS,
-        };
-        let manila = Self {
+        let (api, process) = project.serve("tests/manila_api.py", HEADERS, "/v2/services");
+        Self {
             project,
             api,
             process,
-        };
-        wait_for(
-            "Manila's API answers",
-            Duration::from_mins(1),
-            || {
-                let answer = manila.api.get("/v2/services");
-                answer.is_ok_and(|answer| answer.status == 200)
-            },
-            || manila.process.log(),
-        );
-        manila
+        }
     }
 
     /// Returns the path of manila.conf.

@@ -1,7 +1,8 @@
 //! A project of OpenStack on a database of a test: its configuration files, programs, and listed services.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use openstack_heartbeat_exporter::config::database_url::Engine;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use super::database::Database;
 use super::http::{self, Response};
 use super::process::Process;
-use super::{env, folder};
+use super::{env, folder, free_port, wait_for};
 
 /// A password that must be percent-encoded in a URL.
 const PASSWORD: &str = "s/e@c%r#e:t";
@@ -117,6 +118,30 @@ impl Project {
     /// Starts a command; its output is in a file whose name begins with `name`.
     pub(crate) fn start(&self, name: &str, command: &mut Command) -> Process {
         Process::start(command, self.folder.join(super::unique(name)))
+    }
+
+    /// Starts the program of these tests that serves the project's API, and waits until it answers at a path.
+    pub(crate) fn serve(
+        &self,
+        program: &str,
+        headers: &'static [(&'static str, &'static str)],
+        path: &str,
+    ) -> (Api, Process) {
+        let port = free_port();
+        let mut command = Command::new(&self.python);
+        command
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(program))
+            .arg(port.to_string());
+        self.configure(&mut command, &[]);
+        let process = self.start("api", &mut command);
+        let api = Api { port, headers };
+        wait_for(
+            &format!("the API of {} answers", self.name),
+            Duration::from_mins(1),
+            || api.get(path).is_ok_and(|answer| answer.status == 200),
+            || process.log(),
+        );
+        (api, process)
     }
 
     /// Runs the project's `-manage` program and returns its output.
