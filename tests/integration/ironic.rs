@@ -204,11 +204,12 @@ impl Cloud {
 fn conductors_live_and_die(engine: Engine) {
     let mut cloud = Cloud::start(engine);
     cloud.watch(3 * INTERVAL);
-    for (host, signal) in [("killed", "KILL"), ("suspended", "STOP")] {
-        let conductor = cloud.conductor(host);
-        conductor.process.as_ref().unwrap().signal_all(signal);
-        conductor.life = Life::Silent(Instant::now());
-    }
+    let killed = cloud.conductor("killed");
+    killed.process.as_ref().unwrap().kill_all();
+    killed.life = Life::Silent(Instant::now());
+    let suspended = cloud.conductor("suspended");
+    suspended.process.as_ref().unwrap().signal_all("STOP");
+    suspended.life = Life::Silent(Instant::now());
     let leaving = cloud.conductor("shut-down");
     leaving.process.as_ref().unwrap().signal("TERM");
     leaving.life = Life::ShutDown(Instant::now());
@@ -224,7 +225,7 @@ fn conductors_live_and_die(engine: Engine) {
     }
     // A dead conductor whose clock is ahead is listed as alive for as long.
     let ahead = cloud.conductor("ahead");
-    ahead.process.as_ref().unwrap().signal_all("KILL");
+    ahead.process.as_ref().unwrap().kill_all();
     ahead.life = Life::Silent(Instant::now());
     cloud.settle();
     cloud.watch(TIMEOUT + INTERVAL);

@@ -40,6 +40,20 @@ impl Process {
         }
     }
 
+    /// Kills the process and its workers, none of which notices that another one dies.
+    ///
+    /// A worker of OpenStack that is killed is restarted by its parent; one whose parent is killed shuts down in an
+    /// orderly way.
+    pub(crate) fn kill_all(&self) {
+        let workers = self.workers();
+        for signal in ["STOP", "KILL"] {
+            self.signal(signal);
+            for &worker in &workers {
+                server::signal(worker, signal);
+            }
+        }
+    }
+
     /// Returns the processes that the threads of this one have started.
     fn workers(&self) -> Vec<u32> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
@@ -55,17 +69,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Services of OpenStack have workers. A worker that is killed is restarted by its parent; one whose parent is
-        // killed shuts down in an orderly way.
-        let workers = self.workers();
-        for &worker in &workers {
-            server::signal(worker, "STOP");
-        }
-        let _ = self.child.kill();
+        self.kill_all();
         let _ = self.child.wait();
-        for &worker in &workers {
-            server::signal(worker, "KILL");
-        }
     }
 }
 
