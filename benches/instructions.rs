@@ -12,6 +12,7 @@ use chrono::{NaiveDate, TimeDelta};
 use openstack_heartbeat_exporter::config::database_url::DatabaseUrl;
 use openstack_heartbeat_exporter::database::{Connection, Target};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
+use openstack_heartbeat_exporter::heartbeat::row_id::RowId;
 use openstack_heartbeat_exporter::heartbeat::service::{Facts, Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
@@ -140,7 +141,7 @@ fn show(services: usize, polls: usize, encoding: Option<Encoding>) {
 
 fn rows(services: usize) -> Vec<Service> {
     let row = |id| Service {
-        id,
+        id: RowId::Number(id),
         heartbeats: Some(1000),
         facts: Arc::new(Facts {
             binary: "cinder-volume".into(),
@@ -162,7 +163,10 @@ fn observe(tracker: &mut Tracker, rows: &mut [Service], poll: i64) -> Snapshot {
     let midnight = NaiveDate::from_ymd_opt(2026, 3, 30).unwrap_or_default();
     let at = TimeDelta::seconds(poll * POLL_INTERVAL);
     let now = midnight.and_time(chrono::NaiveTime::MIN) + at;
-    for row in rows.iter_mut().filter(|row| (row.id + poll) % 2 == 0) {
+    let beats = (1..)
+        .zip(rows.iter_mut())
+        .filter(|(id, _)| (id + poll) % 2 == 0);
+    for (_, row) in beats {
         row.heartbeats = row.heartbeats.map(|number| number + 1);
         row.stamp = Stamp::At(HostTime(now - TimeDelta::seconds(1)));
     }

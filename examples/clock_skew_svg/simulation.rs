@@ -138,7 +138,6 @@ pub(super) fn observe(random: &mut Rng, heartbeats: &[Heartbeat]) -> Vec<Point> 
 fn reading(heartbeats: &[Heartbeat], at: f64) -> Reading {
     let seen = heartbeats.partition_point(|heartbeat| heartbeat.visible <= at);
     let service = |heartbeat: &Heartbeat| Service {
-        id: 1,
         heartbeats: i64::try_from(seen).ok(),
         stamp: Stamp::At(HostTime(time(heartbeat.stamp))),
         ..Service::default()

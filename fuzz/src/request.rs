@@ -10,6 +10,7 @@ use hyper::header::{
 };
 use hyper::{Request, Uri};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
+use openstack_heartbeat_exporter::heartbeat::row_id::RowId;
 use openstack_heartbeat_exporter::heartbeat::service::{Facts, Reading, Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
@@ -38,7 +39,7 @@ fn site() -> Site {
         .expect("a time")
         .naive_utc();
     let service = |id, binary: &str, host: &str, age| Service {
-        id,
+        id: RowId::Number(id),
         heartbeats: Some(7),
         stamp: Stamp::At(HostTime(now - TimeDelta::seconds(age))),
         facts: Arc::new(Facts {

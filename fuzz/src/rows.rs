@@ -7,6 +7,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
+use openstack_heartbeat_exporter::heartbeat::row_id::RowId;
 use openstack_heartbeat_exporter::heartbeat::service::{
     Cluster, Defect, Facts, Reading, Rejection, Service, Stamp,
 };
@@ -90,7 +91,7 @@ impl Poll {
             .services
             .iter()
             .map(|row| Service {
-                id: row.id.into(),
+                id: RowId::Number(row.id.into()),
                 heartbeats: row.id.is_multiple_of(2).then_some(row.heartbeats),
                 stamp: row.stamp.stamp(now),
                 disabled: Some(row.disabled),

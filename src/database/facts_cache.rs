@@ -5,13 +5,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::heartbeat::row_id::RowId;
 use crate::heartbeat::service::{Facts, Service};
 
 /// The facts and texts of the last reading on a connection.
 #[derive(Debug, Default)]
 pub(super) struct FactsCache {
     /// With the primary key, in its order.
-    facts: Vec<(i64, Arc<Facts>)>,
+    facts: Vec<(RowId, Arc<Facts>)>,
     /// Index of the last hit: rows mostly come in the same order.
     last: usize,
     /// Texts that occur in many rows.
@@ -25,8 +26,8 @@ impl FactsCache {
     }
 
     /// Returns the facts of a row: the cached value if they are unchanged.
-    pub(super) fn reuse(&mut self, id: i64, facts: &Facts<&str>) -> Arc<Facts> {
-        let matches = |&(key, _): &(i64, _)| key == id;
+    pub(super) fn reuse(&mut self, id: RowId, facts: &Facts<&str>) -> Arc<Facts> {
+        let matches = |&(key, _): &(RowId, _)| key == id;
         let next = Some(self.last + 1).filter(|&next| self.facts.get(next).is_some_and(matches));
         let index = next.or_else(|| self.facts.binary_search_by_key(&id, |(key, _)| *key).ok());
         if let Some(index) = index {
@@ -75,24 +76,27 @@ mod tests {
         let mut cache = FactsCache::default();
         let services: Vec<Service> = (1..=3)
             .map(|id| Service {
-                id,
+                id: id.into(),
                 ..fixture::service("cinder-volume", &format!("block{id}"))
             })
             .collect();
         cache.replace(&services);
         for id in [3, 1, 2, 3] {
             let facts = services[usize::try_from(id).unwrap() - 1].facts.clone();
-            assert!(Arc::ptr_eq(&cache.reuse(id, &facts.borrowed()), &facts));
+            assert!(Arc::ptr_eq(
+                &cache.reuse(id.into(), &facts.borrowed()),
+                &facts
+            ));
         }
         let moved = Facts {
             availability_zone: Some("elsewhere"),
             ..services[0].facts.borrowed()
         };
-        let reused = cache.reuse(1, &moved);
+        let reused = cache.reuse(1.into(), &moved);
         assert_eq!(reused.borrowed(), moved);
         // A new row with the facts of another.
-        assert_eq!(cache.reuse(4, &moved), reused);
+        assert_eq!(cache.reuse(4.into(), &moved), reused);
         cache.replace(&[]);
-        assert_eq!(cache.reuse(1, &moved), reused);
+        assert_eq!(cache.reuse(1.into(), &moved), reused);
     }
 }

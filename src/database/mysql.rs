@@ -31,7 +31,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     no: "0",
     // Tables of different releases may have different collations, which a UNION rejects.
     typed: |value, kind| match kind {
-        ColumnKind::Text => format!("CONVERT({value} USING utf8mb4)"),
+        ColumnKind::Key | ColumnKind::Text => format!("CONVERT({value} USING utf8mb4)"),
         _ => value.to_owned(),
     },
 };

@@ -28,7 +28,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     typed: |value, kind| {
         let kind = match kind {
             ColumnKind::Integer => "bigint",
-            ColumnKind::Text => "text",
+            ColumnKind::Key | ColumnKind::Text => "text",
             ColumnKind::Boolean => "boolean",
             ColumnKind::Time => "timestamp",
         };

@@ -9,6 +9,7 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use super::error::Error;
 use super::facts_cache::FactsCache;
 use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
+use crate::heartbeat::row_id::RowId;
 use crate::heartbeat::service::{Cluster, Defect, Facts, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::skew::Quantum;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
@@ -157,7 +158,7 @@ fn rejection(table: &'static str, defect: Defect, row: &impl Decodable) -> Rejec
     Rejection {
         table,
         defect,
-        id: row.integer(ID).ok().flatten(),
+        id: id(row),
     }
 }
 
@@ -207,7 +208,7 @@ impl Decoder {
         cache: &mut FactsCache,
         rejected: &mut Vec<Rejection>,
     ) -> Result<Service, Defect> {
-        let id = required(row.integer(ID))?;
+        let id = id(row).ok_or(Defect::UnreadableColumn)?;
         let stamp = time(row, STAMP);
         let binary = name(row, BINARY, Defect::NullBinary)?;
         let mut info = [None; MOST_FACTS];
@@ -256,6 +257,11 @@ fn cluster(row: &impl Decodable) -> Result<Cluster, Defect> {
         name: name(row, HOST, Defect::NullHost)?.to_owned(),
         disabled: optional(row.boolean(DISABLED)).unwrap_or(false),
     })
+}
+
+/// Returns the primary key, which the statement casts to text.
+fn id(row: &impl Decodable) -> Option<RowId> {
+    optional(row.text(ID)).and_then(RowId::parse)
 }
 
 fn name<R: Decodable>(row: &R, column: usize, null: Defect) -> Result<&str, Defect> {

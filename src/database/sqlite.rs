@@ -10,13 +10,17 @@ use super::row::EngineRow;
 use super::statement::{Answerer, Dialect, Readable, Schema};
 use super::target::Target;
 use crate::heartbeat::skew::Quantum;
+use crate::project::table::ColumnKind;
 
 /// The clock is this machine's, in milliseconds.
 pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
     clock: "strftime('%Y-%m-%d %H:%M:%f', 'now')",
     no: "0",
-    typed: |value, _| value.to_owned(),
+    typed: |value, kind| match kind {
+        ColumnKind::Key => format!("CAST({value} AS TEXT)"),
+        _ => value.to_owned(),
+    },
 };
 
 impl EngineRow for SqliteRow {}

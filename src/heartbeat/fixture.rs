@@ -42,7 +42,7 @@ pub(crate) fn at(second: i64) -> Monotonic {
 /// A service that has reported, without times.
 pub(crate) fn service(binary: &str, host: &str) -> Service {
     Service {
-        id: 1,
+        id: 1.into(),
         heartbeats: Some(7),
         disabled: Some(false),
         facts: Arc::new(Facts {

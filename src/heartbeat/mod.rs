@@ -35,6 +35,7 @@ pub(crate) mod history;
 pub(crate) mod limits;
 pub mod liveness;
 pub(crate) mod reference;
+pub mod row_id;
 pub mod rules;
 pub mod service;
 pub mod skew;

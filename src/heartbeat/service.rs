@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::row_id::RowId;
 use super::skew::Quantum;
 use super::time::{DatabaseTime, HostTime};
 use crate::project::MOST_FACTS;
@@ -43,7 +44,7 @@ impl Stamp {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Service {
     /// Primary key; a removed and recreated row has a new one.
-    pub id: i64,
+    pub id: RowId,
     /// Number of heartbeats since the row was created. Each heartbeat adds one; nothing else changes it. `None` where the
     /// project counts none.
     pub heartbeats: Option<i64>,
@@ -179,7 +180,7 @@ pub struct Rejection {
     /// The defect of the row.
     pub defect: Defect,
     /// Primary key, if readable.
-    pub id: Option<i64>,
+    pub id: Option<RowId>,
 }
 
 named! {

@@ -222,13 +222,14 @@ fn cluster_statuses(
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::heartbeat::row_id::RowId;
     use crate::heartbeat::service::Reading;
 
     /// A service whose last heartbeat is `age` seconds old.
     fn beating(id: i64, host: &str, age: i64) -> Service {
         let now = fixture::now("2026-03-30 00:54:14");
         Service {
-            id,
+            id: id.into(),
             stamp: Stamp::At(HostTime(now.0 - TimeDelta::seconds(age))),
             ..fixture::service("cinder-volume", host)
         }
@@ -239,7 +240,9 @@ mod tests {
         let snapshot = fixture::snapshot(fixture::reading(services));
         let shown = snapshot.services.iter();
         assert!(shown.clone().all(|status| status.up == Some(true)));
-        let shown: Vec<(i64, usize)> = shown.map(|s| (s.service.id, s.duplicates)).collect();
+        let shown: Vec<(RowId, usize)> = shown.map(|s| (s.service.id, s.duplicates)).collect();
+        let expected: Vec<(RowId, usize)> =
+            expected.iter().map(|&(id, n)| (id.into(), n)).collect();
         assert_eq!(shown, expected);
     }
 

@@ -376,7 +376,7 @@ mod tests {
             let beats = (self.at + TimeDelta::seconds(5)).num_seconds() / 10;
             let stamp = self.database.0 + TimeDelta::seconds(beats * 10 + ahead);
             Service {
-                id,
+                id: id.into(),
                 heartbeats: Some(100 + beats),
                 stamp: Stamp::At(HostTime(stamp)),
                 shown: (self.tracker.project.rules.stored).map(|stored| stored.up.into()),
@@ -436,7 +436,7 @@ mod tests {
             // It never reported, so there is nothing to observe.
             let renamed = fixture::service("cinder-volume", name);
             let other = Service {
-                id: 2,
+                id: 2.into(),
                 ..fixture::service("cinder-volume", "m")
             };
             let snapshot = reads.read(vec![renamed, other]);
@@ -498,7 +498,7 @@ mod tests {
         for _ in 0..12 {
             let mut services: Vec<Service> = (1..=4).map(|id| reads.service(id, 0)).collect();
             services.push(Service {
-                id: 5,
+                id: 5.into(),
                 stamp: Stamp::At(HostTime(right.0 - TimeDelta::minutes(10))),
                 ..fixture::service("cinder-volume", "stopped")
             });

@@ -53,7 +53,7 @@ pub(crate) struct Lookup {
 /// What a column says about a service, or about a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Primary key.
+    /// Primary key: a whole number or a UUID.
     Id,
     /// Program.
     Binary,
@@ -90,6 +90,8 @@ pub(crate) enum Role {
 /// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnKind {
+    /// A whole number or a UUID, which is read as text.
+    Key,
     /// A whole number of up to 64 bits.
     Integer,
     /// UTF-8 text.
@@ -104,7 +106,8 @@ impl Role {
     /// Returns the kind of the values.
     pub(crate) fn kind(self) -> ColumnKind {
         match self {
-            Self::Id | Self::Count => ColumnKind::Integer,
+            Self::Id => ColumnKind::Key,
+            Self::Count => ColumnKind::Integer,
             Self::Stamp | Self::Created => ColumnKind::Time,
             Self::Disabled | Self::Forced | Self::Online | Self::Frozen(_) => ColumnKind::Boolean,
             Self::Binary

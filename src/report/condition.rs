@@ -459,7 +459,7 @@ mod tests {
         let services: Vec<Service> = (0..)
             .zip(ages)
             .map(|(id, age)| Service {
-                id,
+                id: id.into(),
                 stamp: age.map_or(Stamp::Unreadable, |age| {
                     Stamp::At(HostTime(now.0 - TimeDelta::seconds(age)))
                 }),

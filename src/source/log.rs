@@ -145,7 +145,7 @@ fn log_rejected(database: &str, rejected: &[Rejection]) {
         warn!(
             database,
             table = row.table,
-            id = row.id,
+            id = row.id.map(tracing::field::display),
             reason = row.defect.as_str(),
             "a row can't be read in full"
         );

@@ -88,7 +88,7 @@ mod tests {
         let row = |(id, (host, first)): (i64, (&str, i64))| {
             let beats = (shown - first).div_euclid(10);
             Service {
-                id,
+                id: id.into(),
                 heartbeats: Some(100 + beats),
                 stamp: Stamp::At(HostTime(time(first + beats * 10))),
                 ..fixture::service("cinder-volume", host)

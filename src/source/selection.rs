@@ -1,6 +1,7 @@
 //! Which services of a source count: those that no pattern excludes, up to a limit.
 
 use crate::config::pattern::Pattern;
+use crate::heartbeat::row_id::RowId;
 use crate::heartbeat::service::{Reading, Rejection, Service};
 
 /// Chooses services. What it leaves out is as if it were not in the table.
@@ -21,15 +22,15 @@ impl Selection {
             let (binary, host) = (&service.facts.binary, &service.facts.host);
             self.exclude.iter().any(|it| it.includes(binary, host))
         };
-        let mut removed: Vec<i64> = Vec::new();
+        let mut removed: Vec<RowId> = Vec::new();
         if !self.exclude.is_empty() {
             let excluded = services.extract_if(.., |service| is_excluded(service));
             removed.extend(excluded.map(|service| service.id));
         }
         let surplus = services.len().saturating_sub(self.limit);
         if surplus > 0 {
-            // The database's order may differ from poll to poll. New rows must not displace those that are known.
-            services.sort_unstable_by_key(|service| service.id);
+            // The database's order may differ from poll to poll. New rows, whatever their ids, must not displace those that are known.
+            services.sort_by_key(|service| (service.facts.created.time(), service.id));
             removed.extend(services.drain(self.limit..).map(|service| service.id));
         }
         reading.rows -= found - services.len();
@@ -49,7 +50,7 @@ mod tests {
         Rejection {
             table: "services",
             defect: Defect::UnreadableTime,
-            id: Some(id),
+            id: Some(id.into()),
         }
     }
 
@@ -58,7 +59,7 @@ mod tests {
     fn check(exclude: &[&str], limit: usize, hosts: &str, surplus: usize) {
         let services: Vec<Service> = [(7, "d"), (1, "a"), (5, "c"), (3, "b")]
             .map(|(id, host)| Service {
-                id,
+                id: id.into(),
                 ..fixture::service("cinder-volume", host)
             })
             .into();
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_with_the_lowest_ids_stay_below_the_limit() {
+    fn the_oldest_services_stay_below_the_limit() {
         check(&[], 3, "abc", 1);
         check(&["a"], 1, "b", 2);
     }

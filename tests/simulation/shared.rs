@@ -194,7 +194,6 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
         let (_, row, _) = at(happens - lag);
         let (_, truth, last) = at(happens);
         let service = Service {
-            id: 1,
             heartbeats: Some(row.count),
             stamp: Stamp::At(HostTime(date(row.stamp + database))),
             disabled: Some(row.disabled),

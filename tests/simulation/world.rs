@@ -330,7 +330,6 @@ impl Table {
 
 fn service(version: Version, reader: &Reader) -> Service {
     Service {
-        id: 1,
         heartbeats: reader.counted.then_some(version.heartbeats),
         stamp: Stamp::At(stored(version.write.shown, reader.column)),
         ..Service::default()

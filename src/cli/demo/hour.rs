@@ -13,6 +13,7 @@ use super::story::Story;
 use crate::config::source::SourceSettings;
 use crate::daemon::past::Past;
 use crate::database::{self, Target};
+use crate::heartbeat::row_id::RowId;
 use crate::heartbeat::service::{Reading, Service, Stamp};
 use crate::heartbeat::skew::Monotonic;
 use crate::heartbeat::skew::Read;
@@ -82,7 +83,7 @@ fn answer(story: &Story, start: Start, pattern: &Answer, at: TimeDelta) -> Answe
 
 /// Returns a row as it was at a time.
 fn row_at(story: &Story, start: Start, row: &Service, at: TimeDelta) -> Service {
-    let is_its = |service: &&SimulatedService| service.id == row.id;
+    let is_its = |service: &&SimulatedService| RowId::Number(service.id) == row.id;
     let Some(service) = story.services.iter().find(is_its) else {
         return row.clone();
     };

@@ -151,7 +151,7 @@ fn another_row_of_the_same_name_continues_its_hour() {
     history.record(at(0), &snapshot(vec![status(Up)]));
     history.record(at(5), &snapshot(vec![status(Stopped)]));
     let mut other = status(Stopped);
-    other.service.id = 2;
+    other.service.id = 2.into();
     history.record(at(10), &snapshot(vec![other.clone()]));
     let hour = history.hour(&other.service, at(10)).unwrap();
     assert_eq!(hour.since, Since::Exactly(TimeDelta::seconds(5)));

@@ -149,7 +149,7 @@ impl Table {
                 Stamp::Unreadable => -2,
             };
             // A sum, because the order of rows is the server's.
-            let row = [service.id, service.heartbeats.unwrap_or(-1), stamp];
+            let row = [service.id.digest(), service.heartbeats.unwrap_or(-1), stamp];
             let mixed = row.into_iter().fold(0, |hash: u64, value| {
                 let hash = (hash ^ value.cast_unsigned()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 hash ^ hash >> 32

@@ -42,7 +42,7 @@ impl World {
         let row = |(id, (host, first)): (i64, &(&str, i64))| {
             let beats = (shown - first).div_euclid(self.interval);
             Service {
-                id,
+                id: id.into(),
                 heartbeats: Some(100 + beats),
                 stamp: Stamp::At(HostTime(time(first + beats * self.interval))),
                 facts: facts(host),

@@ -17,8 +17,8 @@ use crate::publish::telemetry::{ConfigPart, Telemetry};
 fn snapshot() -> Snapshot {
     let now = fixture::now("2015-03-30 00:54:14.25");
     let stamp = |age: i64| Stamp::At(HostTime(now.0 - TimeDelta::milliseconds(age)));
-    let service = |id, binary: &str, host: &str, age| Service {
-        id,
+    let service = |id: i64, binary: &str, host: &str, age| Service {
+        id: id.into(),
         heartbeats: Some(id * 100),
         stamp: stamp(age),
         ..fixture::service(binary, host)
@@ -44,10 +44,10 @@ fn snapshot() -> Snapshot {
         },
         service(6, "cinder-volume", "say \"hi\"\\\nto\0 日本", 0),
     ];
-    let rejection = |defect, id| Rejection {
+    let rejection = |defect, id: i64| Rejection {
         table: "services",
         defect,
-        id: Some(id),
+        id: Some(id.into()),
     };
     let reading = Reading {
         now,
