@@ -33,7 +33,8 @@
 //! The bounds are widened by the precision of the column and age by ρ. They are intersected with the bounds of the next
 //! heartbeat while the stamps show that the host's clock runs undisturbed. A constant delay is indistinguishable from an
 //! offset, so the bounds are never narrower than D. What is published is the skew against the database's clock, which
-//! each read compares with the axis. D is the setting `skew.visibility-delay`, and ρ is `skew.max-drift`. See
+//! each read compares with the axis. D is the setting `skew.visibility-delay`, and ρ is `skew.max-drift`. Heartbeats
+//! that a message bus carries come late and out of order: D then includes `skew.bus-delay`, and bounds are joined. See
 //! [`heartbeat::skew`] for details and limits. [`heartbeat::cause`] derives the reason from the bounds.
 //!
 //! # Invariants

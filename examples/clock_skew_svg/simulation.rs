@@ -106,6 +106,7 @@ pub(super) fn observe(random: &mut Rng, heartbeats: &[Heartbeat]) -> Vec<Point> 
     };
     let tolerances = Tolerances {
         visibility_delay: span(2.0),
+        bus_delay: TimeDelta::zero(),
         max_drift_ppm: 1_000,
         poll_interval: TimeDelta::seconds(5),
     };

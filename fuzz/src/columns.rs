@@ -111,6 +111,7 @@ impl World {
             };
             let tolerances = Tolerances {
                 visibility_delay: TimeDelta::seconds(2),
+                bus_delay: TimeDelta::seconds(30),
                 max_drift_ppm: 1_000,
         poll_interval: TimeDelta::seconds(5),
             };

@@ -67,6 +67,7 @@ fn site() -> Site {
     };
     let tolerances = Tolerances {
         visibility_delay: TimeDelta::seconds(2),
+        bus_delay: TimeDelta::seconds(30),
         max_drift_ppm: 1_000,
         poll_interval: TimeDelta::seconds(5),
     };

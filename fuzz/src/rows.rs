@@ -157,6 +157,7 @@ pub fn run(story: &Story) {
     };
     let tolerances = Tolerances {
         visibility_delay: TimeDelta::milliseconds(story.visibility_delay.into()),
+        bus_delay: TimeDelta::seconds(30),
         max_drift_ppm: story.max_drift_ppm.into(),
         poll_interval: TimeDelta::seconds(5),
     };

@@ -92,6 +92,10 @@ pub static KEYS: &[Key] = &[
         .per_source()
         .by_default("2s")
         .help("Longest time between the timestamp of a heartbeat and its visibility to a poll; include the lag of a read replica"),
+    key(SKEW, "skew.bus-delay", SPAN)
+        .per_source()
+        .by_default("30s")
+        .help("Longest time for which the message bus may carry a heartbeat, for projects whose services send heartbeats by messages"),
     key(SKEW, "skew.max-drift", PPM)
         .by_default("1000")
         .help("Largest drift between a host's clock and the exporter's clock, in parts per million"),

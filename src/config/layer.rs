@@ -4,6 +4,7 @@
 //! names file and line, variable, or flag.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use config::{ConfigError, Map, Source, Value, ValueKind};
 
@@ -140,14 +141,26 @@ fn seconds(config: &OsloConfig, option: &Seconds) -> Result<Option<(String, Stri
     let Some(group) = option.group else {
         return Ok(None);
     };
-    match config.get_integer(group, option.name)? {
-        Some((seconds, origin)) if seconds < 0 => {
-            let name = (group.to_owned(), option.name.to_owned());
-            Err(OsloError::value(origin, name, ValueFault::Negative))
-        }
-        Some((seconds, origin)) => Ok(Some((format!("{seconds}s"), origin.to_string()))),
-        None => Ok(None),
-    }
+    let whole = |(seconds, origin)| (u64::try_from(seconds).ok().map(Duration::from_secs), origin);
+    let float = |(seconds, origin)| (Duration::try_from_secs_f64(seconds).ok(), origin);
+    let found = if option.is_float {
+        config.get_float(group, option.name)?.map(float)
+    } else {
+        config.get_integer(group, option.name)?.map(whole)
+    };
+    let Some((seconds, origin)) = found else {
+        return Ok(None);
+    };
+    let Some(seconds) = seconds else {
+        let name = (group.to_owned(), option.name.to_owned());
+        return Err(OsloError::value(origin, name, ValueFault::Negative));
+    };
+    let seconds = seconds.saturating_mul(option.factor);
+    let text = match seconds.subsec_millis() {
+        0 => format!("{}s", seconds.as_secs()),
+        _ => format!("{}ms", seconds.as_millis()),
+    };
+    Ok(Some((text, origin.to_string())))
 }
 
 impl Source for Layer {

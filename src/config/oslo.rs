@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::{fmt, fs, io};
 
 use super::ini::{self, Name, SyntaxFault, normalise};
@@ -71,7 +72,9 @@ pub enum ValueFault {
     Circle,
     #[error("is not an integer; write only a whole number, and comments on separate lines")]
     Integer,
-    #[error("is negative; write a whole number of seconds")]
+    #[error("is not a number; write only a number, and comments on separate lines")]
+    Number,
+    #[error("is no number of seconds; write one that is not negative")]
     Negative,
 }
 
@@ -167,13 +170,35 @@ impl OsloConfig {
         group: &str,
         option: &str,
     ) -> Result<Option<(i64, Origin)>, OsloError> {
+        self.parsed(group, option, ValueFault::Integer)
+    }
+
+    /// Returns an option as oslo.config's `FloatOpt` does; `None` also for a blank value.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`get`](Self::get), and a value that is not a number.
+    pub(super) fn get_float(
+        &self,
+        group: &str,
+        option: &str,
+    ) -> Result<Option<(f64, Origin)>, OsloError> {
+        self.parsed(group, option, ValueFault::Number)
+    }
+
+    fn parsed<T: FromStr>(
+        &self,
+        group: &str,
+        option: &str,
+        fault: ValueFault,
+    ) -> Result<Option<(T, Origin)>, OsloError> {
         let found = self.get(group, option)?;
         let Some((text, origin)) = found.filter(|(text, _)| !text.trim().is_empty()) else {
             return Ok(None);
         };
         let Ok(number) = text.trim().parse() else {
             let name = (group.to_owned(), option.to_owned());
-            return Err(OsloError::value(origin, name, ValueFault::Integer));
+            return Err(OsloError::value(origin, name, fault));
         };
         Ok(Some((number, origin)))
     }

@@ -77,7 +77,7 @@ fn facts(key: &Key) -> Vec<(&'static str, String)> {
         ),
         (
             "option",
-            option(&|it| Some(format!("`{}` in `[{}]`", it.name, it.group?))),
+            option(&|it| Some(format!("`{}` in `[{}]`", it.label(), it.group?))),
         ),
         ("systemd credential", credential),
         ("a change", Some(uptake.to_owned())),

@@ -91,6 +91,7 @@ impl Polls {
         let query_timeout = values.period("database.query-timeout");
         let interval = values.period("poll.interval");
         let visibility_delay = values.time_delta("skew.visibility-delay");
+        let bus_delay = values.time_delta("skew.bus-delay");
         let max_drift_ppm = values.max_drift();
         let stale_after = values.stale_after(interval?, source)?;
         let query_timeout = query_timeout?;
@@ -108,6 +109,7 @@ impl Polls {
             stale_after,
             tolerances: Tolerances {
                 visibility_delay: visibility_delay?,
+                bus_delay: bus_delay?,
                 max_drift_ppm: max_drift_ppm?,
                 poll_interval: TimeDelta::from_std(interval?).unwrap_or(TimeDelta::MAX),
             },

@@ -29,6 +29,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     quote: '`',
     clock: "UTC_TIMESTAMP(6)",
     no: "0",
+    // `||` is OR in most modes.
+    joined: |first, second| format!("CONCAT({first}, {second})"),
     // Tables of different releases may have different collations, which a UNION rejects.
     typed: |value, kind| match kind {
         ColumnKind::Key | ColumnKind::Text => format!("CONVERT({value} USING utf8mb4)"),

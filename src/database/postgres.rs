@@ -25,6 +25,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
     clock: "statement_timestamp() AT TIME ZONE 'UTC'",
     no: "false",
+    joined: |first, second| format!("{first} || {second}"),
     typed: |value, kind| {
         let kind = match kind {
             ColumnKind::Integer => "bigint",

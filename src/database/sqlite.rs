@@ -17,6 +17,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     quote: '"',
     clock: "strftime('%Y-%m-%d %H:%M:%f', 'now')",
     no: "0",
+    joined: |first, second| format!("{first} || {second}"),
     typed: |value, kind| match kind {
         ColumnKind::Key => format!("CAST({value} AS TEXT)"),
         _ => value.to_owned(),

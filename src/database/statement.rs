@@ -74,6 +74,8 @@ pub(crate) struct Dialect {
     pub clock: &'static str,
     /// The constant false.
     pub no: &'static str,
+    /// Joins two texts.
+    pub joined: fn(&str, &str) -> String,
     /// Casts a selected value to its kind.
     pub typed: fn(&str, ColumnKind) -> String,
 }
@@ -208,6 +210,10 @@ impl Dialect {
             return None;
         }
         let own = self.quoted(column.name);
+        let own = match column.prefix {
+            Some(prefix) => (self.joined)(&format!("'{prefix}'"), &own),
+            None => own,
+        };
         Some(match column.lookup {
             None => own,
             Some(lookup) => {
@@ -254,12 +260,13 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{self, cinder, ironic, manila};
+    use crate::project::{self, cinder, designate, ironic, manila};
 
     const PLAIN: Dialect = Dialect {
         quote: '`',
         clock: "UTC_TIMESTAMP(6)",
         no: "0",
+        joined: |first, second| format!("{first} || {second}"),
         typed: |value, _| value.to_owned(),
     };
 
@@ -330,6 +337,15 @@ mod tests {
         let sql = statement(&ironic::PROJECT, &[]).unwrap();
         assert!(sql.contains("`id`, 'ironic-conductor', `hostname`, NULL, "));
         assert!(sql.contains(" FROM `conductors` UNION ALL "), "{sql}");
+    }
+
+    #[test]
+    fn a_program_may_be_a_prefix_and_a_column() {
+        let sql = statement(&designate::PROJECT, &[]).unwrap();
+        assert!(
+            sql.contains("`id`, 'designate-' || `service_name`, `hostname`, "),
+            "{sql}"
+        );
     }
 
     #[test]

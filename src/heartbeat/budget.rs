@@ -19,9 +19,11 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Returns the budget that results from the rule of the API and the options.
+    /// Returns the budget that results from the rule of the API, or from that for the stored state, and the options.
     pub(crate) fn of(rules: &Rules, intervals: &Intervals) -> Self {
-        let limit = rules.api.limit(intervals);
+        let marked_after = rules.stored.and_then(|stored| stored.marked_after);
+        let marked_after = marked_after.map(|seconds| TimeDelta::seconds(seconds.into()));
+        let limit = marked_after.unwrap_or_else(|| rules.api.limit(intervals));
         let behind = limit - intervals.report_interval;
         Self {
             behind: behind.max(TimeDelta::zero()),

@@ -25,6 +25,7 @@ pub(crate) const INTERVALS: Intervals = Intervals {
 
 pub(crate) const TOLERANCES: Tolerances = Tolerances {
     visibility_delay: TimeDelta::seconds(2),
+    bus_delay: TimeDelta::zero(),
     max_drift_ppm: 500,
     poll_interval: TimeDelta::seconds(5),
 };

@@ -11,12 +11,14 @@
 //! that clock therefore shifts the published skew, and leaves the remembered bounds unchanged.
 //!
 //! Limits: a constant delay is indistinguishable from an offset, so bounds are never narrower than the
-//! [visibility delay](Assumptions::visibility_delay). A step smaller than the [slack](Assumptions::slack), a pause of
+//! [visibility delay](Assumptions::visibility_delay), and the [bus delay](Assumptions::bus_delay) where a message bus
+//! carries heartbeats. A step smaller than the [slack](Assumptions::slack), a pause of
 //! the host and a slew of its clock can stay undetected, and the bounds wrong for as long as a heartbeat [counts](window).
 
 mod assumptions;
 mod axis;
 mod bounds;
+mod carried;
 mod database_clock;
 mod observation;
 mod pace;
@@ -36,7 +38,7 @@ pub use bounds::{Bounds, ClockSkew};
 pub(crate) use database_clock::{DatabaseClock, DatabaseOffset};
 pub use observation::{Observation, Row};
 pub(crate) use pace::Interval;
-use pace::{Beat, Pace};
+use pace::{Advance, Beat, Pace};
 use window::Window;
 use writers::{Arrival, Writers};
 
@@ -83,10 +85,15 @@ impl Skew {
     #[must_use]
     pub fn new(read: Read, row: Row, assumptions: impl Into<Arc<Assumptions>>) -> Self {
         let assumptions = assumptions.into();
+        let bounds = by_causality(read, row, &assumptions);
+        let mut window = Window::default();
+        if assumptions.are_carried() {
+            window.add(bounds, read.answered, None, &assumptions);
+        }
         Self {
-            bounds: by_causality(read, row, &assumptions),
+            bounds,
             at: read.answered,
-            window: Window::default(),
+            window,
             row,
             previous: read.sent,
             stale_since: None,
@@ -111,7 +118,11 @@ impl Skew {
     /// clock step. Until then there is no skew [against the database](Self::against_database).
     pub(crate) fn suspect_axis(&mut self, answered: Monotonic) {
         self.disturbed = Some(answered);
-        self.window.clear();
+        if self.assumptions.are_carried() {
+            self.window.raise(None);
+        } else {
+            self.window.clear();
+        }
         self.bounds.upper = None;
         self.after = None;
         self.restarts = true;
@@ -134,24 +145,32 @@ impl Skew {
         if comparable == *old {
             return;
         }
-        let later = assumptions.visibility_delay - old.visibility_delay;
+        let later = assumptions.delay() - old.delay();
         let later = later.max(TimeDelta::zero());
         self.bounds.upper = self.bounds.upper.map(|upper| upper + later);
         self.after = self.after.map(|after| after - later);
-        self.window.clear();
+        if assumptions.are_carried() {
+            self.window.raise(Some(later));
+        } else {
+            self.window.clear();
+        }
         self.restarts = true;
     }
 
     /// Learns from another read of the row, which must not be older than the last.
     pub fn observe(&mut self, read: Read, row: Row) -> Observation {
         let order = row.compare(&self.row);
-        let is_set_back = order.is_lt() && row.heartbeats.is_none() && !row.elsewhere;
-        if order.is_lt() && !is_set_back {
+        let goes_back = order.is_lt() && row.heartbeats.is_none() && !row.elsewhere;
+        if order.is_lt() && !goes_back {
             return self.older(read, row);
         }
+        let is_carried = self.assumptions.are_carried();
+        let is_set_back = goes_back && !is_carried;
         // The count of a table that was restored from a backup rises to that of before, with another stamp.
         let has_caught_up = self.stale_since.take().is_some() && row.stamp != self.row.stamp;
-        let observation = if order.is_gt() && !row.foreign {
+        let observation = if is_carried && order.is_ne() && !row.foreign {
+            self.carried(read, row)
+        } else if order.is_gt() && !row.foreign {
             self.heartbeat(read, row)
         } else if order.is_ne() || row.stamp != self.row.stamp {
             self.restarts = true;
@@ -202,11 +221,11 @@ impl Skew {
     /// axis may have stood still since the read before.
     fn after(&self) -> Option<Monotonic> {
         let is_comparable = self.disturbed.is_none_or(|since| self.previous >= since);
-        is_comparable.then(|| self.previous - self.assumptions.visibility_delay)
+        is_comparable.then(|| self.previous - self.assumptions.delay())
     }
 
-    fn heartbeat(&mut self, read: Read, row: Row) -> Observation {
-        let slack = self.assumptions.slack();
+    /// Compares a heartbeat with those before, by the host's clock.
+    fn advance(&mut self, read: Read, row: Row) -> (Beat, Option<Interval>, Option<Advance>) {
         if row.heartbeats.is_none() && self.may_hide_heartbeats(read) {
             self.pace.restart();
         }
@@ -214,10 +233,15 @@ impl Skew {
             heartbeats: row.heartbeats.unwrap_or_else(|| self.pace.next()),
             stamp: row.stamp,
         };
-        let interval = self.pace.interval(slack);
+        let interval = self.pace.interval(self.assumptions.slack());
         // The clock may have been set while reads showed no heartbeat, or while there was no read.
         let gap = (self.previous - self.before).max(read.sent - self.previous);
         let advance = self.pace.advance(beat, gap, interval, &self.assumptions);
+        (beat, interval, advance)
+    }
+
+    fn heartbeat(&mut self, read: Read, row: Row) -> Observation {
+        let (beat, interval, advance) = self.advance(read, row);
         let regular = advance.is_some_and(|advance| advance.regular);
 
         let new = self.proven(read, row);
@@ -255,7 +279,7 @@ impl Skew {
             self.disturbed = None;
             self.restarts = false;
         }
-        self.pace.learn(beat, advance, slack);
+        self.pace.learn(beat, advance, self.assumptions.slack());
         observation
     }
 
@@ -316,10 +340,9 @@ impl Skew {
 
     /// Returns the bounds that a heartbeat proves on its own.
     ///
-    /// With a = sending of the last read that did not show the heartbeat − visibility delay, and b = answer of this
-    /// read:
+    /// With a = sending of the last read that did not show the heartbeat − longest delay, and b = answer of this read:
     /// - causality, whatever the delays: lower = stamp + quantum.low − b;
-    /// - visibility: upper = stamp + quantum.high − a + drift (b − a).
+    /// - the longest delay: upper = stamp + quantum.high − a + drift (b − a).
     fn proven(&self, read: Read, row: Row) -> Bounds {
         let quantum = self.assumptions.quantum;
         let upper = self.after().map(|after| {
@@ -341,11 +364,15 @@ impl Skew {
 
     /// Returns the most likely skew against the monotonic axis; `None` until a heartbeat was observed.
     ///
-    /// It is the middle between the lower bound and upper bound − visibility delay, because typical delays are far
-    /// below the longest. Where these two cross, it is the lower bound.
+    /// It is the middle between the lower bound and upper bound − longest delay, because typical delays are far below
+    /// the longest. Where these two cross, it is the lower bound.
     pub(crate) fn estimate(&self, at: Monotonic) -> Option<TimeDelta> {
-        let Bounds { lower, upper } = self.bounds(at);
-        let spread = upper? - self.assumptions.visibility_delay - lower;
+        let assumptions = &self.assumptions;
+        let likeliest = assumptions
+            .are_carried()
+            .then(|| self.window.likeliest(at, assumptions));
+        let Bounds { lower, upper } = likeliest.flatten().unwrap_or_else(|| self.bounds(at));
+        let spread = upper? - assumptions.delay() - lower;
         Some(lower + spread.max(TimeDelta::zero()) / 2)
     }
 
@@ -398,11 +425,12 @@ impl Skew {
     ///
     /// The greatest is `None` until a heartbeat was observed. Both follow from the reads before and after the
     /// heartbeat, and from its stamp with the bounds of the skew; the tighter result counts. The stamp is used only
-    /// while it is known to be a heartbeat's.
+    /// while it is known to be a heartbeat's, and that of the last one. Where a message bus carries heartbeats, the least
+    /// is the time since the last one came.
     pub(crate) fn silence(&self, answered: Monotonic) -> (TimeDelta, Option<TimeDelta>) {
         let least = (self.previous - self.before).max(TimeDelta::zero());
         let most = self.after.map(|after| answered - after);
-        if self.restarts {
+        if self.restarts || self.assumptions.are_carried() {
             return (least, most);
         }
         let Bounds { lower, upper } = self.bounds(answered);

@@ -85,7 +85,7 @@ impl Standstill {
             }
             (State::Stale(_) | State::CatchingUp { .. }, Some(gap)) => {
                 // The newest heartbeat may have arrived just after the last read.
-                let tolerated = tolerances.visibility_delay + gap;
+                let tolerated = tolerances.visibility_delay + tolerances.bus_delay + gap;
                 let jitter = tolerances.visibility_delay.max(interval / 2);
                 let (age, at) = (age.unwrap_or_default(), read.answered);
                 let patience = intervals.service_down_time;
@@ -97,7 +97,7 @@ impl Standstill {
             }
             (State::Stale(stale), None) => Motion::Stale(stale),
             (State::CatchingUp { .. }, None) => {
-                let pause = longest_pause(interval, intervals);
+                let pause = longest_pause(interval, intervals) + tolerances.bus_delay;
                 if server.quiet > pause {
                     server.state = State::Stale(if reading.read_only {
                         Stale::ReadOnly(pause)
@@ -113,7 +113,8 @@ impl Standstill {
                     Some(age) if is_first && reading.read_only => age,
                     _ => server.quiet,
                 };
-                self.judge(index, reading, lasted, intervals, beating)
+                let bus_delay = tolerances.bus_delay;
+                self.judge(index, reading, lasted, (intervals, bus_delay), beating)
             }
         }
     }
@@ -124,21 +125,21 @@ impl Standstill {
         index: usize,
         reading: &Reading,
         lasted: TimeDelta,
-        intervals: &Intervals,
+        (intervals, bus_delay): (&Intervals, TimeDelta),
         beating: impl FnOnce() -> B,
     ) -> Motion
     where
         B: Iterator<Item = (&'a Facts, TimeDelta)>,
     {
         let configured = intervals.report_interval;
-        if lasted <= longest_pause(configured, intervals) {
+        if lasted <= longest_pause(configured, intervals) + bus_delay {
             return Motion::Moves;
         }
         let used_to_beat = || used_to_beat(&reading.services, configured * 3).then_some(configured);
         let Some(interval) = common_interval(beating()).or_else(used_to_beat) else {
             return Motion::Moves;
         };
-        let pause = longest_pause(interval, intervals);
+        let pause = longest_pause(interval, intervals) + bus_delay;
         if lasted <= pause {
             return Motion::Moves;
         }

@@ -19,7 +19,7 @@ use super::snapshot::{Rows, Snapshot};
 use super::status::Observed;
 use super::time::{ClockOffset, DatabaseTime};
 use crate::project::Project;
-use crate::project::rules::{Rules, StampedBy};
+use crate::project::rules::{CarriedBy, Rules, StampedBy};
 
 /// A larger difference between the progress of two clocks, beyond the uncertainty of the reads, is a jump.
 const JUMP: TimeDelta = TimeDelta::seconds(1);
@@ -29,10 +29,25 @@ const JUMP: TimeDelta = TimeDelta::seconds(1);
 pub struct Tolerances {
     /// See [`Assumptions::visibility_delay`].
     pub visibility_delay: TimeDelta,
+    /// See [`Assumptions::bus_delay`]. It counts only where a message bus carries heartbeats.
+    pub bus_delay: TimeDelta,
     /// See [`Assumptions::max_drift_ppm`].
     pub max_drift_ppm: u32,
     /// See [`Assumptions::poll_interval`].
     pub poll_interval: TimeDelta,
+}
+
+impl Tolerances {
+    /// Returns those that count for a project.
+    fn of(self, project: &Project) -> Self {
+        match project.rules.carried_by {
+            CarriedBy::Bus(_) => self,
+            CarriedBy::Nobody => Self {
+                bus_delay: TimeDelta::zero(),
+                ..self
+            },
+        }
+    }
 }
 
 /// The memory of one source.
@@ -74,7 +89,7 @@ impl Tracker {
         Self {
             project,
             intervals,
-            tolerances,
+            tolerances: tolerances.of(project),
             quantum: None,
             rows: Vec::new(),
             by_name: Vec::new(),
@@ -88,7 +103,7 @@ impl Tracker {
     /// [`Skew::set_assumptions`].
     pub(crate) fn reconfigure(&mut self, intervals: Intervals, tolerances: Tolerances) {
         self.intervals = intervals;
-        self.tolerances = tolerances;
+        self.tolerances = tolerances.of(self.project);
         let Some(quantum) = self.quantum else {
             return;
         };
@@ -118,7 +133,11 @@ impl Tracker {
     ///
     /// `clock` compares the database's clock with the exporter's in that reading.
     pub fn observe(&mut self, reading: Reading, read: Read, clock: ClockOffset) -> Snapshot {
-        let (now, quantum) = (reading.now, reading.quantum);
+        let now = reading.now;
+        let quantum = match self.project.rules.carried_by {
+            CarriedBy::Nobody => reading.quantum,
+            CarriedBy::Bus(_) => Quantum::TRUNCATED,
+        };
         // Another engine behind the same address stores stamps in another precision, so the old bounds do not hold.
         if self.quantum.replace(quantum) != Some(quantum) {
             self.rows.clear();
@@ -137,11 +156,12 @@ impl Tracker {
             // Rows that this read is the first to show.
             self.suspect_axis(read.answered);
         }
+        let intervals = self.judged_by();
         let observed = |&index: &u32| {
             let row = &self.rows[index as usize];
             let judge = Judge {
                 rules: &self.project.rules,
-                intervals: &self.intervals,
+                intervals: &intervals,
                 now,
                 answered: read.answered,
             };
@@ -162,7 +182,16 @@ impl Tracker {
             rejected: reading.rejected,
             count: reading.rows,
         };
-        Snapshot::new(rows, reference, self.project, self.intervals)
+        Snapshot::new(rows, reference, self.project, intervals)
+    }
+
+    /// Returns the options that decide verdicts and reasons. A heartbeat may be older by the time for which the message bus
+    /// may carry the next one.
+    fn judged_by(&self) -> Intervals {
+        Intervals {
+            service_down_time: self.intervals.service_down_time + self.tolerances.bus_delay,
+            ..self.intervals
+        }
     }
 
     /// Notes that the axis may have stood still until a read that was answered at `answered`, or that heartbeats were
@@ -216,9 +245,10 @@ impl Tracker {
     fn assumptions(&self, quantum: Quantum) -> Assumptions {
         Assumptions {
             visibility_delay: self.tolerances.visibility_delay,
+            bus_delay: self.tolerances.bus_delay,
             max_drift_ppm: self.tolerances.max_drift_ppm,
             poll_interval: self.tolerances.poll_interval,
-            service_down_time: self.intervals.service_down_time,
+            service_down_time: self.judged_by().service_down_time,
             stamped_by_others: self.project.rules.stamped_by == StampedBy::Others,
             ..Assumptions::new(quantum, self.intervals.report_interval)
         }
@@ -249,7 +279,7 @@ impl Tracker {
                 .filter(|jumped| jumped.abs() > JUMP),
             None => self.unconfirmed_jump,
         };
-        let limit = self.intervals.service_down_time;
+        let limit = self.judged_by().service_down_time;
         jumped.filter(|_| !reference::is_confirmed(services, limit))
     }
 }
@@ -343,7 +373,13 @@ mod tests {
     use crate::heartbeat::skew::{Bounds, Monotonic};
     use crate::heartbeat::status::ServiceStatus;
     use crate::heartbeat::time::HostTime;
-    use crate::project::{cinder, ironic, magnum, manila, watcher};
+    use crate::project::{cinder, designate, ironic, magnum, manila, watcher};
+
+    /// With a message bus, which counts for one project only.
+    const TOLERANCES: Tolerances = Tolerances {
+        bus_delay: TimeDelta::seconds(30),
+        ..fixture::TOLERANCES
+    };
 
     /// A database that is read every five seconds; each read takes 20 ms.
     struct Reads {
@@ -362,7 +398,7 @@ mod tests {
 
         fn of(project: &'static Project) -> Self {
             Self {
-                tracker: Tracker::new(project, fixture::INTERVALS, fixture::TOLERANCES),
+                tracker: Tracker::new(project, fixture::INTERVALS, TOLERANCES),
                 at: TimeDelta::zero(),
                 database: fixture::now("2026-03-30 00:00:00"),
                 quantum: Quantum::MICROSECOND,
@@ -805,5 +841,64 @@ mod tests {
         let all = [reads.service(1, 0), reads.service(2, 0), dead];
         reads.minute_of(&[], &all);
         assert_eq!(beating(&reads), ["host1", "host2"]);
+    }
+
+    /// A service of Designate that beats every ten seconds until `last`, listed as `shown`.
+    fn carried(reads: &Reads, last: i64, shown: &str) -> Service {
+        let beats = (reads.at.num_seconds() + 5).min(last).div_euclid(10);
+        let stamp = reads.database.0 + TimeDelta::seconds(beats * 10);
+        Service {
+            heartbeats: None,
+            stamp: Stamp::At(HostTime(stamp)),
+            shown: Some(shown.into()),
+            ..fixture::service("designate-worker", "host1")
+        }
+    }
+
+    #[test]
+    fn a_stop_is_known_after_the_limit_and_the_bus_delay() {
+        for (shown, stopped) in [
+            ("UP", Reason::Stopped),
+            ("DOWN", Reason::Stopped),
+            ("STOPPED", Reason::ShutDown),
+        ] {
+            let mut reads = Reads::of(&designate::PROJECT);
+            reads.tracker.intervals.service_down_time = TimeDelta::seconds(20);
+            let mut last = None;
+            // The last heartbeat comes with the read at 50 s.
+            for second in (5..=150).step_by(5) {
+                let beats = if second > 55 { shown } else { "UP" };
+                let status = reads.read_one(carried(&reads, 55, beats));
+                last = status.observed.reason;
+                if second <= 100 {
+                    assert_ne!(last, Some(Reason::Stopped), "{shown}, {second}");
+                } else {
+                    assert_eq!(last, Some(stopped), "{shown}, {second}");
+                }
+            }
+            assert_eq!(last, Some(stopped));
+        }
+    }
+
+    #[test]
+    fn a_service_that_beats_though_its_stored_word_is_down_is_marked_or_has_a_clock_behind() {
+        for (behind, expected) in [(0, Reason::MarkedDown), (2_000, Reason::ClockSkew)] {
+            let mut reads = Reads::of(&designate::PROJECT);
+            reads.tracker.intervals.service_down_time = TimeDelta::seconds(20);
+            let read = |_| {
+                let service = carried(&reads, i64::MAX, "DOWN");
+                let stamp = service.stamp.time().unwrap().0 - TimeDelta::seconds(behind);
+                reads.read_one(Service {
+                    stamp: Stamp::At(HostTime(stamp)),
+                    ..service
+                })
+            };
+            let status = (0..12).map(read).last().unwrap();
+            assert_eq!(status.observed.reason, Some(expected), "{behind}");
+            let (lower, upper) = bounds(&status);
+            // Whole seconds, though the column has microseconds.
+            let width = upper - lower;
+            assert!((38.0..45.0).contains(&width), "{lower} to {upper}");
+        }
     }
 }

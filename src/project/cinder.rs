@@ -13,7 +13,7 @@
 
 use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
-use super::rules::{Rule, Rules, Sides, StampedBy};
+use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy};
 use super::table::{Column, Live, Role, Table};
 
 /// Cinder's `services` and `clusters`.
@@ -80,6 +80,7 @@ pub static PROJECT: Project = Project {
         }),
         stored: None,
         stamped_by: StampedBy::Service,
+        carried_by: CarriedBy::Nobody,
     },
     words: Words {
         title: "Cinder",

@@ -16,7 +16,7 @@
 
 use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
-use super::rules::{Rule, Rules, Sides, StampedBy};
+use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy};
 use super::table::{Column, Live, Role, Table};
 
 /// Ironic's `conductors`.
@@ -53,6 +53,7 @@ pub(crate) static PROJECT: Project = Project {
         scheduler: None,
         stored: None,
         stamped_by: StampedBy::Service,
+        carried_by: CarriedBy::Nobody,
     },
     words: Words {
         title: "Ironic",

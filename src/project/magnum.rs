@@ -9,7 +9,7 @@
 
 use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
-use super::rules::{Rule, Rules, Sides, StampedBy};
+use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy};
 use super::table::{Column, Live, Role, Table};
 
 /// `service_is_up`, which Zun has too: inclusive, on both sides, `last_seen_up or updated_at or created_at`. A row with
@@ -23,6 +23,7 @@ pub(super) const IS_UP: Rules = Rules {
     scheduler: None,
     stored: None,
     stamped_by: StampedBy::Service,
+    carried_by: CarriedBy::Nobody,
 };
 
 /// Magnum's `magnum_service`.

@@ -14,7 +14,7 @@
 
 use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
-use super::rules::{Rule, Rules, Sides, StampedBy, Stored};
+use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy, Stored};
 use super::table::{Column, Live, Lookup, Role, Table};
 
 /// `service_is_up`: inclusive, on both sides, `updated_at or created_at`.
@@ -65,8 +65,10 @@ pub static PROJECT: Project = Project {
         stored: Some(Stored {
             up: "up",
             shut_down: "stopped",
+            marked_after: None,
         }),
         stamped_by: StampedBy::Others,
+        carried_by: CarriedBy::Nobody,
     },
     words: Words {
         title: "Manila",

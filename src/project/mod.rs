@@ -6,6 +6,7 @@
 
 pub mod cinder;
 pub(crate) mod definition;
+pub mod designate;
 pub(crate) mod ironic;
 pub(crate) mod magnum;
 pub mod manila;
@@ -24,6 +25,7 @@ pub static ALL: &[&Project] = &[
     &cinder::PROJECT,
     &manila::PROJECT,
     &ironic::PROJECT,
+    &designate::PROJECT,
     &magnum::PROJECT,
     &watcher::PROJECT,
     &zun::PROJECT,

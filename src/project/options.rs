@@ -13,7 +13,7 @@ pub(crate) struct Options {
     pub database: &'static str,
 }
 
-/// An option with a whole number of seconds, or a constant of the project's code.
+/// An option with a number of seconds, or a constant of the project's code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seconds {
     /// Group of the option; `None` for a constant.
@@ -22,6 +22,10 @@ pub(crate) struct Seconds {
     pub name: &'static str,
     /// The project's own default.
     pub default: u32,
+    /// By what the option is multiplied; the default is.
+    pub factor: u32,
+    /// Whether the option may have a fraction.
+    pub is_float: bool,
 }
 
 impl Seconds {
@@ -36,6 +40,8 @@ impl Seconds {
             group: Some(group),
             name,
             default,
+            factor: 1,
+            is_float: false,
         }
     }
 
@@ -45,6 +51,33 @@ impl Seconds {
             group: None,
             name: "report-interval",
             default: seconds,
+            factor: 1,
+            is_float: false,
+        }
+    }
+
+    /// Returns the option as one that may have a fraction.
+    pub(crate) const fn float(self) -> Self {
+        Self {
+            is_float: true,
+            ..self
+        }
+    }
+
+    /// Returns a multiple of the option.
+    pub(crate) const fn times(self, factor: u32) -> Self {
+        Self {
+            default: self.default * factor,
+            factor,
+            ..self
+        }
+    }
+
+    /// Returns what it is, for messages: its name, or `2 × name`.
+    pub(crate) fn label(&self) -> String {
+        match self.factor {
+            1 => self.name.to_owned(),
+            factor => format!("{factor} × {}", self.name),
         }
     }
 

@@ -14,6 +14,8 @@ pub struct Rules {
     pub(crate) stored: Option<Stored>,
     /// Who stamps a row.
     pub(crate) stamped_by: StampedBy,
+    /// How a heartbeat gets from the stamp to the row.
+    pub(crate) carried_by: CarriedBy,
 }
 
 /// A rule that compares the last heartbeat with now.
@@ -44,6 +46,8 @@ pub(crate) struct Stored {
     pub(crate) up: &'static str,
     /// The word that a process writes when it is shut down.
     pub(crate) shut_down: &'static str,
+    /// The age in seconds above which the state of a service is changed to down; `None` where that is the rule's limit.
+    pub(crate) marked_after: Option<u32>,
 }
 
 /// Whose clock a stamp is from.
@@ -55,4 +59,13 @@ pub(crate) enum StampedBy {
     /// nothing shows another write since: a stored state other than up, or a change by an operator. Two such changes
     /// between two reads leave no trace: disabling and enabling a service within one poll interval.
     Others,
+}
+
+/// How a heartbeat gets from the process that stamps it to its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CarriedBy {
+    /// The process that stamps the row writes it.
+    Nobody,
+    /// The message bus carries it, in whole seconds, perhaps late and out of order. This program writes all rows.
+    Bus(&'static str),
 }

@@ -37,6 +37,8 @@ pub(crate) struct Column {
     pub(crate) required: bool,
     /// Where the value is, if the column only refers to it.
     pub(crate) lookup: Option<Lookup>,
+    /// What comes before the value, if the column has only the rest.
+    pub(crate) prefix: Option<&'static str>,
 }
 
 /// A table in which a row is looked up.
@@ -130,6 +132,7 @@ impl Column {
             role,
             required: true,
             lookup: None,
+            prefix: None,
         }
     }
 
@@ -150,6 +153,14 @@ impl Column {
     pub(crate) const fn looked_up(self, lookup: Lookup) -> Self {
         Self {
             lookup: Some(lookup),
+            ..self
+        }
+    }
+
+    /// Returns the column with a text before each value.
+    pub(crate) const fn after(self, prefix: &'static str) -> Self {
+        Self {
+            prefix: Some(prefix),
             ..self
         }
     }

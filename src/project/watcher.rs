@@ -9,7 +9,7 @@
 
 use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
-use super::rules::{Rule, Rules, Sides, StampedBy};
+use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy};
 use super::table::{Column, Live, Role, Table};
 
 /// Watcher's `services`.
@@ -45,6 +45,7 @@ pub(crate) static PROJECT: Project = Project {
         scheduler: None,
         stored: None,
         stamped_by: StampedBy::Service,
+        carried_by: CarriedBy::Nobody,
     },
     words: Words {
         title: "Watcher",

@@ -10,6 +10,8 @@ use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::Urgency;
+use crate::project::Project;
+use crate::project::rules::CarriedBy;
 
 /// Returns what is wrong with a service and what to check; `None` when no fault is known.
 pub(crate) fn advice(service: ListedService) -> Option<String> {
@@ -75,7 +77,11 @@ fn explain(service: ListedService, reason: Reason) -> String {
         Reason::ClockSkew => clock(status, snapshot, host),
         // No service is blamed while none sends heartbeats.
         Reason::Stopped | Reason::Undetermined if let Some(silence) = snapshot.standstill => {
-            format!("{} {STANDSTILL}", no_heartbeats(silence))
+            format!(
+                "{} {}",
+                no_heartbeats(silence),
+                standstill(snapshot.project)
+            )
         }
         Reason::Stopped => stopped(service, host),
         Reason::ShutDown => format!(
@@ -116,9 +122,18 @@ pub(crate) fn no_heartbeats(silence: TimeDelta) -> String {
     format!("No service has sent a heartbeat for {}.", span_of(silence))
 }
 
-/// What to check when the table stands still.
-pub(crate) const STANDSTILL: &str = "Check first whether the database accepts writes, and whether the server that \
-                                     answers is current: it may be a replica that stands still, or a restored copy.";
+/// Returns what to check when the table stands still.
+pub(crate) fn standstill(project: &Project) -> String {
+    let database = "whether the database accepts writes, and whether the server that answers is current: it may be a \
+                    replica that stands still, or a restored copy.";
+    match project.rules.carried_by {
+        CarriedBy::Nobody => format!("Check first {database}"),
+        CarriedBy::Bus(writer) => format!(
+            "Check first whether {writer} runs, which writes the heartbeats of all services, and the message bus, which \
+             carries them. Then check {database}"
+        ),
+    }
+}
 
 fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
     let age = status.heartbeat_age.unwrap_or_default();
@@ -197,7 +212,7 @@ fn seconds(span: TimeDelta) -> String {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::project::cinder;
+    use crate::project::{cinder, designate};
 
     use crate::heartbeat::service::Service;
     use crate::heartbeat::status::Observed;
@@ -353,6 +368,19 @@ mod tests {
             };
             assert_eq!(advise(&status, &snapshot).unwrap(), expected);
         }
+        let carried = Snapshot {
+            project: &designate::PROJECT,
+            ..snapshot
+        };
+        let status = ServiceStatus {
+            observed: because(Reason::Stopped),
+            ..fixture::status(fixture::service("designate-worker", "dns1"), Some(true))
+        };
+        let advice = advise(&status, &carried).unwrap();
+        let expected = "No service has sent a heartbeat for 95 s. Check first whether designate-central runs, which writes \
+                        the heartbeats of all services, and the message bus, which carries them. Then check whether the \
+                        database accepts writes,";
+        assert!(advice.starts_with(expected), "{advice}");
     }
 
     #[test]

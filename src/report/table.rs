@@ -72,9 +72,10 @@ pub fn table(sources: &[Listed], shown: impl Fn(&ServiceStatus) -> bool) -> Stri
 
 /// Returns what is to be said about the services of one source together.
 fn notes_on(snapshot: &Snapshot) -> impl Iterator<Item = String> {
-    let standstill = snapshot
-        .standstill
-        .map(|silence| format!("{} {}", advice::no_heartbeats(silence), advice::STANDSTILL));
+    let standstill = snapshot.standstill.map(|silence| {
+        let advice = advice::standstill(snapshot.project);
+        format!("{} {advice}", advice::no_heartbeats(silence))
+    });
     let suspect = snapshot.suspect.map(|suspect| {
         let advice = advice::suspect(suspect);
         format!("Most hosts share one clock skew. {advice}")

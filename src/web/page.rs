@@ -236,7 +236,7 @@ fn notices(sources: usize, source: Listed) -> Vec<Notice> {
     };
     let standstill = snapshot.standstill.map(|_| Notice {
         what: "No service sends heartbeats.".to_owned(),
-        advice: advice::STANDSTILL.into(),
+        advice: advice::standstill(snapshot.project).into(),
         runbook: Some(STANDSTILL),
     });
     let suspect = snapshot.suspect.map(|suspect| Notice {

@@ -174,6 +174,7 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
     };
     let tolerances = Tolerances {
         visibility_delay: span(2.0),
+        bus_delay: span(30.0),
         max_drift_ppm: 1_000,
         poll_interval: span(POLL),
     };

@@ -433,6 +433,7 @@ pub(crate) fn simulate(
     };
     let tolerances = Tolerances {
         visibility_delay: span(reader.visibility_delay),
+        bus_delay: span(30.0),
         max_drift_ppm: reader.max_drift_ppm,
         poll_interval: span(reader.poll),
     };

@@ -38,13 +38,13 @@ fn options(source: &SourceSettings) -> String {
     let options = &source.project.options;
     let intervals = &source.intervals;
     let values = [
-        (options.service_down_time.name, intervals.service_down_time),
-        (options.report_interval.name, intervals.report_interval),
+        (&options.service_down_time, intervals.service_down_time),
+        (&options.report_interval, intervals.report_interval),
     ];
-    let values = values.map(|(name, value)| {
-        let is_assumed = assumed.iter().any(|(option, _)| *option == name);
+    let values = values.map(|(option, value)| {
+        let is_assumed = assumed.iter().any(|(name, _)| *name == option.name);
         let origin = if is_assumed { " (default)" } else { "" };
-        format!("{name} {} s{origin}", value.num_seconds())
+        format!("{} {} s{origin}", option.label(), value.num_seconds())
     });
     values.join(", ")
 }

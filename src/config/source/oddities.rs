@@ -27,7 +27,9 @@ impl SourceSettings {
         assumed: &[(&str, &str)],
         named: &Named,
     ) -> Option<String> {
-        let options: Vec<String> = assumed.iter().map(|(it, _)| format!("`{it}`")).collect();
+        let mut options: Vec<String> = assumed.iter().map(|(it, _)| format!("`{it}`")).collect();
+        // One option may be behind both settings.
+        options.dedup();
         // That is usual for a database that the exporter finds.
         let is_named = named.given_by != GivenBy::Search;
         let is_unknown = is_named && named.places.is_empty() && !options.is_empty();
@@ -61,14 +63,14 @@ impl SourceSettings {
             ),
             None => format!(
                 "services are listed as down between two heartbeats; raise {}",
-                options.service_down_time.name
+                options.service_down_time.label()
             ),
         };
         Some(format!(
             "{} ({} s) is not above {} ({} s): {consequence}",
-            options.service_down_time.name,
+            options.service_down_time.label(),
             service_down_time.num_seconds(),
-            options.report_interval.name,
+            options.report_interval.label(),
             report_interval.num_seconds()
         ))
     }
@@ -80,7 +82,7 @@ impl SourceSettings {
                 "`poll.interval` ({}) is above {} ({} s): polls miss heartbeats, which makes clock skews less exact and \
                  reasons late; lower it",
                 span(self.polls.interval),
-                self.project.options.report_interval.name,
+                self.project.options.report_interval.label(),
                 report_interval.num_seconds()
             )
         })
@@ -99,7 +101,8 @@ impl SourceSettings {
         let options = &self.project.options;
         let difference = format!(
             "{} - {}",
-            options.service_down_time.name, options.report_interval.name
+            options.service_down_time.label(),
+            options.report_interval.label()
         );
         let configured = std::mem::replace(&mut self.polls.query_timeout, longest);
         self.effective.push(Effective {

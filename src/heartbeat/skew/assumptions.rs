@@ -39,8 +39,11 @@ impl Quantum {
 /// The assumptions under which the bounds hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assumptions {
-    /// Longest delay from the stamp of a heartbeat until a read can show it; inclusive.
+    /// Longest delay from the write of a heartbeat until a read can show it; inclusive.
     pub visibility_delay: TimeDelta,
+    /// Longest delay from the stamp of a heartbeat until its write; inclusive. Above zero, a message bus carries
+    /// heartbeats, perhaps out of order. Otherwise the process that stamps the row also writes it.
+    pub bus_delay: TimeDelta,
     /// Largest drift between the host's clock and the monotonic axis, clock steps excluded. The kernel's limit is
     /// 500 ppm for each of the two machines.
     pub max_drift_ppm: u32,
@@ -67,6 +70,7 @@ impl Assumptions {
     pub fn new(quantum: Quantum, report_interval: TimeDelta) -> Self {
         Self {
             visibility_delay: TimeDelta::seconds(2),
+            bus_delay: TimeDelta::zero(),
             max_drift_ppm: 1_000,
             tolerance: TimeDelta::milliseconds(250),
             quantum,
@@ -81,6 +85,16 @@ impl Assumptions {
     /// tolerance + width of the quantum.
     pub(crate) fn slack(&self) -> TimeDelta {
         self.tolerance + self.quantum.width()
+    }
+
+    /// Returns the longest delay from the stamp of a heartbeat until a read can show it.
+    pub(super) fn delay(&self) -> TimeDelta {
+        self.bus_delay + self.visibility_delay
+    }
+
+    /// Returns whether a message bus carries heartbeats.
+    pub(super) fn are_carried(&self) -> bool {
+        self.bus_delay > TimeDelta::zero()
     }
 
     /// Returns how long a row may be older than in an earlier read until it counts as recreated.

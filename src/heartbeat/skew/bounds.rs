@@ -31,6 +31,15 @@ impl Bounds {
             upper: self.upper.into_iter().chain(other.upper).min(),
         }
     }
+
+    /// Returns the smallest interval that contains both.
+    pub(super) fn or(self, other: Self) -> Self {
+        let uppers = self.upper.zip(other.upper);
+        Self {
+            lower: self.lower.min(other.lower),
+            upper: uppers.map(|(own, other)| own.max(other)),
+        }
+    }
 }
 
 /// The skew of a host's clock against the database's, for publication.

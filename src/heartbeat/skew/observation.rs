@@ -50,4 +50,6 @@ pub enum Observation {
     Conflict,
     /// A regular heartbeat, intersected with the old bounds.
     Heartbeat,
+    /// A heartbeat that a message bus carried, perhaps late: the bounds are the hull of those that came lately.
+    Carried,
 }

@@ -9,6 +9,7 @@ use crate::heartbeat::fixture;
 use crate::heartbeat::service::Stamp;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
 
+mod carried;
 mod properties;
 mod shared_rows;
 mod stamps;
@@ -123,6 +124,7 @@ fn name(observation: Observation) -> &'static str {
         Observation::Irregular => "odd",
         Observation::Conflict => "conflict",
         Observation::Heartbeat => "beat",
+        Observation::Carried => "carried",
     }
 }
 

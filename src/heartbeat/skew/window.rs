@@ -3,6 +3,10 @@
 //! A pause or a slew of the host moves its clock and leaves no trace in the stamps: the reporting loop runs on the
 //! host's monotonic clock, which stops and is slewed together with its time. Bounds from before would stay wrong for as
 //! long as they count. So a heartbeat counts for at most 30 intervals.
+//!
+//! Heartbeats that a message bus carries come late and out of order. Then nothing tells whether the clock ran undisturbed
+//! between two of them, or which was sent last. But the one that was sent last is among those that reads showed within the
+//! longest delay, so the clock is within their hull.
 
 use std::collections::VecDeque;
 
@@ -60,6 +64,32 @@ impl Window {
     pub(super) fn bounds(&self, at: Monotonic, assumptions: &Assumptions) -> Option<Bounds> {
         let aged = self.blocks.iter().map(|block| block.aged(at, assumptions));
         aged.reduce(Bounds::and)
+    }
+
+    /// Returns the hull of all bounds, aged to a time; `None` without heartbeats.
+    pub(super) fn hull(&self, at: Monotonic, assumptions: &Assumptions) -> Option<Bounds> {
+        let aged = self.blocks.iter().map(|block| block.aged(at, assumptions));
+        aged.reduce(Bounds::or)
+    }
+
+    /// Returns the intersection of all bounds where they agree, and else the bounds of the latest heartbeat.
+    pub(super) fn likeliest(&self, at: Monotonic, assumptions: &Assumptions) -> Option<Bounds> {
+        let latest = self.blocks.back().map(|block| block.aged(at, assumptions));
+        let agreed = self.bounds(at, assumptions);
+        let agreed = agreed.filter(|it| it.upper.is_none_or(|upper| it.lower <= upper));
+        agreed.or(latest)
+    }
+
+    /// Forgets the heartbeats that were read before a time.
+    pub(super) fn forget_before(&mut self, time: Monotonic) {
+        while self.blocks.pop_front_if(|block| block.at < time).is_some() {}
+    }
+
+    /// Raises all upper bounds, or forgets them.
+    pub(super) fn raise(&mut self, by: Option<TimeDelta>) {
+        for Block { bounds, .. } in &mut self.blocks {
+            bounds.upper = bounds.upper.zip(by).map(|(upper, by)| upper + by);
+        }
     }
 
     /// Replaces all lower bounds by a lower one, and keeps the upper bounds.

@@ -94,6 +94,18 @@ fn a_table_with_heartbeats_moves() {
 }
 
 #[test]
+fn a_pause_that_the_message_bus_explains_is_no_standstill() {
+    for (bus_delay, polls) in [(0, 6), (30, 12)] {
+        let mut world = World::new(false);
+        world.tolerances.bus_delay = TimeDelta::seconds(bus_delay);
+        world.reads(0..100, |second| second);
+        let motions = world.reads(100..300, |_| 97);
+        let moving = motions.iter().take_while(|it| **it == Motion::Moves);
+        assert_eq!(moving.count(), polls, "{bus_delay}");
+    }
+}
+
+#[test]
 fn a_server_without_writes_on_which_no_service_sends_heartbeats_is_stale_before_a_service_is_down()
 {
     let mut world = World::new(true);

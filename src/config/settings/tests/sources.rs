@@ -289,3 +289,33 @@ fn faults_of_all_sources_are_reported_together_and_once() {
         assert_eq!(found.count(), 1, "{start} {faults:?}");
     }
 }
+
+#[test]
+fn an_option_may_have_a_fraction_and_be_behind_two_settings() {
+    let settings = |interval: &str| {
+        let text = format!("[heartbeat_emitter]\nheartbeat_interval = {interval}\n");
+        let yaml = "sources: {designate: {config-file: DIR/designate.conf}}\n";
+        case(&[URL], &[])
+            .file("designate.conf", &text)
+            .yaml(yaml)
+            .load()
+    };
+    for (interval, expected) in [("10.0", [20_000, 10_000]), ("7.25", [14_500, 7_250])] {
+        let settings = settings(interval).unwrap();
+        let Intervals {
+            service_down_time,
+            report_interval,
+        } = source(&settings).intervals;
+        let milliseconds = [service_down_time, report_interval].map(|it| it.num_milliseconds());
+        assert_eq!(milliseconds, expected, "{interval}");
+    }
+    for (interval, fault) in [
+        ("10s", "is not a number;"),
+        ("-1", "is no number of seconds;"),
+        ("nan", "is no number of seconds;"),
+    ] {
+        let faults = settings(interval).unwrap_err();
+        let expected = format!("designate.conf:2: [heartbeat_emitter] heartbeat_interval {fault}");
+        assert!(faults[0].contains(&expected), "{faults:?}");
+    }
+}
