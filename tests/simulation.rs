@@ -11,6 +11,8 @@
     reason = "all numbers are far below 2^53"
 )]
 
+#[path = "simulation/bus.rs"]
+mod bus;
 #[path = "simulation/clock.rs"]
 mod clock;
 #[path = "simulation/disturbed.rs"]

@@ -14,6 +14,7 @@ mod cli;
 mod dashboard;
 mod databases;
 mod demo;
+mod designate;
 mod discovery;
 mod documentation;
 mod failure;
