@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The private servers of the tests: MariaDB, MySQL and PostgreSQL on free ports of 127.0.0.1, with the schema of a
-# real Cinder, Manila and Ironic. Scripts source this file: start_servers exports these variables, stop_servers stops
+# real Cinder, Manila, Ironic and Heat. Scripts source this file: start_servers exports these variables, stop_servers stops
 # the servers.
 #
 #   HEARTBEAT_TEST_DIR                  the folder of everything below; tls/ holds {ca,server,client}.{pem,key}
@@ -18,9 +18,11 @@
 #   HEARTBEAT_TEST_PYTHON               Python with Cinder; Cinder's programs are in the same folder
 #   HEARTBEAT_TEST_MANILA               Python with Manila; Manila's programs are in the same folder
 #   HEARTBEAT_TEST_IRONIC               Python with Ironic; Ironic's programs are in the same folder
+#   HEARTBEAT_TEST_HEAT                 Python with Heat; Heat's programs are in the same folder
 #
-# The servers, and the data folders, have the databases cinder_template, manila_template and ironic_template. A server
-# must run as the owner of its data folder. The variables of MySQL are absent where it can't be had: tests/newer.sh unpacks it.
+# The servers, and the data folders, have the databases cinder_template, manila_template, ironic_template and
+# heat_template. A server must run as the owner of its data folder. The variables of MySQL are absent where it can't be
+# had: tests/newer.sh unpacks it.
 
 # PostgreSQL refuses to run as root, so root runs all servers as the user that Debian's package creates.
 # If this shell is killed, the servers are terminated.
@@ -40,11 +42,11 @@ postgres_bin() {
     [ -x "$initdb" ] && dirname "$initdb"
 }
 
-# Starts everything and exports HEARTBEAT_TEST_*. $1, $2, $3: Python environments with Cinder, Manila and Ironic; $4:
-# MySQL's server, if any.
+# Starts everything and exports HEARTBEAT_TEST_*. $1 to $4: Python environments with Cinder, Manila, Ironic and
+# Heat; $5: MySQL's server, if any.
 start_servers() {
     export HEARTBEAT_TEST_PYTHON=$1/bin/python HEARTBEAT_TEST_MANILA=$2/bin/python
-    export HEARTBEAT_TEST_IRONIC=$3/bin/python
+    export HEARTBEAT_TEST_IRONIC=$3/bin/python HEARTBEAT_TEST_HEAT=$4/bin/python
     local mysql=()
     HEARTBEAT_TEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/heartbeat-test.XXXXXX")
     export HEARTBEAT_TEST_DIR
@@ -55,9 +57,9 @@ start_servers() {
     export HEARTBEAT_TEST_MARIADB=mysql://root@127.0.0.1:$mariadb_port
     export HEARTBEAT_TEST_MARIADB_SOCKET=$dir/run/mariadb.sock
     export HEARTBEAT_TEST_MARIADB_DATA=$dir/fresh/mariadb
-    if [ -n "${4:-}" ]; then
+    if [ -n "${5:-}" ]; then
         mysql=(mysql)
-        export HEARTBEAT_TEST_MYSQLD=$4
+        export HEARTBEAT_TEST_MYSQLD=$5
         export HEARTBEAT_TEST_MYSQL=mysql://root@127.0.0.1:$mysql_port
         export HEARTBEAT_TEST_MYSQL_SOCKET=$dir/run/mysql.sock
         export HEARTBEAT_TEST_MYSQL_DATA=$dir/fresh/mysql
@@ -294,14 +296,14 @@ sync_mariadb() {
     # An anonymous user would take precedence over any user with another host name.
     on_mariadb "DELETE FROM mysql.global_priv WHERE User = ''; FLUSH PRIVILEGES;
         CREATE DATABASE cinder_template; CREATE DATABASE manila_template;
-        CREATE DATABASE ironic_template"
+        CREATE DATABASE ironic_template; CREATE DATABASE heat_template"
     sync_projects mariadb "mysql+pymysql://root@127.0.0.1:$mariadb_port"
 }
 
 sync_mysql() {
     on_mysql "CREATE USER root@'127.0.0.1'; GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
         CREATE DATABASE cinder_template; CREATE DATABASE manila_template;
-        CREATE DATABASE ironic_template"
+        CREATE DATABASE ironic_template; CREATE DATABASE heat_template"
     sync_projects mysql "mysql+pymysql://root@127.0.0.1:$mysql_port"
 }
 
@@ -309,6 +311,7 @@ sync_postgres() {
     createdb -h 127.0.0.1 -p "$postgres_port" -U postgres cinder_template
     createdb -h 127.0.0.1 -p "$postgres_port" -U postgres manila_template
     createdb -h 127.0.0.1 -p "$postgres_port" -U postgres ironic_template
+    createdb -h 127.0.0.1 -p "$postgres_port" -U postgres heat_template
     sync_projects postgres "postgresql+psycopg2://postgres@127.0.0.1:$postgres_port"
 }
 
@@ -321,6 +324,7 @@ sync_projects() {
     sync cinder "$HEARTBEAT_TEST_PYTHON" "$1" "$2/cinder_template" cinder-manage db sync
     sync manila "$HEARTBEAT_TEST_MANILA" "$1" "$2/manila_template" manila-manage db sync
     sync ironic "$HEARTBEAT_TEST_IRONIC" "$1" "$2/ironic_template" ironic-dbsync create_schema
+    sync heat "$HEARTBEAT_TEST_HEAT" "$1" "$2/heat_template" heat-manage db_sync
 }
 
 # Lets the project $1, of the Python $2, create its tables on the server $3 in the database with the URL $4, by the

@@ -153,7 +153,7 @@ static SOURCE_KEYS: &[Key] = &[
         .help("Services to leave out; `*` stands for any text, and a pattern without a slash is for the binary or the host"),
     of_source_only("limit", NUMBER)
         .by_default("100000")
-        .help("Largest number of services; those with higher ids are left out with a warning"),
+        .help("Largest number of services; the newest are left out with a warning"),
 ];
 
 /// Returns all settings: first those of [`KEYS`], then those that only a source has.

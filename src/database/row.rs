@@ -2,7 +2,7 @@
 //!
 //! Rows are decoded one by one and column by column: a bad value loses at most its own row.
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use futures_util::{Stream, TryStreamExt};
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
@@ -34,7 +34,8 @@ const UUID: usize = 13;
 const SHOWN: usize = 14;
 const FORCED: usize = 15;
 const ONLINE: usize = 16;
-const INFO: usize = 17;
+const INTERVAL: usize = 17;
+const INFO: usize = 18;
 
 /// A row of one engine.
 pub(super) trait EngineRow: Row {
@@ -179,6 +180,8 @@ struct Decoder {
     can_be_forced: bool,
     /// Whether a service says goodbye.
     says_goodbye: bool,
+    /// How many report intervals old a heartbeat may be.
+    intervals_of_limit: Option<i32>,
     /// Number of facts.
     facts: usize,
 }
@@ -197,6 +200,7 @@ impl Decoder {
             can_be_disabled: has(Role::Disabled),
             can_be_forced: has(Role::Forced),
             says_goodbye: has(Role::Online),
+            intervals_of_limit: project.services.intervals_of_limit(),
             facts: project.info_labels().count(),
         }
     }
@@ -215,10 +219,17 @@ impl Decoder {
         for (fact, column) in info.iter_mut().take(self.facts).zip(INFO..) {
             *fact = optional(row.text(column));
         }
+        let interval = optional(row.integer(INTERVAL)).and_then(|it| i32::try_from(it).ok());
+        let seconds = |seconds: i32| TimeDelta::seconds(seconds.into());
+        let report_interval = interval.map(seconds);
         let facts = Facts {
             binary,
             host: name(row, HOST, Defect::NullHost)?,
             created: time(row, CREATED),
+            report_interval,
+            service_down_time: report_interval
+                .zip(self.intervals_of_limit)
+                .map(|(interval, times)| interval * times),
             frozen: optional(row.boolean(FROZEN)).filter(|_| self.frozen_of == Some(binary)),
             availability_zone: optional(row.text(ZONE)),
             cluster_name: optional(row.text(CLUSTER)),
@@ -298,7 +309,7 @@ mod tests {
             ($($position:ident)*) => { [$((stringify!($position), $position)),*] };
         }
         let positions = named![
-            ID BINARY HOST COUNT STAMP CREATED DISABLED DISABLED_REASON FROZEN ZONE CLUSTER UUID SHOWN FORCED ONLINE
+            ID BINARY HOST COUNT STAMP CREATED DISABLED DISABLED_REASON FROZEN ZONE CLUSTER UUID SHOWN FORCED ONLINE INTERVAL
         ];
         for ((name, position), (expected, role)) in positions.into_iter().zip((2..).zip(ROLES)) {
             assert_eq!(position, expected);

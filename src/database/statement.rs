@@ -82,7 +82,7 @@ pub(crate) struct Dialect {
 
 /// The roles of the statement's columns, in their order, after the kind of the row and the clock. Those of
 /// [`Role::Info`] follow. The data of a role has no meaning here.
-pub(super) const ROLES: [Role; 15] = [
+pub(super) const ROLES: [Role; 16] = [
     Role::Id,
     Role::Binary,
     Role::Host,
@@ -98,6 +98,7 @@ pub(super) const ROLES: [Role; 15] = [
     Role::Shown,
     Role::Forced,
     Role::Online,
+    Role::Interval(0),
 ];
 
 impl Table {
@@ -248,12 +249,15 @@ impl Dialect {
 
     fn from(&self, sql: &mut String, table: &Table) {
         let _ = write!(sql, " FROM {}", self.quoted(table.name));
-        let (mark, live) = match table.live {
-            Live::False(mark) => (mark, self.no),
-            Live::Zero(mark) => (mark, "0"),
-            Live::All => return,
+        let Some(mark) = table.live.column() else {
+            return;
         };
-        let _ = write!(sql, " WHERE {} = {live}", self.quoted(mark));
+        let live = match table.live {
+            Live::False(_) => format!("= {}", self.no),
+            Live::Zero(_) => "= 0".to_owned(),
+            Live::Null(_) | Live::All => "IS NULL".to_owned(),
+        };
+        let _ = write!(sql, " WHERE {} {live}", self.quoted(mark));
     }
 }
 

@@ -12,8 +12,8 @@ use super::snapshot::{Rows, Snapshot};
 use super::status::{Observed, ServiceStatus};
 use super::time::{ClockOffset, DatabaseTime};
 use super::tracker::Tolerances;
-use crate::project::cinder;
 use crate::project::rules::Rules;
+use crate::project::{Project, cinder};
 
 /// Cinder's rules.
 pub(crate) const RULES: &Rules = &cinder::PROJECT.rules;
@@ -96,6 +96,7 @@ pub(crate) fn status(service: Service, up: Option<bool>) -> ServiceStatus {
         last_heartbeat: None,
         heartbeat_age: None,
         duplicates: 0,
+        processes: None,
         observed: Observed::default(),
     }
 }
@@ -128,12 +129,21 @@ pub(crate) fn reading(services: Vec<Service>) -> Reading {
 
 /// The snapshot of a reading whose rows were never observed.
 pub(crate) fn snapshot(reading: Reading) -> Snapshot {
+    snapshot_of(&cinder::PROJECT, reading)
+}
+
+/// The snapshot of a reading of a project's table whose rows were never observed.
+pub(crate) fn snapshot_of(project: &'static Project, reading: Reading) -> Snapshot {
     let observed = vec![Observed::default(); reading.services.len()];
-    observed_snapshot(reading, observed)
+    judged(project, reading, observed)
 }
 
 /// The snapshot of a reading, with the observations of each of its services.
 pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Snapshot {
+    judged(&cinder::PROJECT, reading, observed)
+}
+
+fn judged(project: &'static Project, reading: Reading, observed: Vec<Observed>) -> Snapshot {
     let mut services: Vec<(Service, Observed)> =
         reading.services.into_iter().zip(observed).collect();
     services.sort_by(|(a, _), (b, _)| a.facts.name().cmp(&b.facts.name()));
@@ -149,5 +159,5 @@ pub(crate) fn observed_snapshot(reading: Reading, observed: Vec<Observed>) -> Sn
         rejected: reading.rejected,
         count: reading.rows,
     };
-    Snapshot::new(rows, reference, &cinder::PROJECT, INTERVALS)
+    Snapshot::new(rows, reference, project, INTERVALS)
 }

@@ -35,17 +35,20 @@ impl Limits {
         }
     }
 
-    /// Returns the limits of each binary among these services, which are sorted by binary.
+    /// Returns the limits of each binary among these services. Where they differ, those with the shortest limit on the age
+    /// count.
     pub(super) fn by_binary(
         services: &[ServiceStatus],
         rules: &Rules,
         intervals: &Intervals,
     ) -> BTreeMap<Arc<str>, Self> {
-        let binaries = services.iter().map(|status| &status.service.facts.binary);
-        let mut limits = BTreeMap::new();
-        for binary in binaries {
-            if !limits.contains_key(binary) {
-                limits.insert(binary.clone(), Self::of(rules, intervals));
+        let mut limits: BTreeMap<Arc<str>, Self> = BTreeMap::new();
+        for ServiceStatus { service, .. } in services {
+            let binary = &service.facts.binary;
+            let own = intervals.of(service);
+            let is_longer = |known: &Self| known.service_down_time > rules.api.limit(&own);
+            if limits.get(binary).is_none_or(is_longer) {
+                limits.insert(binary.clone(), Self::of(rules, &own));
             }
         }
         limits

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::service::Service;
 use super::time::{DatabaseTime, HostTime, apparent_age};
 
-/// The two options that decide a verdict, as configured on every node.
+/// The two options that decide a verdict, as configured on every node, or in the row of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intervals {
     /// `service_down_time`: how old a heartbeat may be.
@@ -17,6 +17,15 @@ pub struct Intervals {
 }
 
 impl Intervals {
+    /// Returns the intervals of a service: those in its row, and these where it has none.
+    pub(crate) fn of(&self, service: &Service) -> Self {
+        let facts = &service.facts;
+        Self {
+            service_down_time: facts.service_down_time.unwrap_or(self.service_down_time),
+            report_interval: facts.report_interval.unwrap_or(self.report_interval),
+        }
+    }
+
     /// Returns the `service_down_time` of a process that raises a value that is too short.
     ///
     /// Where `service_down_time` is at most `report_interval`, it is `int(2.5 * report_interval)`.

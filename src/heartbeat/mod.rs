@@ -34,6 +34,7 @@ pub(crate) mod fixture;
 pub(crate) mod history;
 pub(crate) mod limits;
 pub mod liveness;
+pub(crate) mod processes;
 pub(crate) mod reference;
 pub mod row_id;
 pub mod rules;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
+use super::liveness::Intervals;
 use super::service::Service;
 use super::skew::Bounds;
 use super::status::{Observed, ServiceStatus};
@@ -57,13 +58,14 @@ impl Reference {
 /// Returns whether more than half of the reporting hosts agree with the database's clock.
 ///
 /// A host agrees if its skew is bounded and not proven to be beyond two seconds. A host does not count if all its
-/// services are proven to have been silent for longer than `limit`.
-pub(super) fn is_confirmed(services: &[(Service, Observed)], limit: TimeDelta) -> bool {
+/// services are proven to have been silent for longer than their limit.
+pub(super) fn is_confirmed(services: &[(Service, Observed)], intervals: &Intervals) -> bool {
     let agrees = |Bounds { lower, upper }: Bounds| {
         lower <= BEYOND && upper.is_some_and(|upper| upper >= -BEYOND)
     };
     let mut hosts: BTreeMap<&str, bool> = BTreeMap::new();
     for (service, observed) in services {
+        let limit = intervals.of(service).service_down_time;
         if observed.silence_least.is_some_and(|least| least <= limit) {
             let agrees = observed.clock_skew.is_some_and(|skew| agrees(skew.bounds));
             *hosts.entry(service.facts.machine()).or_default() |= agrees;

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::row_id::RowId;
 use super::skew::Quantum;
 use super::time::{DatabaseTime, HostTime};
@@ -39,6 +41,9 @@ impl Stamp {
         }
     }
 }
+
+/// How fresh a row is, for comparisons; see [`Service::freshness`].
+pub(super) type Freshness = (u8, Option<HostTime>);
 
 /// One row of `services` that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,6 +83,10 @@ pub struct Facts<T = Arc<str>> {
     pub host: T,
     /// Creation of the row.
     pub created: Stamp,
+    /// How often the service reports, where the row tells it.
+    pub report_interval: Option<TimeDelta>,
+    /// How old a heartbeat may be, where the row tells it.
+    pub service_down_time: Option<TimeDelta>,
     /// Whether the backend is frozen; `None` for programs without a backend. It never affects a verdict.
     pub frozen: Option<bool>,
     /// Availability zone.
@@ -98,6 +107,15 @@ impl Service {
         match self.stamp {
             Stamp::Never => self.facts.created,
             stamp => stamp,
+        }
+    }
+
+    /// Returns how fresh the row is: a time is fresher than no time, and an unreadable time is the least fresh.
+    pub(super) fn freshness(&self) -> Freshness {
+        match self.last_heartbeat() {
+            Stamp::At(stamp) => (2, Some(stamp)),
+            Stamp::Never => (1, None),
+            Stamp::Unreadable => (0, None),
         }
     }
 
@@ -134,6 +152,8 @@ impl Facts {
             binary: &self.binary,
             host: &self.host,
             created: self.created,
+            report_interval: self.report_interval,
+            service_down_time: self.service_down_time,
             frozen: self.frozen,
             availability_zone: self.availability_zone.as_deref(),
             cluster_name: self.cluster_name.as_deref(),
@@ -153,6 +173,8 @@ impl Facts<&str> {
             uuid: self.uuid.map(Into::into),
             binary: shared(self.binary),
             created: self.created,
+            report_interval: self.report_interval,
+            service_down_time: self.service_down_time,
             frozen: self.frozen,
             availability_zone: self.availability_zone.map(&mut shared),
             cluster_name: self.cluster_name.map(&mut shared),

@@ -22,6 +22,7 @@ mod carried;
 mod database_clock;
 mod observation;
 mod pace;
+pub(crate) mod shared_clock;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -65,6 +66,8 @@ pub struct Skew {
     before: Monotonic,
     /// Whether the next heartbeat replaces the bounds, and `row.stamp` may not be a heartbeat's.
     restarts: bool,
+    /// When the read was answered that last showed a change other than a heartbeat that confirmed the bounds.
+    unconfirmed: Monotonic,
     /// When the read was answered that showed that our monotonic axis may have stood still. `None` once two later reads
     /// enclose a heartbeat.
     disturbed: Option<Monotonic>,
@@ -100,6 +103,7 @@ impl Skew {
             after: None,
             before: read.answered,
             restarts: true,
+            unconfirmed: read.answered,
             disturbed: row.foreign.then_some(read.answered),
             pace: Pace::default(),
             writers: Writers::default(),
@@ -188,6 +192,9 @@ impl Skew {
                 upper: None,
             };
             self.at = read.answered;
+        }
+        if !matches!(observation, Observation::Heartbeat | Observation::Same) {
+            self.unconfirmed = read.answered;
         }
         if order.is_ne() || has_caught_up {
             // Where the project counts no heartbeats, another write may be one.
@@ -362,31 +369,26 @@ impl Skew {
         self.bounds.widened(self.assumptions.drift(at - self.at))
     }
 
-    /// Returns the most likely skew against the monotonic axis; `None` until a heartbeat was observed.
+    /// Returns the most likely skew within bounds; `None` without an upper one.
     ///
     /// It is the middle between the lower bound and upper bound − longest delay, because typical delays are far below
     /// the longest. Where these two cross, it is the lower bound.
-    pub(crate) fn estimate(&self, at: Monotonic) -> Option<TimeDelta> {
+    pub(crate) fn estimate(&self, bounds: Bounds, at: Monotonic) -> Option<TimeDelta> {
         let assumptions = &self.assumptions;
         let likeliest = assumptions
             .are_carried()
             .then(|| self.window.likeliest(at, assumptions));
-        let Bounds { lower, upper } = likeliest.flatten().unwrap_or_else(|| self.bounds(at));
+        let Bounds { lower, upper } = likeliest.flatten().unwrap_or(bounds);
         let spread = upper? - assumptions.delay() - lower;
         Some(lower + spread.max(TimeDelta::zero()) / 2)
     }
 
-    /// Returns the skew against the database's clock, as of the latest read, which was answered at `answered`.
+    /// Returns the bounds of host clock − monotonic axis as of the latest read, which was answered at `answered`.
     ///
     /// `None` when the host has certainly been silent for longer than both three intervals and `service_down_time`,
     /// because a pause or a failover may have moved its clock. Also `None` while the axis is
     /// [suspect](Self::suspect_axis).
-    #[must_use]
-    pub(crate) fn against_database(
-        &self,
-        answered: Monotonic,
-        database: DatabaseOffset,
-    ) -> Option<ClockSkew> {
+    pub(crate) fn known_bounds(&self, answered: Monotonic) -> Option<Bounds> {
         let service_down_time = self.assumptions.service_down_time;
         let longest_silence = self.interval().map_or(service_down_time, |interval| {
             scaled(interval.mean, 3, 1).max(service_down_time)
@@ -394,16 +396,36 @@ impl Skew {
         if self.disturbed.is_some() || self.silence(answered).0 > longest_silence {
             return None;
         }
-        let bounds = self.bounds(answered);
-        Some(ClockSkew {
+        Some(self.bounds(answered))
+    }
+
+    /// Returns the skew against the database's clock, where the [bounds are known](Self::known_bounds).
+    #[must_use]
+    pub(crate) fn against_database(
+        &self,
+        answered: Monotonic,
+        database: DatabaseOffset,
+    ) -> Option<ClockSkew> {
+        let bounds = self.known_bounds(answered)?;
+        Some(self.shifted(bounds, answered, database))
+    }
+
+    /// Returns the skew against the database's clock that these bounds of host clock − monotonic axis prove.
+    pub(super) fn shifted(
+        &self,
+        bounds: Bounds,
+        answered: Monotonic,
+        database: DatabaseOffset,
+    ) -> ClockSkew {
+        ClockSkew {
             estimate: self
-                .estimate(answered)
+                .estimate(bounds, answered)
                 .map(|skew| skew - database.at_answer),
             bounds: Bounds {
                 lower: bounds.lower - database.upper,
                 upper: bounds.upper.map(|upper| upper - database.lower),
             },
-        })
+        }
     }
 
     /// Returns the mean interval between heartbeats on the host's clock.

@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use super::cause::Reason;
 use super::limits::Limits;
 use super::liveness::{self, Intervals};
+use super::processes;
 use super::reference::{self, Reference, Suspect};
 use super::service::{Cluster, Defect, Rejection, Service, Stamp};
 use super::status::{ClusterStatus, Observed, ServiceStatus};
@@ -66,7 +67,12 @@ impl Snapshot {
     ) -> Self {
         rows.rejected.sort_unstable();
         let clusters = cluster_statuses(rows.clusters, &rows.services, reference, &intervals);
-        let services = service_statuses(rows.services, reference, &project.rules, &intervals);
+        let judged = |row| service_status(row, reference, &project.rules, &intervals);
+        let services = if project.services.is_of_processes() {
+            statuses_of_processes(rows.services, judged)
+        } else {
+            service_statuses(rows.services, judged)
+        };
         Self {
             now: reference.now,
             project,
@@ -83,16 +89,15 @@ impl Snapshot {
         }
     }
 
-    /// Returns the limits of a binary.
-    pub(crate) fn limits_of(&self, binary: &str) -> Limits {
-        let limits = self.limits.get(binary).copied();
-        limits.unwrap_or_else(|| Limits::of(&self.project.rules, &self.intervals))
+    /// Returns the limits of a service.
+    pub(crate) fn limits_of(&self, service: &Service) -> Limits {
+        Limits::of(&self.project.rules, &self.intervals.of(service))
     }
 
     /// Returns the number of services that are not shown because their rows are unreadable.
     pub(crate) fn hidden(&self) -> usize {
-        let duplicates: usize = self.services.iter().map(|status| status.duplicates).sum();
-        self.rows.saturating_sub(self.services.len() + duplicates)
+        let shown: usize = self.services.iter().map(ServiceStatus::rows).sum();
+        self.rows.saturating_sub(shown)
     }
 
     /// Returns how many rows have a defect.
@@ -107,35 +112,41 @@ impl Snapshot {
 /// Between equally fresh rows the highest primary key decides, so the choice is stable.
 fn service_statuses(
     services: Vec<(Service, Observed)>,
-    reference: Reference,
-    rules: &Rules,
-    intervals: &Intervals,
+    judged: impl Fn((Service, Observed)) -> ServiceStatus,
 ) -> Vec<ServiceStatus> {
     let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
-    let key = |service: &Service| (freshness(service), service.id);
+    let key = |service: &Service| (service.freshness(), service.id);
     for row in services {
         let name = row.0.facts.name();
         match statuses.last_mut() {
             Some(last) if last.service.facts.name() == name => {
                 let duplicates = last.duplicates + 1;
                 if key(&row.0) > key(&last.service) {
-                    *last = service_status(row, reference, rules, intervals);
+                    *last = judged(row);
                 }
                 last.duplicates = duplicates;
             }
-            _ => statuses.push(service_status(row, reference, rules, intervals)),
+            _ => statuses.push(judged(row)),
         }
     }
     statuses
 }
 
-/// Returns the sort key of a row: a time is fresher than no time, and an unreadable time is the least fresh.
-fn freshness(service: &Service) -> (u8, Option<HostTime>) {
-    match service.last_heartbeat() {
-        Stamp::At(stamp) => (2, Some(stamp)),
-        Stamp::Never => (1, None),
-        Stamp::Unreadable => (0, None),
+/// Returns one status for the rows of each name, where a row is a process.
+fn statuses_of_processes(
+    services: Vec<(Service, Observed)>,
+    judged: impl Fn((Service, Observed)) -> ServiceStatus,
+) -> Vec<ServiceStatus> {
+    let mut rows = services.into_iter().map(judged).peekable();
+    let mut statuses = Vec::new();
+    while let Some(first) = rows.next() {
+        let facts = first.service.facts.clone();
+        let is_its = |row: &ServiceStatus| row.service.facts.name() == facts.name();
+        let others = std::iter::from_fn(|| rows.next_if(is_its));
+        let all = std::iter::once(first).chain(others).collect();
+        statuses.extend(processes::status(all));
     }
+    statuses
 }
 
 fn service_status(
@@ -145,6 +156,7 @@ fn service_status(
     intervals: &Intervals,
 ) -> ServiceStatus {
     let last_heartbeat = service.last_heartbeat().time();
+    let intervals = &intervals.of(&service);
     let up = reference.verdict(|now| rules.is_up(&service, now, intervals));
     let up_for_scheduler =
         reference.verdict(|now| rules.is_up_for_scheduler(&service, now, intervals));
@@ -164,6 +176,7 @@ fn service_status(
         last_heartbeat,
         heartbeat_age: last_heartbeat.map(|stamp| apparent_age(reference.now, stamp)),
         duplicates: 0,
+        processes: None,
         observed,
         service,
     }

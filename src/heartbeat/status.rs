@@ -29,6 +29,17 @@ pub struct Observed {
     pub reason: Option<Reason>,
 }
 
+/// The processes of a service, where each row is one. Rows that killed processes left behind are no processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Processes {
+    /// Number of processes, up or not.
+    pub all: usize,
+    /// Number of those that are down, or proven to have stopped.
+    pub down: usize,
+    /// Number of rows that killed processes left behind.
+    pub leftovers: usize,
+}
+
 /// A service and its project's verdicts on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceStatus {
@@ -45,10 +56,20 @@ pub struct ServiceStatus {
     /// Apparent age: database time minus `last_heartbeat`. It is negative when the host is ahead by more than the
     /// heartbeat's age.
     pub heartbeat_age: Option<TimeDelta>,
-    /// Rows beyond the first with the same binary and host.
+    /// Rows beyond the first with the same binary and host; none where a row is a process.
     pub duplicates: usize,
+    /// The processes behind the service; `None` where a row is a service.
+    pub processes: Option<Processes>,
     /// What was learnt about the row over time.
     pub observed: Observed,
+}
+
+impl ServiceStatus {
+    /// Returns the number of rows behind the status.
+    pub(super) fn rows(&self) -> usize {
+        let processes = self.processes.map(|it| it.all + it.leftovers);
+        processes.unwrap_or(1 + self.duplicates)
+    }
 }
 
 /// A cluster and its project's verdict on it.

@@ -12,12 +12,14 @@ use super::cause::Judge;
 use super::liveness::Intervals;
 use super::reference::{self, Reference};
 use super::service::{Facts, Reading, Service, Stamp};
+use super::skew::shared_clock::common_bounds;
 use super::skew::{
-    Assumptions, DatabaseClock, DatabaseOffset, Monotonic, Observation, Quantum, Read, Row, Skew,
+    Assumptions, Bounds, DatabaseClock, DatabaseOffset, Monotonic, Observation, Quantum, Read, Row,
+    Skew,
 };
 use super::snapshot::{Rows, Snapshot};
 use super::status::Observed;
-use super::time::{ClockOffset, DatabaseTime};
+use super::time::{ClockOffset, DatabaseTime, HostTime};
 use crate::project::Project;
 use crate::project::rules::{CarriedBy, Rules, StampedBy};
 
@@ -107,9 +109,11 @@ impl Tracker {
         let Some(quantum) = self.quantum else {
             return;
         };
-        let assumptions = Arc::new(self.assumptions(quantum));
-        for skew in self.skews() {
-            skew.set_assumptions(assumptions.clone());
+        let common = Arc::new(self.assumptions(quantum));
+        for row in &mut self.rows {
+            if let Some(skew) = &mut row.skew {
+                skew.set_assumptions(assumptions_of(&row.service, &common));
+            }
         }
     }
 
@@ -157,18 +161,26 @@ impl Tracker {
             self.suspect_axis(read.answered);
         }
         let intervals = self.judged_by();
-        let observed = |&index: &u32| {
-            let row = &self.rows[index as usize];
+        let observed = |row: &Tracked, common| {
             let judge = Judge {
                 rules: &self.project.rules,
-                intervals: &intervals,
+                intervals: &intervals.of(&row.service),
                 now,
                 answered: read.answered,
             };
-            let observed = row.observed(judge, offset);
-            (row.service.clone(), observed)
+            (row.service.clone(), row.observed(judge, offset, common))
         };
-        let services: Vec<(Service, Observed)> = self.by_name.iter().map(observed).collect();
+        let is_of_processes = self.project.services.is_of_processes();
+        let name = |&index: &u32| self.rows[index as usize].service.facts.name();
+        let is_same = |a: &u32, b: &u32| is_of_processes && name(a) == name(b);
+        let mut services: Vec<(Service, Observed)> = Vec::with_capacity(self.rows.len());
+        for group in self.by_name.chunk_by(is_same) {
+            let rows = group.iter().map(|&index| &self.rows[index as usize]);
+            let common = (group.len() > 1)
+                .then(|| common_bounds(rows.clone().filter_map(Tracked::stamped), read.answered))
+                .flatten();
+            services.extend(rows.map(|row| observed(row, common)));
+        }
         self.unconfirmed_jump = self.unconfirmed(jump, &services);
         let reference = Reference {
             now,
@@ -279,9 +291,29 @@ impl Tracker {
                 .filter(|jumped| jumped.abs() > JUMP),
             None => self.unconfirmed_jump,
         };
-        let limit = self.judged_by().service_down_time;
-        jumped.filter(|_| !reference::is_confirmed(services, limit))
+        jumped.filter(|_| !reference::is_confirmed(services, &self.judged_by()))
     }
+}
+
+/// Returns the assumptions for a row: with its own intervals where it has them.
+fn assumptions_of(service: &Service, common: &Arc<Assumptions>) -> Arc<Assumptions> {
+    let facts = &service.facts;
+    if facts.report_interval.is_none() && facts.service_down_time.is_none() {
+        return common.clone();
+    }
+    let configured = Intervals {
+        service_down_time: common.service_down_time,
+        report_interval: common.report_interval,
+    };
+    let Intervals {
+        service_down_time,
+        report_interval,
+    } = configured.of(service);
+    Arc::new(Assumptions {
+        report_interval,
+        service_down_time,
+        ..**common
+    })
 }
 
 impl Tracked {
@@ -315,7 +347,8 @@ impl Tracked {
             let is_stale = if let Some(skew) = &mut self.skew {
                 skew.observe(read, row) == Observation::Stale
             } else {
-                self.skew = Some(Skew::new(read, row, assumptions.clone()));
+                let assumptions = assumptions_of(&service, assumptions);
+                self.skew = Some(Skew::new(read, row, assumptions));
                 false
             };
             if is_stale {
@@ -344,14 +377,28 @@ impl Tracked {
                 && (is_first || rules.shows_other_write(&self.accepted, service))
     }
 
-    fn observed(&self, judge: Judge<'_>, database: DatabaseOffset) -> Observed {
+    /// Returns what is known of the clock that stamps the row, and when the row was created.
+    fn stamped(&self) -> Option<(&Skew, Option<HostTime>)> {
+        Some((self.skew.as_ref()?, self.service.facts.created.time()))
+    }
+
+    /// Returns what is known of the row. `common` are bounds that further rows with the same clock prove.
+    fn observed(
+        &self,
+        judge: Judge<'_>,
+        database: DatabaseOffset,
+        common: Option<Bounds>,
+    ) -> Observed {
         let skew = self.skew.as_ref();
         let writers = skew.and_then(Skew::writers);
         let silence = skew.map(|skew| skew.silence(judge.answered));
         // Several writers have several clocks, and the bounds hold only for the clock of the last one.
         let clock_skew = skew
             .filter(|_| writers.is_none())
-            .and_then(|skew| skew.against_database(judge.answered, database));
+            .and_then(|skew| match common {
+                Some(bounds) => Some(skew.shifted(bounds, judge.answered, database)),
+                None => skew.against_database(judge.answered, database),
+            });
         Observed {
             clock_skew,
             clock_steps: skew.map(Skew::steps),

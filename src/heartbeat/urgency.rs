@@ -75,6 +75,8 @@ pub(crate) enum Doubt {
     SharedRow,
     /// Its host's clock is proven to be more than five seconds off.
     Clock,
+    /// Some of its processes are down.
+    Processes,
     /// Several rows have its name; the freshest is shown.
     Duplicates,
 }
@@ -90,6 +92,8 @@ impl Doubt {
             Some(Self::SharedRow)
         } else if observed.clock_skew.is_some_and(|skew| far(skew.bounds)) {
             Some(Self::Clock)
+        } else if status.processes.is_some_and(|it| it.down > 0) {
+            Some(Self::Processes)
         } else {
             (status.duplicates > 0).then_some(Self::Duplicates)
         }

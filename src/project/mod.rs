@@ -7,6 +7,7 @@
 pub mod cinder;
 pub(crate) mod definition;
 pub mod designate;
+pub(crate) mod heat;
 pub(crate) mod ironic;
 pub(crate) mod magnum;
 pub mod manila;
@@ -25,6 +26,7 @@ pub static ALL: &[&Project] = &[
     &cinder::PROJECT,
     &manila::PROJECT,
     &ironic::PROJECT,
+    &heat::PROJECT,
     &designate::PROJECT,
     &magnum::PROJECT,
     &watcher::PROJECT,

@@ -45,11 +45,11 @@ impl Seconds {
         }
     }
 
-    /// Returns an interval between heartbeats that is a constant of the project's code.
-    pub(crate) const fn constant_interval(seconds: u32) -> Self {
+    /// Returns a constant of the project's code.
+    pub(crate) const fn constant(setting: &'static str, seconds: u32) -> Self {
         Self {
             group: None,
-            name: "report-interval",
+            name: setting,
             default: seconds,
             factor: 1,
             is_float: false,
@@ -79,6 +79,11 @@ impl Seconds {
             1 => self.name.to_owned(),
             factor => format!("{factor} × {}", self.name),
         }
+    }
+
+    /// Returns an interval between heartbeats that is a constant of the project's code.
+    pub(crate) const fn constant_interval(seconds: u32) -> Self {
+        Self::constant("report-interval", seconds)
     }
 
     /// Returns whether the project has an option for it.

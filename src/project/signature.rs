@@ -95,6 +95,7 @@ impl Live {
             Self::All => true,
             Self::False(_) => is_boolean,
             Self::Zero(_) => !is_boolean && kind.contains("int"),
+            Self::Null(_) => kind.contains("time"),
         }
     }
 }

@@ -15,13 +15,15 @@ pub(crate) struct Table {
     pub(crate) lacks: &'static [&'static str],
 }
 
-/// The rows that are not deleted, by the column that marks the others. NULL marks a row as deleted.
+/// The rows that are not deleted, by the column that marks the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Live {
-    /// The boolean column is false.
+    /// The boolean column is false; NULL marks a row as deleted.
     False(&'static str),
-    /// The integer column is zero; in a deleted row, it is the row's id.
+    /// The integer column is zero; in a deleted row, it is the row's id, or NULL.
     Zero(&'static str),
+    /// The time of the deletion is NULL.
+    Null(&'static str),
     /// All rows: deleted ones are removed.
     All,
 }
@@ -61,12 +63,16 @@ pub(crate) enum Role {
     Binary,
     /// Host of a service; name of a cluster.
     Host,
+    /// Identity of the process that writes the row: a service has a row for each of its processes. It is not read.
+    Process,
     /// Number of heartbeats. Without it, each later stamp is a heartbeat.
     Count,
     /// Time of the last heartbeat.
     Stamp,
     /// Time of the row's creation.
     Created,
+    /// Seconds between two heartbeats. A heartbeat may be this many times as old.
+    Interval(i32),
     /// Whether an operator disabled it.
     Disabled,
     /// Why an operator disabled it.
@@ -109,11 +115,12 @@ impl Role {
     pub(crate) fn kind(self) -> ColumnKind {
         match self {
             Self::Id => ColumnKind::Key,
-            Self::Count => ColumnKind::Integer,
+            Self::Count | Self::Interval(_) => ColumnKind::Integer,
             Self::Stamp | Self::Created => ColumnKind::Time,
             Self::Disabled | Self::Forced | Self::Online | Self::Frozen(_) => ColumnKind::Boolean,
             Self::Binary
             | Self::Host
+            | Self::Process
             | Self::DisabledReason
             | Self::Zone
             | Self::Cluster
@@ -176,6 +183,19 @@ impl Table {
         self.columns.iter().find(is_same)
     }
 
+    /// Returns whether each row is a process, and a service has several.
+    pub(crate) fn is_of_processes(&self) -> bool {
+        self.column(Role::Process).is_some()
+    }
+
+    /// Returns how many report intervals old a heartbeat may be, where the row has the interval.
+    pub(crate) fn intervals_of_limit(&self) -> Option<i32> {
+        match self.column(Role::Interval(0))?.role {
+            Role::Interval(times) => Some(times),
+            _ => None,
+        }
+    }
+
     /// Returns the columns that must be readable.
     pub(crate) fn required(&self) -> impl Iterator<Item = &'static str> {
         let required = self.columns.iter().filter(|column| column.required);
@@ -193,7 +213,7 @@ impl Live {
     /// Returns the column that marks deleted rows, if there is one.
     pub(crate) fn column(self) -> Option<&'static str> {
         match self {
-            Self::False(column) | Self::Zero(column) => Some(column),
+            Self::False(column) | Self::Zero(column) | Self::Null(column) => Some(column),
             Self::All => None,
         }
     }

@@ -151,6 +151,17 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
         |status| status.observed.writers.map(count),
     ),
     service_gauge(
+        "openstack_service_processes",
+        "Processes of the service, up or not; only where each has a row. Rows that killed processes left behind do not \
+         count.",
+        |status| status.processes.map(|processes| count(processes.all)),
+    ),
+    service_gauge(
+        "openstack_service_processes_down",
+        "Processes of the service that are down, or proven to have stopped; only where each has a row.",
+        |status| status.processes.map(|processes| count(processes.down)),
+    ),
+    service_gauge(
         "openstack_service_duplicate_rows",
         "Rows beyond the first with the same binary and host, of which only the freshest is published; present only \
          above 0.",

@@ -8,8 +8,8 @@ use crate::heartbeat::cause::Reason;
 use crate::heartbeat::limits::Limits;
 use crate::heartbeat::reference::Suspect;
 use crate::heartbeat::snapshot::Snapshot;
-use crate::heartbeat::status::ServiceStatus;
-use crate::heartbeat::urgency::Urgency;
+use crate::heartbeat::status::{Processes, ServiceStatus};
+use crate::heartbeat::urgency::{Doubt, Urgency};
 use crate::project::Project;
 use crate::project::rules::CarriedBy;
 
@@ -34,6 +34,16 @@ pub(crate) fn advice(service: ListedService) -> Option<String> {
             status.duplicates + 1
         )
     });
+    let processes = (Doubt::of(status) == Some(Doubt::Processes))
+        .then_some(status.processes)
+        .flatten()
+        .filter(|_| status.up == Some(true))
+        .map(|Processes { all, down, .. }| {
+            format!(
+                "{down} of {all} processes are down. Find on {} those that hang or failed to start, and restart the service.",
+                status.service.facts.machine()
+            )
+        });
     let reason = status.observed.reason;
     let reason = reason.map(|reason| explain(service, reason));
     let abandoned = (Urgency::of(status) == Urgency::Abandoned).then(|| {
@@ -48,7 +58,7 @@ pub(crate) fn advice(service: ListedService) -> Option<String> {
         };
         format!("Its {what} is more than a week old. If it was retired, {remove}.")
     });
-    let sentences = [reason, abandoned, writers, duplicates].into_iter();
+    let sentences = [reason, abandoned, writers, processes, duplicates].into_iter();
     let sentences: Vec<String> = sentences.flatten().collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
@@ -72,7 +82,7 @@ fn explain(service: ListedService, reason: Reason) -> String {
         status, snapshot, ..
     } = service;
     let host = status.service.facts.machine();
-    let limits = snapshot.limits_of(&status.service.facts.binary);
+    let limits = snapshot.limits_of(&status.service);
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
         // No service is blamed while none sends heartbeats.

@@ -36,7 +36,7 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
             Doubt::SharedRow => Some("OpenStackServiceSharedRow"),
             Doubt::Clock if is_beyond(status, budget) => Some("OpenStackServiceClockSkewed"),
             Doubt::Clock => Some("OpenStackServiceClockSkewHigh"),
-            Doubt::Duplicates => None,
+            Doubt::Processes | Doubt::Duplicates => None,
         },
         Urgency::Abandoned => Some("OpenStackServiceAbandoned"),
         Urgency::Unknown | Urgency::Up | Urgency::Disabled => None,

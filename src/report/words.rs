@@ -82,6 +82,7 @@ pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
         (None, Urgency::Warning) => Doubt::of(status).map(|doubt| match doubt {
             Doubt::SharedRow => "several writers",
             Doubt::Clock => "clock is off",
+            Doubt::Processes => "some processes are down",
             Doubt::Duplicates => "several rows with this name",
         }),
         (None, Urgency::Unknown) => Some(if status.last_heartbeat.is_some() {

@@ -77,7 +77,7 @@ impl<'a> ServiceRow<'a> {
         let service = &status.service;
         let facts = &service.facts;
         let urgency = Urgency::of(status);
-        let budget = snapshot.limits_of(&facts.binary).budget;
+        let budget = snapshot.limits_of(service).budget;
         let now = snapshot.now.0;
         let stamp = |HostTime(stamp)| format!("{} UTC", words::moment(stamp, now));
         let skew = status.observed.clock_skew;
@@ -168,7 +168,10 @@ mod tests {
             (None, -141_000, None, None),
         ] {
             let skew = fixture::skew(estimate, lower, upper);
-            let cell = SkewCell::new(&skew, snapshot.limits_of("cinder-volume").budget);
+            let cell = SkewCell::new(
+                &skew,
+                snapshot.limits_of(&snapshot.services[0].service).budget,
+            );
             let shown = cell.as_ref().map(|c| (&*c.text, &*c.bounds, c.allowed));
             assert_eq!(shown, expected);
         }

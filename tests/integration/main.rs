@@ -22,6 +22,7 @@ mod faults;
 mod grants;
 mod half_close;
 mod healthcheck;
+mod heat;
 mod intermediaries;
 mod ironic;
 mod kept;

@@ -116,7 +116,10 @@ impl Reader<'_> {
             url,
             polls: polls?,
             intervals: Intervals {
-                service_down_time: service_down_time?,
+                service_down_time: match project.services.intervals_of_limit() {
+                    Some(times) => report_interval? * times,
+                    None => service_down_time?,
+                },
                 report_interval: report_interval?,
             },
             exclude,

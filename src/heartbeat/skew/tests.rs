@@ -210,7 +210,7 @@ fn reason(skew: &Skew, stamp: HostTime, answered: Monotonic) -> Option<Reason> {
 fn the_first_read_gives_only_a_lower_bound() {
     let (skew, _) = observed(&SETTLED[..1]);
     check_bounds(skew.bounds(at(1.01)), Some(-1.01), None, "first read");
-    assert_eq!(skew.estimate(at(1.01)), None);
+    assert_eq!(skew.estimate(skew.bounds(at(1.01)), at(1.01)), None);
     assert_eq!((skew.interval(), skew.steps()), (None, 0));
     assert_eq!(skew.silence(at(5.01)), (TimeDelta::zero(), None));
 }
@@ -224,7 +224,11 @@ fn the_first_heartbeats_replace_the_bounds_and_regular_ones_are_intersected() {
     let skew = check(&sooner, Observation::Heartbeat, -0.51, 3.001_756);
     assert_eq!((skew.steps(), skew.conflicts), (0, 0));
     // The middle of −0.51 and 3.001756 − 2.
-    assert_close(skew.estimate(at(50.51)), Some(0.245_878), "estimate");
+    assert_close(
+        skew.estimate(skew.bounds(at(50.51)), at(50.51)),
+        Some(0.245_878),
+        "estimate",
+    );
 }
 
 #[test]
@@ -509,7 +513,7 @@ fn garbled_rows_cause_no_panic() {
         skew.observe(read(time), garbled);
         let bounds = skew.bounds(at(time + 1e6));
         assert!(bounds.upper.is_none_or(|upper| upper >= bounds.lower));
-        let _ = skew.estimate(at(time + 0.01));
+        let _ = skew.estimate(skew.bounds(at(time + 0.01)), at(time + 0.01));
         let _ = skew.silence(at(time + 0.01));
         let _ = skew.against_database(at(time + 0.01), DatabaseOffset::default());
     }

@@ -9,7 +9,7 @@ use crate::heartbeat::cause::Reason;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::fixture;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
-use crate::heartbeat::status::Observed;
+use crate::heartbeat::status::{Observed, Processes};
 use crate::heartbeat::time::{ClockOffset, HostTime};
 use crate::publish::telemetry::{ConfigPart, Telemetry};
 
@@ -63,7 +63,13 @@ fn snapshot() -> Snapshot {
         ],
         ..fixture::reading(services)
     };
-    fixture::observed_snapshot(reading, observed())
+    let mut snapshot = fixture::observed_snapshot(reading, observed());
+    snapshot.services[0].processes = Some(Processes {
+        all: 1,
+        down: 0,
+        leftovers: 0,
+    });
+    snapshot
 }
 
 /// The observations of the rows: one complete, one with only a lower bound, and the others empty.

@@ -9,6 +9,7 @@ pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod exporter;
 pub(crate) mod haproxy;
+pub(crate) mod heat;
 pub(crate) mod http;
 pub(crate) mod ironic;
 pub(crate) mod manila;

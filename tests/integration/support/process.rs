@@ -40,6 +40,11 @@ impl Process {
         }
     }
 
+    /// Sends a signal to one worker.
+    pub(crate) fn signal_worker(&self, signal: &str) {
+        server::signal(self.workers()[0], signal);
+    }
+
     /// Kills the process and its workers, none of which notices that another one dies.
     ///
     /// A worker of OpenStack that is killed is restarted by its parent; one whose parent is killed shuts down in an

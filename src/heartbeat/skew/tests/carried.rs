@@ -44,7 +44,7 @@ fn check(reads: &[(f64, f64)], (lower, upper): (f64, f64), steps: u64) -> Skew {
 fn both_delays_widen_the_upper_bound_and_the_lower_one_is_proven_whatever_the_bus_does() {
     let skew = check(&[(58.0, 50.0), (62.0, 60.0)], (-2.0, 35.0), 0);
     // Typical delays are short: the middle of -2 and 3 s.
-    let estimate = skew.estimate(at(62.01)).unwrap();
+    let estimate = skew.estimate(skew.bounds(at(62.01)), at(62.01)).unwrap();
     assert!((estimate - seconds(0.5)).abs() < seconds(0.1), "{estimate}");
     assert_close(Some(skew.interval().unwrap().mean), Some(10.0), "interval");
     let (least, most) = skew.silence(at(62.01));
@@ -65,7 +65,7 @@ fn a_late_heartbeat_is_neither_a_step_nor_a_conflict_nor_another_writer() {
     // It is the latest news of the process.
     assert_close(Some(skew.silence(at(91.01)).0), Some(0.0), "least");
     // The estimate does without it.
-    let estimate = skew.estimate(at(91.01)).unwrap();
+    let estimate = skew.estimate(skew.bounds(at(91.01)), at(91.01)).unwrap();
     assert!(estimate.abs() < TimeDelta::seconds(3), "{estimate}");
 }
 

@@ -137,7 +137,7 @@ proptest! {
         prop_assert_eq!(reread.observe(read, row), Observation::Same);
         let at = Monotonic(read.answered.0 + TimeDelta::milliseconds(later));
         prop_assert_eq!(reread.bounds(at), skew.bounds(at));
-        prop_assert_eq!(reread.estimate(at), skew.estimate(at));
+        prop_assert_eq!(reread.estimate(reread.bounds(at), at), skew.estimate(skew.bounds(at), at));
         prop_assert!(reread.silence(at).0 >= skew.silence(at).0);
         prop_assert_eq!(reread.silence(at).1, skew.silence(at).1);
         prop_assert_eq!(reread.interval(), skew.interval());
