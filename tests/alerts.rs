@@ -371,7 +371,7 @@ struct Mutant {
 const CHANGES: &[(&str, &[&str])] = &[
     ("vector(5)", &["vector(4)", "vector(6)"]),
     ("vector(4)", &["vector(3)", "vector(5)"]),
-    ("vector(0.5)", &["vector(0.4)", "vector(0.6)"]),
+    ("vector(0.7)", &["vector(0.6)", "vector(0.8)"]),
     ("vector(7 *", &["vector(6 *", "vector(8 *"]),
     (" > 0.5", &[" > 0.4", " > 0.6"]),
     (" >= 3", &[" >= 2", " >= 4"]),

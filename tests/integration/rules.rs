@@ -51,7 +51,7 @@ fn writers(database: &Database) -> Vec<Writer> {
         start("good3", 0, 2000, 900),
         start("good4", 0, 2000, 1300),
         start("ahead", 40, 2000, 300),
-        start("slow", 0, 4000, 700),
+        start("slow", 0, 4500, 700),
         start("shared", 0, 2000, 200),
         start("shared", 3, 2000, 1200),
         start("other-half", 0, 2000, 1100),
@@ -130,7 +130,7 @@ fn the_rules_find_the_same_faults_everywhere() {
     let database = Database::new(Engine::MySql);
     let _writers = writers(&database);
     insert(&database);
-    let exporter = |url: &str| Exporter::start(url, &[&intervals(6, 4)]);
+    let exporter = |url: &str| Exporter::start(url, &[&intervals(6, 5)]);
     let mut server = Server::start(Engine::MySql);
     server.shut_down();
     server.restart_ahead(60);
