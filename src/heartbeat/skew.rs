@@ -399,19 +399,9 @@ impl Skew {
         Some(self.bounds(answered))
     }
 
-    /// Returns the skew against the database's clock, where the [bounds are known](Self::known_bounds).
+    /// Returns the skew against the database's clock that these bounds of host clock − monotonic axis prove.
     #[must_use]
     pub(crate) fn against_database(
-        &self,
-        answered: Monotonic,
-        database: DatabaseOffset,
-    ) -> Option<ClockSkew> {
-        let bounds = self.known_bounds(answered)?;
-        Some(self.shifted(bounds, answered, database))
-    }
-
-    /// Returns the skew against the database's clock that these bounds of host clock − monotonic axis prove.
-    pub(super) fn shifted(
         &self,
         bounds: Bounds,
         answered: Monotonic,

@@ -19,7 +19,7 @@ use super::skew::{
 };
 use super::snapshot::{Rows, Snapshot};
 use super::status::Observed;
-use super::time::{ClockOffset, DatabaseTime, HostTime};
+use super::time::{ClockOffset, DatabaseTime};
 use crate::project::Project;
 use crate::project::rules::{CarriedBy, Rules, StampedBy};
 
@@ -161,14 +161,14 @@ impl Tracker {
             self.suspect_axis(read.answered);
         }
         let intervals = self.judged_by();
-        let observed = |row: &Tracked, common| {
+        let observed = |row: &Tracked, bounds| {
             let judge = Judge {
                 rules: &self.project.rules,
                 intervals: &intervals.of(&row.service),
                 now,
                 answered: read.answered,
             };
-            (row.service.clone(), row.observed(judge, offset, common))
+            (row.service.clone(), row.observed(judge, offset, bounds))
         };
         let is_of_processes = self.project.services.is_of_processes();
         let name = |&index: &u32| self.rows[index as usize].service.facts.name();
@@ -176,10 +176,11 @@ impl Tracker {
         let mut services: Vec<(Service, Observed)> = Vec::with_capacity(self.rows.len());
         for group in self.by_name.chunk_by(is_same) {
             let rows = group.iter().map(|&index| &self.rows[index as usize]);
-            let common = (group.len() > 1)
-                .then(|| common_bounds(rows.clone().filter_map(Tracked::stamped), read.answered))
-                .flatten();
-            services.extend(rows.map(|row| observed(row, common)));
+            let bounds = common_bounds(
+                rows.clone().filter_map(|row| row.skew.as_ref()),
+                read.answered,
+            );
+            services.extend(rows.map(|row| observed(row, bounds)));
         }
         self.unconfirmed_jump = self.unconfirmed(jump, &services);
         let reference = Reference {
@@ -377,17 +378,12 @@ impl Tracked {
                 && (is_first || rules.shows_other_write(&self.accepted, service))
     }
 
-    /// Returns what is known of the clock that stamps the row, and when the row was created.
-    fn stamped(&self) -> Option<(&Skew, Option<HostTime>)> {
-        Some((self.skew.as_ref()?, self.service.facts.created.time()))
-    }
-
-    /// Returns what is known of the row. `common` are bounds that further rows with the same clock prove.
+    /// Returns what is known of the row. `bounds` are those of the clock that stamps it, if they are known.
     fn observed(
         &self,
         judge: Judge<'_>,
         database: DatabaseOffset,
-        common: Option<Bounds>,
+        bounds: Option<Bounds>,
     ) -> Observed {
         let skew = self.skew.as_ref();
         let writers = skew.and_then(Skew::writers);
@@ -395,10 +391,8 @@ impl Tracked {
         // Several writers have several clocks, and the bounds hold only for the clock of the last one.
         let clock_skew = skew
             .filter(|_| writers.is_none())
-            .and_then(|skew| match common {
-                Some(bounds) => Some(skew.shifted(bounds, judge.answered, database)),
-                None => skew.against_database(judge.answered, database),
-            });
+            .zip(bounds)
+            .map(|(skew, bounds)| skew.against_database(bounds, judge.answered, database));
         Observed {
             clock_skew,
             clock_steps: skew.map(Skew::steps),

@@ -316,6 +316,8 @@ fn is_absent_here(metric: &Metric) -> bool {
         "openstack_service_clock_skew_upper_bound_seconds",
         "openstack_service_writers",
         "openstack_service_forced_down",
+        "openstack_service_processes",
+        "openstack_service_processes_down",
         "openstack_heartbeat_discovery_up",
     ]
     .contains(&metric.name)

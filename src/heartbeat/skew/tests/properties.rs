@@ -193,7 +193,7 @@ proptest! {
                 at_answer: lower,
             };
             (
-                skew.against_database(answered, database),
+                against_database(&skew, answered, database),
                 skew.silence(answered),
                 skew.interval(),
                 (skew.steps(), skew.conflicts, skew.writers()),
