@@ -12,8 +12,8 @@ use crate::support::heat::Heat;
 use crate::support::process::Process;
 use crate::support::wait_for;
 
-/// A twentieth of Heat's default. With less, a whole second of the column would hide a clock just inside the limit.
-const INTERVAL: i64 = 3;
+/// A fifteenth of Heat's default. With less, a whole second of the column would hide a clock just inside the limit.
+const INTERVAL: i64 = 4;
 const LIMIT: i64 = 2 * INTERVAL;
 
 const BINARY: &str = "heat-engine";
