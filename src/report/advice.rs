@@ -34,11 +34,9 @@ pub(crate) fn advice(service: ListedService) -> Option<String> {
             status.duplicates + 1
         )
     });
-    let processes = (Doubt::of(status) == Some(Doubt::Processes))
-        .then_some(status.processes)
-        .flatten()
-        .filter(|_| status.up == Some(true))
-        .map(|Processes { all, down, .. }| {
+    let lacks_processes = Doubt::of(status) == Some(Doubt::Processes) && status.up == Some(true);
+    let processes = status.processes.filter(|_| lacks_processes);
+    let processes = processes.map(|Processes { all, down, .. }| {
             format!(
                 "{down} of {all} processes are down. Find on {} those that hang or failed to start, and restart the service.",
                 status.service.facts.machine()

@@ -3,8 +3,6 @@
 //! Each row knows of a disturbance only when its own next heartbeat is read. Until then its bounds may be those of the
 //! clock before it, and must not be combined with those of a row that was stamped since.
 
-use std::cmp::Reverse;
-
 use super::{Bounds, Monotonic, Skew};
 
 /// Returns the bounds of host clock − monotonic axis that all these rows prove.
@@ -17,12 +15,15 @@ pub(crate) fn common_bounds<'a>(
     rows: impl Iterator<Item = &'a Skew> + Clone,
     answered: Monotonic,
 ) -> Option<Bounds> {
-    let mut changes: Vec<Monotonic> = rows.clone().map(|skew| skew.unconfirmed).collect();
-    changes.sort_unstable_by_key(|change| Reverse(*change));
+    // The latest change of all rows, and the one before it.
+    let (latest, previous) = rows.clone().fold((None, None), |(latest, previous), skew| {
+        let change = Some(skew.unconfirmed);
+        (latest.max(change), previous.max(latest.min(change)))
+    });
     let counts = |skew: &&Skew| {
-        let is_latest = changes.first() == Some(&skew.unconfirmed);
-        let of_others = changes.get(usize::from(is_latest));
-        of_others.is_none_or(|change| skew.after.is_some_and(|after| after >= *change))
+        let is_latest = latest == Some(skew.unconfirmed);
+        let of_others = if is_latest { previous } else { latest };
+        of_others.is_none_or(|change| skew.after.is_some_and(|after| after >= change))
     };
     let bounds = rows
         .filter(counts)
