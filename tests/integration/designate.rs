@@ -12,8 +12,13 @@ const ENGINES: [(Engine, &str); 2] = [(Engine::MySql, "mariadb"), (Engine::Postg
 
 /// Creates the table of some releases.
 fn create(engine: Engine, name: &str, release: &str) -> Database {
-    let path = format!("tests/data/designate/{release}.{name}.sql");
-    let sql = std::fs::read_to_string(path).unwrap();
+    let path = format!("tests/data/designate/8-23.{name}.sql");
+    let mut sql = std::fs::read_to_string(path).unwrap();
+    if release == "8-22" {
+        // The last word of the enumeration.
+        sql = sql.replace(",'STOPPED'", "").replace(", 'STOPPED'", "");
+        assert!(!sql.contains("'STOPPED'"), "{sql}");
+    }
     Database::of_release("designate", engine, &sql)
 }
 
@@ -129,8 +134,8 @@ fn late_heartbeats_out_of_order_are_neither_steps_nor_stops_but_a_killed_service
             assert_eq!(value("openstack_service_clock_steps_total"), Some(0.0));
             assert_eq!(value("openstack_service_clock_conflicts_total"), Some(0.0));
             assert_eq!(value("openstack_service_writers"), None);
-            let lower = value("openstack_service_clock_skew_lower_bound_seconds").unwrap();
-            let upper = value("openstack_service_clock_skew_upper_bound_seconds").unwrap();
+            let (lower, upper) = metrics.bounds("designate-worker", host);
+            let (lower, upper) = (lower.unwrap(), upper.unwrap());
             assert!(lower <= 0.0 && 3.0 <= upper, "{lower} to {upper}");
         }
         let stopped = "host=\"killed\",reason=\"stopped\"} 1";

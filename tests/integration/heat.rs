@@ -85,18 +85,6 @@ impl Host {
     }
 }
 
-/// Returns the reason that is published for an engine; empty if none.
-fn reason(page: &Metrics, host: &str) -> String {
-    let mut reasons = page.0.lines().filter_map(|line| {
-        let labels = line.strip_prefix("openstack_service_down_reason{")?;
-        let labels = labels.strip_suffix("} 1")?;
-        let (_, reason) = labels.split_once("reason=\"")?;
-        let is_its = labels.contains(&format!("host=\"{host}\""));
-        is_its.then(|| reason.trim_end_matches('"').to_owned())
-    });
-    reasons.next().unwrap_or_default()
-}
-
 /// Returns how many processes of an engine there are, and how many of these are down.
 fn processes(page: &Metrics, host: &str) -> (f64, f64) {
     let shown = |name| page.service(name, BINARY, host).unwrap_or_default();
@@ -189,8 +177,7 @@ impl Cloud {
         while self.hosts.iter().any(starts) {
             let page = self.check();
             for host in self.hosts.iter_mut().filter(|it| starts(it)) {
-                let upper = "openstack_service_clock_skew_upper_bound_seconds";
-                let bound = page.service(upper, BINARY, host.name);
+                let (_, bound) = page.bounds(BINARY, host.name);
                 let (all, down) = processes(&page, host.name);
                 let is_ahead = host.ahead >= INTERVAL - LIMIT;
                 if bound.is_some() && all >= WORKERS && (down == 0.0 || !is_ahead) {
@@ -231,13 +218,9 @@ impl Cloud {
         for host in &self.hosts {
             host.check(&page);
         }
-        let bound = |side: &str| {
-            let name = format!("openstack_service_clock_skew_{side}_bound_seconds");
-            page.service(&name, BINARY, "steady")
-        };
-        let width = bound("upper").zip(bound("lower"));
-        self.widths
-            .extend(width.map(|(upper, lower)| upper - lower));
+        let (lower, upper) = page.bounds(BINARY, "steady");
+        let width = upper.zip(lower).map(|(upper, lower)| upper - lower);
+        self.widths.extend(width);
         assert_eq!(page.count("openstack_service_duplicate_rows"), 0);
         assert_eq!(page.count("openstack_service_heartbeats_total"), 0);
         page
@@ -258,20 +241,16 @@ impl Host {
         let Self {
             name, ahead, life, ..
         } = self;
-        let given = reason(page, name);
+        let given = page.reason(name);
         let reasons = self.reasons();
-        let is_right = reasons.is_none_or(|reasons| reasons.contains(&given.as_str()));
+        let is_right = reasons.is_none_or(|reasons| reasons.contains(&given));
         assert!(is_right, "{name} {life:?} {given}\n{}", page.0);
         let counted = processes(page, name);
         let is_right = self.processes().is_none_or(|expected| counted == expected);
         assert!(is_right, "{name} {life:?} {counted:?}\n{}", page.0);
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
         let ahead = *ahead as f64;
-        let bound = |side: &str| {
-            let name = format!("openstack_service_clock_skew_{side}_bound_seconds");
-            page.service(&name, BINARY, self.name)
-        };
-        let (lower, upper) = (bound("lower"), bound("upper"));
+        let (lower, upper) = page.bounds(BINARY, name);
         let is_bounded =
             lower.is_none_or(|lower| lower <= ahead) && upper.is_none_or(|upper| ahead <= upper);
         assert!(is_bounded, "{name} {lower:?} {upper:?}\n{}", page.0);

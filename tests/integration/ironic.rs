@@ -70,18 +70,6 @@ impl Conductor {
     }
 }
 
-/// Returns the reason that is published for a conductor; empty if none.
-fn reason(page: &Metrics, host: &str) -> String {
-    let mut reasons = page.0.lines().filter_map(|line| {
-        let labels = line.strip_prefix("openstack_service_down_reason{")?;
-        let labels = labels.strip_suffix("} 1")?;
-        let (_, reason) = labels.split_once("reason=\"")?;
-        let is_its = labels.contains(&format!("host=\"{host}\""));
-        is_its.then(|| reason.trim_end_matches('"').to_owned())
-    });
-    reasons.next().unwrap_or_default()
-}
-
 /// An Ironic, its conductors, and the exporter that reads them.
 struct Cloud {
     ironic: Ironic,
@@ -137,10 +125,9 @@ impl Cloud {
         while self.conductors.iter().any(starts) {
             let page = self.check();
             for conductor in self.conductors.iter_mut().filter(|it| starts(it)) {
-                let upper = "openstack_service_clock_skew_upper_bound_seconds";
-                let bound = page.service(upper, BINARY, conductor.host);
+                let (_, bound) = page.bounds(BINARY, conductor.host);
                 let online = page.service("openstack_service_up", BINARY, conductor.host);
-                let settled = reason(&page, conductor.host) != "shut_down" && online.is_some();
+                let settled = page.reason(conductor.host) != "shut_down" && online.is_some();
                 if bound.is_some() && settled {
                     conductor.life = Life::Beats;
                 }
@@ -170,17 +157,13 @@ impl Cloud {
             let Conductor {
                 host, ahead, life, ..
             } = conductor;
-            let given = reason(&page, host);
+            let given = page.reason(host);
             let reasons = conductor.reasons();
-            let is_right = reasons.is_none_or(|reasons| reasons.contains(&given.as_str()));
+            let is_right = reasons.is_none_or(|reasons| reasons.contains(&given));
             assert!(is_right, "{host} {life:?} {given}\n{}", page.0);
             #[expect(clippy::cast_precision_loss, reason = "a small number")]
             let ahead = *ahead as f64;
-            let bound = |side: &str| {
-                let name = format!("openstack_service_clock_skew_{side}_bound_seconds");
-                page.service(&name, BINARY, host)
-            };
-            let (lower, upper) = (bound("lower"), bound("upper"));
+            let (lower, upper) = page.bounds(BINARY, host);
             let is_bounded = lower.is_none_or(|lower| lower <= ahead)
                 && upper.is_none_or(|upper| ahead <= upper);
             assert!(is_bounded, "{host} {lower:?} {upper:?}\n{}", page.0);

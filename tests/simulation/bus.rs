@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openstack_heartbeat_exporter::heartbeat::cause::Reason;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
-use openstack_heartbeat_exporter::heartbeat::service::{Reading, Service, Stamp};
+use openstack_heartbeat_exporter::heartbeat::service::{Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::status::ServiceStatus;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
@@ -12,7 +12,7 @@ use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::project::designate;
 
 use super::random::Random;
-use super::world::{date, span};
+use super::world::{date, reading, span};
 use super::{quantile, times};
 
 const INTERVAL: f64 = 10.0;
@@ -235,17 +235,8 @@ fn simulate(seed: u64, cloud: &Cloud, column: Quantum, mut look: impl FnMut(&Mom
             shown: Some(Arc::from(row.status)),
             ..Service::default()
         };
-        let reading = Reading {
-            now: DatabaseTime(date(happens + database)),
-            quantum: column,
-            server: None,
-            read_only: false,
-            replayed: None,
-            services: vec![service],
-            clusters: vec![],
-            rejected: vec![],
-            rows: 1,
-        };
+        let now = DatabaseTime(date(happens + database));
+        let reading = reading(now, column, service);
         let read = Read {
             sent: Monotonic(span(time)),
             answered: Monotonic(span(time + 0.004)),

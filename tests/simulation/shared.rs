@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openstack_heartbeat_exporter::heartbeat::cause::Reason;
 use openstack_heartbeat_exporter::heartbeat::liveness::Intervals;
-use openstack_heartbeat_exporter::heartbeat::service::{Reading, Service, Stamp};
+use openstack_heartbeat_exporter::heartbeat::service::{Service, Stamp};
 use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::status::ServiceStatus;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
@@ -12,7 +12,7 @@ use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::project::manila;
 
 use super::random::Random;
-use super::world::{DOWN, date, span};
+use super::world::{DOWN, date, reading, span};
 
 /// Manila's `report_interval`.
 const INTERVAL: f64 = 10.0;
@@ -201,17 +201,8 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
             shown: cloud.stores_state.then(|| Arc::from(row.state)),
             ..Service::default()
         };
-        let reading = Reading {
-            now: DatabaseTime(date(happens + database)),
-            quantum: Quantum::MICROSECOND,
-            server: None,
-            read_only: false,
-            replayed: None,
-            services: vec![service],
-            clusters: vec![],
-            rejected: vec![],
-            rows: 1,
-        };
+        let now = DatabaseTime(date(happens + database));
+        let reading = reading(now, Quantum::MICROSECOND, service);
         let read = Read {
             sent: Monotonic(span(time)),
             answered: Monotonic(span(time + 0.004)),

@@ -328,6 +328,21 @@ impl Table {
     }
 }
 
+/// Returns a reading of one service.
+pub(crate) fn reading(now: DatabaseTime, quantum: Quantum, service: Service) -> Reading {
+    Reading {
+        now,
+        quantum,
+        server: None,
+        read_only: false,
+        replayed: None,
+        services: vec![service],
+        clusters: vec![],
+        rejected: vec![],
+        rows: 1,
+    }
+}
+
 fn service(version: Version, reader: &Reader) -> Service {
     Service {
         heartbeats: reader.counted.then_some(version.heartbeats),
@@ -459,15 +474,8 @@ pub(crate) fn simulate(
         };
         let now = DatabaseTime(date(happens + clock));
         let reading = Reading {
-            now,
-            quantum: reader.column,
             server: Some(format!("server{server}").into()),
-            read_only: false,
-            replayed: None,
-            services: vec![service(version, reader)],
-            clusters: vec![],
-            rejected: vec![],
-            rows: 1,
+            ..reading(now, reader.column, service(version, reader))
         };
         let behind = if is_set_right { 0.0 } else { schedule.stood };
         let against_exporter = ClockOffset {

@@ -299,6 +299,24 @@ impl Metrics {
         self.value(name, &[("binary", binary), ("host", host)])
     }
 
+    /// Returns the reason that is published for a host; empty if none.
+    pub(crate) fn reason(&self, host: &str) -> &str {
+        let host = format!("host=\"{host}\"");
+        let mut reasons = self.series("openstack_service_down_reason");
+        let reason = reasons.find(|series| series.contains(&host) && series.ends_with("} 1"));
+        let reason = reason.and_then(|series| series.split_once("reason=\"")?.1.split('"').next());
+        reason.unwrap_or_default()
+    }
+
+    /// Returns the lower and the upper bound of a service's clock skew.
+    pub(crate) fn bounds(&self, binary: &str, host: &str) -> (Option<f64>, Option<f64>) {
+        let bound = |side: &str| {
+            let name = format!("openstack_service_clock_skew_{side}_bound_seconds");
+            self.service(&name, binary, host)
+        };
+        (bound("lower"), bound("upper"))
+    }
+
     /// Returns the number of series with this name.
     pub(crate) fn count(&self, name: &str) -> usize {
         self.series(name).count()

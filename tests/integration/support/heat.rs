@@ -52,11 +52,7 @@ impl Heat {
 
     /// Starts the engine of a host with its own clock: a parent without a row, and two workers.
     pub(crate) fn engine(&self, host: &str, clock: &HostClock) -> Process {
-        let options = format!("host = {host}");
-        let file = self.project.write_config(&format!("{host}.conf"), &options);
-        let mut command = self.project.command("heat-engine", &[&file]);
-        clock.apply(&mut command);
-        self.project.start(host, &mut command)
+        self.project.service("heat-engine", host, clock)
     }
 
     /// Returns the processes of all engines, in the order of their ids.

@@ -71,11 +71,7 @@ impl Ironic {
 
     /// Starts the conductor of a host with its own clock.
     pub(crate) fn conductor(&self, host: &str, clock: &HostClock) -> Process {
-        let options = format!("host = {host}");
-        let file = self.project.write_config(&format!("{host}.conf"), &options);
-        let mut command = self.project.command("ironic-conductor", &[&file]);
-        clock.apply(&mut command);
-        self.project.start(host, &mut command)
+        self.project.service("ironic-conductor", host, clock)
     }
 
     /// Returns whether each conductor is alive, as `openstack baremetal conductor list` shows it, and its last heartbeat.

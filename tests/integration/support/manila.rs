@@ -53,11 +53,7 @@ impl Manila {
 
     /// Starts a service on a host with its own clock. The row of a manila-share has the host `HOST@dummy`.
     pub(crate) fn service(&self, binary: &str, host: &str, clock: &HostClock) -> Process {
-        let options = format!("host = {host}");
-        let file = self.project.write_config(&format!("{host}.conf"), &options);
-        let mut command = self.project.command(binary, &[&file]);
-        clock.apply(&mut command);
-        self.project.start(binary, &mut command)
+        self.project.service(binary, host, clock)
     }
 
     /// Returns the services that `openstack share service list` shows.

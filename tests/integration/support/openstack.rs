@@ -8,6 +8,7 @@ use openstack_heartbeat_exporter::config::database_url::Engine;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+use super::clock::HostClock;
 use super::database::Database;
 use super::http::{self, Response};
 use super::process::Process;
@@ -118,6 +119,14 @@ impl Project {
     /// Starts a command; its output is in a file whose name begins with `name`.
     pub(crate) fn start(&self, name: &str, command: &mut Command) -> Process {
         Process::start(command, self.folder.join(super::unique(name)))
+    }
+
+    /// Starts a service on a host with its own clock.
+    pub(crate) fn service(&self, program: &str, host: &str, clock: &HostClock) -> Process {
+        let file = self.write_config(&format!("{host}.conf"), &format!("host = {host}"));
+        let mut command = self.command(program, &[&file]);
+        clock.apply(&mut command);
+        self.start(host, &mut command)
     }
 
     /// Starts the program of these tests that serves the project's API, and waits until it answers at a path.

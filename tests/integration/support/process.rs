@@ -34,9 +34,8 @@ impl Process {
 
     /// Sends a signal to the process and to its workers.
     pub(crate) fn signal_all(&self, signal: &str) {
-        self.signal(signal);
-        for worker in self.workers() {
-            server::signal(worker, signal);
+        for process in self.all() {
+            server::signal(process, signal);
         }
     }
 
@@ -50,13 +49,20 @@ impl Process {
     /// A worker of OpenStack that is killed is restarted by its parent; one whose parent is killed shuts down in an
     /// orderly way.
     pub(crate) fn kill_all(&self) {
-        let workers = self.workers();
+        // Later, nothing tells whose workers they were.
+        let all = self.all();
         for signal in ["STOP", "KILL"] {
-            self.signal(signal);
-            for &worker in &workers {
-                server::signal(worker, signal);
+            for &process in &all {
+                server::signal(process, signal);
             }
         }
+    }
+
+    /// Returns the process and its workers.
+    fn all(&self) -> Vec<u32> {
+        let mut all = self.workers();
+        all.insert(0, self.child.id());
+        all
     }
 
     /// Returns the processes that the threads of this one have started.

@@ -1,5 +1,5 @@
--- Services of Designate, releases 8 to 22, on MariaDB and MySQL:
--- as `designate-manage database sync` of 23.0.0 leaves them before its last migration.
+-- Services of Designate, releases 8 to 23, on MariaDB and MySQL; before 23 without STOPPED:
+-- as `designate-manage database sync` of 23.0.0 leaves them.
 CREATE TABLE service_statuses (
   id char(32) NOT NULL,
   created_at datetime,
@@ -7,7 +7,7 @@ CREATE TABLE service_statuses (
   service_name varchar(40) NOT NULL,
   hostname varchar(255) NOT NULL,
   heartbeated_at datetime,
-  status enum('UP','DOWN','WARNING'),
+  status enum('UP','DOWN','WARNING','STOPPED'),
   stats text NOT NULL,
   capabilities text NOT NULL,
   PRIMARY KEY (id),

@@ -1,4 +1,5 @@
--- Services of Designate, release 23, on PostgreSQL: as its models say. Its migrations end with an error there.
+-- Services of Designate, releases 8 to 23, on PostgreSQL; before 23 without STOPPED: as its models say. Its migrations
+-- end with an error there.
 CREATE TYPE service_statuses_enum AS ENUM ('UP', 'DOWN', 'WARNING', 'STOPPED');
 CREATE TABLE service_statuses (
   id uuid NOT NULL,
