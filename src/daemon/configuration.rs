@@ -45,7 +45,7 @@ pub(crate) struct Configuration {
     current: Arc<Settings>,
     pollers: Arc<Pollers>,
     latest: Arc<Latest>,
-    /// What [`Discovery`](super::discovery::Discovery) looks for.
+    /// What [`Discovery`] looks for.
     searches: watch::Sender<Option<Arc<Search>>>,
     /// Whether a look for the active search has succeeded.
     has_looked: bool,
