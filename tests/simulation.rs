@@ -19,6 +19,8 @@ mod clock;
 mod disturbed;
 #[path = "simulation/random.rs"]
 mod random;
+#[path = "simulation/servers.rs"]
+mod servers;
 #[path = "simulation/shared.rs"]
 mod shared;
 #[path = "simulation/world.rs"]

@@ -10,9 +10,7 @@ use clap::{ArgMatches, Command};
 
 use super::entry::{Entry, switch};
 use super::flags;
-use super::outcome::{
-    Failure, NO_ANSWER, NO_SERVICES, Outcome, WRONG, failure, warning, write, write_stderr,
-};
+use super::outcome::{Failure, NO_ANSWER, Outcome, WRONG, failure, warning, write, write_stderr};
 use super::startup::{access, block_on, refuse_nothing, settings, warn};
 use crate::config::settings::Settings;
 use crate::config::source::SourceSettings;
@@ -23,6 +21,7 @@ use crate::error::chain;
 use crate::heartbeat::service::Reading;
 use crate::heartbeat::skew::{Monotonic, Read};
 use crate::heartbeat::standstill::{Motion, Standstill};
+use crate::report::words;
 use crate::source::PollSettings;
 use crate::source::search::find;
 
@@ -128,7 +127,8 @@ async fn connect(source: &SourceSettings) -> Result<String, database::Error> {
     check_current(&reading, &target, source)?;
     let services = reading.services.len();
     if services == 0 {
-        write_stderr(&warning(format!("{}: {NO_SERVICES}", source.name)));
+        let empty = words::no_services(source.project);
+        write_stderr(&warning(format!("{}: {empty}", source.name)));
     }
     let left_out = match found - services {
         0 => String::new(),

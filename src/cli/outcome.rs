@@ -15,10 +15,6 @@ pub(super) const WRONG: u8 = 1;
 /// Exit code: `services` does not know the state; `check-config --connect` can't read the database.
 pub(super) const NO_ANSWER: u8 = 2;
 
-/// The warning about a table without services.
-pub(super) const NO_SERVICES: &str =
-    "the table has no services; check that this is the right database";
-
 /// The style of clap, which reports invalid command lines.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();

@@ -12,7 +12,7 @@ use super::key::{Key, Scope};
 use super::keys::{self, KEYS};
 use super::oslo::{OsloConfig, OsloError, ValueFault};
 use crate::project::Project;
-use crate::project::options::Seconds;
+use crate::project::options::{Refused, Seconds};
 
 /// The values of one layer, by setting name.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +109,9 @@ impl Layer {
                 Err(error) => errors.push(error),
             }
         }
+        if let Some(refused) = &project.options.refused {
+            errors.extend(refusal(config, refused).unwrap_or_else(Some));
+        }
         let is_valid = errors.is_empty();
         is_valid.then_some(layer).ok_or(errors)
     }
@@ -134,6 +137,17 @@ pub(super) fn options(
 ) -> impl Iterator<Item = (&'static Key, &'static Seconds)> {
     let options = &project.options;
     keys::of_source().filter_map(|key| Some((key, key.option?(options))))
+}
+
+/// Returns a fault if an option has a value that the exporter cannot work with.
+fn refusal(config: &OsloConfig, refused: &Refused) -> Result<Option<OsloError>, OsloError> {
+    let Refused { name, value, why } = *refused;
+    let found = config.get("DEFAULT", name)?;
+    let found = found.filter(|(text, _)| text.trim() == value);
+    Ok(found.map(|(_, origin)| {
+        let name = ("DEFAULT".to_owned(), name.to_owned());
+        OsloError::value(origin, name, ValueFault::Refused { value, why })
+    }))
 }
 
 /// Returns the value of an option, with its unit. A constant has none.

@@ -76,6 +76,11 @@ pub enum ValueFault {
     Number,
     #[error("is no number of seconds; write one that is not negative")]
     Negative,
+    #[error("is {value}: {why}; remove this source")]
+    Refused {
+        value: &'static str,
+        why: &'static str,
+    },
 }
 
 impl OsloError {

@@ -8,12 +8,12 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::error::Error;
 use super::facts_cache::FactsCache;
-use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVICE_ROW};
+use super::statement::{CLOCK_ROW, CLUSTER_ROW, SERVER_ROW, SERVICE_ROW};
 use crate::heartbeat::row_id::RowId;
 use crate::heartbeat::service::{Cluster, Defect, Facts, Reading, Rejection, Service, Stamp};
 use crate::heartbeat::skew::Quantum;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
-use crate::project::table::Role;
+use crate::project::table::{Constants, Role, Table};
 use crate::project::{MOST_FACTS, Project};
 
 // Positions in the statement: `statement::ROLES` follow the kind of the row and the clock.
@@ -102,7 +102,10 @@ where
     let mut services = Vec::with_capacity(cache.len());
     let mut clusters = Vec::new();
     let mut rejected = Vec::new();
-    let decoder = Decoder::of(project);
+    let facts = project.info_labels().count();
+    let decoder = Decoder::of(&project.services, facts);
+    let servers = project.servers.as_ref();
+    let servers = servers.map(|table| Decoder::of(table, 0));
     let mut count = 0;
     let mut begun = false;
     while let Some(row) = rows
@@ -114,15 +117,19 @@ where
         })?
     {
         begun = true;
-        match row.integer(KIND) {
+        let kind = row.integer(KIND);
+        match kind {
             Ok(Some(CLOCK_ROW)) => {
                 now = row.time(CLOCK).map_err(Error::Clock)?;
                 server = optional(row.text(HOST)).map(|text| cache.shared(text));
                 read_only = optional(row.boolean(DISABLED)).unwrap_or_default();
                 replayed = optional(row.time(CREATED)).filter(|_| read_only);
             }
-            Ok(Some(SERVICE_ROW)) => {
+            Ok(Some(SERVICE_ROW | SERVER_ROW)) => {
                 count += 1;
+                let is_server = matches!(kind, Ok(Some(SERVER_ROW)));
+                let servers = servers.as_ref().filter(|_| is_server);
+                let decoder = servers.unwrap_or(&decoder);
                 match decoder.service(&row, cache, &mut rejected) {
                     Ok(service) => services.push(service),
                     Err(defect) => rejected.push(rejection(decoder.table, defect, &row)),
@@ -182,16 +189,19 @@ struct Decoder {
     says_goodbye: bool,
     /// How many report intervals old a heartbeat may be.
     intervals_of_limit: Option<i32>,
+    /// Interval and limit of all rows.
+    constants: Option<(TimeDelta, TimeDelta)>,
     /// Number of facts.
     facts: usize,
 }
 
 impl Decoder {
-    fn of(project: &Project) -> Self {
-        let has = |role| project.services.column(role).is_some();
-        let frozen = project.services.column(Role::Frozen(""));
+    fn of(table: &Table, facts: usize) -> Self {
+        let has = |role| table.column(role).is_some();
+        let frozen = table.column(Role::Frozen(""));
+        let seconds = |seconds: u32| TimeDelta::seconds(seconds.into());
         Self {
-            table: project.services.name,
+            table: table.name,
             frozen_of: frozen.and_then(|column| match column.role {
                 Role::Frozen(binary) => Some(binary),
                 _ => None,
@@ -200,8 +210,14 @@ impl Decoder {
             can_be_disabled: has(Role::Disabled),
             can_be_forced: has(Role::Forced),
             says_goodbye: has(Role::Online),
-            intervals_of_limit: project.services.intervals_of_limit(),
-            facts: project.info_labels().count(),
+            intervals_of_limit: table.intervals_of_limit(),
+            constants: table.constants.map(
+                |Constants {
+                     report_interval,
+                     service_down_time,
+                 }| (seconds(report_interval), seconds(service_down_time)),
+            ),
+            facts,
         }
     }
 
@@ -222,14 +238,15 @@ impl Decoder {
         let interval = optional(row.integer(INTERVAL)).and_then(|it| i32::try_from(it).ok());
         let seconds = |seconds: i32| TimeDelta::seconds(seconds.into());
         let report_interval = interval.map(seconds);
+        let limit = report_interval
+            .zip(self.intervals_of_limit)
+            .map(|(interval, times)| interval * times);
         let facts = Facts {
             binary,
             host: name(row, HOST, Defect::NullHost)?,
             created: time(row, CREATED),
-            report_interval,
-            service_down_time: report_interval
-                .zip(self.intervals_of_limit)
-                .map(|(interval, times)| interval * times),
+            report_interval: report_interval.or(self.constants.map(|(interval, _)| interval)),
+            service_down_time: limit.or(self.constants.map(|(_, limit)| limit)),
             frozen: optional(row.boolean(FROZEN)).filter(|_| self.frozen_of == Some(binary)),
             availability_zone: optional(row.text(ZONE)),
             cluster_name: optional(row.text(CLUSTER)),

@@ -64,6 +64,8 @@ pub(crate) const CLOCK_ROW: i64 = 0;
 pub(crate) const SERVICE_ROW: i64 = 1;
 /// See [`CLOCK_ROW`].
 pub(crate) const CLUSTER_ROW: i64 = 2;
+/// A service of the table of servers, see [`CLOCK_ROW`].
+pub(crate) const SERVER_ROW: i64 = 3;
 
 /// The parts of the statement that differ between engines.
 #[derive(Debug)]
@@ -120,15 +122,23 @@ impl Project {
         (is_joined && table.missing(readable).is_empty()).then_some(table)
     }
 
-    /// Returns the columns and the clusters' table that are not read: missing or not granted.
+    /// Returns the servers' table if its required columns are readable.
+    fn readable_servers(&self, readable: &Readable) -> Option<&Table> {
+        let table = self.servers.as_ref()?;
+        table.missing(readable).is_empty().then_some(table)
+    }
+
+    /// Returns the columns and the further tables that are not read: missing or not granted.
     pub(crate) fn left_out(&self, readable: &Readable) -> Vec<&'static str> {
         let services = &self.services;
         let columns = services.columns.iter();
         let columns = columns.filter(|column| !column.is_readable(services, readable));
         let clusters = self.clusters.as_ref().map(|table| table.name);
+        let servers = self.servers.as_ref().map(|table| table.name);
         columns
             .map(|column| column.name)
             .chain(clusters.filter(|_| self.readable_clusters(readable).is_none()))
+            .chain(servers.filter(|_| self.readable_servers(readable).is_none()))
             .collect()
     }
 
@@ -173,11 +183,13 @@ impl Project {
         };
         dialect.select(&mut sql, CLOCK_ROW, dialect.clock, &roles, value);
 
-        if let Some(clusters) = self.readable_clusters(readable) {
+        let clusters = self.readable_clusters(readable).map(|it| (CLUSTER_ROW, it));
+        let servers = self.readable_servers(readable).map(|it| (SERVER_ROW, it));
+        for (kind, table) in clusters.into_iter().chain(servers) {
             sql.push_str(" UNION ALL ");
-            let value = |role| dialect.value(clusters, role, readable);
-            dialect.select(&mut sql, CLUSTER_ROW, "NULL", &roles, value);
-            dialect.from(&mut sql, clusters);
+            let value = |role| dialect.value(table, role, readable);
+            dialect.select(&mut sql, kind, "NULL", &roles, value);
+            dialect.from(&mut sql, table);
         }
         Ok(sql)
     }
@@ -213,6 +225,7 @@ impl Dialect {
         let own = self.quoted(column.name);
         let own = match column.prefix {
             Some(prefix) => (self.joined)(&format!("'{prefix}'"), &own),
+            None if column.is_negated => format!("(NOT {own})"),
             None => own,
         };
         Some(match column.lookup {
@@ -249,15 +262,25 @@ impl Dialect {
 
     fn from(&self, sql: &mut String, table: &Table) {
         let _ = write!(sql, " FROM {}", self.quoted(table.name));
-        let Some(mark) = table.live.column() else {
-            return;
-        };
         let live = match table.live {
-            Live::False(_) => format!("= {}", self.no),
-            Live::Zero(_) => "= 0".to_owned(),
-            Live::Null(_) | Live::All => "IS NULL".to_owned(),
+            Live::False(mark) => Some(format!("{} = {}", self.quoted(mark), self.no)),
+            Live::Zero(mark) => Some(format!("{} = 0", self.quoted(mark))),
+            Live::Null(mark) => Some(format!("{} IS NULL", self.quoted(mark))),
+            Live::All => None,
         };
-        let _ = write!(sql, " WHERE {} {live}", self.quoted(mark));
+        // A row whose program is NULL is shown as a defect.
+        let shown = table.column(Role::Binary).map(|binary| {
+            let binary = self.quoted(binary.name);
+            let hidden = table.hidden.iter();
+            hidden.map(move |program| format!("({binary} <> '{program}' OR {binary} IS NULL)"))
+        });
+        let conditions: Vec<String> = live
+            .into_iter()
+            .chain(shown.into_iter().flatten())
+            .collect();
+        if !conditions.is_empty() {
+            let _ = write!(sql, " WHERE {}", conditions.join(" AND "));
+        }
     }
 }
 

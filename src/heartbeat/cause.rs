@@ -6,9 +6,10 @@
 use chrono::TimeDelta;
 
 use super::budget::Budget;
+use super::evidence::Evidence;
 use super::liveness::Intervals;
 use super::service::{Service, Stamp};
-use super::skew::{Bounds, Monotonic, Skew};
+use super::skew::{Bounds, Interval, Monotonic};
 use super::time::{DatabaseTime, apparent_age};
 use crate::project::rules::{Rules, Sides, StampedBy};
 
@@ -18,6 +19,8 @@ named! {
     pub enum Reason {
         /// The host's clock is off; the service reports on time.
         ClockSkew = "clock_skew",
+        /// The clock of a process of another program that stamps the service's row is off; the service reports on time.
+        ServerClock = "server_clock",
         /// The heartbeats stopped: the process died, hangs or lost the database, or its driver is not initialised.
         Stopped = "stopped",
         /// The service said goodbye: somebody shut it down.
@@ -52,7 +55,7 @@ pub(crate) struct Judge<'a> {
 impl Judge<'_> {
     /// Returns why a service is down; `None` when it is up and nothing proves that it stopped.
     ///
-    /// `skew` holds the observations of the row; it is `None` for a row that was never observed. `bounds` are those of
+    /// `evidence` is `None` for a row that was never observed. `bounds` are those of
     /// the clock skew, where they are known. A service whose time of the last heartbeat is unreadable has no verdict, and
     /// therefore no reason.
     ///
@@ -61,7 +64,7 @@ impl Judge<'_> {
     pub(crate) fn reason(
         &self,
         service: &Service,
-        skew: Option<&Skew>,
+        evidence: Option<&Evidence>,
         bounds: Option<Bounds>,
     ) -> Option<Reason> {
         let (rules, intervals, now) = (self.rules, self.intervals, self.now);
@@ -80,10 +83,11 @@ impl Judge<'_> {
         if rules.is_shut_down(service) {
             return Some(Reason::ShutDown);
         }
-        let (least, most) = skew.map_or((TimeDelta::zero(), None), |skew| {
-            skew.silence(self.answered)
+        let (least, most) = evidence.map_or((TimeDelta::zero(), None), |evidence| {
+            evidence.silence(self.answered)
         });
-        if least > limit && !is_between_reports(least, skew, intervals) {
+        let interval = evidence.and_then(Evidence::interval);
+        if least > limit && !is_between_reports(least, interval, intervals) {
             // A start stamps the row too. Only the count shows whether there ever was a heartbeat.
             let never = !service.has_reported();
             return Some(if never {
@@ -99,15 +103,18 @@ impl Judge<'_> {
             return Some(Reason::SlowReports);
         }
         let beats = most.is_some_and(|most| most <= limit);
-        let is_heartbeats = skew.is_some_and(Skew::is_stamp_of_heartbeat);
-        let is_own = rules.stamped_by == StampedBy::Service || is_heartbeats;
+        let is_heartbeats = evidence.is_some_and(Evidence::is_stamp_of_heartbeat);
+        let is_own = rules.stamped_by != StampedBy::Others || is_heartbeats;
         let is_early = rules.api.sides == Sides::Both && age < -limit;
         // A backup of a table that counts no heartbeats shows old stamps, which look like new ones.
         let is_late = age > limit && (service.heartbeats.is_some() || is_heartbeats);
         let is_proven = bounds.is_some_and(|bounds| Budget::of(rules, intervals).excludes(bounds));
         // Causality alone proves a clock ahead. A recent heartbeat with an old stamp proves a clock behind.
         if is_own && (is_early || beats && is_late) || beats && is_proven {
-            return Some(Reason::ClockSkew);
+            return Some(match rules.stamping_program(&service.facts.binary) {
+                Some(_) => Reason::ServerClock,
+                None => Reason::ClockSkew,
+            });
         }
         if beats && rules.is_marked_down(service) {
             return Some(Reason::MarkedDown);
@@ -133,8 +140,12 @@ impl Judge<'_> {
 ///
 /// The interval must exceed `service_down_time`, and the silence may be at most 1½ intervals. Until an interval is
 /// observed, the configured one counts.
-fn is_between_reports(silence: TimeDelta, skew: Option<&Skew>, intervals: &Intervals) -> bool {
-    let (least, mean) = skew.and_then(Skew::interval).map_or(
+fn is_between_reports(
+    silence: TimeDelta,
+    observed: Option<Interval>,
+    intervals: &Intervals,
+) -> bool {
+    let (least, mean) = observed.map_or(
         (intervals.report_interval, intervals.report_interval),
         |observed| (observed.mean - observed.error, observed.mean),
     );
@@ -147,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::heartbeat::fixture::{self, INTERVALS, at};
-    use crate::heartbeat::skew::{Assumptions, Quantum, Read, Row};
+    use crate::heartbeat::skew::{Assumptions, Quantum, Read, Row, Skew};
     use crate::heartbeat::time::HostTime;
 
     fn judge(now: DatabaseTime, answered: Monotonic, intervals: &Intervals) -> Judge<'_> {
@@ -172,7 +183,7 @@ mod tests {
 
     /// A host `ahead` seconds ahead that reported `beats` times, every `interval` seconds from 0 on. The row was read
     /// one second before and one second after each heartbeat.
-    fn observed(ahead: i64, interval: i64, beats: i64) -> (Skew, HostTime) {
+    fn observed(ahead: i64, interval: i64, beats: i64) -> (Evidence, HostTime) {
         let row = |beat: i64| Row {
             heartbeats: Some(beat),
             stamp: clock(beat * interval + ahead),
@@ -185,7 +196,7 @@ mod tests {
             skew.observe(read(beat * interval - 1), row(beat - 1));
             skew.observe(read(beat * interval + 1), row(beat));
         }
-        (skew, row(beats - 1).stamp)
+        (Evidence::Own(skew), row(beats - 1).stamp)
     }
 
     /// Checks the reason `later` seconds after the last heartbeat. The database's clock agrees with the monotonic axis.
@@ -284,7 +295,7 @@ mod tests {
                 foreign: false,
                 elsewhere: false,
             };
-            let mut skew = Skew::new(read(0), row, assumptions);
+            let mut skew = Evidence::Own(Skew::new(read(0), row, assumptions));
             let service = fixture::stamped(stamp);
             let mut service = fixture::created(service, Stamp::At(clock(0)));
             service.heartbeats = heartbeats;
@@ -301,7 +312,7 @@ mod tests {
     #[test]
     fn every_reason_has_its_label() {
         let labels = Reason::ALL.map(Reason::as_str).join(" ");
-        let expected = "clock_skew stopped shut_down marked_down slow_reports never_reported forced_down undetermined";
+        let expected = "clock_skew server_clock stopped shut_down marked_down slow_reports never_reported forced_down undetermined";
         assert_eq!(labels, expected);
     }
 }

@@ -154,6 +154,7 @@ fn judged(project: &'static Project, reading: Reading, observed: Vec<Observed>) 
         offset: ClockOffset::default(),
     };
     let rows = Rows {
+        servers: None,
         services,
         clusters: reading.clusters,
         rejected: reading.rejected,

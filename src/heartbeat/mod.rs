@@ -26,8 +26,10 @@ macro_rules! named {
     };
 }
 
+mod arrivals;
 pub(crate) mod budget;
 pub mod cause;
+pub(crate) mod evidence;
 pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -38,6 +40,7 @@ pub(crate) mod processes;
 pub(crate) mod reference;
 pub mod row_id;
 pub mod rules;
+pub mod server_clocks;
 pub mod service;
 pub mod skew;
 pub mod snapshot;

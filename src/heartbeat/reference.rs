@@ -57,7 +57,8 @@ impl Reference {
 
 /// Returns whether more than half of the reporting hosts agree with the database's clock.
 ///
-/// A host agrees if its skew is bounded and not proven to be beyond two seconds. A host does not count if all its
+/// A host agrees if its skew is bounded and not proven to be beyond two seconds; where others stamp its services' rows, if
+/// the clock of the last one is. A host does not count if all its
 /// services are proven to have been silent for longer than their limit.
 pub(super) fn is_confirmed(services: &[(Service, Observed)], intervals: &Intervals) -> bool {
     let agrees = |Bounds { lower, upper }: Bounds| {
@@ -67,7 +68,8 @@ pub(super) fn is_confirmed(services: &[(Service, Observed)], intervals: &Interva
     for (service, observed) in services {
         let limit = intervals.of(service).service_down_time;
         if observed.silence_least.is_some_and(|least| least <= limit) {
-            let agrees = observed.clock_skew.is_some_and(|skew| agrees(skew.bounds));
+            let bounds = observed.clock_skew.map(|skew| skew.bounds);
+            let agrees = bounds.or(observed.server_clock).is_some_and(agrees);
             *hosts.entry(service.facts.machine()).or_default() |= agrees;
         }
     }

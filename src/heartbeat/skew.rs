@@ -88,7 +88,7 @@ impl Skew {
     #[must_use]
     pub fn new(read: Read, row: Row, assumptions: impl Into<Arc<Assumptions>>) -> Self {
         let assumptions = assumptions.into();
-        let bounds = by_causality(read, row, &assumptions);
+        let bounds = Bounds::by_causality(read, row.stamp, &assumptions);
         let mut window = Window::default();
         if assumptions.are_carried() {
             window.add(bounds, read.answered, None, &assumptions);
@@ -140,13 +140,7 @@ impl Skew {
     pub(crate) fn set_assumptions(&mut self, assumptions: impl Into<Arc<Assumptions>>) {
         let old = std::mem::replace(&mut self.assumptions, assumptions.into());
         let assumptions = *self.assumptions;
-        let comparable = Assumptions {
-            report_interval: old.report_interval,
-            service_down_time: old.service_down_time,
-            poll_interval: old.poll_interval,
-            ..assumptions
-        };
-        if comparable == *old {
+        if assumptions.are_bounds_of(&old) {
             return;
         }
         let later = assumptions.delay() - old.delay();
@@ -185,7 +179,7 @@ impl Skew {
         };
         if is_set_back {
             // The clock was set back, or the table was restored from a backup: only causality holds for both.
-            let Bounds { lower, .. } = by_causality(read, row, &self.assumptions);
+            let Bounds { lower, .. } = Bounds::by_causality(read, row.stamp, &self.assumptions);
             let old = self.bounds(read.answered);
             self.bounds = Bounds {
                 lower: lower.min(old.lower),
@@ -346,20 +340,8 @@ impl Skew {
     }
 
     /// Returns the bounds that a heartbeat proves on its own.
-    ///
-    /// With a = sending of the last read that did not show the heartbeat − longest delay, and b = answer of this read:
-    /// - causality, whatever the delays: lower = stamp + quantum.low − b;
-    /// - the longest delay: upper = stamp + quantum.high − a + drift (b − a).
     fn proven(&self, read: Read, row: Row) -> Bounds {
-        let quantum = self.assumptions.quantum;
-        let upper = self.after().map(|after| {
-            let drift = self.assumptions.drift(read.answered - after);
-            offset(row.stamp, after) + quantum.high + drift
-        });
-        Bounds {
-            upper,
-            ..by_causality(read, row, &self.assumptions)
-        }
+        Bounds::of_heartbeat(self.after(), read, row.stamp, &self.assumptions)
     }
 
     /// Returns the bounds of host clock − monotonic axis at a time not before the last read.
@@ -411,10 +393,7 @@ impl Skew {
             estimate: self
                 .estimate(bounds, answered)
                 .map(|skew| skew - database.at_answer),
-            bounds: Bounds {
-                lower: bounds.lower - database.upper,
-                upper: bounds.upper.map(|upper| upper - database.lower),
-            },
+            bounds: database.relative(bounds),
         }
     }
 
@@ -474,13 +453,5 @@ impl Skew {
     #[must_use]
     pub fn writers(&self) -> Option<u32> {
         self.writers.number()
-    }
-}
-
-/// Returns the bounds that a stamp proves without a heartbeat: the host stamped the row before the answer.
-fn by_causality(read: Read, row: Row, assumptions: &Assumptions) -> Bounds {
-    Bounds {
-        lower: offset(row.stamp, read.answered) + assumptions.quantum.low,
-        upper: None,
     }
 }

@@ -12,6 +12,7 @@ use super::limits::Limits;
 use super::liveness::{self, Intervals};
 use super::processes;
 use super::reference::{self, Reference, Suspect};
+use super::server_clocks::ServerClockSpread;
 use super::service::{Cluster, Defect, Rejection, Service, Stamp};
 use super::status::{ClusterStatus, Observed, ServiceStatus};
 use super::time::{DatabaseTime, HostTime, apparent_age};
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub rows: usize,
     /// Rows that could not be read, or not in full; sorted.
     pub rejected: Vec<Rejection>,
+    /// What is proven of the clocks of those who stamp other services' rows; `None` until a heartbeat of one was observed.
+    pub servers: Option<ServerClockSpread>,
     /// Whose clock is off where most hosts share a skew, see [`reference::suspect`].
     pub(crate) suspect: Option<Suspect>,
     /// Jump of the database's clock since the last reading, if any; positive is forward.
@@ -51,6 +54,8 @@ pub struct Snapshot {
 pub(crate) struct Rows {
     /// Sorted by [name](super::service::Facts::name).
     pub services: Vec<(Service, Observed)>,
+    /// See [`Snapshot::servers`].
+    pub servers: Option<ServerClockSpread>,
     pub clusters: Vec<Cluster>,
     pub rejected: Vec<Rejection>,
     /// See [`Snapshot::rows`].
@@ -68,17 +73,14 @@ impl Snapshot {
         rows.rejected.sort_unstable();
         let clusters = cluster_statuses(rows.clusters, &rows.services, reference, &intervals);
         let judged = |row| service_status(row, reference, &project.rules, &intervals);
-        let services = if project.services.is_of_processes() {
-            statuses_of_processes(rows.services, judged)
-        } else {
-            service_statuses(rows.services, judged)
-        };
+        let services = service_statuses(rows.services, project, judged);
         Self {
             now: reference.now,
             project,
             intervals,
             limits: Limits::by_binary(&services, &project.rules, &intervals),
             rows: rows.count,
+            servers: rows.servers,
             suspect: reference::suspect(&services, reference.offset),
             clock_jump: reference.jump,
             unconfirmed_jump: reference.unconfirmed_jump,
@@ -107,44 +109,37 @@ impl Snapshot {
     }
 }
 
-/// Keeps the freshest row of each name.
+/// Returns one status for the rows of each name: of its processes, where each row is one, and else of the freshest row.
 ///
 /// Between equally fresh rows the highest primary key decides, so the choice is stable.
 fn service_statuses(
     services: Vec<(Service, Observed)>,
+    project: &Project,
     judged: impl Fn((Service, Observed)) -> ServiceStatus,
 ) -> Vec<ServiceStatus> {
     let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
     let key = |service: &Service| (service.freshness(), service.id);
-    for row in services {
-        let name = row.0.facts.name();
-        match statuses.last_mut() {
-            Some(last) if last.service.facts.name() == name => {
-                let duplicates = last.duplicates + 1;
-                if key(&row.0) > key(&last.service) {
-                    *last = judged(row);
-                }
-                last.duplicates = duplicates;
-            }
-            _ => statuses.push(judged(row)),
-        }
-    }
-    statuses
-}
-
-/// Returns one status for the rows of each name, where a row is a process.
-fn statuses_of_processes(
-    services: Vec<(Service, Observed)>,
-    judged: impl Fn((Service, Observed)) -> ServiceStatus,
-) -> Vec<ServiceStatus> {
-    let mut rows = services.into_iter().map(judged).peekable();
-    let mut statuses = Vec::new();
+    let mut rows = services.into_iter().peekable();
     while let Some(first) = rows.next() {
-        let facts = first.service.facts.clone();
-        let is_its = |row: &ServiceStatus| row.service.facts.name() == facts.name();
-        let others = std::iter::from_fn(|| rows.next_if(is_its));
-        let all = std::iter::once(first).chain(others).collect();
-        statuses.extend(processes::status(all));
+        let facts = first.0.facts.clone();
+        let is_its = |(service, _): &(Service, Observed)| service.facts.name() == facts.name();
+        if project.has_processes(&facts.binary) {
+            let others = std::iter::from_fn(|| rows.next_if(is_its));
+            let all = std::iter::once(first).chain(others).map(&judged).collect();
+            statuses.extend(processes::status(all));
+            continue;
+        }
+        let (mut freshest, mut duplicates) = (first, 0);
+        while let Some(row) = rows.next_if(is_its) {
+            duplicates += 1;
+            if key(&row.0) > key(&freshest.0) {
+                freshest = row;
+            }
+        }
+        statuses.push(ServiceStatus {
+            duplicates,
+            ..judged(freshest)
+        });
     }
     statuses
 }
@@ -165,7 +160,7 @@ fn service_status(
         // A reason explains a verdict, and there is no verdict.
         _ if up.is_none() => None,
         // A stored state is known whatever the clock. What rests on the clock is not.
-        Some(Reason::ClockSkew | Reason::Undetermined) if !is_known => {
+        Some(Reason::ClockSkew | Reason::ServerClock | Reason::Undetermined) if !is_known => {
             (up == Some(false)).then_some(Reason::Undetermined)
         }
         reason => reason,

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::cause::Reason;
 use super::service::{Cluster, Service};
-use super::skew::ClockSkew;
+use super::skew::{Bounds, ClockSkew};
 use super::time::HostTime;
 
 /// What was learnt about a row over time.
@@ -12,6 +12,9 @@ use super::time::HostTime;
 pub struct Observed {
     /// Skew of the host's clock against the database's; `None` while nothing is known, and after a long silence.
     pub clock_skew: Option<ClockSkew>,
+    /// The clock that stamped the last heartbeat − the database's, where another program's processes stamp the row; `None`
+    /// until a heartbeat was observed.
+    pub server_clock: Option<Bounds>,
     /// Number of observed clock steps; `None` for a row that was never observed.
     pub clock_steps: Option<u64>,
     /// Number of regular heartbeats that contradicted the bounds, because an assumption does not hold; `None` for a

@@ -1,4 +1,4 @@
-//! The memory between polls: one [`Skew`] for each row, and the last reading of the database's clock.
+//! The memory between polls: the [`Evidence`] of each row, and the last reading of the database's clock.
 //!
 //! The memory is on the [`Monotonic`] axis; published skews are against the database's clock. A
 //! step of that clock shifts the published skews and leaves the memory unchanged. A step forward is indistinguishable
@@ -9,8 +9,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::cause::Judge;
+use super::evidence::Evidence;
 use super::liveness::Intervals;
 use super::reference::{self, Reference};
+use super::server_clocks::ServerClocks;
 use super::service::{Facts, Reading, Service, Stamp};
 use super::skew::shared_clock::common_bounds;
 use super::skew::{
@@ -68,6 +70,8 @@ pub struct Tracker {
     by_name: Vec<u32>,
     last: Option<(Read, DatabaseTime, ClockOffset)>,
     database: DatabaseClock,
+    /// The clocks of those who stamp rows of others; nothing is added where nobody does.
+    servers: ServerClocks,
     /// Jump of the database's clock since hosts last confirmed it, see [`Reference`].
     unconfirmed_jump: Option<TimeDelta>,
 }
@@ -81,7 +85,7 @@ struct Tracked {
     /// The server that showed it.
     shown_by: Option<Arc<str>>,
     /// `None` until the row has a stamp.
-    skew: Option<Skew>,
+    evidence: Option<Evidence>,
 }
 
 impl Tracker {
@@ -97,6 +101,7 @@ impl Tracker {
             by_name: Vec::new(),
             last: None,
             database: DatabaseClock::default(),
+            servers: ServerClocks::default(),
             unconfirmed_jump: None,
         }
     }
@@ -111,10 +116,12 @@ impl Tracker {
         };
         let common = Arc::new(self.assumptions(quantum));
         for row in &mut self.rows {
-            if let Some(skew) = &mut row.skew {
-                skew.set_assumptions(assumptions_of(&row.service, &common));
+            if let Some(evidence) = &mut row.evidence {
+                evidence.set_assumptions(assumptions_of(&row.service, &common));
             }
         }
+        // They rest on the old assumptions.
+        self.servers.clear();
     }
 
     /// Returns the services whose report interval was observed, with its mean. Left out are those whose heartbeats
@@ -122,9 +129,9 @@ impl Tracker {
     pub(crate) fn beating(&self) -> impl Iterator<Item = (&Facts, TimeDelta)> {
         let answered = self.last.map(|(read, ..)| read.answered);
         let rows = self.rows.iter().filter_map(move |row| {
-            let skew = row.skew.as_ref()?;
-            let (silence, _) = skew.silence(answered?);
-            Some((&*row.service.facts, skew.interval()?.mean, silence))
+            let evidence = row.evidence.as_ref()?;
+            let (silence, _) = evidence.silence(answered?);
+            Some((&*row.service.facts, evidence.interval()?.mean, silence))
         });
         let least = rows.clone().map(|(.., silence)| silence).min();
         rows.filter(move |&(_, mean, silence)| {
@@ -146,6 +153,7 @@ impl Tracker {
         if self.quantum.replace(quantum) != Some(quantum) {
             self.rows.clear();
             self.by_name.clear();
+            self.servers.clear();
         }
         let jump = self.jump(read, now, clock);
         self.last = Some((read, now, clock));
@@ -160,6 +168,7 @@ impl Tracker {
             // Rows that this read is the first to show.
             self.suspect_axis(read.answered);
         }
+        self.compare_servers(read.answered, &assumptions);
         let intervals = self.judged_by();
         let observed = |row: &Tracked, bounds| {
             let judge = Judge {
@@ -170,16 +179,15 @@ impl Tracker {
             };
             (row.service.clone(), row.observed(judge, offset, bounds))
         };
-        let is_of_processes = self.project.services.is_of_processes();
         let name = |&index: &u32| self.rows[index as usize].service.facts.name();
-        let is_same = |a: &u32, b: &u32| is_of_processes && name(a) == name(b);
+        let is_same = |a: &u32, b: &u32| {
+            let (binary, _) = name(a);
+            name(a) == name(b) && self.project.has_processes(binary)
+        };
         let mut services: Vec<(Service, Observed)> = Vec::with_capacity(self.rows.len());
         for group in self.by_name.chunk_by(is_same) {
             let rows = group.iter().map(|&index| &self.rows[index as usize]);
-            let bounds = common_bounds(
-                rows.clone().filter_map(|row| row.skew.as_ref()),
-                read.answered,
-            );
+            let bounds = common_bounds(rows.clone().filter_map(Tracked::skew), read.answered);
             services.extend(rows.map(|row| observed(row, bounds)));
         }
         self.unconfirmed_jump = self.unconfirmed(jump, &services);
@@ -189,8 +197,10 @@ impl Tracker {
             unconfirmed_jump: self.unconfirmed_jump,
             offset: clock,
         };
+        let servers = self.servers.spread(read.answered, offset, &assumptions);
         let rows = Rows {
             services,
+            servers,
             clusters: reading.clusters,
             rejected: reading.rejected,
             count: reading.rows,
@@ -210,11 +220,34 @@ impl Tracker {
     /// Notes that the axis may have stood still until a read that was answered at `answered`, or that heartbeats were
     /// invisible for longer than the visibility delay, which has the same consequences.
     pub(crate) fn suspect_axis(&mut self, answered: Monotonic) {
-        self.skews().for_each(|skew| skew.suspect_axis(answered));
+        let evidence = self.rows.iter_mut().filter_map(|row| row.evidence.as_mut());
+        evidence.for_each(|evidence| evidence.suspect_axis(answered));
+        self.servers.clear();
     }
 
-    fn skews(&mut self) -> impl Iterator<Item = &mut Skew> {
-        self.rows.iter_mut().filter_map(|row| row.skew.as_mut())
+    /// Learns from the heartbeats that a read is the first to show, in rows that others stamp.
+    fn compare_servers(&mut self, answered: Monotonic, assumptions: &Assumptions) {
+        self.servers.expire(answered);
+        let evidence = self.rows.iter_mut().filter_map(|row| row.evidence.as_mut());
+        let arrivals = evidence.filter_map(Evidence::arrivals_mut);
+        let mut latest = Vec::new();
+        for arrivals in arrivals {
+            let Some(bounds) = arrivals.latest(answered) else {
+                continue;
+            };
+            // A restored table goes back in one read, so what this read shows of other rows confirms nothing.
+            if !arrivals.is_trusted() && self.servers.know(bounds, answered, assumptions) {
+                arrivals.trust();
+            }
+            latest.push((bounds, arrivals.is_trusted()));
+        }
+        for (bounds, is_trusted) in latest {
+            if is_trusted {
+                self.servers.add(bounds, answered, assumptions);
+            } else {
+                self.servers.doubt(bounds, answered, assumptions);
+            }
+        }
     }
 
     /// Learns from the rows of services.
@@ -323,7 +356,7 @@ impl Tracked {
             accepted: service.clone(),
             shown_by: None,
             service,
-            skew: None,
+            evidence: None,
         }
     }
 
@@ -345,11 +378,12 @@ impl Tracked {
                 foreign: self.is_foreign(&service, rules),
                 elsewhere: self.shown_by.as_ref() != server,
             };
-            let is_stale = if let Some(skew) = &mut self.skew {
-                skew.observe(read, row) == Observation::Stale
+            let is_stale = if let Some(evidence) = &mut self.evidence {
+                evidence.observe(read, row) == Observation::Stale
             } else {
                 let assumptions = assumptions_of(&service, assumptions);
-                self.skew = Some(Skew::new(read, row, assumptions));
+                let is_own = rules.stamping_program(&service.facts.binary).is_none();
+                self.evidence = Some(Evidence::new(read, row, assumptions, is_own));
                 false
             };
             if is_stale {
@@ -371,7 +405,7 @@ impl Tracked {
     ///
     /// The first version of a row that others stamp too proves nothing. One is the first again after its count fell.
     fn is_foreign(&self, service: &Service, rules: &Rules) -> bool {
-        let is_first = self.skew.is_none() || service.heartbeats < self.accepted.heartbeats;
+        let is_first = self.evidence.is_none() || service.heartbeats < self.accepted.heartbeats;
         self.accepted.facts != service.facts
             || service.has_left
             || rules.stamped_by == StampedBy::Others
@@ -385,9 +419,10 @@ impl Tracked {
         database: DatabaseOffset,
         bounds: Option<Bounds>,
     ) -> Observed {
-        let skew = self.skew.as_ref();
+        let evidence = self.evidence.as_ref();
+        let skew = self.skew();
         let writers = skew.and_then(Skew::writers);
-        let silence = skew.map(|skew| skew.silence(judge.answered));
+        let silence = evidence.map(|evidence| evidence.silence(judge.answered));
         // Several writers have several clocks, and the bounds hold only for the clock of the last one.
         let clock_skew = skew
             .filter(|_| writers.is_none())
@@ -397,12 +432,23 @@ impl Tracked {
             clock_skew,
             clock_steps: skew.map(Skew::steps),
             clock_conflicts: skew.map(|skew| skew.conflicts),
-            report_interval: skew.and_then(Skew::interval).map(|interval| interval.mean),
+            server_clock: evidence
+                .and_then(Evidence::arrivals)
+                .and_then(|arrivals| arrivals.bounds(judge.answered))
+                .map(|bounds| database.relative(bounds)),
+            report_interval: evidence
+                .and_then(Evidence::interval)
+                .map(|interval| interval.mean),
             writers,
             silence_least: silence.map(|(least, _)| least),
             silence_most: silence.and_then(|(_, most)| most),
-            reason: judge.reason(&self.service, skew, clock_skew.map(|skew| skew.bounds)),
+            reason: judge.reason(&self.service, evidence, clock_skew.map(|skew| skew.bounds)),
         }
+    }
+
+    /// Returns the skew of the service's own clock; `None` where its stamps are not from that clock.
+    fn skew(&self) -> Option<&Skew> {
+        self.evidence.as_ref().and_then(Evidence::skew)
     }
 }
 
@@ -732,14 +778,7 @@ mod tests {
                 assert_eq!(verdict, (Some(!forced_down), reason));
             }
         }
-        assert!(
-            reads.tracker.rows[0]
-                .skew
-                .as_ref()
-                .unwrap()
-                .interval()
-                .is_some()
-        );
+        assert!(reads.tracker.rows[0].skew().unwrap().interval().is_some());
     }
 
     #[test]

@@ -65,7 +65,11 @@ impl Urgency {
 /// Returns whether the service has been silent so long that only an operator knows whether it will come back.
 fn is_abandoned(status: &ServiceStatus) -> bool {
     let is_old = status.heartbeat_age > Some(ABANDONED_AFTER);
-    is_old && status.observed.reason != Some(Reason::ClockSkew)
+    let is_clock = matches!(
+        status.observed.reason,
+        Some(Reason::ClockSkew | Reason::ServerClock)
+    );
+    is_old && !is_clock
 }
 
 /// Why a service that is up deserves a warning.

@@ -24,10 +24,10 @@ pub static PROJECT: Project = Project {
         service_down_time: Seconds::new("service_down_time", 60),
         report_interval: Seconds::new("report_interval", 10),
         database: "database",
+        refused: None,
     },
     services: Table {
         name: "services",
-        program: None,
         live: Live::False("deleted"),
         columns: &[
             Column::required("id", Role::Id),
@@ -52,11 +52,11 @@ pub static PROJECT: Project = Project {
             Column::optional("uuid", Role::Uuid),
         ],
         lacks: &["last_seen_up"],
+        ..Table::EMPTY
     },
     // Since Newton.
     clusters: Some(Table {
         name: "clusters",
-        program: None,
         live: Live::False("deleted"),
         columns: &[
             Column::required("id", Role::Id),
@@ -64,8 +64,9 @@ pub static PROJECT: Project = Project {
             Column::required("name", Role::Host),
             Column::required("disabled", Role::Disabled),
         ],
-        lacks: &[],
+        ..Table::EMPTY
     }),
+    servers: None,
     rules: Rules {
         api: Rule {
             sides: Sides::Both,
@@ -88,6 +89,7 @@ pub static PROJECT: Project = Project {
         list: "openstack volume service list",
         remove: Some("cinder-manage service remove BINARY HOST"),
         stopped: "the database and the driver",
+        empty: None,
         marked_down: None,
     },
 };

@@ -18,6 +18,8 @@ pub struct Project {
     pub(crate) services: Table,
     /// The table of clusters, if the project has one.
     pub(crate) clusters: Option<Table>,
+    /// The table of the processes that stamp other services' rows, where they have rows in a table of their own.
+    pub(crate) servers: Option<Table>,
     /// The project's rules for up and down.
     pub rules: Rules,
     /// What operators call things.
@@ -37,6 +39,8 @@ pub(crate) struct Words {
     pub(crate) remove: Option<&'static str>,
     /// What to look at when a service stopped, after its process and its log.
     pub(crate) stopped: &'static str,
+    /// Why a table without services can be right.
+    pub(crate) empty: Option<&'static str>,
     /// Why a service can be listed as down though it beats; `None` where no state is stored.
     pub(crate) marked_down: Option<&'static str>,
 }
@@ -53,6 +57,13 @@ impl Project {
         labels.take(MOST_FACTS)
     }
 
+    /// Returns whether each row of a program's services is a process.
+    pub(crate) fn has_processes(&self, program: &str) -> bool {
+        let is_its = |table: &&Table| table.program == Some(program);
+        let own = self.servers.as_ref().filter(is_its);
+        own.unwrap_or(&self.services).is_of_processes()
+    }
+
     /// Returns the column with the time of the last heartbeat.
     pub(crate) fn stamp(&self) -> &'static str {
         let column = self.services.column(Role::Stamp);
@@ -61,7 +72,11 @@ impl Project {
 
     /// Returns each table with its columns, and each table in which values are looked up.
     pub(crate) fn tables(&self) -> Vec<(&'static str, Vec<&'static str>)> {
-        let own = [Some(&self.services), self.clusters.as_ref()];
+        let own = [
+            Some(&self.services),
+            self.clusters.as_ref(),
+            self.servers.as_ref(),
+        ];
         let own = own.into_iter().flatten();
         let lookups = own.clone().flat_map(|table| table.columns);
         let lookups = lookups.filter_map(|column| column.lookup);

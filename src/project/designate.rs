@@ -19,7 +19,7 @@
 use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
 use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy, Stored};
-use super::table::{Column, Live, Role, Table};
+use super::table::{Column, Role, Table};
 
 /// The option behind interval and limit.
 const INTERVAL: Seconds = Seconds::of("heartbeat_emitter", "heartbeat_interval", 10).float();
@@ -32,11 +32,10 @@ pub static PROJECT: Project = Project {
         service_down_time: INTERVAL.times(2),
         report_interval: INTERVAL,
         database: "storage:sqlalchemy",
+        refused: None,
     },
     services: Table {
         name: "service_statuses",
-        program: None,
-        live: Live::All,
         columns: &[
             Column::required("id", Role::Id),
             Column::required("service_name", Role::Binary).after("designate-"),
@@ -45,9 +44,10 @@ pub static PROJECT: Project = Project {
             Column::required("created_at", Role::Created),
             Column::required("status", Role::Shown),
         ],
-        lacks: &[],
+        ..Table::EMPTY
     },
     clusters: None,
+    servers: None,
     rules: Rules {
         api: Rule {
             sides: Sides::Past,
@@ -72,6 +72,7 @@ pub static PROJECT: Project = Project {
             "designate-manage service clean, which removes every row without a recent heartbeat",
         ),
         stopped: "RabbitMQ and designate-central",
+        empty: None,
         marked_down: Some(
             "Its next heartbeat undoes that. If it comes back every hour, a designate-producer marks the service: compare \
              its clock with this host's.",

@@ -21,10 +21,10 @@ pub(crate) static PROJECT: Project = Project {
         service_down_time: Seconds::constant("service-down-time", 120),
         report_interval: Seconds::new("periodic_interval", 60),
         database: "database",
+        refused: None,
     },
     services: Table {
         name: "service",
-        program: None,
         live: Live::Null("deleted_at"),
         columns: &[
             Column::required("id", Role::Id),
@@ -37,9 +37,10 @@ pub(crate) static PROJECT: Project = Project {
             Column::info("hostname"),
             Column::info("topic"),
         ],
-        lacks: &[],
+        ..Table::EMPTY
     },
     clusters: None,
+    servers: None,
     rules: Rules {
         api: Rule {
             sides: Sides::Past,
@@ -57,6 +58,7 @@ pub(crate) static PROJECT: Project = Project {
         list: "openstack orchestration service list",
         remove: Some("heat-manage service clean, which removes every row that is down"),
         stopped: "and the database",
+        empty: None,
         marked_down: None,
     },
 };

@@ -17,7 +17,7 @@
 use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
 use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy};
-use super::table::{Column, Live, Role, Table};
+use super::table::{Column, Role, Table};
 
 /// Ironic's `conductors`.
 pub(crate) static PROJECT: Project = Project {
@@ -27,11 +27,11 @@ pub(crate) static PROJECT: Project = Project {
         service_down_time: Seconds::of("conductor", "heartbeat_timeout", 60),
         report_interval: Seconds::of("conductor", "heartbeat_interval", 10),
         database: "database",
+        refused: None,
     },
     services: Table {
         name: "conductors",
         program: Some("ironic-conductor"),
-        live: Live::All,
         columns: &[
             Column::required("id", Role::Id),
             Column::required("hostname", Role::Host),
@@ -41,9 +41,10 @@ pub(crate) static PROJECT: Project = Project {
             Column::info("version"),
             Column::info("conductor_group"),
         ],
-        lacks: &[],
+        ..Table::EMPTY
     },
     clusters: None,
+    servers: None,
     rules: Rules {
         api: Rule {
             sides: Sides::Past,
@@ -61,6 +62,7 @@ pub(crate) static PROJECT: Project = Project {
         list: "openstack baremetal conductor list",
         remove: None,
         stopped: "and the database",
+        empty: None,
         marked_down: None,
     },
 };

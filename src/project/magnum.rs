@@ -10,7 +10,7 @@
 use super::definition::{Project, Words};
 use super::options::{Options, Seconds};
 use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy};
-use super::table::{Column, Live, Role, Table};
+use super::table::{Column, Role, Table};
 
 /// `service_is_up`, which Zun has too: inclusive, on both sides, `last_seen_up or updated_at or created_at`. A row with
 /// `updated_at` alone does not occur: the first heartbeat follows the creation within a second.
@@ -34,11 +34,10 @@ pub(crate) static PROJECT: Project = Project {
         service_down_time: Seconds::new("service_down_time", 180),
         report_interval: Seconds::constant_interval(60),
         database: "database",
+        refused: None,
     },
     services: Table {
         name: "magnum_service",
-        program: None,
-        live: Live::All,
         columns: &[
             Column::required("id", Role::Id),
             Column::required("binary", Role::Binary),
@@ -50,9 +49,10 @@ pub(crate) static PROJECT: Project = Project {
             Column::required("disabled", Role::Disabled),
             Column::optional("disabled_reason", Role::DisabledReason),
         ],
-        lacks: &[],
+        ..Table::EMPTY
     },
     clusters: None,
+    servers: None,
     rules: IS_UP,
     words: Words {
         title: "Magnum",
@@ -60,6 +60,7 @@ pub(crate) static PROJECT: Project = Project {
         list: "openstack coe service list",
         remove: None,
         stopped: "and the database",
+        empty: None,
         marked_down: None,
     },
 };

@@ -32,10 +32,10 @@ pub static PROJECT: Project = Project {
         service_down_time: Seconds::new("service_down_time", 60),
         report_interval: Seconds::new("report_interval", 10),
         database: "database",
+        refused: None,
     },
     services: Table {
         name: "services",
-        program: None,
         live: Live::Zero("deleted"),
         columns: &[
             Column::required("id", Role::Id),
@@ -57,8 +57,10 @@ pub static PROJECT: Project = Project {
             Column::optional("disabled_reason", Role::DisabledReason),
         ],
         lacks: &["last_seen_up"],
+        ..Table::EMPTY
     },
     clusters: None,
+    servers: None,
     rules: Rules {
         api: IS_UP,
         scheduler: Some(IS_UP),
@@ -76,6 +78,7 @@ pub static PROJECT: Project = Project {
         list: "openstack share service list",
         remove: Some("manila-manage service cleanup, which removes every row that is down"),
         stopped: "the database and the driver",
+        empty: None,
         marked_down: Some(
             "After a restart this lasts for one report interval. If it comes back every minute, a manila-scheduler marks \
              the service: compare the clocks of the schedulers with this host's.",

@@ -11,6 +11,8 @@ pub(crate) mod heat;
 pub(crate) mod ironic;
 pub(crate) mod magnum;
 pub mod manila;
+pub mod neutron;
+pub mod nova;
 pub(crate) mod options;
 pub(crate) mod rules;
 pub(crate) mod signature;
@@ -24,6 +26,8 @@ pub use self::definition::Project;
 /// Every project that the exporter knows.
 pub static ALL: &[&Project] = &[
     &cinder::PROJECT,
+    &nova::PROJECT,
+    &neutron::PROJECT,
     &manila::PROJECT,
     &ironic::PROJECT,
     &heat::PROJECT,

@@ -11,6 +11,19 @@ pub(crate) struct Options {
     pub report_interval: Seconds,
     /// Group of `connection`, the database URL.
     pub database: &'static str,
+    /// An option of `[DEFAULT]` that makes the table useless, if the project has one.
+    pub refused: Option<Refused>,
+}
+
+/// An option with a value that the exporter cannot work with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Name of the option.
+    pub name: &'static str,
+    /// The value.
+    pub value: &'static str,
+    /// What it does.
+    pub why: &'static str,
 }
 
 /// An option with a number of seconds, or a constant of the project's code.

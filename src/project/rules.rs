@@ -59,6 +59,35 @@ pub(crate) enum StampedBy {
     /// nothing shows another write since: a stored state other than up, or a change by an operator. Two such changes
     /// between two reads leave no trace: disabling and enabling a service within one poll interval.
     Others,
+    /// For some rows, a process of another program, which took the message of the service: now this one, now that one.
+    /// The service's clock is nowhere in such a row.
+    Servers(Servers),
+}
+
+/// The processes that stamp the rows of other services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Servers {
+    /// Their program. Its own rows, where it has any, are stamped by its own clock.
+    pub(crate) program: &'static str,
+    /// The program whose rows they stamp; `None` for all other programs.
+    pub(crate) stamped: Option<&'static str>,
+}
+
+impl Rules {
+    /// Returns who stamps the rows of other services.
+    pub(crate) fn servers(&self) -> Option<Servers> {
+        match self.stamped_by {
+            StampedBy::Servers(servers) => Some(servers),
+            StampedBy::Service | StampedBy::Others => None,
+        }
+    }
+
+    /// Returns the program whose processes stamp the rows of this one; `None` for rows that a service stamps itself.
+    pub(crate) fn stamping_program(&self, binary: &str) -> Option<&'static str> {
+        let Servers { program, stamped } = self.servers()?;
+        let is_stamped = stamped.map_or(binary != program, |stamped| binary == stamped);
+        is_stamped.then_some(program)
+    }
 }
 
 /// How a heartbeat gets from the process that stamps it to its row.

@@ -48,18 +48,20 @@ pub(crate) fn tables() -> Vec<&'static str> {
 /// Returns whose tables a database has that shows these columns.
 pub(crate) fn owner(columns: &[SeenColumn]) -> Owner {
     let candidates = ALL.iter().copied().filter_map(|project| {
-        let missing = project.services.missing_of(columns)?;
-        Some((project, missing))
+        let lack = project.services.lack_of(columns)?;
+        Some((project, lack))
     });
     let (whole, partial): (Vec<_>, Vec<_>) =
-        candidates.partition(|(_, missing)| missing.is_empty());
+        candidates.partition(|(_, lack)| lack.missing.is_empty());
     match whole.as_slice() {
         [(project, _)] => Owner::Project(project),
         [_, _, ..] => Owner::Several(whole.into_iter().map(|(project, _)| project).collect()),
         [] => {
-            let closest = partial.into_iter().min_by_key(|(_, missing)| missing.len());
+            let closest = partial
+                .into_iter()
+                .min_by_key(|(_, lack)| (lack.absent, lack.missing.len()));
             match (closest, columns.first()) {
-                (Some((project, missing)), _) => Owner::Lacking(project, missing),
+                (Some((project, lack)), _) => Owner::Lacking(project, lack.missing),
                 (None, Some(column)) => Owner::Foreign(column.table.clone()),
                 (None, None) => Owner::Unknown,
             }
@@ -67,9 +69,17 @@ pub(crate) fn owner(columns: &[SeenColumn]) -> Owner {
     }
 }
 
+/// The required columns that a table lacks.
+struct Lack {
+    /// Number of those that do not exist.
+    absent: usize,
+    /// Those that do not exist, or are not readable.
+    missing: Vec<&'static str>,
+}
+
 impl Table {
     /// Returns the required columns that are not readable among these; `None` if the table is another's.
-    fn missing_of(&self, columns: &[SeenColumn]) -> Option<Vec<&'static str>> {
+    fn lack_of(&self, columns: &[SeenColumn]) -> Option<Lack> {
         let own = || columns.iter().filter(|column| column.table == self.name);
         let find = |name: &str| own().find(|column| column.name == name);
         let absent = self.required().filter(|name| find(name).is_none()).count();
@@ -83,7 +93,10 @@ impl Table {
                 .and_then(find)
                 .is_some_and(|column| !self.live.fits(&column.kind));
         let is_missing = |name: &&str| find(name).is_none_or(|column| !column.is_readable);
-        (!is_another).then(|| self.required().filter(is_missing).collect())
+        (!is_another).then(|| Lack {
+            absent,
+            missing: self.required().filter(is_missing).collect(),
+        })
     }
 }
 
@@ -146,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_column_that_the_project_never_has_makes_the_table_anothers() {
-        let mut seen = columns(&manila::PROJECT, "int");
+        let mut seen = columns(&cinder::PROJECT, "tinyint(1)");
         let mut other = SeenColumn::fixture("services", "last_seen_up", "datetime");
         // It does so even where it is not granted.
         other.is_readable = false;

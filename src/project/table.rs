@@ -13,6 +13,19 @@ pub(crate) struct Table {
     pub(crate) columns: &'static [Column],
     /// Columns that no release has, but the table of the same name of another project.
     pub(crate) lacks: &'static [&'static str],
+    /// Programs whose rows have no heartbeats, and that the project's API hides.
+    pub(crate) hidden: &'static [&'static str],
+    /// The intervals of all rows, where the project has no options for them.
+    pub(crate) constants: Option<Constants>,
+}
+
+/// Intervals in seconds that are constants of a project's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Constants {
+    /// Time between two heartbeats.
+    pub(crate) report_interval: u32,
+    /// How old a heartbeat may be.
+    pub(crate) service_down_time: u32,
 }
 
 /// The rows that are not deleted, by the column that marks the others.
@@ -41,6 +54,8 @@ pub(crate) struct Column {
     pub(crate) lookup: Option<Lookup>,
     /// What comes before the value, if the column has only the rest.
     pub(crate) prefix: Option<&'static str>,
+    /// Whether the column says the opposite.
+    pub(crate) is_negated: bool,
 }
 
 /// A table in which a row is looked up.
@@ -140,6 +155,7 @@ impl Column {
             required: true,
             lookup: None,
             prefix: None,
+            is_negated: false,
         }
     }
 
@@ -171,9 +187,28 @@ impl Column {
             ..self
         }
     }
+
+    /// Returns the column as one that says the opposite.
+    pub(crate) const fn negated(self) -> Self {
+        Self {
+            is_negated: true,
+            ..self
+        }
+    }
 }
 
 impl Table {
+    /// A table without columns, of which all rows count.
+    pub(crate) const EMPTY: Self = Self {
+        name: "",
+        program: None,
+        live: Live::All,
+        columns: &[],
+        lacks: &[],
+        hidden: &[],
+        constants: None,
+    };
+
     /// Returns the column of this role, whatever the role's own data.
     pub(crate) fn column(&self, role: Role) -> Option<&Column> {
         let is_same = |column: &&Column| match (column.role, role) {

@@ -20,10 +20,10 @@ pub(crate) static PROJECT: Project = Project {
         service_down_time: Seconds::new("service_down_time", 90),
         report_interval: Seconds::constant_interval(60),
         database: "database",
+        refused: None,
     },
     services: Table {
         name: "services",
-        program: None,
         live: Live::Zero("deleted"),
         columns: &[
             Column::required("id", Role::Id),
@@ -33,8 +33,10 @@ pub(crate) static PROJECT: Project = Project {
             Column::required("created_at", Role::Created),
         ],
         lacks: &["binary", "report_count"],
+        ..Table::EMPTY
     },
     clusters: None,
+    servers: None,
     rules: Rules {
         // `last_seen_up or updated_at or created_at`; a row with `updated_at` alone does not occur.
         api: Rule {
@@ -53,6 +55,7 @@ pub(crate) static PROJECT: Project = Project {
         list: "openstack optimize service list",
         remove: None,
         stopped: "and the database",
+        empty: None,
         marked_down: None,
     },
 };

@@ -10,7 +10,7 @@
 use super::definition::{Project, Words};
 use super::magnum;
 use super::options::{Options, Seconds};
-use super::table::{Column, Live, Role, Table};
+use super::table::{Column, Role, Table};
 
 /// Zun's `zun_service`.
 pub(crate) static PROJECT: Project = Project {
@@ -20,11 +20,10 @@ pub(crate) static PROJECT: Project = Project {
         service_down_time: Seconds::new("service_down_time", 180),
         report_interval: Seconds::constant_interval(60),
         database: "database",
+        refused: None,
     },
     services: Table {
         name: "zun_service",
-        program: None,
-        live: Live::All,
         columns: &[
             Column::required("id", Role::Id),
             Column::required("binary", Role::Binary),
@@ -37,9 +36,10 @@ pub(crate) static PROJECT: Project = Project {
             Column::optional("disabled_reason", Role::DisabledReason),
             Column::optional("availability_zone", Role::Zone),
         ],
-        lacks: &[],
+        ..Table::EMPTY
     },
     clusters: None,
+    servers: None,
     rules: magnum::IS_UP,
     words: Words {
         title: "Zun",
@@ -47,6 +47,7 @@ pub(crate) static PROJECT: Project = Project {
         list: "openstack appcontainer service list",
         remove: Some("openstack appcontainer service delete HOST BINARY"),
         stopped: "and the database",
+        empty: None,
         marked_down: None,
     },
 };

@@ -12,6 +12,7 @@ use prometheus::proto::{Histogram, MetricFamily, MetricType};
 use super::metric::{Kind, Metric, Series, Value};
 use super::table;
 use crate::heartbeat::limits::Limits;
+use crate::heartbeat::server_clocks::ServerClockSpread;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
@@ -58,6 +59,8 @@ pub(crate) enum Family {
     Cluster(&'static Series<ClusterStatus>),
     /// One series for each binary that has a value.
     Limit(&'static Series<Limits>),
+    /// What is proven of the clocks of those who stamp other services' rows.
+    Servers(&'static Series<ServerClockSpread>),
 }
 
 /// The identifying labels of each service, cluster and binary of a snapshot, rendered once for all families.
@@ -66,6 +69,8 @@ pub(crate) struct Names {
     services: Labels,
     clusters: Labels,
     binaries: Labels,
+    /// Who stamps rows of others; empty where nobody does.
+    servers: Labels,
     /// The labels of the project's own facts.
     info: Vec<&'static str>,
 }
@@ -89,10 +94,13 @@ impl Names {
             (&*cluster.binary, Some(("cluster", &*cluster.name)))
         });
         let binaries = snapshot.limits.keys().map(|binary| (&**binary, None));
+        let servers = snapshot.project.rules.servers();
+        let servers = servers.map(|servers| (servers.program, None));
         Self {
             services: Labels::new(database, services),
             clusters: Labels::new(database, clusters),
             binaries: Labels::new(database, binaries),
+            servers: Labels::new(database, servers.into_iter()),
             info: snapshot.project.info_labels().collect(),
         }
     }
@@ -141,7 +149,9 @@ impl Family {
         let clusters = table::CLUSTER.iter().map(Self::Cluster);
         let facts = [Self::DownReason, Self::ServiceInfo];
         let limits = table::LIMITS.iter().map(Self::Limit);
-        services.chain(facts).chain(clusters).chain(limits)
+        let servers = table::SERVERS.iter().map(Self::Servers);
+        let services = services.chain(facts).chain(clusters);
+        services.chain(limits).chain(servers)
     }
 
     /// Returns whether the samples are settings, which stay true when the states of the services are not known any more.
@@ -152,9 +162,10 @@ impl Family {
     /// Returns the description of the family.
     pub(crate) fn metric(self) -> &'static Metric {
         match self {
-            Self::Service((metric, _)) | Self::Cluster((metric, _)) | Self::Limit((metric, _)) => {
-                metric
-            }
+            Self::Service((metric, _))
+            | Self::Cluster((metric, _))
+            | Self::Limit((metric, _))
+            | Self::Servers((metric, _)) => metric,
             Self::DownReason => &table::DOWN_REASON,
             Self::ServiceInfo => &table::SERVICE_INFO,
         }
@@ -170,6 +181,7 @@ impl Family {
             Self::DownReason => services.all(|(a, b)| a.observed.reason == b.observed.reason),
             // Few, and they change with the settings only.
             Self::Limit(_) => a.limits == b.limits,
+            Self::Servers(_) => a.servers == b.servers,
             // The same names have the same facts.
             Self::ServiceInfo => true,
         }
@@ -204,6 +216,9 @@ impl Family {
             }
             Self::Limit((_, value)) => {
                 lines.column(names.binaries.iter().zip(snapshot.limits.values()), *value);
+            }
+            Self::Servers((_, value)) => {
+                lines.column(names.servers.iter().zip(&snapshot.servers), *value);
             }
             Self::DownReason => {
                 let reasons =

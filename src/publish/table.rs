@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::metric::{Kind, Metric, Series, Value, count, micros};
 use crate::heartbeat::limits::Limits;
+use crate::heartbeat::server_clocks::ServerClockSpread;
 use crate::heartbeat::service::Facts;
 use crate::heartbeat::status::{ClusterStatus, ServiceStatus};
 
@@ -55,6 +56,14 @@ const fn limit(
     help: &'static str,
     value: fn(&Limits) -> Option<Value>,
 ) -> Series<Limits> {
+    (metric(Kind::Gauge, BINARY_LABELS, name, help), value)
+}
+
+const fn servers(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&ServerClockSpread) -> Option<Value>,
+) -> Series<ServerClockSpread> {
     (metric(Kind::Gauge, BINARY_LABELS, name, help), value)
 }
 
@@ -262,6 +271,36 @@ pub(crate) const LIMITS: &[Series<Limits>] = &[
     ),
 ];
 
+/// What the stamps of one program's processes, in the rows of other services, prove of their clocks.
+pub(crate) const SERVERS: &[Series<ServerClockSpread>] = &[
+    servers(
+        "openstack_heartbeat_server_clock_spread_seconds",
+        "How far apart the clocks of those processes of this program are that stamped other services' heartbeats in the \
+         last five minutes: the best estimate.",
+        |spread| micros(spread.estimate),
+    ),
+    servers(
+        "openstack_heartbeat_server_clock_spread_proven_seconds",
+        "How far apart two of these clocks are at least, proven.",
+        |spread| micros(spread.proven),
+    ),
+    servers(
+        "openstack_heartbeat_server_clock_lower_bound_seconds",
+        "Proven lower bound of each of these clocks minus the database clock.",
+        |spread| micros(spread.bounds.lower),
+    ),
+    servers(
+        "openstack_heartbeat_server_clock_upper_bound_seconds",
+        "Proven upper bound of each of these clocks minus the database clock.",
+        |spread| micros(spread.bounds.upper?),
+    ),
+    servers(
+        "openstack_heartbeat_servers",
+        "Least number of processes of this program that explain the stamps of the last five minutes.",
+        |spread| Some(count(spread.servers)),
+    ),
+];
+
 pub(crate) const DATABASE_INFO: Metric = Metric {
     name: "openstack_heartbeat_database_info",
     kind: Kind::Info,
@@ -424,6 +463,7 @@ pub fn all() -> impl Iterator<Item = Metric> {
         .chain([DOWN_REASON, SERVICE_INFO])
         .chain(clusters)
         .chain(LIMITS.iter().map(|(metric, _)| *metric))
+        .chain(SERVERS.iter().map(|(metric, _)| *metric))
         .chain(TELEMETRY.iter().copied())
 }
 

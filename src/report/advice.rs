@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::servers;
 use super::view::ListedService;
 use super::words::span_of;
 use crate::heartbeat::cause::Reason;
@@ -83,6 +84,7 @@ fn explain(service: ListedService, reason: Reason) -> String {
     let limits = snapshot.limits_of(&status.service);
     let mut text = match reason {
         Reason::ClockSkew => clock(status, snapshot, host),
+        Reason::ServerClock => servers::clock(status, snapshot),
         // No service is blamed while none sends heartbeats.
         Reason::Stopped | Reason::Undetermined if let Some(silence) = snapshot.standstill => {
             format!(
@@ -91,7 +93,18 @@ fn explain(service: ListedService, reason: Reason) -> String {
                 standstill(snapshot.project)
             )
         }
-        Reason::Stopped => stopped(service, host),
+        Reason::Stopped => match servers::stamping_program(status, snapshot) {
+            Some(program) => format!(
+                "{} {}",
+                since(service),
+                servers::stopped(status, snapshot, program)
+            ),
+            None => format!(
+                "{} Check whether the process is running on {host}, then its log, {}.",
+                since(service),
+                snapshot.project.words.stopped
+            ),
+        },
         Reason::ShutDown => format!(
             "It said goodbye: somebody shut it down, or its node. If that was not intended, start it on {host}."
         ),
@@ -119,6 +132,9 @@ fn explain(service: ListedService, reason: Reason) -> String {
     if reason == Reason::Stopped && status.up == Some(true) {
         text.push_str(match status.service.shown {
             Some(_) => " The API still lists it as up because its stored state says up.",
+            None if servers::stamping_program(status, snapshot).is_some() => {
+                " The API still lists it as up because the clock that stamped its last heartbeat is ahead."
+            }
             None => " The API still lists it as up because its host's clock is ahead.",
         });
     }
@@ -134,9 +150,17 @@ pub(crate) fn no_heartbeats(silence: TimeDelta) -> String {
 pub(crate) fn standstill(project: &Project) -> String {
     let database = "whether the database accepts writes, and whether the server that answers is current: it may be a \
                     replica that stands still, or a restored copy.";
-    match project.rules.carried_by {
-        CarriedBy::Nobody => format!("Check first {database}"),
-        CarriedBy::Bus(writer) => format!(
+    let writer = match project.rules.carried_by {
+        CarriedBy::Nobody => {
+            let servers = project.rules.servers();
+            let of_all = servers.filter(|servers| servers.stamped.is_none());
+            of_all.map(|servers| servers.program)
+        }
+        CarriedBy::Bus(writer) => Some(writer),
+    };
+    match writer {
+        None => format!("Check first {database}"),
+        Some(writer) => format!(
             "Check first whether {writer} runs, which writes the heartbeats of all services, and the message bus, which \
              carries them. Then check {database}"
         ),
@@ -183,7 +207,8 @@ fn clock(status: &ServiceStatus, snapshot: &Snapshot, host: &str) -> String {
     format!("It reports, but its host's clock is {by} {side}. {check}")
 }
 
-fn stopped(service: ListedService, host: &str) -> String {
+/// Returns since when a service is silent, as a sentence.
+fn since(service: ListedService) -> String {
     let (status, now) = (service.status, service.snapshot.now.0);
     let at = |silence: TimeDelta| (now - silence).format("%Y-%m-%d %H:%M:%S");
     let since = match (status.observed.silence_least, status.observed.silence_most) {
@@ -195,11 +220,7 @@ fn stopped(service: ListedService, host: &str) -> String {
         (Some(least), None) => format!("before {} UTC", at(least)),
         (None, _) => "at an unknown time".to_owned(),
     };
-    format!(
-        "Its heartbeats stopped {since}, by the database's clock. Check whether the process is running on {host}, \
-         then its log, {}.",
-        service.snapshot.project.words.stopped
-    )
+    format!("Its heartbeats stopped {since}, by the database's clock.")
 }
 
 fn slow(status: &ServiceStatus, limits: &Limits) -> String {
@@ -212,7 +233,7 @@ fn slow(status: &ServiceStatus, limits: &Limits) -> String {
     )
 }
 
-fn seconds(span: TimeDelta) -> String {
+pub(super) fn seconds(span: TimeDelta) -> String {
     format!("{:.1} s", span.as_seconds_f64())
 }
 

@@ -6,6 +6,7 @@ pub mod csv;
 pub mod documentation;
 pub mod json;
 mod record;
+mod servers;
 pub mod table;
 pub mod view;
 pub(crate) mod words;

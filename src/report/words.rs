@@ -10,6 +10,7 @@ use crate::heartbeat::service::Stamp;
 use crate::heartbeat::state::State;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
+use crate::project::Project;
 
 /// Returns a time that is not negative, like [`span`].
 pub(crate) fn span_of(time: TimeDelta) -> String {
@@ -72,6 +73,7 @@ pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
     match (status.observed.reason, urgency) {
         (_, Urgency::Abandoned) => Some("no heartbeat for over a week"),
         (Some(Reason::ClockSkew), _) => Some("clock skew"),
+        (Some(Reason::ServerClock), _) => Some("a server's clock"),
         (Some(Reason::Stopped), _) => Some("stopped"),
         (Some(Reason::ShutDown), _) => Some("shut down"),
         (Some(Reason::MarkedDown), _) => Some("marked down"),
@@ -92,6 +94,13 @@ pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
         }),
         (None, _) => None,
     }
+}
+
+/// Returns the warning about a table without services.
+pub(crate) fn no_services(project: &Project) -> String {
+    let check = "check that this is the right database";
+    let check = project.words.empty.unwrap_or(check);
+    format!("the table has no services; {check}")
 }
 
 /// Returns the scheduler's verdict where it differs from the API's.

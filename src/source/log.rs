@@ -76,10 +76,9 @@ impl PollLog {
             }
         };
         if is_first && services == 0 {
-            warn!(
-                database,
-                address, "the table has no services: check that the URL names the right database"
-            );
+            let check = snapshot.project.words.empty;
+            let check = check.unwrap_or("check that the URL names the right database");
+            warn!(database, address, "the table has no services; {check}");
         }
         if snapshot.rejected != known {
             log_rejected(database, &snapshot.rejected);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use crate::cli::outcome::{NO_ANSWER, NO_SERVICES, warning};
+use crate::cli::outcome::{NO_ANSWER, warning};
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::verdict;
@@ -61,7 +61,8 @@ fn table_faults(snapshot: &Snapshot) -> impl Iterator<Item = String> {
         let (table, reason) = (row.table, row.defect.as_str());
         format!("row {id} of table {table} has an unreadable value: {reason}")
     });
-    let empty = snapshot.services.is_empty().then(|| NO_SERVICES.to_owned());
+    let is_empty = snapshot.services.is_empty();
+    let empty = is_empty.then(|| words::no_services(snapshot.project));
     rejected.chain(empty)
 }
 

@@ -88,8 +88,19 @@ impl Assumptions {
     }
 
     /// Returns the longest delay from the stamp of a heartbeat until a read can show it.
-    pub(super) fn delay(&self) -> TimeDelta {
+    pub(in crate::heartbeat) fn delay(&self) -> TimeDelta {
         self.bus_delay + self.visibility_delay
+    }
+
+    /// Returns whether bounds that rest on the others rest on these, too.
+    pub(in crate::heartbeat) fn are_bounds_of(&self, others: &Self) -> bool {
+        let comparable = Self {
+            report_interval: others.report_interval,
+            service_down_time: others.service_down_time,
+            poll_interval: others.poll_interval,
+            ..*self
+        };
+        comparable == *others
     }
 
     /// Returns whether a message bus carries heartbeats.
@@ -98,7 +109,7 @@ impl Assumptions {
     }
 
     /// Returns how long a row may be older than in an earlier read until it counts as recreated.
-    pub(super) fn longest_lag(&self) -> TimeDelta {
+    pub(in crate::heartbeat) fn longest_lag(&self) -> TimeDelta {
         self.visibility_delay + self.service_down_time
     }
 
@@ -110,7 +121,7 @@ impl Assumptions {
     }
 
     /// Returns the largest change of a skew by drift in that time; zero for a negative time.
-    pub(super) fn drift(&self, elapsed: TimeDelta) -> TimeDelta {
+    pub(in crate::heartbeat) fn drift(&self, elapsed: TimeDelta) -> TimeDelta {
         let elapsed = elapsed.max(TimeDelta::zero());
         scaled(elapsed, i64::from(self.max_drift_ppm), 1_000_000)
     }

@@ -2,6 +2,10 @@
 
 use chrono::TimeDelta;
 
+use super::assumptions::Assumptions;
+use super::axis::{Monotonic, Read, offset};
+use crate::heartbeat::time::HostTime;
+
 /// An interval that contains a skew; both limits are inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -12,7 +16,42 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    pub(super) fn widened(self, by: TimeDelta) -> Self {
+    /// Returns the bounds of clock − monotonic axis that a stamp proves without a heartbeat: the clock stamped the row before
+    /// the answer.
+    pub(in crate::heartbeat) fn by_causality(
+        read: Read,
+        stamp: HostTime,
+        assumptions: &Assumptions,
+    ) -> Self {
+        Self {
+            lower: offset(stamp, read.answered) + assumptions.quantum.low,
+            upper: None,
+        }
+    }
+
+    /// Returns the bounds of clock − monotonic axis that a heartbeat proves on its own, where a read is the first to show it.
+    ///
+    /// With a = `after`, the sending of the last read that did not show the heartbeat − longest delay, and b = answer of
+    /// this read:
+    /// - causality, whatever the delays: lower = stamp + quantum.low − b;
+    /// - the longest delay: upper = stamp + quantum.high − a + drift (b − a); none without `after`.
+    pub(in crate::heartbeat) fn of_heartbeat(
+        after: Option<Monotonic>,
+        read: Read,
+        stamp: HostTime,
+        assumptions: &Assumptions,
+    ) -> Self {
+        let upper = after.map(|after| {
+            let drift = assumptions.drift(read.answered - after);
+            offset(stamp, after) + assumptions.quantum.high + drift
+        });
+        Self {
+            upper,
+            ..Self::by_causality(read, stamp, assumptions)
+        }
+    }
+
+    pub(in crate::heartbeat) fn widened(self, by: TimeDelta) -> Self {
         Self {
             lower: self.lower - by,
             upper: self.upper.map(|upper| upper + by),
@@ -22,6 +61,17 @@ impl Bounds {
     /// Returns whether these bounds end below where the others begin.
     pub(super) fn below(&self, other: &Self) -> bool {
         self.upper.is_some_and(|upper| upper < other.lower)
+    }
+
+    /// Returns whether each skew within the others is within these.
+    pub(in crate::heartbeat) fn contain(&self, others: &Self) -> bool {
+        let is_above = |upper: TimeDelta| others.upper.is_some_and(|other| other <= upper);
+        self.lower <= others.lower && self.upper.is_none_or(is_above)
+    }
+
+    /// Returns whether a skew can be within both.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        !self.below(other) && !other.below(self)
     }
 
     /// Returns the intersection, which must not be empty.

@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 
 use super::assumptions::Assumptions;
 use super::axis::{Monotonic, Read, offset};
+use super::bounds::Bounds;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
 
 /// The clocks of all servers that answered lately.
@@ -39,6 +40,16 @@ pub(crate) struct DatabaseOffset {
     pub(super) upper: TimeDelta,
     /// The offset if the database read its clock just before the answer.
     pub(super) at_answer: TimeDelta,
+}
+
+impl DatabaseOffset {
+    /// Returns the bounds of clock − database clock that these bounds of clock − monotonic axis prove.
+    pub(in crate::heartbeat) fn relative(&self, bounds: Bounds) -> Bounds {
+        Bounds {
+            lower: bounds.lower - self.upper,
+            upper: bounds.upper.map(|upper| upper - self.lower),
+        }
+    }
 }
 
 impl DatabaseClock {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::heartbeat::cause::{self, Reason};
+use crate::heartbeat::evidence::Evidence;
 use crate::heartbeat::fixture;
 use crate::heartbeat::service::Stamp;
 use crate::heartbeat::time::{DatabaseTime, HostTime};
@@ -213,7 +214,7 @@ fn reason(skew: &Skew, stamp: HostTime, answered: Monotonic) -> Option<Reason> {
         now,
         answered,
     };
-    judge.reason(&service, Some(skew), None)
+    judge.reason(&service, Some(&Evidence::Own(skew.clone())), None)
 }
 
 #[test]

@@ -8,9 +8,12 @@ use super::*;
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::failure::Class;
 use crate::heartbeat::fixture;
+use crate::heartbeat::server_clocks::ServerClockSpread;
 use crate::heartbeat::service::{Cluster, Defect, Reading, Rejection, Service, Stamp};
+use crate::heartbeat::skew::Bounds;
 use crate::heartbeat::status::{Observed, Processes};
 use crate::heartbeat::time::{ClockOffset, HostTime};
+use crate::project::nova;
 use crate::publish::telemetry::{ConfigPart, Telemetry};
 
 /// A snapshot with a sample in every family.
@@ -70,6 +73,23 @@ fn snapshot() -> Snapshot {
         leftovers: 0,
     });
     snapshot
+}
+
+/// A snapshot in which conductors stamp the rows of others.
+fn stamped_by_others() -> Snapshot {
+    let reading = fixture::reading(vec![]);
+    Snapshot {
+        servers: Some(ServerClockSpread {
+            estimate: TimeDelta::milliseconds(3_020),
+            proven: TimeDelta::milliseconds(950),
+            bounds: Bounds {
+                lower: TimeDelta::milliseconds(-2_400),
+                upper: Some(TimeDelta::milliseconds(5_100)),
+            },
+            servers: 2,
+        }),
+        ..fixture::snapshot_of(&nova::PROJECT, reading)
+    }
 }
 
 /// The observations of the rows: one complete, one with only a lower bound, and the others empty.
@@ -157,7 +177,10 @@ fn own_metrics_match_the_golden_files_in_both_formats() {
 #[test]
 fn every_metric_of_the_table_is_published() {
     let own = super::telemetry(&telemetry().gather(), Format::Text);
-    let page = services(&snapshot(), Format::Text) + &own;
+    let servers = services(&stamped_by_others(), Format::Text);
+    let spread = "openstack_heartbeat_server_clock_spread_seconds{database=\"cinder\",binary=\"nova-conductor\"} 3.02";
+    assert!(servers.contains(spread), "{servers}");
+    let page = services(&snapshot(), Format::Text) + &servers + &own;
     for metric in table::all() {
         // This series is absent where the process has no limit on file descriptors.
         let optional = metric.name == table::PROCESS_MAX_FDS.name;

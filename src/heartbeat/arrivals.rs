@@ -1,0 +1,175 @@
+//! When a row changed that another program's processes stamp, each with its own clock.
+//!
+//! A nova-compute's or an agent's clock is nowhere in its row. A changed stamp proves one thing about the service: that
+//! a heartbeat was processed. So the silence of a service rests on the reads alone, and each heartbeat on its own bounds the
+//! clock of whoever stamped it. What the heartbeats of all services prove together is in
+//! [`ServerClocks`](super::server_clocks::ServerClocks).
+//!
+//! Stamps go forward and back with the server that takes the message. They go back as well where the table is restored from
+//! a backup. So one that goes back proves nothing of a clock until the same clock stamped a row that another read showed.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::server_clocks::WINDOW;
+use super::skew::{Assumptions, Bounds, Interval, Monotonic, Observation, Read, Row};
+use super::time::HostTime;
+
+/// Most heartbeats over which the mean interval is taken.
+const LONGEST_SPAN: i32 = 64;
+
+/// The changes of one row, as reads showed them.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrivals {
+    /// Shared, because all rows have the same assumptions.
+    assumptions: Arc<Assumptions>,
+    /// The stamp in the row.
+    stamp: HostTime,
+    /// When the read before the last was sent that was not ignored.
+    previous: Monotonic,
+    /// When the read was answered that was the first to show the stamp.
+    before: Monotonic,
+    /// When the last read was sent that did not show the stamp; `None` until a heartbeat was observed.
+    unseen: Option<Monotonic>,
+    /// The clock behind the stamp − monotonic axis, as of `before`.
+    bounds: Bounds,
+    /// Whether the stamp is that of a new heartbeat. It need not be in the first read, and when it goes back.
+    is_trusted: bool,
+    /// When the first of the latest reads was sent that showed an older row than reads before.
+    stale_since: Option<Monotonic>,
+    /// When the read was answered that showed that our monotonic axis may have stood still.
+    disturbed: Option<Monotonic>,
+    /// The first of the heartbeats behind the mean interval, and how many followed.
+    start: Option<(Monotonic, i32)>,
+}
+
+impl Arrivals {
+    /// Learns from the first read of a row, by causality alone.
+    pub(super) fn new(read: Read, row: Row, assumptions: Arc<Assumptions>) -> Self {
+        Self {
+            stamp: row.stamp,
+            previous: read.sent,
+            before: read.answered,
+            unseen: None,
+            bounds: Bounds::by_causality(read, row.stamp, &assumptions),
+            is_trusted: false,
+            stale_since: None,
+            disturbed: None,
+            start: None,
+            assumptions,
+        }
+    }
+
+    /// Learns from another read of the row, which must not be older than the last.
+    pub(super) fn observe(&mut self, read: Read, row: Row) -> Observation {
+        let goes_back = row.stamp < self.stamp;
+        if goes_back && row.elsewhere && self.may_lag(read) {
+            return Observation::Stale;
+        }
+        self.stale_since = None;
+        let is_same = row.stamp == self.stamp;
+        if !is_same {
+            self.is_trusted = !goes_back;
+            let is_comparable = self.disturbed.is_none_or(|since| self.previous >= since);
+            self.unseen = is_comparable.then_some(self.previous);
+            let after = self.unseen.map(|unseen| unseen - self.assumptions.delay());
+            self.bounds = Bounds::of_heartbeat(after, read, row.stamp, &self.assumptions);
+            if self.unseen.is_some() {
+                self.disturbed = None;
+            }
+            self.pace(read.answered);
+            self.before = read.answered;
+            self.stamp = row.stamp;
+        }
+        self.previous = read.sent;
+        if is_same {
+            Observation::Same
+        } else {
+            Observation::Heartbeat
+        }
+    }
+
+    /// Returns whether an older row may be that of a replica that lags.
+    fn may_lag(&mut self, read: Read) -> bool {
+        let stale_since = *self.stale_since.get_or_insert(read.sent);
+        read.sent - stale_since <= self.assumptions.longest_lag()
+    }
+
+    /// Counts a heartbeat for the mean interval, unless others may have been missed before it.
+    fn pace(&mut self, answered: Monotonic) {
+        let longest = match self.interval() {
+            Some(Interval { mean, .. }) => mean * 2,
+            None => self.assumptions.service_down_time,
+        };
+        self.start = match self.start {
+            Some((first, count)) if answered - self.before <= longest => {
+                // The older half is forgotten, so that the mean follows a changed interval.
+                if count == LONGEST_SPAN {
+                    let half = (answered - first) / 2;
+                    Some((answered - half, count / 2))
+                } else {
+                    Some((first, count + 1))
+                }
+            }
+            _ => Some((answered, 0)),
+        };
+    }
+
+    /// Returns whether the stamp is known to be that of a heartbeat.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.is_trusted
+    }
+
+    /// Returns the mean interval between heartbeats, on the monotonic axis; `None` until two were observed in a row.
+    pub(super) fn interval(&self) -> Option<Interval> {
+        let (first, count) = self.start.filter(|(_, count)| *count > 0)?;
+        Some(Interval {
+            mean: (self.before - first) / count,
+            // Each end was read up to a poll too late.
+            error: self.assumptions.poll_interval / count,
+        })
+    }
+
+    /// Returns the least and the greatest time since the last heartbeat was processed, as of the latest read, which was
+    /// answered at `answered`. The greatest is `None` until a heartbeat was observed.
+    pub(super) fn silence(&self, answered: Monotonic) -> (TimeDelta, Option<TimeDelta>) {
+        let delay = self.assumptions.delay();
+        let least = (self.previous - self.before).max(TimeDelta::zero());
+        (least, self.unseen.map(|unseen| answered - unseen + delay))
+    }
+
+    /// Returns the clock that stamped the row − monotonic axis, as of the latest read, if that read was the first to
+    /// show the stamp. The bounds have both sides.
+    pub(super) fn latest(&self, answered: Monotonic) -> Option<Bounds> {
+        let is_new = self.before == answered && self.unseen.is_some();
+        is_new.then_some(self.bounds)
+    }
+
+    /// Trusts a stamp that went back, since the clock behind it is known.
+    pub(super) fn trust(&mut self) {
+        self.is_trusted = true;
+    }
+
+    /// Returns the clock that stamped the row − monotonic axis, now. `None` while the stamp need not be that of a heartbeat,
+    /// and when it no longer [counts](WINDOW).
+    pub(super) fn bounds(&self, answered: Monotonic) -> Option<Bounds> {
+        let elapsed = answered - self.before;
+        let is_known = self.is_trusted && self.disturbed.is_none() && elapsed <= WINDOW;
+        is_known.then(|| self.bounds.widened(self.assumptions.drift(elapsed)))
+    }
+
+    /// See [`Skew::suspect_axis`](super::skew::Skew::suspect_axis).
+    pub(super) fn suspect_axis(&mut self, answered: Monotonic) {
+        self.disturbed = Some(answered);
+        self.unseen = None;
+        self.bounds.upper = None;
+        self.start = None;
+    }
+
+    /// Changes the assumptions. The bounds are forgotten, because they rest on the old ones.
+    pub(super) fn set_assumptions(&mut self, assumptions: Arc<Assumptions>) {
+        self.is_trusted &= assumptions.are_bounds_of(&self.assumptions);
+        self.assumptions = assumptions;
+    }
+}
