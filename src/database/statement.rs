@@ -287,7 +287,7 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{self, cinder, designate, ironic, manila};
+    use crate::project::{self, cinder, designate, ironic, manila, neutron, nova};
 
     const PLAIN: Dialect = Dialect {
         quote: '`',
@@ -364,6 +364,24 @@ mod tests {
         let sql = statement(&ironic::PROJECT, &[]).unwrap();
         assert!(sql.contains("`id`, 'ironic-conductor', `hostname`, NULL, "));
         assert!(sql.contains(" FROM `conductors` UNION ALL "), "{sql}");
+    }
+
+    #[test]
+    fn programs_without_heartbeats_are_left_out() {
+        let sql = statement(&nova::PROJECT, &[]).unwrap();
+        let hidden = " WHERE `deleted` = 0 AND (`binary` <> 'nova-osapi_compute' OR `binary` IS NULL) \
+                      AND (`binary` <> 'nova-metadata' OR `binary` IS NULL) UNION ALL ";
+        assert!(sql.contains(hidden), "{sql}");
+    }
+
+    #[test]
+    fn servers_with_a_table_of_their_own_are_read_if_it_is_readable() {
+        let sql = statement(&neutron::PROJECT, &[]).unwrap();
+        assert!(sql.contains(", (NOT `admin_state_up`), "), "{sql}");
+        let servers = " UNION ALL SELECT 3, NULL, `node_uuid`, 'neutron-server', `hostname`, ";
+        assert!(sql.contains(servers), "{sql}");
+        let sql = statement(&neutron::PROJECT, &["updated_at"]).unwrap();
+        assert!(!sql.contains("ovn_hash_ring"), "{sql}");
     }
 
     #[test]

@@ -173,3 +173,95 @@ impl Arrivals {
         self.assumptions = assumptions;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::heartbeat::fixture::at;
+    use crate::heartbeat::skew::Quantum;
+
+    fn read(second: i64) -> Read {
+        Read {
+            sent: at(second),
+            answered: at(second),
+        }
+    }
+
+    /// A row that a clock stamped which is so many seconds after the origin of the axis.
+    fn row(stamp: i64) -> Row {
+        Row {
+            heartbeats: None,
+            stamp: HostTime((DateTime::UNIX_EPOCH + TimeDelta::seconds(stamp)).naive_utc()),
+            foreign: false,
+            elsewhere: false,
+        }
+    }
+
+    /// A row that was read every five seconds from 0 on, with these stamps.
+    fn observed(stamps: &[i64]) -> Arrivals {
+        let assumptions = Assumptions::new(Quantum::MICROSECOND, TimeDelta::seconds(10));
+        let mut arrivals = Arrivals::new(read(0), row(stamps[0]), assumptions.into());
+        for (number, stamp) in (1..).zip(&stamps[1..]) {
+            arrivals.observe(read(5 * number), row(*stamp));
+        }
+        arrivals
+    }
+
+    /// Checks the silence in seconds as of the last read.
+    fn check(stamps: &[i64], least: i64, most: Option<i64>) {
+        let end = at(5 * i64::try_from(stamps.len() - 1).unwrap());
+        let silence = observed(stamps).silence(end);
+        let expected = (TimeDelta::seconds(least), most.map(TimeDelta::seconds));
+        assert_eq!(silence, expected, "{stamps:?}");
+    }
+
+    #[test]
+    fn the_silence_rests_on_the_reads_whatever_the_stamps() {
+        check(&[0], 0, None);
+        check(&[0, 0, 0], 10, None);
+        // A clock an hour ahead, and one that is behind.
+        check(&[0, 3_600, 3_600], 5, Some(12));
+        check(&[0, 3_600, 4, 4, 4], 10, Some(17));
+    }
+
+    #[test]
+    fn a_stamp_that_goes_back_proves_no_clock_on_its_own() {
+        for (stamps, is_trusted) in [
+            (&[0_i64, 0] as &[i64], false),
+            (&[0, 4], true),
+            (&[0, 4, -70], false),
+            (&[0, 4, -70, 14], true),
+        ] {
+            let end = at(5 * i64::try_from(stamps.len() - 1).unwrap());
+            let arrivals = observed(stamps);
+            assert_eq!(arrivals.is_trusted(), is_trusted, "{stamps:?}");
+            assert_eq!(arrivals.bounds(end).is_some(), is_trusted);
+        }
+    }
+
+    #[test]
+    fn the_interval_is_that_of_the_reads_and_a_long_silence_begins_it_anew() {
+        let beats = |arrivals: &Arrivals| arrivals.interval().map(|it| it.mean.num_seconds());
+        let mut stamps: Vec<i64> = (0..20).map(|number| number / 2 * 10).collect();
+        assert_eq!(beats(&observed(&stamps)), Some(10));
+        stamps.extend([90; 20]);
+        stamps.push(290);
+        assert_eq!(beats(&observed(&stamps)), None);
+    }
+
+    #[test]
+    fn an_older_row_of_another_server_is_that_of_a_replica_that_lags() {
+        let mut arrivals = observed(&[0, 4]);
+        let lagging = Row {
+            elsewhere: true,
+            ..row(0)
+        };
+        assert_eq!(arrivals.observe(read(10), lagging), Observation::Stale);
+        assert_eq!(arrivals.observe(read(15), row(14)), Observation::Heartbeat);
+        // It is no replica that lags if it stays.
+        assert_eq!(arrivals.observe(read(20), lagging), Observation::Stale);
+        assert_eq!(arrivals.observe(read(90), lagging), Observation::Heartbeat);
+    }
+}

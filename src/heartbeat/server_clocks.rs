@@ -149,3 +149,91 @@ fn fewest_points(intervals: &mut [(TimeDelta, TimeDelta)]) -> usize {
     }
     points
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::fixture::at;
+    use crate::heartbeat::skew::Quantum;
+
+    fn assumptions() -> Assumptions {
+        Assumptions::new(Quantum::MICROSECOND, TimeDelta::seconds(10))
+    }
+
+    fn bounds(lower: i64, upper: i64) -> Bounds {
+        Bounds {
+            lower: TimeDelta::seconds(lower),
+            upper: Some(TimeDelta::seconds(upper)),
+        }
+    }
+
+    /// Adds heartbeats that are read one a second, and returns what they prove at the last one, to whole seconds: the proven
+    /// spread, the bounds, and the number of servers.
+    fn spread(heartbeats: &[(i64, i64)]) -> (i64, i64, i64, usize) {
+        let mut clocks = ServerClocks::default();
+        let mut now = at(0);
+        for (second, &(lower, upper)) in (0..).zip(heartbeats) {
+            now = at(second);
+            clocks.add(bounds(lower, upper), now, &assumptions());
+        }
+        let spread = clocks.spread(now, DatabaseOffset::default(), &assumptions());
+        let ServerClockSpread {
+            proven,
+            bounds,
+            servers,
+            ..
+        } = spread.unwrap();
+        let seconds = |span: TimeDelta| (span.as_seconds_f64()).round() as i64;
+        let upper = bounds.upper.unwrap();
+        (
+            seconds(proven),
+            seconds(bounds.lower),
+            seconds(upper),
+            servers,
+        )
+    }
+
+    #[test]
+    fn bounds_that_do_not_meet_are_of_several_servers() {
+        assert_eq!(spread(&[(-1, 4)]), (0, -1, 4, 1));
+        // They meet, so one server explains them.
+        assert_eq!(spread(&[(-1, 4), (3, 8)]), (0, -1, 8, 1));
+        assert_eq!(spread(&[(-1, 4), (6, 11)]), (2, -1, 11, 2));
+        assert_eq!(spread(&[(-1, 4), (6, 11), (13, 18)]), (9, -1, 18, 3));
+        // Each of the outer two meets the one between them.
+        assert_eq!(spread(&[(-1, 4), (3, 8), (6, 11)]), (2, -1, 11, 2));
+    }
+
+    #[test]
+    fn wider_bounds_do_not_hide_the_servers_of_earlier_ones() {
+        assert_eq!(spread(&[(6, 11), (-1, 4), (-20, 30)]), (2, -20, 30, 2));
+        assert_eq!(spread(&[(-20, 30), (6, 11), (-1, 4)]), (2, -20, 30, 2));
+    }
+
+    #[test]
+    fn a_heartbeat_counts_for_five_minutes() {
+        let mut clocks = ServerClocks::default();
+        let servers = |clocks: &ServerClocks, second| {
+            let spread = clocks.spread(at(second), DatabaseOffset::default(), &assumptions());
+            spread.map(|spread| spread.servers)
+        };
+        clocks.add(bounds(-1, 4), at(0), &assumptions());
+        clocks.add(bounds(60, 65), at(10), &assumptions());
+        for (second, expected) in [(300, Some(2)), (301, Some(1)), (310, Some(1)), (311, None)] {
+            clocks.expire(at(second));
+            assert_eq!(servers(&clocks, second), expected, "{second}");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_known_from_stamps_that_are_doubted_too() {
+        let mut clocks = ServerClocks::default();
+        clocks.doubt(bounds(-75, -70), at(0), &assumptions());
+        assert_eq!(
+            clocks.spread(at(0), DatabaseOffset::default(), &assumptions()),
+            None
+        );
+        assert!(clocks.know(bounds(-72, -67), at(5), &assumptions()));
+        assert!(!clocks.know(bounds(-60, -55), at(5), &assumptions()));
+    }
+}

@@ -84,17 +84,20 @@ pub(super) fn stopped(status: &ServiceStatus, snapshot: &Snapshot, program: &str
     });
     let process = format!("Check whether the process is running on {host}, then its log");
     let end = snapshot.project.words.stopped;
-    match others.count() {
+    let others = others.count();
+    let stopped = match others {
+        1 => "Another one like it stopped at the same time".to_owned(),
+        others => format!("{others} others like it stopped at the same time"),
+    };
+    match others {
         0 => format!(
             "It is alone: others like it go on. {process}, {end}. If it runs, and its log has no error, its messages do not \
              reach {program}, or are dropped there."
         ),
-        others if have_stopped(program, snapshot) => format!(
-            "{others} others like it stopped at the same time, and every {program}: check those and the message bus first."
-        ),
-        others => format!(
-            "{others} others like it stopped at the same time: check the message bus and {program} first."
-        ),
+        _ if have_stopped(program, snapshot) => {
+            format!("{stopped}, and every {program}: check those and the message bus first.")
+        }
+        _ => format!("{stopped}: check the message bus and {program} first."),
     }
 }
 
@@ -113,4 +116,110 @@ fn stopped_together(one: &ServiceStatus, other: &ServiceStatus, snapshot: &Snaps
     let silences = one.observed.silence_least.zip(other.observed.silence_least);
     other.observed.reason == Some(Reason::Stopped)
         && silences.is_some_and(|(one, other)| (one - other).abs() <= interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::fixture;
+    use crate::heartbeat::status::Observed;
+    use crate::project::nova;
+
+    fn bounds(lower: i64, upper: i64) -> Bounds {
+        Bounds {
+            lower: TimeDelta::seconds(lower),
+            upper: Some(TimeDelta::seconds(upper)),
+        }
+    }
+
+    /// A service that has been silent for so many seconds.
+    fn service(binary: &str, host: &str, reason: Option<Reason>, silent: i64) -> ServiceStatus {
+        let observed = Observed {
+            reason,
+            silence_least: Some(TimeDelta::seconds(silent)),
+            ..Observed::default()
+        };
+        ServiceStatus {
+            observed,
+            ..fixture::status(fixture::service(binary, host), Some(reason.is_none()))
+        }
+    }
+
+    /// A conductor with this skew, in seconds.
+    fn conductor(host: &str, skew: i64) -> ServiceStatus {
+        let mut conductor = service("nova-conductor", host, None, 1);
+        let (lower, upper) = (skew * 1_000 - 1_000, skew * 1_000 + 2_000);
+        let skew = fixture::skew(Some(skew * 1_000), lower, Some(upper));
+        conductor.observed.clock_skew = Some(skew);
+        conductor
+    }
+
+    fn snapshot(services: Vec<ServiceStatus>) -> Snapshot {
+        Snapshot {
+            services,
+            ..fixture::snapshot_of(&nova::PROJECT, fixture::reading(vec![]))
+        }
+    }
+
+    /// Checks the advice on a compute whose last stamp is from a clock within these bounds.
+    fn check_clock(conductors: Vec<ServiceStatus>, clock: Option<Bounds>, by: &str, on: &str) {
+        let mut compute = service("nova-compute", "compute1", Some(Reason::ServerClock), 1);
+        compute.observed.server_clock = clock;
+        compute.heartbeat_age = Some(TimeDelta::seconds(-72));
+        let expected = format!(
+            "It reports, but the nova-conductor that stamped its last heartbeat has a clock {by} the database's. Its own \
+             host's clock does not matter. Check time synchronisation on {on} (chronyc tracking, timedatectl)."
+        );
+        assert_eq!(super::clock(&compute, &snapshot(conductors)), expected);
+    }
+
+    #[test]
+    fn the_server_is_named_whose_own_row_shows_the_clock() {
+        let conductors = || {
+            vec![
+                conductor("c1", 0),
+                conductor("c2", 75),
+                conductor("c3", -75),
+            ]
+        };
+        let ahead = "at least 70.0 s ahead of";
+        check_clock(conductors(), Some(bounds(70, 77)), ahead, "c2");
+        let behind = "at least 71.0 s behind";
+        check_clock(conductors(), Some(bounds(-78, -71)), behind, "c3");
+        let every = "every host that runs nova-conductor";
+        check_clock(vec![conductor("c1", 0)], Some(bounds(70, 77)), ahead, every);
+        // Until a heartbeat was observed, the stamp alone tells.
+        check_clock(conductors(), None, "at least 72.0 s ahead of", "c2, c3");
+    }
+
+    /// Checks the advice on a compute that stopped, beside others.
+    fn check_stopped(others: Vec<ServiceStatus>, expected: &str) {
+        let compute = service("nova-compute", "compute1", Some(Reason::Stopped), 70);
+        let mut services = others;
+        services.push(compute.clone());
+        let advice = super::stopped(&compute, &snapshot(services), "nova-conductor");
+        assert_eq!(advice, expected);
+    }
+
+    #[test]
+    fn what_stopped_with_a_service_is_checked_before_its_host() {
+        let stopped = |binary, host, silent| service(binary, host, Some(Reason::Stopped), silent);
+        let alone = "It is alone: others like it go on. Check whether the process is running on compute1, then its log, and \
+                     the database. If it runs, and its log has no error, its messages do not reach nova-conductor, or are \
+                     dropped there.";
+        check_stopped(vec![service("nova-compute", "compute2", None, 3)], alone);
+        // It stopped at another time.
+        check_stopped(vec![stopped("nova-compute", "compute2", 500)], alone);
+        check_stopped(
+            vec![stopped("nova-compute", "compute2", 65), conductor("c1", 0)],
+            "Another one like it stopped at the same time: check the message bus and nova-conductor first.",
+        );
+        check_stopped(
+            vec![
+                stopped("nova-compute", "compute2", 65),
+                stopped("nova-conductor", "c1", 71),
+            ],
+            "Another one like it stopped at the same time, and every nova-conductor: check those and the message bus first.",
+        );
+    }
 }
