@@ -36,7 +36,8 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
             Doubt::SharedRow => Some("OpenStackServiceSharedRow"),
             Doubt::Clock if is_beyond(status, budget) => Some("OpenStackServiceClockSkewed"),
             Doubt::Clock => Some("OpenStackServiceClockSkewHigh"),
-            Doubt::Processes | Doubt::Duplicates => None,
+            Doubt::Processes => Some("OpenStackServiceProcessesDown"),
+            Doubt::Duplicates => None,
         },
         Urgency::Abandoned => Some("OpenStackServiceAbandoned"),
         Urgency::Unknown | Urgency::Up | Urgency::Disabled => None,
@@ -70,7 +71,7 @@ mod tests {
     use crate::cli::embedded::RULES;
     use crate::heartbeat::fixture::{self, INTERVALS};
 
-    use crate::heartbeat::status::Observed;
+    use crate::heartbeat::status::{Observed, Processes};
 
     fn check(up: Option<bool>, age: i64, observed: Observed, expected: Option<&str>) {
         let status = ServiceStatus {
@@ -119,6 +120,20 @@ mod tests {
             ..Observed::default()
         };
         check(Some(true), 500, shared, Some("OpenStackServiceSharedRow"));
+        let processes = ServiceStatus {
+            processes: Some(Processes {
+                all: 4,
+                down: 1,
+                leftovers: 0,
+            }),
+            ..fixture::status(fixture::service("heat-engine", "control1"), Some(true))
+        };
+        let budget = Budget::of(fixture::RULES, &INTERVALS);
+        assert_eq!(
+            runbook(&processes, budget),
+            Some("OpenStackServiceProcessesDown")
+        );
+        check_exists("OpenStackServiceProcessesDown");
         check_exists(SUSPECT);
         check_exists(STANDSTILL);
     }
