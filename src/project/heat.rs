@@ -12,14 +12,16 @@ use super::options::{Options, Seconds};
 use super::rules::{CarriedBy, Rule, Rules, Sides, StampedBy};
 use super::table::{Column, Live, Role, Table};
 
+/// The option behind interval and limit. Each row contains the value that its process has.
+const INTERVAL: Seconds = Seconds::new("periodic_interval", 60);
+
 /// Heat's `service`.
 pub(crate) static PROJECT: Project = Project {
     name: "heat",
     options: Options {
         file: "/etc/heat/heat.conf",
-        // Twice `periodic_interval`.
-        service_down_time: Seconds::constant("service-down-time", 120),
-        report_interval: Seconds::new("periodic_interval", 60),
+        service_down_time: INTERVAL.times(2),
+        report_interval: INTERVAL,
         database: "database",
         refused: None,
     },

@@ -58,17 +58,6 @@ impl Seconds {
         }
     }
 
-    /// Returns a constant of the project's code.
-    pub(crate) const fn constant(setting: &'static str, seconds: u32) -> Self {
-        Self {
-            group: None,
-            name: setting,
-            default: seconds,
-            factor: 1,
-            is_float: false,
-        }
-    }
-
     /// Returns the option as one that may have a fraction.
     pub(crate) const fn float(self) -> Self {
         Self {
@@ -96,7 +85,13 @@ impl Seconds {
 
     /// Returns an interval between heartbeats that is a constant of the project's code.
     pub(crate) const fn constant_interval(seconds: u32) -> Self {
-        Self::constant("report-interval", seconds)
+        Self {
+            group: None,
+            name: "report-interval",
+            default: seconds,
+            factor: 1,
+            is_float: false,
+        }
     }
 
     /// Returns whether the project has an option for it.

@@ -30,9 +30,10 @@ impl SourceSettings {
         let mut options: Vec<String> = assumed.iter().map(|(it, _)| format!("`{it}`")).collect();
         // One option may be behind both settings.
         options.dedup();
-        // That is usual for a database that the exporter finds.
+        // That is usual for a database that the exporter finds, and says little where the rows contain the values.
         let is_named = named.given_by != GivenBy::Search;
-        let is_unknown = is_named && named.places.is_empty() && !options.is_empty();
+        let are_in_rows = self.project.services.intervals_of_limit().is_some();
+        let is_unknown = is_named && named.places.is_empty() && !options.is_empty() && !are_in_rows;
         is_unknown.then(|| {
             let (project, file) = (self.project.name, self.project.options.file);
             format!(

@@ -98,6 +98,7 @@ impl Reader<'_> {
     fn read(&mut self, config: &OsloConfig) -> Option<SourceSettings> {
         // Read every value before the first `?`, so that all faults are reported together.
         self.note_places();
+        self.refuse_limit();
         let service_down_time = self.values.time_delta("service-down-time");
         let report_interval = self.values.time_delta("report-interval");
         // Without an interval of its own, a source repeats the fault for all sources, word for word.
@@ -116,10 +117,7 @@ impl Reader<'_> {
             url,
             polls: polls?,
             intervals: Intervals {
-                service_down_time: match project.services.intervals_of_limit() {
-                    Some(times) => report_interval? * times,
-                    None => service_down_time?,
-                },
+                service_down_time: service_down_time?,
                 report_interval: report_interval?,
             },
             exclude,
@@ -142,6 +140,23 @@ impl Reader<'_> {
         ];
         self.warnings.extend(warnings.into_iter().flatten());
         Some(source)
+    }
+
+    /// Refuses a limit for services whose rows contain it.
+    fn refuse_limit(&mut self) {
+        let Named { project, own, .. } = self.named;
+        let Some(times) = project.services.intervals_of_limit() else {
+            return;
+        };
+        let set = own.get("service-down-time").iter();
+        self.values.faults.extend(set.map(|item| {
+            let what = format!(
+                "`service-down-time` would have no effect: each row of {} contains the report interval, and the limit is \
+                 {times} of them; remove the setting",
+                project.name
+            );
+            Fault::syntax(&item.origin, what)
+        }));
     }
 
     fn note_places(&mut self) {

@@ -319,3 +319,21 @@ fn an_option_may_have_a_fraction_and_be_behind_two_settings() {
         assert!(faults[0].contains(&expected), "{faults:?}");
     }
 }
+
+#[test]
+fn a_limit_is_refused_where_the_rows_contain_it() {
+    let yaml = "sources:\n  heat:\n    config-file: DIR/heat.conf\n    service-down-time: 90s\n";
+    let with = |yaml: &str| {
+        case(&[], &[]).yaml(yaml).file(
+            "heat.conf",
+            "[DEFAULT]\nperiodic_interval = 30\n[database]\nconnection = mysql://h/heat\n",
+        )
+    };
+    let expected = "DIR/s.yaml:4: `service-down-time` would have no effect: each row of heat contains the report interval, \
+                    and the limit is 2 of them; remove the setting";
+    with(yaml).check_faults(&[expected]);
+    // Without it, the option of the file counts for the checks of the polls.
+    let settings = with(&yaml.replace("    service-down-time: 90s\n", "")).settings();
+    assert_eq!(settings.sources[0].intervals, intervals(60, 30));
+    assert_eq!(settings.warnings, [""; 0]);
+}
