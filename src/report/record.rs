@@ -35,6 +35,9 @@ pub(super) struct Record<'a> {
     pub(super) clock_steps: Option<u64>,
     pub(super) report_interval_seconds: Option<f64>,
     pub(super) writers: Option<u32>,
+    /// Null where a row is a service, like the next one.
+    pub(super) processes: Option<usize>,
+    pub(super) processes_down: Option<usize>,
     pub(super) heartbeats: Option<i64>,
     pub(super) cluster: Option<&'a str>,
     pub(super) frozen: Option<bool>,
@@ -71,6 +74,8 @@ impl<'a> Record<'a> {
             clock_steps: observed.clock_steps,
             report_interval_seconds: observed.report_interval.map(seconds),
             writers: observed.writers,
+            processes: status.processes.map(|it| it.all),
+            processes_down: status.processes.map(|it| it.down),
             heartbeats: service.heartbeats,
             cluster: facts.cluster_name.as_deref(),
             frozen: facts.frozen,

@@ -14,13 +14,14 @@ use crate::heartbeat::status::ServiceStatus;
 use crate::heartbeat::urgency::{Doubt, Urgency};
 use crate::report::view::{Listed, ListedService};
 
-const COLUMNS: usize = 10;
+const COLUMNS: usize = 11;
 const DATABASE: usize = 0;
 const ZONE: usize = 3;
 const STATE: usize = 5;
 const UPDATED_AT: usize = 6;
 const SKEW: usize = 8;
-const REASON: usize = 9;
+const PROCESSES: usize = 9;
+const REASON: usize = 10;
 
 /// Columns dropped on a narrow terminal: the age also gives the time, and most clouds have one zone.
 const DISPENSABLE: [usize; 2] = [UPDATED_AT, ZONE];
@@ -36,11 +37,13 @@ const HEADINGS: [&str; COLUMNS] = [
     "Updated At",
     "Age",
     "Skew",
+    "Processes",
     "Reason",
 ];
 
-/// Returns a table and, below it, advice. It is coloured; strip the colours where they are unwanted. The column of the
-/// database appears where there are several. On a narrow terminal the table lacks the zone and the time.
+/// Returns a table and, below it, advice. It is coloured; strip the colours where they are unwanted. The columns of the
+/// database and of the processes appear where they say something. On a narrow terminal the table lacks the zone and the
+/// time.
 #[must_use]
 pub fn table(sources: &[Listed], shown: impl Fn(&ServiceStatus) -> bool) -> String {
     let mut table = Table::new();
@@ -63,8 +66,12 @@ pub fn table(sources: &[Listed], shown: impl Fn(&ServiceStatus) -> bool) -> Stri
             let _ = writeln!(notes, "\n{note}");
         }
     }
-    if let Some(column) = table.column_mut(DATABASE).filter(|_| sources.len() < 2) {
-        column.set_constraint(ColumnConstraint::Hidden);
+    let snapshots = || sources.iter().filter_map(|source| source.snapshot);
+    let has_processes = snapshots().any(|it| it.project.services.is_of_processes());
+    for (index, is_shown) in [(DATABASE, sources.len() > 1), (PROCESSES, has_processes)] {
+        if let Some(column) = table.column_mut(index).filter(|_| !is_shown) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
     }
     fit(&mut table);
     format!("{table}\n{notes}")
@@ -146,6 +153,7 @@ fn row(listed: ListedService) -> [String; COLUMNS] {
         stamp.unwrap_or_default(),
         status.heartbeat_age.map(age).unwrap_or_default(),
         observed.clock_skew.map(skew).unwrap_or_default(),
+        words::processes(status).unwrap_or_default(),
         observed.reason.map_or("", Reason::as_str).replace('_', " "),
     ]
 }
@@ -180,6 +188,8 @@ fn skew(skew: ClockSkew) -> String {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
+    use crate::heartbeat::status::Processes;
+    use crate::project::heat;
 
     #[test]
     fn the_margin_of_a_skew_is_the_farther_bound() {
@@ -210,6 +220,27 @@ mod tests {
         for part in ["Database", "c1: No service", "c2: No service"] {
             assert!(two.contains(part), "{two}");
         }
+    }
+
+    #[test]
+    fn processes_have_a_column_where_rows_are_processes() {
+        let service = fixture::service("heat-engine", "control1");
+        let mut snapshot = fixture::snapshot_of(&heat::PROJECT, fixture::reading(vec![service]));
+        let of = |down| Processes {
+            all: 4,
+            down,
+            leftovers: 1,
+        };
+        for (processes, expected) in [(of(1), "| 1 of 4 down |"), (of(0), "| 4         |")] {
+            snapshot.services[0].processes = Some(processes);
+            let table = table(&[Listed::read("heat", &snapshot)], |_| true);
+            assert!(table.contains("| Processes "), "{table}");
+            assert!(table.contains(expected), "{table}");
+        }
+        let service = fixture::service("cinder-volume", "block1");
+        let other = fixture::snapshot(fixture::reading(vec![service]));
+        let table = table(&[Listed::read("cinder", &other)], |_| true);
+        assert!(!table.contains("Processes"), "{table}");
     }
 
     #[test]

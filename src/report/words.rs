@@ -8,7 +8,7 @@ use crate::heartbeat::cause::Reason;
 use crate::heartbeat::history::{Hour, Since};
 use crate::heartbeat::service::Stamp;
 use crate::heartbeat::state::State;
-use crate::heartbeat::status::ServiceStatus;
+use crate::heartbeat::status::{Processes, ServiceStatus};
 use crate::heartbeat::urgency::{Doubt, Urgency};
 use crate::project::Project;
 
@@ -44,6 +44,15 @@ pub(crate) fn place(status: &ServiceStatus) -> String {
     let cluster = cluster.map(|cluster| format!("cluster {cluster}"));
     let parts: Vec<String> = zone.into_iter().chain(cluster).collect();
     parts.join(", ")
+}
+
+/// Returns the number of processes, and of those that are down; `None` where a row is a service.
+pub(crate) fn processes(status: &ServiceStatus) -> Option<String> {
+    let Processes { all, down, .. } = status.processes?;
+    Some(match down {
+        0 => all.to_string(),
+        down => format!("{down} of {all} down"),
+    })
 }
 
 /// Returns the state as shown on the page.

@@ -40,6 +40,8 @@ pub(crate) struct ServiceRow<'a> {
     /// Time of the last heartbeat by the host's clock.
     pub stamp: Option<String>,
     pub skew: Option<SkewCell>,
+    /// Its processes, where each has a row.
+    pub processes: Option<String>,
     /// Chart of the last hour.
     pub runs: Vec<Run>,
     /// The last hour in words.
@@ -100,6 +102,7 @@ impl<'a> ServiceRow<'a> {
                 .filter(|_| service.has_reported())
                 .map(stamp),
             skew: skew.and_then(|skew| SkewCell::new(&skew, budget)),
+            processes: words::processes(status),
             runs: hour.map(chart::runs).unwrap_or_default(),
             hour: hour.map(words::hour).unwrap_or_default(),
             advice: advice::advice(listed),

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::heartbeat::failure::Class;
+use crate::heartbeat::status::Processes;
+use crate::heartbeat::time::ClockOffset;
 use crate::publish::latest::EntrySettings;
+use crate::source::Poll;
 
 /// Returns the page of two sources with one service each; the poll after that of `manila` failed.
 fn two() -> Site {
@@ -95,4 +98,31 @@ async fn several_sources_without_snapshots_are_not_one_database() {
     let _second = latest.add("manila", EntrySettings::fixture());
     let page = page(&Site::fixture(latest), "");
     assert!(page.contains("No current data from any database"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_of_processes_is_shown_where_each_has_a_row() {
+    let (latest, entry) = Latest::fixture();
+    let rendered = entry.show_one();
+    let site = Site::fixture(latest);
+    assert!(!page(&site, "").contains("Processes"));
+    let mut snapshot = (*rendered.snapshot).clone();
+    snapshot.services[0].processes = Some(Processes {
+        all: 4,
+        down: 1,
+        leftovers: 0,
+    });
+    entry.show(Poll {
+        snapshot,
+        sent: rendered.taken,
+        took: Duration::ZERO,
+        clock: ClockOffset::default(),
+    });
+    let page = page(&site, "");
+    for part in [
+        "<dt>Processes</dt><dd>1 of 4 down</dd>",
+        "<span class=\"minor\">Processes: 1 of 4 down</span>",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }
