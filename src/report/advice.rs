@@ -117,8 +117,8 @@ fn explain(service: ListedService, reason: Reason) -> String {
         }
         Reason::SlowReports => slow(status, &limits),
         Reason::NeverReported => format!(
-            "It has a row but never sent a heartbeat. Its start may have failed, or its driver is not initialised. \
-             Read its log on {host}."
+            "It has a row but never sent a heartbeat. Its start may have failed: check its log on {host}, {}.",
+            snapshot.project.words.stopped
         ),
         Reason::Undetermined if !status.service.has_reported() => format!(
             "Reason not known yet. Its row has no heartbeat so far. Read its log on {host}."
@@ -363,8 +363,8 @@ mod tests {
             let snapshot = fixture::snapshot(fixture::reading(vec![]));
             advise(&status, &snapshot).unwrap_or_default()
         };
-        let never = "It has a row but never sent a heartbeat. Its start may have failed, or its driver is not initialised. \
-                     Read its log on block1.";
+        let never = "It has a row but never sent a heartbeat. Its start may have failed: check its log on block1, the \
+                     database and the driver.";
         assert_eq!(of(Reason::NeverReported, 80), never);
         let week = 7 * 24 * 3_600;
         let remove = cinder::PROJECT.words.remove.unwrap();

@@ -193,7 +193,7 @@ fn a_stopped_service_and_a_hanging_database_page_once_each() {
     assert_eq!(told.alerts[0]["labels"]["machine"], "block1");
     let says = format!("{BINARY} on block1@lvm is down: its heartbeats stopped. ");
     assert!(description.starts_with(&says), "{description}");
-    let remedy = "check its log, the database and the driver.";
+    let remedy = "and what else it needs. The runbook names that for each project.";
     assert!(description.ends_with(remedy), "{description}");
     chain.stays_silent();
     let _again = service(&database, 0);
