@@ -118,7 +118,7 @@ pub(crate) const SERVICE: &[Series<ServiceStatus>] = &[
     ),
     service_counter(
         "openstack_service_heartbeats_total",
-        "Heartbeats since the service's row was created.",
+        "Heartbeats since the service's row was created; only where the project counts them.",
         |status| status.service.heartbeats.map(Value::Integer),
     ),
     service_gauge(
