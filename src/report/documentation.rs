@@ -72,6 +72,8 @@ mod tests {
     use crate::heartbeat::fixture::{self, INTERVALS};
 
     use crate::heartbeat::status::{Observed, Processes};
+    use crate::project::definition::Words;
+    use crate::project::{self, Project};
 
     fn check(up: Option<bool>, age: i64, observed: Observed, expected: Option<&str>) {
         let status = ServiceStatus {
@@ -82,6 +84,67 @@ mod tests {
         let runbook = runbook(&status, Budget::of(fixture::RULES, &INTERVALS));
         assert_eq!(runbook, expected, "{status:?}");
         runbook.into_iter().for_each(check_exists);
+    }
+
+    /// Returns the words that only a project's own commands have: those of the client, and the names of programs.
+    fn commands(words: &Words) -> impl Iterator<Item = &'static str> {
+        let client = words.list.strip_prefix("openstack ");
+        let client = client.and_then(|list| list.strip_suffix(" list"));
+        let programs = [Some(words.sync), words.remove].into_iter().flatten();
+        let programs = programs.filter_map(|command| command.split(' ').next());
+        client
+            .into_iter()
+            .chain(programs.filter(|it| *it != "openstack"))
+    }
+
+    #[test]
+    fn a_runbook_names_a_command_only_where_it_names_the_project() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks");
+        let mut faults = Vec::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            let page = std::fs::read_to_string(&file).unwrap();
+            let mut paragraph = "";
+            for block in page.split("\n\n") {
+                let continues = ["```", "- ", "|"].iter().any(|it| block.starts_with(it));
+                if !continues {
+                    paragraph = block;
+                }
+                for Project { words, .. } in project::ALL {
+                    let title = words.title;
+                    let is_its_own = paragraph.starts_with("**")
+                        && paragraph.contains(&format!("**{title}"))
+                        || page.contains(&format!("Only **{title}** has"));
+                    let named = commands(words).filter(|it| block.contains(it));
+                    let named = named.filter(|_| !is_its_own);
+                    faults.extend(named.map(|it| format!("{}: {title}: {it}", file.display())));
+                }
+            }
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    #[test]
+    fn the_commands_of_all_projects_are_documented() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/projects.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for Project {
+            words, services, ..
+        } in project::ALL
+        {
+            let (title, list) = (words.title, words.list);
+            let removal = match words
+                .remove
+                .map(|it| it.split_once(',').unwrap_or((it, "")))
+            {
+                Some((command, "")) => format!("`{command}`"),
+                Some((command, rest)) => format!("`{command}`,{rest}"),
+                None => format!("none; delete the row from the table `{}`", services.name),
+            };
+            let look_at = words.stopped.trim_start_matches("and ");
+            let row = format!("\n| {title} | `{list}` | {removal} | {look_at} |\n");
+            assert!(page.contains(&row), "{row}");
+        }
     }
 
     fn check_exists(name: &str) {
