@@ -12,6 +12,7 @@ use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::{Processes, ServiceStatus};
 use crate::heartbeat::urgency::{Doubt, Urgency};
 use crate::project::Project;
+use crate::project::options::Options;
 use crate::project::rules::CarriedBy;
 
 /// Returns what is wrong with a service and what to check; `None` when no fault is known.
@@ -115,7 +116,7 @@ fn explain(service: ListedService, reason: Reason) -> String {
         Reason::ForcedDown => {
             "An operator forced it down. It stays down until an operator undoes that.".to_owned()
         }
-        Reason::SlowReports => slow(status, &limits),
+        Reason::SlowReports => slow(status, &limits, &snapshot.project.options),
         Reason::NeverReported => format!(
             "It has a row but never sent a heartbeat. Its start may have failed: check its log on {host}, {}.",
             snapshot.project.words.stopped
@@ -223,14 +224,18 @@ fn since(service: ListedService) -> String {
     format!("Its heartbeats stopped {since}, by the database's clock.")
 }
 
-fn slow(status: &ServiceStatus, limits: &Limits) -> String {
+fn slow(status: &ServiceStatus, limits: &Limits, options: &Options) -> String {
     let limit = seconds(limits.service_down_time);
     let interval = status.observed.report_interval;
     let interval = interval.map_or_else(|| format!("more than {limit}"), seconds);
-    format!(
-        "Its report interval is {interval}, but {limit} without a heartbeat is down. Lower its report interval, or raise \
-         that limit on every node."
-    )
+    let remedy = if options.service_down_time.factor > 1 {
+        "That limit follows from the configured interval, so find what delays its heartbeats."
+    } else if options.report_interval.is_option() {
+        "Lower its report interval, or raise that limit on every node."
+    } else {
+        "Find what delays its heartbeats, or raise that limit on every node."
+    };
+    format!("Its report interval is {interval}, but {limit} without a heartbeat is down. {remedy}")
 }
 
 pub(super) fn seconds(span: TimeDelta) -> String {
@@ -241,7 +246,7 @@ pub(super) fn seconds(span: TimeDelta) -> String {
 mod tests {
     use super::*;
     use crate::heartbeat::fixture;
-    use crate::project::{cinder, designate};
+    use crate::project::{cinder, designate, heat, watcher};
 
     use crate::heartbeat::service::Service;
     use crate::heartbeat::status::Observed;
@@ -474,17 +479,33 @@ mod tests {
     }
 
     #[test]
-    fn slow_reports_name_the_interval_and_both_options() {
-        let slow = Observed {
-            report_interval: Some(TimeDelta::seconds(90)),
-            ..because(Reason::SlowReports)
-        };
-        check(
-            80,
-            slow,
-            None,
-            "Its report interval is 90.0 s, but 60.0 s without a heartbeat is down. Lower its report interval, or raise \
-             that limit on every node.",
-        );
+    fn slow_reports_name_the_interval_the_limit_and_what_can_be_changed() {
+        for (project, remedy) in [
+            (
+                &cinder::PROJECT,
+                "Lower its report interval, or raise that limit on every node.",
+            ),
+            (
+                &watcher::PROJECT,
+                "Find what delays its heartbeats, or raise that limit on every node.",
+            ),
+            (
+                &heat::PROJECT,
+                "That limit follows from the configured interval, so find what delays its heartbeats.",
+            ),
+        ] {
+            let status = ServiceStatus {
+                observed: Observed {
+                    report_interval: Some(TimeDelta::seconds(90)),
+                    ..because(Reason::SlowReports)
+                },
+                ..fixture::status(fixture::service("engine", "control1"), Some(false))
+            };
+            let snapshot = fixture::snapshot_of(project, fixture::reading(vec![]));
+            let expected = format!(
+                "Its report interval is 90.0 s, but 60.0 s without a heartbeat is down. {remedy}"
+            );
+            assert_eq!(advise(&status, &snapshot).unwrap(), expected);
+        }
     }
 }
