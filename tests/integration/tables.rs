@@ -1,84 +1,124 @@
-//! Projects whose services need too much to run here: their own tables, with rows as their services were seen to write.
+//! The tables of the first and the last release of projects, with rows as their services were seen to write.
 
-use openstack_heartbeat_exporter::config::database_url::Engine;
-
-use crate::support::database::Database;
+use crate::support::database::{Database, Product};
 use crate::support::exporter::Exporter;
+use crate::support::folder;
 
-/// A row: binary, host, age of the last heartbeat in seconds (`None`: it never came), values of further columns, and
-/// whether the service is up.
-type Row = (&'static str, &'static str, Option<i64>, &'static str, bool);
+/// What PostgreSQL writes in another way than MariaDB.
+const POSTGRES: &[(&str, &str)] = &[
+    (" ENGINE=InnoDB DEFAULT CHARSET=utf8mb3", ""),
+    ("int(11) NOT NULL AUTO_INCREMENT", "serial NOT NULL"),
+    ("int(11)", "integer"),
+    ("tinyint(1)", "boolean"),
+    ("datetime", "timestamp without time zone"),
+    ("`", "\""),
+];
 
-/// Reads these rows with the printed grants. `columns` are those of binary, host, times and the further values.
-fn check(project: &'static str, release: &str, columns: &str, rows: &[Row]) {
-    let path = format!("tests/data/{project}/{release}.mariadb.sql");
-    let sql = std::fs::read_to_string(path).unwrap();
-    let database = Database::of_release(project, Engine::MySql, &sql);
-    for (binary, host, age, values, _) in rows {
-        let stamp = age.map_or("NULL".to_owned(), |age| {
-            format!("UTC_TIMESTAMP() - INTERVAL {age} SECOND")
-        });
-        database.execute(&[&format!(
-            "INSERT INTO {columns} VALUES ('{binary}', '{host}', UTC_TIMESTAMP() - INTERVAL 1 DAY, {stamp}, {stamp}{values})"
-        )]);
+/// Host, age of the last heartbeat in seconds (`None`: it never came), values of further columns, and what is published:
+/// `up`, `down`, a reason that an operator or the service itself caused, or nothing.
+type Row = (&'static str, Option<i64>, &'static str, &'static str);
+
+/// Checks that rows are read with the printed grants, without a warning. `insert` is a statement up to the host's value;
+/// the times of the creation and of the last heartbeat follow, then the further values.
+fn check(table: &'static str, binary: &str, insert: &str, rows: &[Row]) {
+    let (project, _) = table.split_once('/').unwrap();
+    let script = std::fs::read_to_string(format!("tests/data/{table}.mariadb.sql")).unwrap();
+    // Without a file, a warning would say that the options are the defaults.
+    let file = folder(project).join("project.conf");
+    std::fs::write(&file, "[DEFAULT]\n").unwrap();
+    let named = format!("--project={project}={}", file.display());
+    for (product, dialect) in [(Product::MariaDb, &[][..]), (Product::Postgres, POSTGRES)] {
+        let translate = |sql: &str| {
+            let replace = |sql: String, (from, to): &(&str, &str)| sql.replace(from, to);
+            dialect.iter().fold(sql.to_owned(), replace)
+        };
+        let database = Database::of_release(project, product, &translate(&script));
+        for (host, age, values, _) in rows {
+            let created = database.now(-24 * 3_600);
+            let stamp = age.map_or("NULL".to_owned(), |age| database.now(-age));
+            let insert = translate(insert);
+            database.execute(&[&format!("{insert} '{host}', {created}, {stamp}{values})")]);
+        }
+        let exporter = Exporter::start(&database.url(), &[&named]);
+        let page = exporter.wait_for_services();
+        for row in rows {
+            let (host, .., expected) = *row;
+            let up = page.service("openstack_service_up", binary, host);
+            let is_up = f64::from(u8::from(expected == "up"));
+            let is_listed = !expected.is_empty();
+            assert_eq!(up, is_listed.then_some(is_up), "{row:?}\n{}", page.0);
+            for reason in ["forced_down", "shut_down"] {
+                let found = page.reason(host) == reason;
+                assert_eq!(found, reason == expected, "{row:?}\n{}", page.0);
+            }
+        }
+        assert_eq!(page.count("openstack_service_up_for_scheduler"), 0);
+        let log = exporter.terminate_for_log();
+        assert!(!log.contains("level=WARN"), "{log}");
     }
-    let exporter = Exporter::start(&database.url(), &[&format!("--project={project}")]);
-    let metrics = exporter.wait_for_services();
-    let shown = |name, (binary, host, ..): &Row| metrics.service(name, binary, host);
-    for row in rows {
-        let up = shown("openstack_service_up", row);
-        let expected = row.3 != DELETED;
-        assert_eq!(up.is_some(), expected, "{row:?}");
-        let is_up = up == Some(1.0);
-        assert_eq!(is_up, row.4, "{row:?}\n{}", metrics.0);
-        assert_eq!(shown("openstack_service_up_for_scheduler", row), None);
-    }
-    let forced = metrics
-        .0
-        .lines()
-        .filter(|line| line.contains("reason=\"forced_down\""));
-    let expected = rows.iter().filter(|row| row.3.ends_with(", 1"));
-    assert_eq!(forced.count(), expected.count(), "{}", metrics.0);
 }
-
-/// The further values of a row that Watcher deleted.
-const DELETED: &str = ", 7";
 
 #[test]
 fn watchers_table_is_read() {
-    let engine = "watcher-decision-engine";
-    let columns = "services (name, host, created_at, updated_at, last_seen_up, deleted)";
-    let rows: [Row; 6] = [
-        (engine, "fresh", Some(5), ", 0", true),
-        (engine, "inside", Some(60), ", 0", true),
-        (engine, "old", Some(95), ", 0", false),
-        (engine, "ahead", Some(-150), ", 0", false),
-        (engine, "new", None, ", 0", false),
-        (engine, "gone", Some(5), DELETED, false),
+    let name = "watcher-decision-engine";
+    let insert = format!(
+        "INSERT INTO services (name, host, created_at, last_seen_up, deleted) VALUES ('{name}',"
+    );
+    let rows = [
+        ("fresh", Some(5), ", 0", "up"),
+        ("inside", Some(60), ", 0", "up"),
+        ("old", Some(95), ", 0", "down"),
+        ("ahead", Some(-150), ", 0", "down"),
+        ("new", None, ", 0", "down"),
+        ("gone", Some(5), ", 7", ""),
     ];
-    check("watcher", "2-17", columns, &rows);
-}
-
-/// The rows of Magnum and Zun: count, disabled, forced down.
-fn rows(binary: &'static str) -> [Row; 6] {
-    [
-        (binary, "fresh", Some(5), ", 36, 0, 0", true),
-        (binary, "inside", Some(120), ", 36, 0, 0", true),
-        (binary, "old", Some(200), ", 36, 0, 0", false),
-        (binary, "ahead", Some(-300), ", 36, 0, 0", false),
-        (binary, "disabled", Some(5), ", 36, 1, 0", true),
-        (binary, "forced", Some(5), ", 36, 0, 1", false),
-    ]
+    check("watcher/2-17", name, &insert, &rows);
 }
 
 #[test]
 fn magnums_and_zuns_tables_are_read() {
-    let columns = "(`binary`, host, created_at, updated_at, last_seen_up, report_count, disabled, forced_down)";
-    for (project, release, binary) in [
-        ("magnum", "8-23", "magnum-conductor"),
-        ("zun", "3-18", "zun-compute"),
+    let rows = [
+        ("fresh", Some(5), ", 36, FALSE, FALSE", "up"),
+        ("inside", Some(120), ", 36, FALSE, FALSE", "up"),
+        ("old", Some(200), ", 36, FALSE, FALSE", "down"),
+        ("ahead", Some(-300), ", 36, FALSE, FALSE", "down"),
+        ("disabled", Some(5), ", 36, TRUE, FALSE", "up"),
+        ("forced", Some(5), ", 36, FALSE, TRUE", "forced_down"),
+    ];
+    for (table, name, binary) in [
+        ("magnum/8-23", "magnum_service", "magnum-conductor"),
+        ("zun/3-18", "zun_service", "zun-compute"),
     ] {
-        let table = format!("{project}_service {columns}");
-        check(project, release, &table, &rows(binary));
+        let insert = format!(
+            "INSERT INTO {name} (`binary`, host, created_at, last_seen_up, report_count, disabled, forced_down) \
+             VALUES ('{binary}',"
+        );
+        check(table, binary, &insert, &rows);
     }
+}
+
+#[test]
+fn the_table_of_the_first_release_of_ironic_is_read() {
+    let insert = "INSERT INTO conductors (version, hostname, created_at, updated_at, online) VALUES ('1.50',";
+    let rows = [
+        ("fresh", Some(5), ", TRUE", "up"),
+        ("old", Some(65), ", TRUE", "down"),
+        ("ahead", Some(-150), ", TRUE", "up"),
+        ("gone", Some(5), ", FALSE", "shut_down"),
+    ];
+    check("ironic/12", "ironic-conductor", insert, &rows);
+}
+
+#[test]
+fn heats_table_is_read() {
+    let insert = "INSERT INTO service (hostname, topic, report_interval, engine_id, `binary`, host, created_at, updated_at, \
+                  deleted_at, id) VALUES ('node', 'engine', 30, '', 'heat-engine',";
+    let rows = [
+        ("fresh", Some(5), ", NULL, repeat('0', 32)", "up"),
+        ("inside", Some(55), ", NULL, repeat('1', 32)", "up"),
+        ("old", Some(65), ", NULL, repeat('2', 32)", "down"),
+        ("ahead", Some(-150), ", NULL, repeat('3', 32)", "up"),
+        ("gone", Some(5), ", '2026-11-28', repeat('4', 32)", ""),
+    ];
+    check("heat/12-27", "heat-engine", insert, &rows);
 }

@@ -1,4 +1,4 @@
--- Services of Magnum, releases 8 to 23, on MariaDB and MySQL: as `magnum-db-manage upgrade` of 23.0.0 leaves them.
+-- Services of Magnum, releases 8 to 23, on MariaDB and MySQL: as the migrations of 8.2.1 and 23.0.0 leave them.
 CREATE TABLE magnum_service (
   created_at datetime,
   updated_at datetime,
@@ -11,5 +11,5 @@ CREATE TABLE magnum_service (
   last_seen_up datetime,
   forced_down tinyint(1),
   PRIMARY KEY (id),
-  UNIQUE KEY uniq_magnum_service0host0binary (host, `binary`)
+  CONSTRAINT uniq_magnum_service0host0binary UNIQUE (host, `binary`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3;

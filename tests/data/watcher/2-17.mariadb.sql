@@ -1,4 +1,4 @@
--- Services of Watcher, releases 2 to 17, on MariaDB and MySQL: as `watcher-db-manage upgrade` of 17.0.0 leaves them.
+-- Services of Watcher, releases 2 to 17, on MariaDB and MySQL: as the migrations of 2.0.0 and 17.0.0 leave them.
 CREATE TABLE services (
   created_at datetime,
   updated_at datetime,
@@ -9,5 +9,5 @@ CREATE TABLE services (
   host varchar(255) NOT NULL,
   last_seen_up datetime,
   PRIMARY KEY (id),
-  UNIQUE KEY uniq_services0host0name0deleted (host, name, deleted)
+  CONSTRAINT uniq_services0host0name0deleted UNIQUE (host, name, deleted)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3;

@@ -1,4 +1,4 @@
--- Services of Zun, releases 3 to 18, on MariaDB and MySQL: as `zun-db-manage upgrade` of 18.0.0 leaves them.
+-- Services of Zun, releases 3 to 18, on MariaDB and MySQL: as the migrations of 3.0.1 and 18.0.0 leave them.
 CREATE TABLE zun_service (
   id int(11) NOT NULL AUTO_INCREMENT,
   created_at datetime,
@@ -12,5 +12,5 @@ CREATE TABLE zun_service (
   forced_down tinyint(1),
   availability_zone varchar(255),
   PRIMARY KEY (id),
-  UNIQUE KEY uniq_zun_service0host0binary (host, `binary`)
+  CONSTRAINT uniq_zun_service0host0binary UNIQUE (host, `binary`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3;
