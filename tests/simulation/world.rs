@@ -50,6 +50,8 @@ pub(crate) struct Process {
     pub(crate) lost: f64,
     /// How long each heartbeat takes, where the loop waits for an interval after it.
     pub(crate) walk: f64,
+    /// Whole seconds, at most so many and drawn each time, by which the loop waits longer.
+    pub(crate) whole_seconds: f64,
     /// Every n-th heartbeat is late by 2 s; 0 for none.
     pub(crate) task: usize,
     /// Chance that a write takes up to `longest_delay` to become visible.
@@ -68,6 +70,7 @@ pub(crate) const HEALTHY: Process = Process {
     late: 0.0,
     lost: 0.0,
     walk: 0.0,
+    whole_seconds: 0.0,
     task: 0,
     delayed: 0.01,
     longest_delay: 0.094,
@@ -123,6 +126,9 @@ impl Process {
             }
             was_gone = false;
             due += self.interval + self.walk * random.between(0.6, 1.4);
+            if self.whole_seconds > 0.0 {
+                due += random.between(0.0, self.whole_seconds + 1.0).floor();
+            }
         }
         writes
     }
