@@ -26,6 +26,8 @@ named! {
         NeverReported = Reason::NeverReported.as_str(),
         /// Down, see [`Reason::SlowReports`].
         SlowReports = Reason::SlowReports.as_str(),
+        /// Down, see [`Reason::ServerClock`].
+        ServerClock = Reason::ServerClock.as_str(),
         /// Down, see [`Reason::ClockSkew`].
         ClockSkew = Reason::ClockSkew.as_str(),
         /// Down, see [`Reason::Stopped`].
@@ -44,6 +46,7 @@ impl State {
             (Some(true), None) => Self::Up,
             (Some(true), Some(_)) => Self::ListedAsUp,
             (None, _) => Self::Unknown,
+            (Some(false), Some(Reason::ServerClock)) => Self::ServerClock,
             (Some(false), Some(Reason::ClockSkew)) => Self::ClockSkew,
             (Some(false), Some(Reason::Stopped)) => Self::Stopped,
             (Some(false), Some(Reason::SlowReports)) => Self::SlowReports,
@@ -69,6 +72,7 @@ impl State {
             Self::Undetermined => Reason::Undetermined,
             Self::NeverReported => Reason::NeverReported,
             Self::SlowReports => Reason::SlowReports,
+            Self::ServerClock => Reason::ServerClock,
             Self::ClockSkew => Reason::ClockSkew,
         };
         Some(reason)

@@ -26,6 +26,9 @@ pub(crate) fn runbook(status: &ServiceStatus, budget: Budget) -> Option<&'static
         {
             Some("OpenStackServiceClockSkewed")
         }
+        Urgency::Down if status.observed.reason == Some(Reason::ServerClock) => {
+            Some("OpenStackHeartbeatServerClockSkewed")
+        }
         Urgency::Down => Some("OpenStackServiceDown"),
         Urgency::ListedAsUp => Some("OpenStackServiceStoppedUnseen"),
         Urgency::Warning if status.observed.reason == Some(Reason::MarkedDown) => {
