@@ -9,6 +9,10 @@ use super::skew::{Assumptions, Interval, Monotonic, Observation, Read, Row, Skew
 
 /// The observations of one row.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most rows are of the larger kind, and stay in one place"
+)]
 pub(crate) enum Evidence {
     /// The service's own clock stamps it.
     Own(Skew),

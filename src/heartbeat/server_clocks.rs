@@ -183,7 +183,8 @@ mod tests {
             servers,
             ..
         } = spread.unwrap();
-        let seconds = |span: TimeDelta| (span.as_seconds_f64()).round() as i64;
+        let half = TimeDelta::milliseconds(500);
+        let seconds = |span: TimeDelta| (span + half).num_milliseconds().div_euclid(1_000);
         let upper = bounds.upper.unwrap();
         (
             seconds(proven),

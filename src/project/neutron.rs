@@ -5,13 +5,13 @@
 //! for as long as a heartbeat is in the future.
 //!
 //! An agent sends its state, and whichever neutron-server takes the message stamps `heartbeat_timestamp` with its own clock
-//! (`create_or_update_agent` in neutron/db/agents_db.py). Nothing else moves that column. A server drops a report that the
+//! (`create_or_update_agent` in `neutron/db/agents_db.py`). Nothing else moves that column. A server drops a report that the
 //! agent stamped before the server's own start, and logs `Stale message received` at the level DEBUG. So an agent
 //! whose clock is behind is silent for that long after each start of a server, and so are all agents after the start of a
 //! server whose clock is ahead.
 //!
 //! With OVN, the workers of the API stamp `ovn_hash_ring` with their own clocks (`touch_node` in
-//! neutron/db/ovn_hash_ring_db.py), every 15 s; until release 25 every 30 s. No API shows these rows. A worker is a member of the
+//! `neutron/db/ovn_hash_ring_db.py`), every 15 s; until release 25 every 30 s. No API shows these rows. A worker is a member of the
 //! ring up to 120 s after its stamp (`HASH_RING_NODES_TIMEOUT` in neutron/common/ovn/constants.py), until release 25 up to
 //! 60 s. The agents of OVN are in no table.
 

@@ -218,7 +218,7 @@ fn simulate(seed: u64, cloud: &Cloud, column: Quantum, mut look: impl FnMut(&Mom
     let mut time = random.unit() * 50.0;
     let (start, mut stood, mut suspended) = (time, 0.0, cloud.suspended);
     // When a stamp was read, and the clock behind it.
-    let mut seen: Vec<(f64, f64)> = vec![];
+    let mut stamps: Vec<(f64, f64)> = vec![];
     let mut last: Vec<Option<(HostTime, Version)>> = vec![None; cloud.services];
     let mut reads = 0;
     while time < UNTIL {
@@ -241,7 +241,7 @@ fn simulate(seed: u64, cloud: &Cloud, column: Quantum, mut look: impl FnMut(&Mom
         let shown = rows.iter().enumerate().filter_map(|(index, row)| {
             let row = (*row)?;
             Some(Service {
-                id: i64::try_from(index).unwrap().into(),
+                id: i64::try_from(index).expect("few rows").into(),
                 heartbeats: None,
                 stamp: Stamp::At(stored(row.processed + row.clock + database, column)),
                 facts: facts[index].clone(),
@@ -261,12 +261,12 @@ fn simulate(seed: u64, cloud: &Cloud, column: Quantum, mut look: impl FnMut(&Mom
                 _ => {
                     *last = Some((stamp, *row));
                     if !row.is_old {
-                        seen.push((happens, row.clock));
+                        stamps.push((happens, row.clock));
                     }
                 }
             }
         }
-        seen.retain(|(at, _)| happens - at <= WINDOW + 1.0);
+        stamps.retain(|(at, _)| happens - at <= WINDOW + 1.0);
         let now = DatabaseTime(date(happens + database));
         let reading = Reading {
             rows: services.len(),
@@ -279,7 +279,7 @@ fn simulate(seed: u64, cloud: &Cloud, column: Quantum, mut look: impl FnMut(&Mom
         };
         let snapshot = tracker.observe(reading, read, ClockOffset::default());
         reads += rows.len();
-        let clocks: Vec<f64> = seen.iter().map(|(_, clock)| *clock).collect();
+        let clocks: Vec<f64> = stamps.iter().map(|(_, clock)| *clock).collect();
         look(&Moment {
             time: happens,
             watched: happens - start,
@@ -322,8 +322,8 @@ impl Faults {
         }
         for status in &moment.snapshot.services {
             let before = self.row + self.reason;
-            let row: usize = status.service.facts.host[4..].parse().unwrap();
-            let row = moment.rows[row].unwrap();
+            let row: usize = status.service.facts.host[4..].parse().expect("a number");
+            let row = moment.rows[row].expect("it is shown");
             let observed = &status.observed;
             assert_eq!((observed.clock_skew, observed.clock_steps), (None, None));
             if let Some(bounds) = observed.server_clock
@@ -420,7 +420,7 @@ fn the_clocks_of_servers_are_never_misjudged_and_no_service_is_blamed_for_them()
         let cloud = cloud(&mut Random(seed ^ 0x05E2_7E25));
         let (_, column) = COLUMNS[seed as usize % 2];
         reads += simulate(seed, &cloud, column, |moment| {
-            faults.look(seed, &cloud, moment)
+            faults.look(seed, &cloud, moment);
         });
     }
     println!("servers: {faults:?} in {reads} reads of rows");
