@@ -25,7 +25,7 @@ use super::table::{Column, Role, Table};
 const INTERVAL: Seconds = Seconds::of("heartbeat_emitter", "heartbeat_interval", 10).float();
 
 /// Designate's `service_statuses`.
-pub static PROJECT: Project = Project {
+pub(crate) static PROJECT: Project = Project {
     name: "designate",
     options: Options {
         file: "/etc/designate/designate.conf",

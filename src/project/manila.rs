@@ -25,7 +25,7 @@ const IS_UP: Rule = Rule {
 };
 
 /// Manila's `services`.
-pub static PROJECT: Project = Project {
+pub(crate) static PROJECT: Project = Project {
     name: "manila",
     options: Options {
         file: "/etc/manila/manila.conf",

@@ -6,13 +6,13 @@
 
 pub mod cinder;
 pub(crate) mod definition;
-pub mod designate;
+pub(crate) mod designate;
 pub(crate) mod heat;
 pub(crate) mod ironic;
 pub(crate) mod magnum;
-pub mod manila;
-pub mod neutron;
-pub mod nova;
+pub(crate) mod manila;
+pub(crate) mod neutron;
+pub(crate) mod nova;
 pub(crate) mod options;
 pub(crate) mod rules;
 pub(crate) mod signature;
@@ -37,8 +37,9 @@ pub static ALL: &[&Project] = &[
     &zun::PROJECT,
 ];
 
-/// Returns the project of this name.
-pub(crate) fn find(name: &str) -> Option<&'static Project> {
+/// Returns the project of this name; `None` where the exporter knows none.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Project> {
     ALL.iter().copied().find(|project| project.name == name)
 }
 

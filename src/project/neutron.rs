@@ -24,7 +24,7 @@ use super::table::{Column, Constants, Role, Table};
 const SERVER: &str = "neutron-server";
 
 /// Neutron's `agents` and `ovn_hash_ring`.
-pub static PROJECT: Project = Project {
+pub(crate) static PROJECT: Project = Project {
     name: "neutron",
     options: Options {
         file: "/etc/neutron/neutron.conf",

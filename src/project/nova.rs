@@ -16,7 +16,7 @@ use super::rules::{CarriedBy, Rule, Rules, Servers, Sides, StampedBy};
 use super::table::{Column, Live, Role, Table};
 
 /// Nova's `services`.
-pub static PROJECT: Project = Project {
+pub(crate) static PROJECT: Project = Project {
     name: "nova",
     options: Options {
         file: "/etc/nova/nova.conf",

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::servers;
 use super::view::ListedService;
-use super::words::span_of;
+use super::words::{seconds, span_of};
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::limits::Limits;
 use crate::heartbeat::reference::Suspect;
@@ -236,10 +236,6 @@ fn slow(status: &ServiceStatus, limits: &Limits, options: &Options) -> String {
         "Find what delays its heartbeats, or raise that limit on every node."
     };
     format!("Its report interval is {interval}, but {limit} without a heartbeat is down. {remedy}")
-}
-
-pub(super) fn seconds(span: TimeDelta) -> String {
-    format!("{:.1} s", span.as_seconds_f64())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::advice::seconds;
+use super::words::seconds;
 use crate::heartbeat::cause::Reason;
 use crate::heartbeat::skew::Bounds;
 use crate::heartbeat::snapshot::Snapshot;

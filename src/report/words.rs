@@ -105,6 +105,11 @@ pub(crate) fn remark(status: &ServiceStatus, urgency: Urgency) -> Option<&'stati
     }
 }
 
+/// Returns a span to a tenth of a second.
+pub(crate) fn seconds(span: TimeDelta) -> String {
+    format!("{:.1} s", span.as_seconds_f64())
+}
+
 /// Returns the warning about a table without services.
 pub(crate) fn no_services(project: &Project) -> String {
     let check = "check that this is the right database";

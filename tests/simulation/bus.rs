@@ -9,7 +9,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::status::ServiceStatus;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
-use openstack_heartbeat_exporter::project::designate;
+use openstack_heartbeat_exporter::project;
 
 use super::random::Random;
 use super::world::{date, reading, span};
@@ -218,7 +218,11 @@ fn simulate(seed: u64, cloud: &Cloud, column: Quantum, mut look: impl FnMut(&Mom
         max_drift_ppm: 1_000,
         poll_interval: span(POLL),
     };
-    let mut tracker = Tracker::new(&designate::PROJECT, intervals, tolerances);
+    let mut tracker = Tracker::new(
+        project::find("designate").expect("it is known"),
+        intervals,
+        tolerances,
+    );
     let (mut time, mut reads) = (random.unit() * 100.0, 0);
     let start = time;
     let (mut stamp, mut newest) = (f64::NAN, f64::NEG_INFINITY);

@@ -9,7 +9,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Bounds, Monotonic, Quantum, 
 use openstack_heartbeat_exporter::heartbeat::snapshot::Snapshot;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
-use openstack_heartbeat_exporter::project::{Project, neutron, nova};
+use openstack_heartbeat_exporter::project;
 
 use super::random::Random;
 use super::world::{date, reading, span};
@@ -24,7 +24,8 @@ const WINDOW: f64 = 300.0;
 /// A project, with the program of its services, its limit and its interval.
 #[derive(Clone, Copy)]
 struct Kind {
-    project: &'static Project,
+    /// Name of the project.
+    project: &'static str,
     binary: &'static str,
     limit: f64,
     interval: f64,
@@ -33,20 +34,20 @@ struct Kind {
 
 impl std::fmt::Debug for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.project.name)
+        f.write_str(self.project)
     }
 }
 
 const KINDS: [Kind; 2] = [
     Kind {
-        project: &nova::PROJECT,
+        project: "nova",
         binary: "nova-compute",
         limit: 60.0,
         interval: 10.0,
         is_two_sided: true,
     },
     Kind {
-        project: &neutron::PROJECT,
+        project: "neutron",
         binary: "neutron-l3-agent",
         limit: 75.0,
         interval: 30.0,
@@ -205,7 +206,8 @@ fn simulate(seed: u64, cloud: &Cloud, column: Quantum, mut look: impl FnMut(&Mom
         max_drift_ppm: 1_000,
         poll_interval: span(POLL),
     };
-    let mut tracker = Tracker::new(kind.project, intervals, tolerances);
+    let project = project::find(kind.project).expect("it is known");
+    let mut tracker = Tracker::new(project, intervals, tolerances);
     let facts: Vec<Arc<Facts>> = (0..cloud.services)
         .map(|index| {
             Arc::new(Facts {
@@ -481,7 +483,7 @@ fn the_spread_of_servers_is_estimated_closely() {
                 println!(
                     "servers, {}, {database}, {services} services, {} clocks over {true_spread} s: estimate {middle:.2} \
                      ({low:.2} to {high:.2}), proven {proven:.2}, at least {servers} servers",
-                    kind.project.name,
+                    kind.project,
                     clocks.len(),
                 );
                 assert!(least <= low && high <= most, "{low} to {high}");

@@ -9,7 +9,7 @@ use openstack_heartbeat_exporter::heartbeat::skew::{Monotonic, Quantum, Read};
 use openstack_heartbeat_exporter::heartbeat::status::ServiceStatus;
 use openstack_heartbeat_exporter::heartbeat::time::{ClockOffset, DatabaseTime, HostTime};
 use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
-use openstack_heartbeat_exporter::project::manila;
+use openstack_heartbeat_exporter::project;
 
 use super::random::Random;
 use super::world::{DOWN, date, reading, span};
@@ -178,7 +178,11 @@ pub(crate) fn simulate(seed: u64, cloud: &Cloud, mut look: impl FnMut(&Moment)) 
         max_drift_ppm: 1_000,
         poll_interval: span(POLL),
     };
-    let mut tracker = Tracker::new(&manila::PROJECT, intervals, tolerances);
+    let mut tracker = Tracker::new(
+        project::find("manila").expect("it is known"),
+        intervals,
+        tolerances,
+    );
     let (mut time, mut reads) = (random.unit() * 600.0, 0);
     while time < UNTIL {
         time += POLL * random.between(5.0 / 6.0, 7.0 / 6.0);
