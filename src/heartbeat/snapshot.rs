@@ -119,11 +119,12 @@ fn service_statuses(
 ) -> Vec<ServiceStatus> {
     let mut statuses: Vec<ServiceStatus> = Vec::with_capacity(services.len());
     let key = |service: &Service| (service.freshness(), service.id);
+    let has_processes = project.has_processes();
     let mut rows = services.into_iter().peekable();
     while let Some(first) = rows.next() {
         let facts = first.0.facts.clone();
         let is_its = |(service, _): &(Service, Observed)| service.facts.name() == facts.name();
-        if project.has_processes(&facts.binary) {
+        if has_processes(&facts.binary) {
             let others = std::iter::from_fn(|| rows.next_if(is_its));
             let all = std::iter::once(first).chain(others).map(&judged).collect();
             statuses.extend(processes::status(all));

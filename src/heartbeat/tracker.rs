@@ -180,10 +180,8 @@ impl Tracker {
             (row.service.clone(), row.observed(judge, offset, bounds))
         };
         let name = |&index: &u32| self.rows[index as usize].service.facts.name();
-        let is_same = |a: &u32, b: &u32| {
-            let (binary, _) = name(a);
-            name(a) == name(b) && self.project.has_processes(binary)
-        };
+        let has_processes = self.project.has_processes();
+        let is_same = |a: &u32, b: &u32| has_processes(name(a).0) && name(a) == name(b);
         let mut services: Vec<(Service, Observed)> = Vec::with_capacity(self.rows.len());
         for group in self.by_name.chunk_by(is_same) {
             let rows = group.iter().map(|&index| &self.rows[index as usize]);

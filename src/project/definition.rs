@@ -57,11 +57,15 @@ impl Project {
         labels.take(MOST_FACTS)
     }
 
-    /// Returns whether each row of a program's services is a process.
-    pub(crate) fn has_processes(&self, program: &str) -> bool {
-        let is_its = |table: &&Table| table.program == Some(program);
-        let own = self.servers.as_ref().filter(is_its);
-        own.unwrap_or(&self.services).is_of_processes()
+    /// Returns a function that tells whether each row of a program's services is a process.
+    pub(crate) fn has_processes(&self) -> impl Fn(&str) -> bool {
+        let services = self.services.is_of_processes();
+        let servers = self.servers.as_ref();
+        let servers = servers.map(|table| (table.program, table.is_of_processes()));
+        move |program| match servers {
+            Some((own, is_of_processes)) if own == Some(program) => is_of_processes,
+            _ => services,
+        }
     }
 
     /// Returns the column with the time of the last heartbeat.
