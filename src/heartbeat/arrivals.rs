@@ -78,7 +78,7 @@ impl Arrivals {
             if self.unseen.is_some() {
                 self.disturbed = None;
             }
-            self.pace(read.answered);
+            self.pace(read);
             self.before = read.answered;
             self.stamp = row.stamp;
         }
@@ -96,24 +96,32 @@ impl Arrivals {
         read.sent - stale_since <= self.assumptions.longest_lag()
     }
 
-    /// Counts a heartbeat for the mean interval, unless others may have been missed before it.
-    fn pace(&mut self, answered: Monotonic) {
-        let longest = match self.interval() {
-            Some(Interval { mean, .. }) => mean * 2,
-            None => self.assumptions.service_down_time,
-        };
-        self.start = match self.start {
-            Some((first, count)) if answered - self.before <= longest => {
-                // The older half is forgotten, so that the mean follows a changed interval.
-                if count == LONGEST_SPAN {
-                    let half = (answered - first) / 2;
-                    Some((answered - half, count / 2))
-                } else {
-                    Some((first, count + 1))
-                }
+    /// Learns the mean interval from a heartbeat. It is learnt again after a gap that is far from the mean, and while reads may
+    /// hide heartbeats.
+    fn pace(&mut self, read: Read) {
+        let Read { answered, .. } = read;
+        let gap = answered - self.before;
+        let is_far = self.interval().is_some_and(|Interval { mean, .. }| {
+            gap > mean * 2 || gap + self.assumptions.poll_interval * 2 < mean / 2
+        });
+        let known = self
+            .start
+            .filter(|_| !is_far && !self.may_hide_heartbeats(read));
+        self.start = Some(match known {
+            None => (answered, 0),
+            Some((first, count)) if count < LONGEST_SPAN => (first, count + 1),
+            // The older half is forgotten, so that the mean follows a changed interval.
+            Some((first, count)) => {
+                let mean = (answered - first) / (count + 1);
+                (answered - mean * (count / 2), count / 2)
             }
-            _ => Some((answered, 0)),
-        };
+        });
+    }
+
+    /// Returns whether a read may show the last of several heartbeats since the read before.
+    fn may_hide_heartbeats(&self, read: Read) -> bool {
+        let window = read.answered - self.previous + self.assumptions.visibility_delay;
+        window >= self.assumptions.report_interval
     }
 
     /// Returns whether the stamp is known to be that of a heartbeat.
@@ -242,13 +250,32 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_is_that_of_the_reads_and_a_long_silence_begins_it_anew() {
-        let beats = |arrivals: &Arrivals| arrivals.interval().map(|it| it.mean.num_seconds());
-        let mut stamps: Vec<i64> = (0..20).map(|number| number / 2 * 10).collect();
-        assert_eq!(beats(&observed(&stamps)), Some(10));
+    fn the_interval_is_that_of_the_reads_and_a_gap_restarts_it() {
+        let mean = |stamps: &[i64]| {
+            let interval = observed(stamps).interval();
+            interval.map(|interval| interval.mean)
+        };
+        // Heartbeats every so many seconds, until one after the last.
+        let beats = |interval: i64, until: i64| -> Vec<i64> {
+            (0..=until / 5)
+                .map(|read| read * 5 / interval * interval)
+                .collect()
+        };
+        for interval in [10, 30, 90] {
+            let expected = Some(TimeDelta::seconds(interval));
+            assert_eq!(mean(&beats(interval, interval * 7)), expected);
+            // The mean does not drift where older heartbeats are forgotten.
+            assert_eq!(mean(&beats(interval, interval * 300)), expected);
+        }
+        let mut stamps = beats(10, 90);
         stamps.extend([90; 20]);
         stamps.push(290);
-        assert_eq!(beats(&observed(&stamps)), None);
+        assert_eq!(mean(&stamps), None);
+        // A long gap that is the first is no interval once a shorter one follows.
+        let paused = [
+            0, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 80, 80, 90, 90, 100,
+        ];
+        assert_eq!(mean(&paused), Some(TimeDelta::seconds(10)));
     }
 
     #[test]

@@ -67,7 +67,8 @@ pub fn table(sources: &[Listed], shown: impl Fn(&ServiceStatus) -> bool) -> Stri
         }
     }
     let snapshots = || sources.iter().filter_map(|source| source.snapshot);
-    let has_processes = snapshots().any(|it| it.project.services.is_of_processes());
+    let mut statuses = snapshots().flat_map(|it| &it.services);
+    let has_processes = statuses.any(|status| status.processes.is_some());
     for (index, is_shown) in [(DATABASE, sources.len() > 1), (PROCESSES, has_processes)] {
         if let Some(column) = table.column_mut(index).filter(|_| !is_shown) {
             column.set_constraint(ColumnConstraint::Hidden);

@@ -321,6 +321,8 @@ fn is_absent_here(metric: &Metric) -> bool {
         "openstack_heartbeat_discovery_up",
     ]
     .contains(&metric.name)
+        // The services of these tests stamp their own rows.
+        || metric.name.starts_with("openstack_heartbeat_server")
 }
 
 #[test]
