@@ -13,7 +13,7 @@ use super::status::{Observed, ServiceStatus};
 use super::time::{ClockOffset, DatabaseTime};
 
 /// Synchronised clocks and a busy database do not explain a larger skew on one side.
-const BEYOND: TimeDelta = TimeDelta::seconds(2);
+pub(crate) const BEYOND: TimeDelta = TimeDelta::seconds(2);
 /// A majority of fewer hosts proves nothing.
 const FEWEST_HOSTS: usize = 3;
 
@@ -87,10 +87,9 @@ pub(super) fn is_confirmed(services: &[(Service, Observed)], intervals: &Interva
 /// by the intersection of their bounds. A host whose skew is not bounded yet does not count.
 pub(crate) fn suspect(services: &[ServiceStatus], clock: ClockOffset) -> Option<Suspect> {
     let bounds = |status: &ServiceStatus| status.observed.clock_skew.map(|skew| skew.bounds);
-    let is_beyond =
-        |Bounds { lower, upper }| lower > BEYOND || upper.is_some_and(|upper| upper < -BEYOND);
     // In most snapshots no skew is beyond the limit, so the services need not be grouped by host.
-    if !services.iter().filter_map(bounds).any(is_beyond) {
+    let mut skews = services.iter().filter_map(bounds);
+    if !skews.any(|bounds| bounds.are_beyond(BEYOND)) {
         return None;
     }
     let mut hosts: BTreeMap<&str, (TimeDelta, TimeDelta)> = BTreeMap::new();

@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 
 use super::cause::Reason;
-use super::skew::Bounds;
 use super::state::State;
 use super::status::ServiceStatus;
 
@@ -88,13 +87,13 @@ pub(crate) enum Doubt {
 impl Doubt {
     /// Returns the first doubt that applies.
     pub(crate) fn of(status: &ServiceStatus) -> Option<Self> {
-        let far = |bounds: Bounds| {
-            bounds.lower > SKEW_LIMIT || bounds.upper.is_some_and(|upper| upper < -SKEW_LIMIT)
-        };
         let observed = &status.observed;
         if observed.writers.is_some() {
             Some(Self::SharedRow)
-        } else if observed.clock_skew.is_some_and(|skew| far(skew.bounds)) {
+        } else if observed
+            .clock_skew
+            .is_some_and(|skew| skew.bounds.are_beyond(SKEW_LIMIT))
+        {
             Some(Self::Clock)
         } else if status.processes.is_some_and(|it| it.down > 0) {
             Some(Self::Processes)

@@ -94,18 +94,17 @@ fn explain(service: ListedService, reason: Reason) -> String {
                 standstill(snapshot.project)
             )
         }
-        Reason::Stopped => match servers::stamping_program(status, snapshot) {
-            Some(program) => format!(
-                "{} {}",
-                since(service),
-                servers::stopped(status, snapshot, program)
-            ),
-            None => format!(
-                "{} Check whether the process is running on {host}, then its log, {}.",
-                since(service),
+        Reason::Stopped => {
+            let process = format!(
+                "Check whether the process is running on {host}, then its log, {}.",
                 snapshot.project.words.stopped
-            ),
-        },
+            );
+            let check = match servers::stamping_program(status, snapshot) {
+                Some(program) => servers::stopped(status, snapshot, program, &process),
+                None => process,
+            };
+            format!("{} {check}", since(service))
+        }
         Reason::ShutDown => format!(
             "It said goodbye: somebody shut it down, or its node. If that was not intended, start it on {host}."
         ),

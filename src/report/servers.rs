@@ -6,12 +6,11 @@ use chrono::TimeDelta;
 
 use super::words::seconds;
 use crate::heartbeat::cause::Reason;
+use crate::heartbeat::reference::BEYOND;
 use crate::heartbeat::skew::Bounds;
 use crate::heartbeat::snapshot::Snapshot;
 use crate::heartbeat::status::ServiceStatus;
 
-/// A skew that synchronised clocks and a busy database explain.
-const USUAL: TimeDelta = TimeDelta::seconds(2);
 /// Most hosts that a sentence names.
 const MOST_NAMED: usize = 3;
 
@@ -57,15 +56,13 @@ fn suspects<'a>(
     snapshot: &'a Snapshot,
     program: &str,
 ) -> BTreeSet<&'a str> {
-    let is_off =
-        |bounds: Bounds| bounds.lower > USUAL || bounds.upper.is_some_and(|upper| upper < -USUAL);
     let shown = status.observed.server_clock;
     let services = snapshot.services.iter();
     let own = services.filter(|server| *server.service.facts.binary == *program);
     let matching = own.filter(|server| {
         let skew = server.observed.clock_skew;
         skew.is_some_and(|skew| {
-            is_off(skew.bounds) && shown.is_none_or(|it| it.meets(&skew.bounds))
+            skew.bounds.are_beyond(BEYOND) && shown.is_none_or(|it| it.meets(&skew.bounds))
         })
     });
     matching
@@ -74,31 +71,36 @@ fn suspects<'a>(
 }
 
 /// Returns what to check for a service of which `program` processes no heartbeats any more: first what other services that
-/// stopped with it have in common.
-pub(super) fn stopped(status: &ServiceStatus, snapshot: &Snapshot, program: &str) -> String {
+/// stopped with it have in common. `process` says how to check the service itself.
+pub(super) fn stopped(
+    status: &ServiceStatus,
+    snapshot: &Snapshot,
+    program: &str,
+    process: &str,
+) -> String {
     let host = status.service.facts.machine();
-    let is_stamped = |other: &&ServiceStatus| stamping_program(other, snapshot).is_some();
-    let others = snapshot.services.iter().filter(is_stamped);
-    let others = others.filter(|other| {
-        other.service.facts.machine() != host && stopped_together(status, other, snapshot)
+    let services = snapshot.services.iter();
+    let others = services.filter(|other| {
+        stamping_program(other, snapshot).is_some()
+            && other.service.facts.machine() != host
+            && stopped_together(status, other, snapshot)
     });
-    let process = format!("Check whether the process is running on {host}, then its log");
-    let end = snapshot.project.words.stopped;
-    let others = others.count();
-    let stopped = match others {
-        1 => "Another one like it stopped at the same time".to_owned(),
-        others => format!("{others} others like it stopped at the same time"),
-    };
-    match others {
-        0 => format!(
-            "It is alone: others like it go on. {process}, {end}. If it runs, and its log has no error, its messages do not \
-             reach {program}, or are dropped there."
-        ),
-        _ if have_stopped(program, snapshot) => {
-            format!("{stopped}, and every {program}: check those and the message bus first.")
+    let others = match others.count() {
+        0 => {
+            return format!(
+                "It is alone: others like it go on. {process} If it runs, and its log has no error, its messages do not \
+                 reach {program}, or are dropped there."
+            );
         }
-        _ => format!("{stopped}: check the message bus and {program} first."),
-    }
+        1 => "Another one like it".to_owned(),
+        others => format!("{others} others like it"),
+    };
+    let first = if have_stopped(program, snapshot) {
+        format!(", and every {program}: check those and the message bus first.")
+    } else {
+        format!(": check the message bus and {program} first.")
+    };
+    format!("{others} stopped at the same time{first}")
 }
 
 /// Returns whether all services of a program stopped, and there is one.
@@ -197,7 +199,10 @@ mod tests {
         let compute = service("nova-compute", "compute1", Some(Reason::Stopped), 70);
         let mut services = others;
         services.push(compute.clone());
-        let advice = super::stopped(&compute, &snapshot(services), "nova-conductor");
+        let process =
+            "Check whether the process is running on compute1, then its log, and the database.";
+        let snapshot = snapshot(services);
+        let advice = super::stopped(&compute, &snapshot, "nova-conductor", process);
         assert_eq!(advice, expected);
     }
 

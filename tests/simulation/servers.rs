@@ -12,7 +12,7 @@ use openstack_heartbeat_exporter::heartbeat::tracker::{Tolerances, Tracker};
 use openstack_heartbeat_exporter::project;
 
 use super::random::Random;
-use super::world::{date, reading, span};
+use super::world::{date, reading, span, stored};
 use super::{COLUMNS, quantile, times};
 
 const POLL: f64 = 5.0;
@@ -167,14 +167,6 @@ fn versions(random: &mut Random, cloud: &Cloud, turn: &mut usize) -> Vec<Version
         }
     }
     versions
-}
-
-fn stored(seconds: f64, column: Quantum) -> HostTime {
-    HostTime(date(if column == Quantum::TRUNCATED {
-        seconds.floor()
-    } else {
-        seconds
-    }))
 }
 
 /// What one read shows, and the truth.

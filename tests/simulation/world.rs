@@ -250,7 +250,7 @@ pub(crate) fn date(seconds: f64) -> NaiveDateTime {
 }
 
 /// Returns the stamp as the column stores it.
-fn stored(shown: f64, column: Quantum) -> HostTime {
+pub(crate) fn stored(shown: f64, column: Quantum) -> HostTime {
     HostTime(match column {
         Quantum::TRUNCATED => date(shown.floor()),
         Quantum::ROUNDED => date(shown.round()),

@@ -69,6 +69,11 @@ impl Bounds {
         self.lower <= others.lower && self.upper.is_none_or(is_above)
     }
 
+    /// Returns whether each skew within these bounds is more than `limit` from zero, on one side.
+    pub(crate) fn are_beyond(&self, limit: TimeDelta) -> bool {
+        self.lower > limit || self.upper.is_some_and(|upper| upper < -limit)
+    }
+
     /// Returns whether a skew can be within both.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         !self.below(other) && !other.below(self)
